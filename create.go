@@ -1,0 +1,49 @@
+package main
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"coracle/libcontainer"
+)
+
+// createFlags are those of create and of commands that create on the way.
+func createFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "the bundle is in `DIR`", DefaultText: "the current directory"},
+		&cli.StringFlag{Name: "console-socket", Usage: "send the terminal to the socket `PATH`"},
+		&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`"},
+		&cli.BoolFlag{Name: "no-pivot", Usage: "do not use pivot_root(2), for hosts whose root is a ramdisk; less safe"},
+		&cli.BoolFlag{Name: "no-new-keyring", Usage: "do not make a session keyring for the container"},
+		&cli.IntFlag{Name: "preserve-fds", Usage: "pass on `N` more file descriptors, from 3 on"},
+	}
+}
+
+func createOptions(c *cli.Context) libcontainer.CreateOptions {
+	return libcontainer.CreateOptions{
+		Bundle:        c.String("bundle"),
+		ConsoleSocket: c.String("console-socket"),
+		PidFile:       c.String("pid-file"),
+		NoPivot:       c.Bool("no-pivot"),
+		NoNewKeyring:  c.Bool("no-new-keyring"),
+		PreserveFDs:   max(0, c.Int("preserve-fds")),
+	}
+}
+
+var createCommand = &cli.Command{
+	Name:        "create",
+	Usage:       "create a container",
+	ArgsUsage:   "ID",
+	Description: "Builds a container from a bundle. Its process waits until \"coracle start\".",
+	Flags:       createFlags(),
+	Action: func(c *cli.Context) error {
+		if err := checkArgs(c, 1, 1); err != nil {
+			return err
+		}
+		rt, err := runtimeOf(c)
+		if err != nil {
+			return err
+		}
+		_, err = rt.Create(c.Args().First(), createOptions(c))
+		return err
+	},
+}

@@ -1,0 +1,42 @@
+package bundle
+
+import specs "github.com/opencontainers/runtime-spec/specs-go"
+
+// unsupported finds what the specification defines and this version does not do.
+// To ignore it silently could leave a container less confined than its
+// configuration says.
+func (v *validator) unsupported() {
+	s := v.spec
+	check := func(used bool, pointer string) {
+		if used {
+			v.bad(pointer, "is not supported by this version of coracle")
+		}
+	}
+	check(s.Hooks != nil && (len(s.Hooks.Prestart)+len(s.Hooks.CreateRuntime)+len(s.Hooks.CreateContainer)+
+		len(s.Hooks.StartContainer)+len(s.Hooks.Poststart)+len(s.Hooks.Poststop) > 0), "hooks")
+	if p := s.Process; p != nil {
+		check(p.ApparmorProfile != "", "process.apparmorProfile")
+		check(p.SelinuxLabel != "", "process.selinuxLabel")
+		check(p.Scheduler != nil, "process.scheduler")
+		check(p.IOPriority != nil, "process.ioPriority")
+	}
+	l := s.Linux
+	if l == nil {
+		return
+	}
+	check(Namespace(s, specs.UserNamespace) != nil, "linux.namespaces: the user namespace")
+	check(Namespace(s, specs.TimeNamespace) != nil, "linux.namespaces: the time namespace")
+	check(len(l.UIDMappings) > 0, "linux.uidMappings")
+	check(len(l.GIDMappings) > 0, "linux.gidMappings")
+	check(len(l.TimeOffsets) > 0, "linux.timeOffsets")
+	check(len(l.Sysctl) > 0, "linux.sysctl")
+	check(l.Seccomp != nil, "linux.seccomp")
+	check(l.MountLabel != "", "linux.mountLabel")
+	check(len(l.NetDevices) > 0, "linux.netDevices")
+	check(l.IntelRdt != nil, "linux.intelRdt")
+	check(l.MemoryPolicy != nil, "linux.memoryPolicy")
+	check(l.Personality != nil, "linux.personality")
+	for _, m := range s.Mounts {
+		check(len(m.UIDMappings)+len(m.GIDMappings) > 0, "mounts: uidMappings and gidMappings")
+	}
+}

@@ -1,0 +1,375 @@
+package bundle
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// maxID is the largest user or group id; 2³²−1 means "no id" to the kernel.
+const maxID = 1<<32 - 2
+
+// Validate checks a configuration. Problems forbid to create a container from
+// it, warnings do not. It looks at nothing but the configuration.
+func Validate(s *specs.Spec) (problems, warnings []Problem) {
+	v := &validator{spec: s}
+	v.version()
+	v.root()
+	v.namespaces()
+	v.names()
+	v.mounts()
+	if s.Process != nil {
+		v.process(s.Process)
+	}
+	if s.Linux != nil {
+		v.devices()
+		v.paths("linux.maskedPaths", s.Linux.MaskedPaths)
+		v.paths("linux.readonlyPaths", s.Linux.ReadonlyPaths)
+		v.propagation()
+		v.resources()
+	}
+	v.unsupported()
+	return v.problems, v.warnings
+}
+
+type validator struct {
+	spec     *specs.Spec
+	problems []Problem
+	warnings []Problem
+}
+
+func (v *validator) bad(pointer, format string, args ...any) {
+	v.problems = append(v.problems, Problem{pointer, fmt.Sprintf(format, args...)})
+}
+
+func (v *validator) warn(pointer, format string, args ...any) {
+	v.warnings = append(v.warnings, Problem{pointer, fmt.Sprintf(format, args...)})
+}
+
+// version accepts all releases of major version 1 (spec.md: they are compatible).
+func (v *validator) version() {
+	switch ver := v.spec.Version; {
+	case ver == "":
+		v.bad("ociVersion", "is missing; it is required, the current version is %q", specs.Version)
+	case !strings.HasPrefix(ver, "1.") || strings.Trim(ver, "0123456789.") != "" && !strings.ContainsAny(ver, "-+"):
+		v.bad("ociVersion", "%q is not a version that this runtime knows (1.x)", ver)
+	}
+}
+
+func (v *validator) root() {
+	switch r := v.spec.Root; {
+	case r == nil:
+		v.bad("root", "is missing; it is required on Linux")
+	case r.Path == "":
+		v.bad("root.path", "is missing or empty")
+	case strings.ContainsRune(r.Path, 0):
+		v.bad("root.path", "has a NUL character in it")
+	}
+}
+
+// NamespaceFlags gives each namespace type of the specification its clone flag.
+var namespaceFlags = []struct {
+	Type specs.LinuxNamespaceType
+	Flag uint64
+}{
+	{specs.PIDNamespace, unix.CLONE_NEWPID},
+	{specs.NetworkNamespace, unix.CLONE_NEWNET},
+	{specs.MountNamespace, unix.CLONE_NEWNS},
+	{specs.IPCNamespace, unix.CLONE_NEWIPC},
+	{specs.UTSNamespace, unix.CLONE_NEWUTS},
+	{specs.UserNamespace, unix.CLONE_NEWUSER},
+	{specs.CgroupNamespace, unix.CLONE_NEWCGROUP},
+	{specs.TimeNamespace, unix.CLONE_NEWTIME},
+}
+
+// NamespaceFlag is the CLONE_NEW* flag of a namespace type, 0 for an unknown one.
+func NamespaceFlag(t specs.LinuxNamespaceType) uint64 {
+	for _, f := range namespaceFlags {
+		if f.Type == t {
+			return f.Flag
+		}
+	}
+	return 0
+}
+
+// Namespace finds the namespace of a type in a configuration, nil when the
+// container shares that of the runtime.
+func Namespace(s *specs.Spec, t specs.LinuxNamespaceType) *specs.LinuxNamespace {
+	if s.Linux == nil {
+		return nil
+	}
+	for i := range s.Linux.Namespaces {
+		if s.Linux.Namespaces[i].Type == t {
+			return &s.Linux.Namespaces[i]
+		}
+	}
+	return nil
+}
+
+func (v *validator) namespaces() {
+	if v.spec.Linux == nil {
+		return
+	}
+	seen := make(map[specs.LinuxNamespaceType]int)
+	for i, ns := range v.spec.Linux.Namespaces {
+		p := fmt.Sprintf("linux.namespaces[%d]", i)
+		if NamespaceFlag(ns.Type) == 0 {
+			v.bad(p+".type", "%q is not a namespace type", ns.Type)
+			continue
+		}
+		if first, dup := seen[ns.Type]; dup {
+			v.bad(p, "a second %q namespace; linux.namespaces[%d] is one already", ns.Type, first)
+		}
+		seen[ns.Type] = i
+		if ns.Path != "" && !path.IsAbs(ns.Path) {
+			v.bad(p+".path", "%q is not absolute", ns.Path)
+		}
+	}
+	if Namespace(v.spec, specs.MountNamespace) == nil {
+		// Without one every mount would be made in the runtime's own mount
+		// namespace, on the host.
+		for pointer, wanted := range map[string]bool{
+			"mounts":              len(v.spec.Mounts) > 0,
+			"root.readonly":       v.spec.Root != nil && v.spec.Root.Readonly,
+			"linux.maskedPaths":   len(v.spec.Linux.MaskedPaths) > 0,
+			"linux.readonlyPaths": len(v.spec.Linux.ReadonlyPaths) > 0,
+		} {
+			if wanted {
+				v.bad(pointer, "needs a mount namespace in linux.namespaces")
+			}
+		}
+		slices.SortFunc(v.problems, func(a, b Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
+	}
+}
+
+func (v *validator) names() {
+	for pointer, name := range map[string]string{"hostname": v.spec.Hostname, "domainname": v.spec.Domainname} {
+		if name == "" {
+			continue
+		}
+		if Namespace(v.spec, specs.UTSNamespace) == nil {
+			v.bad(pointer, "needs a uts namespace in linux.namespaces")
+		}
+		if len(name) > 64 {
+			v.bad(pointer, "%q has more than 64 characters", name)
+		}
+		if strings.ContainsRune(name, 0) {
+			v.bad(pointer, "has a NUL character in it")
+		}
+	}
+}
+
+func (v *validator) mounts() {
+	for i, m := range v.spec.Mounts {
+		p := fmt.Sprintf("mounts[%d]", i)
+		switch {
+		case m.Destination == "":
+			v.bad(p+".destination", "is missing or empty")
+			continue
+		case !path.IsAbs(m.Destination):
+			v.warn(p+".destination", "%q is not absolute; it is taken as %q", m.Destination, path.Clean("/"+m.Destination))
+		}
+		if path.Clean("/"+m.Destination) == "/" {
+			v.bad(p+".destination", "a mount on the root of the container is not possible")
+		}
+		if strings.ContainsRune(m.Destination, 0) || strings.ContainsRune(m.Source, 0) {
+			v.bad(p, "has a NUL character in it")
+		}
+		o, err := ParseMountOptions(m)
+		if err != nil {
+			v.bad(p+".options", "%v", err)
+			continue
+		}
+		if o.Bind && m.Source == "" {
+			v.bad(p+".source", "is missing; a bind mount needs one")
+		}
+		if !o.Bind && m.Type == "" {
+			v.bad(p+".type", "is missing; only bind mounts have none")
+		}
+		if err := checkProcDestination(m, o); err != nil {
+			v.bad(p+".destination", "%v", err)
+		}
+	}
+}
+
+// procFiles may be covered by a mount although they are in /proc: they only
+// inform, and files for them are what lxcfs and similar provide.
+var procFiles = []string{
+	"/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo", "/proc/slabinfo", "/proc/stat",
+	"/proc/swaps", "/proc/uptime", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
+}
+
+// AllowedInProc tells whether a mount may be made at a cleaned path in /proc.
+func AllowedInProc(destination string) bool {
+	return slices.Contains(procFiles, destination)
+}
+
+// checkProcDestination refuses to cover /proc or parts of it: labels, sysctls
+// and the like are written there, and must not land in a file of the image.
+func checkProcDestination(m specs.Mount, o MountOptions) error {
+	d := path.Clean("/" + m.Destination)
+	if d != "/proc" && !strings.HasPrefix(d, "/proc/") || AllowedInProc(d) {
+		return nil
+	}
+	if d == "/proc" && (m.Type == "proc" || o.Bind) {
+		// Whether the source of a bind mount is a procfs shows only when it is opened.
+		return nil
+	}
+	return fmt.Errorf("%q cannot be covered by a mount; in /proc only these can: %s", d, strings.Join(procFiles, ", "))
+}
+
+func (v *validator) process(p *specs.Process) {
+	if len(p.Args) == 0 {
+		v.bad("process.args", "is missing or empty; it must hold the command")
+	} else if p.Args[0] == "" {
+		v.bad("process.args[0]", "is empty; it must be the command")
+	}
+	for i, a := range p.Args {
+		if strings.ContainsRune(a, 0) {
+			v.bad(fmt.Sprintf("process.args[%d]", i), "has a NUL character in it")
+		}
+	}
+	for i, e := range p.Env {
+		if strings.ContainsRune(e, 0) {
+			v.bad(fmt.Sprintf("process.env[%d]", i), "has a NUL character in it")
+		}
+	}
+	switch {
+	case p.Cwd == "":
+		v.bad("process.cwd", "is missing or empty; it must be an absolute path")
+	case !path.IsAbs(p.Cwd):
+		v.bad("process.cwd", "%q is not absolute", p.Cwd)
+	case strings.ContainsRune(p.Cwd, 0):
+		v.bad("process.cwd", "has a NUL character in it")
+	}
+	v.id("process.user.uid", p.User.UID)
+	v.id("process.user.gid", p.User.GID)
+	for i, g := range p.User.AdditionalGids {
+		v.id(fmt.Sprintf("process.user.additionalGids[%d]", i), g)
+	}
+	if u := p.User.Umask; u != nil && *u > 0o777 {
+		v.bad("process.user.umask", "%#o is not a umask (0 to 0777)", *u)
+	}
+	v.rlimits(p.Rlimits)
+	v.capabilities(p.Capabilities)
+	if a := p.OOMScoreAdj; a != nil && (*a < -1000 || *a > 1000) {
+		v.bad("process.oomScoreAdj", "%d is out of range (-1000 to 1000)", *a)
+	}
+	if c := p.ConsoleSize; c != nil && (c.Height > 65535 || c.Width > 65535) {
+		v.bad("process.consoleSize", "%d×%d is larger than a terminal can be", c.Width, c.Height)
+	}
+}
+
+func (v *validator) id(pointer string, id uint32) {
+	if id > maxID {
+		v.bad(pointer, "%d is out of range (0 to %d)", id, uint32(maxID))
+	}
+}
+
+func (v *validator) rlimits(limits []specs.POSIXRlimit) {
+	seen := make(map[string]int)
+	for i, l := range limits {
+		p := fmt.Sprintf("process.rlimits[%d]", i)
+		if _, ok := Rlimit(l.Type); !ok {
+			v.bad(p+".type", "%q is not a resource limit of Linux", l.Type)
+			continue
+		}
+		if first, dup := seen[l.Type]; dup {
+			v.bad(p+".type", "%s is limited already by process.rlimits[%d]", l.Type, first)
+		}
+		seen[l.Type] = i
+		if l.Soft > l.Hard {
+			v.bad(p, "the soft limit %d of %s is above the hard limit %d", l.Soft, l.Type, l.Hard)
+		}
+	}
+}
+
+func (v *validator) capabilities(c *specs.LinuxCapabilities) {
+	if c == nil {
+		return
+	}
+	for _, set := range []struct {
+		name string
+		caps []string
+	}{
+		{"bounding", c.Bounding}, {"effective", c.Effective}, {"inheritable", c.Inheritable},
+		{"permitted", c.Permitted}, {"ambient", c.Ambient},
+	} {
+		for i, name := range set.caps {
+			if _, ok := Capability(name); !ok {
+				// config.md: names that cannot be mapped should be logged and
+				// ignored.
+				v.warn(fmt.Sprintf("process.capabilities.%s[%d]", set.name, i), "%q is not a capability that this runtime knows; it is ignored", name)
+			}
+		}
+	}
+}
+
+func (v *validator) devices() {
+	for i, d := range v.spec.Linux.Devices {
+		p := fmt.Sprintf("linux.devices[%d]", i)
+		switch d.Type {
+		case "c", "b", "u", "p":
+		case "":
+			v.bad(p+".type", "is missing; it is one of c, b, u and p")
+		default:
+			v.bad(p+".type", "%q is not one of c, b, u and p", d.Type)
+		}
+		if !path.IsAbs(d.Path) || path.Clean(d.Path) == "/" {
+			v.bad(p+".path", "%q is not the absolute path of a device", d.Path)
+		}
+		if d.Type != "p" && (d.Major < 0 || d.Minor < 0 || d.Major > 1<<12-1 || d.Minor > 1<<20-1) {
+			v.bad(p, "%d:%d is not a device number", d.Major, d.Minor)
+		}
+		if d.FileMode != nil && *d.FileMode&^0o7777 != 0 {
+			v.bad(p+".fileMode", "%#o has more than permission bits", uint32(*d.FileMode))
+		}
+		if d.UID != nil {
+			v.id(p+".uid", *d.UID)
+		}
+		if d.GID != nil {
+			v.id(p+".gid", *d.GID)
+		}
+	}
+}
+
+func (v *validator) paths(pointer string, paths []string) {
+	for i, p := range paths {
+		if !path.IsAbs(p) || strings.ContainsRune(p, 0) {
+			v.bad(fmt.Sprintf("%s[%d]", pointer, i), "%q is not an absolute path", p)
+		}
+	}
+}
+
+func (v *validator) propagation() {
+	if p := v.spec.Linux.RootfsPropagation; p != "" {
+		if _, ok := propagations[p]; !ok {
+			v.bad("linux.rootfsPropagation", "%q is not a mount propagation", p)
+		}
+	}
+}
+
+func (v *validator) resources() {
+	r := v.spec.Linux.Resources
+	if r == nil {
+		return
+	}
+	for i, d := range r.Devices {
+		p := fmt.Sprintf("linux.resources.devices[%d]", i)
+		switch d.Type {
+		case "", "a", "b", "c":
+		default:
+			v.bad(p+".type", "%q is not one of a, b and c", d.Type)
+		}
+		if strings.Trim(d.Access, "rwm") != "" {
+			v.bad(p+".access", "%q has other letters than r, w and m", d.Access)
+		}
+	}
+	if p := r.Pids; p != nil && p.Limit != nil && *p.Limit < -1 {
+		v.bad("linux.resources.pids.limit", "%d is neither a number of processes nor -1", *p.Limit)
+	}
+}

@@ -1,0 +1,236 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/cgroups"
+	"golang.org/x/sys/unix"
+)
+
+// destroyDeadline bounds how long a cgroup may take to become empty.
+const destroyDeadline = 10 * time.Second
+
+// Pids are the processes in the cgroup and in all cgroups below it.
+func (m *Manager) Pids() ([]int, error) {
+	dir := m.anyDir()
+	if dir == "" {
+		return nil, nil
+	}
+	pids, err := cgroups.GetAllPids(dir)
+	if gone(err) {
+		return nil, nil
+	}
+	return pids, err
+}
+
+// anyDir is a directory of a hierarchy in which all processes of the container
+// are.
+func (m *Manager) anyDir() string {
+	if m.saved.Unified {
+		return m.saved.Paths[unifiedKey]
+	}
+	for _, key := range []string{"pids", "devices", "freezer"} {
+		if dir := m.saved.Paths[key]; dir != "" {
+			return dir
+		}
+	}
+	return ""
+}
+
+// Signal sends a signal to every process in the cgroup. For SIGKILL it makes sure
+// that no process escapes by forking meanwhile.
+func (m *Manager) Signal(sig unix.Signal) error {
+	if sig == unix.SIGKILL {
+		return m.kill(time.Now().Add(destroyDeadline))
+	}
+	pids, err := m.Pids()
+	if err != nil {
+		return fmt.Errorf("processes of the cgroup: %w", err)
+	}
+	for _, pid := range pids {
+		if err := signalIn(pid, sig); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// signalIn signals a process by a descriptor of it. One that has gone is no error.
+func signalIn(pid int, sig unix.Signal) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) { // EINVAL: pid of another pid namespace, 0
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("signal process %d: %w", pid, err)
+	}
+	defer unix.Close(fd)
+	if err := unix.PidfdSendSignal(fd, sig, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("signal process %d: %w", pid, err)
+	}
+	return nil
+}
+
+// kill ends all processes of the cgroup and returns when none is left.
+func (m *Manager) kill(deadline time.Time) error {
+	if m.saved.Unified {
+		// The kernel's own way, without a race against forks.
+		err := os.WriteFile(filepath.Join(m.saved.Paths[unifiedKey], "cgroup.kill"), []byte("1"), 0)
+		if err == nil || gone(err) {
+			return m.waitEmpty(deadline)
+		}
+	}
+	delay := time.Millisecond
+	for {
+		pids, err := m.Pids()
+		if err != nil {
+			return fmt.Errorf("processes of the cgroup: %w", err)
+		}
+		if len(pids) == 0 {
+			return nil
+		}
+		// A frozen cgroup cannot fork away from the signals, and gets them when
+		// it is thawed. Freezing may not succeed while it forks: the next round
+		// tries again.
+		m.setFrozen(true)
+		pids, _ = m.Pids()
+		for _, pid := range pids {
+			_ = signalIn(pid, unix.SIGKILL)
+		}
+		m.setFrozen(false)
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d processes of the cgroup are still there after SIGKILL", len(pids))
+		}
+		time.Sleep(delay)
+		delay = min(2*delay, 50*time.Millisecond)
+	}
+}
+
+func (m *Manager) waitEmpty(deadline time.Time) error {
+	delay := time.Millisecond
+	for {
+		pids, err := m.Pids()
+		if err != nil {
+			return fmt.Errorf("processes of the cgroup: %w", err)
+		}
+		if len(pids) == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d processes of the cgroup are still there after SIGKILL", len(pids))
+		}
+		time.Sleep(delay)
+		delay = min(2*delay, 50*time.Millisecond)
+	}
+}
+
+// setFrozen freezes or thaws as far as that works at once.
+func (m *Manager) setFrozen(frozen bool) {
+	state := map[bool]string{true: "FROZEN", false: "THAWED"}[frozen]
+	file := "freezer.state"
+	dir := m.saved.Paths["freezer"]
+	if m.saved.Unified {
+		state = map[bool]string{true: "1", false: "0"}[frozen]
+		file, dir = "cgroup.freeze", m.saved.Paths[unifiedKey]
+	}
+	if dir == "" {
+		return
+	}
+	_ = os.WriteFile(filepath.Join(dir, file), []byte(state), 0)
+}
+
+// Thaw lets frozen processes go on, as far as there are any.
+func (m *Manager) Thaw() { m.setFrozen(false) }
+
+// Destroy ends what is left in the cgroup and removes it with all cgroups below
+// it. It succeeds when there is nothing to do.
+func (m *Manager) Destroy() error {
+	deadline := time.Now().Add(destroyDeadline)
+	dirs := make([]string, 0, len(m.saved.Paths))
+	for _, dir := range m.saved.Paths {
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	// The usual case first: no process and nothing below.
+	dirs = slices.DeleteFunc(dirs, func(dir string) bool { return rmdir(dir) == nil })
+	if len(dirs) == 0 {
+		return nil
+	}
+	// A frozen process does not die.
+	m.setFrozen(false)
+	if err := m.kill(deadline); err != nil {
+		return err
+	}
+	delay := time.Millisecond
+	for {
+		var last error
+		dirs = slices.DeleteFunc(dirs, func(dir string) bool {
+			err := removeTree(dir)
+			if err != nil {
+				last = err
+			}
+			return err == nil
+		})
+		if len(dirs) == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) || !errors.Is(last, unix.EBUSY) {
+			return fmt.Errorf("remove the cgroup: %w", last)
+		}
+		// EBUSY: a process is on its way out, or came after the kill.
+		time.Sleep(delay)
+		delay = min(2*delay, 50*time.Millisecond)
+		if err := m.kill(deadline); err != nil {
+			return err
+		}
+	}
+}
+
+// removeTree removes a cgroup with those below it, deepest first.
+func removeTree(dir string) error {
+	if rmdir(dir) == nil {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if gone(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := removeTree(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return rmdir(dir)
+}
+
+func rmdir(dir string) error {
+	if !strings.HasPrefix(dir, mountpoint+"/") {
+		return nil // nothing that could have been made by Create
+	}
+	err := unix.Rmdir(dir)
+	for errors.Is(err, unix.EINTR) {
+		err = unix.Rmdir(dir)
+	}
+	if err == nil || gone(err) {
+		return nil
+	}
+	return &os.PathError{Op: "rmdir", Path: dir, Err: err}
+}
+
+// gone tells that an error means that the cgroup does not exist any more.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV)
+}

@@ -1,0 +1,319 @@
+// Package compile turns the configuration of a container into the init program
+// that builds it from the inside.
+//
+// [Init] is the whole story in order; each of its steps is a file or two of
+// this package. The order is load-bearing, and the comments say why a step
+// stands where it does. Where nothing is said, a step could stand elsewhere.
+//
+// Compiling has no side effects and needs no privileges: what is known about
+// the host comes in as [Host], and what has to be opened on the host goes out
+// as sources. So a program can be printed, and compared in tests, by anyone.
+//
+// The threat that the programs are written against: the root file system and
+// the processes of other containers are hostile and may change any path below
+// the rootfs at any time. Therefore every path in the container is resolved by
+// the kernel relative to a pinned root and may not leave it, special file
+// systems are only mounted on real directories, and inodes that are trusted are
+// checked against constants.
+package compile
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/program"
+	"coracle/libcontainer/source"
+)
+
+// The sync points at which an init program waits for the runtime.
+const (
+	// SyncPid comes right after the fork that enters a joined pid namespace:
+	// the runtime answers when it knows the new pid.
+	SyncPid = 1 + iota
+	// SyncReady comes when the container is built and the process still has
+	// its privileges. The message may carry a descriptor of /etc/passwd. The
+	// runtime sets the resource limits and answers with the home directory.
+	SyncReady
+)
+
+// The stages whose completion an init program announces.
+const (
+	// DoneCreated: the container is created, the program waits at the gate.
+	DoneCreated = 1 + iota
+	// DoneStarted: the next op is the execve of the user's process.
+	DoneStarted
+)
+
+// ValuePid is the pid of the process that goes on after SyncPid's fork, as the
+// runtime sees it. A pidfd comes with the message.
+const ValuePid = 1
+
+// HomeSize is the room for the answer to SyncReady, "HOME=" and NUL included.
+const HomeSize = 4096
+
+// Host is what compiling needs to know about the host.
+type Host struct {
+	// LastCap is the highest capability of the kernel.
+	LastCap int
+	// Capabilities are those that the runtime has and can pass on.
+	Capabilities uint64
+	// IsDir tells whether a source of a bind mount is a directory.
+	IsDir func(path string) (bool, error)
+	// ProcMounts are the mount points of procfs and sysfs, needed for NoPivot.
+	ProcMounts []string
+	// Cgroups are the hierarchies that a mount of type cgroup shows.
+	Cgroups []Hierarchy
+	// CgroupJoin are the files through which the init enters its cgroups by writing
+	// "0". It is empty when the init is born there.
+	CgroupJoin []string
+}
+
+// Hierarchy is a mounted cgroup hierarchy of the host.
+type Hierarchy struct {
+	// Name is the directory in /sys/fs/cgroup: "memory", "cpu,cpuacct", "systemd".
+	// The unified hierarchy of a host without others has an empty name.
+	Name string
+	// Options are the mount options that select it: "memory"; "none", "name=systemd".
+	Options []string
+	// Path is the directory of the container's cgroup on the host.
+	Path string
+}
+
+// Input is what a program is compiled from.
+type Input struct {
+	Bundle       *bundle.Bundle
+	ID           string
+	Host         Host
+	NoPivot      bool
+	NoNewKeyring bool
+	// Preserved describes the caller's descriptors from 3 on that the process
+	// gets: whether each is open.
+	Preserved []bool
+}
+
+// Output is a program with what it needs to run.
+type Output struct {
+	Program *program.Program
+	// CloneFlags are the namespaces to make when the program is launched.
+	CloneFlags uintptr
+	// Sources go to consecutive descriptors from [Output.SourceFD] on.
+	Sources []source.Source
+	// SourceFD is the descriptor of the first source.
+	SourceFD int
+	// Socket, Gate, Console and Image are the descriptors on which the program
+	// expects its end of the conversation, the listening socket of the gate, the
+	// socket for the terminal (-1 without one) and its own image.
+	Socket, Gate, Console, Image int
+	// GateOp is the index of the first op behind the gate.
+	GateOp int
+	// Forks tells that the program enters a joined pid namespace by a fork.
+	Forks bool
+	// Warnings are for the log.
+	Warnings []string
+}
+
+// compiler is a program in the making.
+type compiler struct {
+	*program.Builder
+	in   Input
+	spec *specs.Spec
+	out  Output
+	err  error
+
+	socket, gate, consoleSocket, image program.Arg
+
+	root program.Arg // the root directory of the container
+
+	fs, mnt, target, dir, tmp program.Word // scratch descriptors
+	got                       program.Word // size of the last answer
+	reply                     program.Addr // the last answer
+	umask                     program.Word // of the caller
+	home                      program.Addr // "HOME=…" when the runtime has to find it
+	stat                      program.Statx
+	statfs                    program.Statfs
+
+	// readonly holds mounts that become read-only when all is in place.
+	readonly []readonlyMount
+
+	joined  bool         // whether the cgroups have been joined
+	command program.Word // the address of the path of the command
+	conn    program.Word // the connection to start
+}
+
+type readonlyMount struct {
+	mnt  program.Word
+	note program.Note
+}
+
+// Init compiles the program of a container's first process.
+func Init(in Input) (*Output, error) {
+	c := newCompiler(in)
+
+	c.begin()
+	c.joinNamespaces()
+	c.keyring()
+	c.network()
+	c.attachRoot()
+	c.mounts()
+	c.devices()
+	// The cgroup is joined as late as possible, so that as little as possible
+	// of the set-up is charged to the container. After this point nothing needs
+	// the runtime's cgroup, and hooks may look for the container in its own.
+	c.joinCgroup()
+	c.enterRoot()
+	c.makeCwd()
+	// The terminal comes from the container's own devpts, and /dev/console needs
+	// a writable /dev.
+	c.terminal()
+	c.makeReadonly()
+	c.names()
+	// Masks come after everything that uses /proc and /sys of the container.
+	c.readonlyPaths()
+	c.maskedPaths()
+	c.ready()
+	// From here on no descriptor leads to a directory of the host.
+	c.dropDescriptors()
+	c.noNewPrivileges()
+	c.identity()
+	c.lookUpCommand()
+	c.waitAtGate()
+	c.exec()
+
+	if c.err != nil {
+		return nil, c.err
+	}
+	p, err := c.Finish()
+	if err != nil {
+		return nil, fmt.Errorf("init program: %w", err)
+	}
+	c.out.Program = p
+	return &c.out, nil
+}
+
+func newCompiler(in Input) *compiler {
+	first := 3 + len(in.Preserved)
+	c := &compiler{
+		Builder: program.NewBuilder(first),
+		in:      in,
+		spec:    in.Bundle.Spec,
+		out:     Output{Socket: first, Gate: first + 1, Console: -1, Image: first + 2},
+	}
+	// The descriptors that stay longest come first, so that the others can be
+	// closed as one range.
+	if c.spec.Process != nil && c.spec.Process.Terminal {
+		c.out.Console, c.out.Image = first+2, first+3
+	}
+	c.out.SourceFD = c.out.Image + 1
+	c.socket, c.gate = program.FD(c.out.Socket), program.FD(c.out.Gate)
+	c.consoleSocket, c.image = program.FD(c.out.Console), program.FD(c.out.Image)
+
+	c.fs, c.mnt, c.target = c.Word("fs", -1), c.Word("mnt", -1), c.Word("target", -1)
+	c.dir, c.tmp = c.Word("dir", -1), c.Word("tmp", -1)
+	c.got, c.umask = c.Word("got", 0), c.Word("umask", 0)
+	c.reply = c.Buffer("reply", program.MessageSize)
+	c.stat, c.statfs = c.NewStatx("st"), c.NewStatfs("fs")
+	return c
+}
+
+// fail keeps the first error.
+func (c *compiler) fail(format string, args ...any) {
+	if c.err == nil {
+		c.err = fmt.Errorf(format, args...)
+	}
+}
+
+func (c *compiler) warn(format string, args ...any) {
+	c.out.Warnings = append(c.out.Warnings, fmt.Sprintf(format, args...))
+}
+
+// note describes the ops that follow.
+func (c *compiler) note(pointer, format string, args ...any) {
+	c.Describe(program.Note{What: fmt.Sprintf(format, args...), Pointer: pointer})
+}
+
+// source adds something that is opened on the host, and returns its descriptor.
+func (c *compiler) source(s source.Source) program.Arg {
+	c.out.Sources = append(c.out.Sources, s)
+	return program.FD(c.out.SourceFD + len(c.out.Sources) - 1)
+}
+
+// begin makes the process independent of what it inherited.
+func (c *compiler) begin() {
+	c.note("", "prepare the init process")
+	// The image stays as /proc/self/exe; the descriptor is not needed.
+	c.Close(c.image)
+	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
+	c.Prctl(unix.PR_SET_NAME, c.String("coracle-init"))
+	c.Setsid()
+	// Modes are given exactly; the caller's umask is put back for the process.
+	c.Umask(program.Int(0)).Into(c.umask)
+	// Ignored signals would stay ignored across execve; conmon ignores SIGPIPE.
+	c.SigmaskClear()
+	sig := c.Word("sig", 1)
+	again := c.Label()
+	c.Bind(again)
+	c.Sigdefault(sig.Arg()).Allow(unix.EINVAL) // SIGKILL, SIGSTOP
+	c.Add(sig, 1)
+	c.Check(sig, ^uint32(0), 65, 0).Else(again)
+}
+
+// sync waits at a sync point until the runtime answers. The program ends when
+// the runtime has gone.
+func (c *compiler) sync(point uint32) {
+	c.Send(c.socket, program.Message{Kind: program.KindSync, A: point})
+	c.receive(c.reply, program.MessageSize)
+}
+
+// receive waits for an answer of the runtime.
+func (c *compiler) receive(buf program.Addr, size int) {
+	answered := c.Label()
+	c.Recv(c.socket, buf, size).Into(c.got)
+	c.Check(c.got, ^uint32(0), 0, 0).Else(answered)
+	c.Exit(1)
+	c.Bind(answered)
+}
+
+// joinCgroup enters the container's cgroups, and makes a cgroup namespace when one
+// is wanted: the cgroup at that moment becomes its root.
+//
+// A process that moves itself, thread by thread, does not have to wait for the
+// lock that stops all forks of the system, as one that is moved by another does.
+func (c *compiler) joinCgroup() {
+	if c.joined {
+		return
+	}
+	c.joined = true
+	for _, file := range c.in.Host.CgroupJoin {
+		what := fmt.Sprintf("join the cgroup %q", path.Dir(file))
+		fd := c.source(source.File{What: what, Path: file})
+		c.note("linux.cgroupsPath", "%s", what)
+		c.Write(fd, "0")
+		c.Close(fd)
+	}
+	if ns := bundle.Namespace(c.spec, specs.CgroupNamespace); ns != nil && ns.Path == "" {
+		c.note("linux.namespaces", "make the cgroup namespace")
+		c.Unshare(unix.CLONE_NEWCGROUP)
+	}
+}
+
+// names sets the names of the UTS namespace.
+func (c *compiler) names() {
+	if c.spec.Hostname != "" {
+		c.note("hostname", "set the hostname %q", c.spec.Hostname)
+		c.Sethostname(c.spec.Hostname)
+	}
+	if c.spec.Domainname != "" {
+		c.note("domainname", "set the domain name %q", c.spec.Domainname)
+		c.Setdomainname(c.spec.Domainname)
+	}
+}
+
+// relative is a cleaned path below the root of the container: "" for the root.
+func relative(p string) string {
+	return strings.TrimPrefix(path.Clean("/"+p), "/")
+}

@@ -1,0 +1,174 @@
+package compile
+
+import (
+	"fmt"
+	"path"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/program"
+)
+
+// device is a node to make.
+type device struct {
+	path     string // cleaned, in the container
+	mode     uint32 // with the type
+	dev      uint64
+	uid, gid uint32
+	pointer  string
+}
+
+// defaultDevices must be there in every container (config-linux.md#default-devices).
+var defaultDevices = []struct {
+	name         string
+	major, minor uint32
+}{
+	{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0},
+}
+
+// devLinks are the links that programs expect in /dev (runtime-linux.md#dev-symbolic-links),
+// and the ptmx of the container's own devpts.
+var devLinks = []struct{ name, target string }{
+	{"fd", "/proc/self/fd"},
+	{"stdin", "/proc/self/fd/0"},
+	{"stdout", "/proc/self/fd/1"},
+	{"stderr", "/proc/self/fd/2"},
+	{"core", "/proc/kcore"},
+}
+
+// hostDev tells whether /dev of the container is a directory of the host, in
+// which nothing must be made.
+func (c *compiler) hostDev() bool {
+	bind := false
+	for _, m := range c.spec.Mounts {
+		if path.Clean("/"+m.Destination) == "/dev" {
+			bind = m.Type == "bind"
+			for _, o := range m.Options {
+				bind = bind || o == "bind" || o == "rbind"
+			}
+		}
+	}
+	return bind
+}
+
+// devices makes the device nodes and links of /dev.
+func (c *compiler) devices() {
+	if c.hostDev() {
+		if c.spec.Linux != nil && len(c.spec.Linux.Devices) > 0 {
+			c.warn("linux.devices: /dev is a bind mount; no devices are made in it")
+		}
+		return
+	}
+	configured := c.configuredDevices()
+	dev := c.Word("dev", -1)
+	c.note("", "open /dev")
+	c.openOrMake("dev", mountPoint{dir: true}, dev)
+	for _, d := range defaultDevices {
+		p := "/dev/" + d.name
+		if !configured[p] {
+			c.makeNode(dev.Arg(), device{path: p, mode: unix.S_IFCHR | 0o666, dev: unix.Mkdev(d.major, d.minor)})
+		}
+	}
+	if c.spec.Linux != nil {
+		for i, d := range c.spec.Linux.Devices {
+			c.configuredDevice(i, d, dev)
+		}
+	}
+	c.note("", "make the links in /dev")
+	for _, l := range devLinks {
+		if !configured["/dev/"+l.name] {
+			c.Symlinkat(l.target, dev.Arg(), l.name).Allow(unix.EEXIST)
+		}
+	}
+	if !configured["/dev/ptmx"] {
+		// Another ptmx, of the image or of an outer devpts, would hand out
+		// terminals that are not the container's.
+		c.note("", "link /dev/ptmx to the container's devpts")
+		c.Unlinkat(dev.Arg(), "ptmx", 0).Allow(unix.ENOENT)
+		c.Symlinkat("pts/ptmx", dev.Arg(), "ptmx")
+	}
+	c.Close(dev.Arg())
+}
+
+func (c *compiler) configuredDevices() map[string]bool {
+	paths := make(map[string]bool)
+	if c.spec.Linux != nil {
+		for _, d := range c.spec.Linux.Devices {
+			paths[path.Clean(d.Path)] = true
+		}
+	}
+	return paths
+}
+
+func (c *compiler) configuredDevice(i int, d specs.LinuxDevice, dev program.Word) {
+	n := device{path: path.Clean(d.Path), mode: 0o666, pointer: fmt.Sprintf("linux.devices[%d]", i)}
+	if d.FileMode != nil {
+		n.mode = uint32(*d.FileMode)
+	}
+	if d.UID != nil {
+		n.uid = *d.UID
+	}
+	if d.GID != nil {
+		n.gid = *d.GID
+	}
+	switch d.Type {
+	case "c", "u":
+		n.mode |= unix.S_IFCHR
+	case "b":
+		n.mode |= unix.S_IFBLK
+	case "p":
+		n.mode |= unix.S_IFIFO
+	}
+	if d.Type != "p" {
+		n.dev = unix.Mkdev(uint32(d.Major), uint32(d.Minor))
+	}
+	if path.Dir(n.path) == "/dev" {
+		c.makeNode(dev.Arg(), n)
+		return
+	}
+	c.note(n.pointer, "make the device %q", n.path)
+	if parent := relative(path.Dir(n.path)); parent != "" {
+		c.openOrMake(parent, mountPoint{dir: true}, c.target)
+		c.makeNode(c.target.Arg(), n)
+		c.Close(c.target.Arg())
+	} else {
+		c.makeNode(c.root, n)
+	}
+}
+
+// makeNode makes a device node below its pinned parent. Something that is there
+// already has to be the same device, and stays as it is; a link does not count.
+func (c *compiler) makeNode(dir program.Arg, d device) {
+	name := path.Base(d.path)
+	what := "make the device " + quote(d.path)
+	c.note(d.pointer, "%s", what)
+	exists, done := c.Label(), c.Label()
+	c.Mknodat(dir, name, d.mode, d.dev).Allow(unix.EEXIST).Else(exists)
+	if d.uid != 0 || d.gid != 0 {
+		c.Fchownat(dir, name, int64(d.uid), int64(d.gid), unix.AT_SYMLINK_NOFOLLOW)
+	}
+	c.Jump(done)
+
+	c.Bind(exists)
+	c.Describe(program.Note{What: what, Pointer: d.pointer, Explain: func(e syscall.Errno) string {
+		if e != unix.EEXIST {
+			return ""
+		}
+		pointer := ""
+		if d.pointer != "" {
+			pointer = " (" + d.pointer + ")"
+		}
+		return what + pointer + ": something else exists at this path"
+	}})
+	c.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(c.tmp)
+	c.Statx(c.tmp.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+	c.Check(c.stat.Mode(), unix.S_IFMT, d.mode&unix.S_IFMT, unix.EEXIST)
+	if d.mode&unix.S_IFMT != unix.S_IFIFO {
+		c.Check(c.stat.RdevMajor(), ^uint32(0), unix.Major(d.dev), unix.EEXIST)
+		c.Check(c.stat.RdevMinor(), ^uint32(0), unix.Minor(d.dev), unix.EEXIST)
+	}
+	c.Close(c.tmp.Arg())
+	c.Bind(done)
+}

@@ -1,0 +1,185 @@
+package compile
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/program"
+)
+
+// ready waits for what the runtime has to do while the process still has its
+// privileges: set resource limits, which only the runtime may raise, and find
+// the home directory, which needs a parser for /etc/passwd.
+func (c *compiler) ready() {
+	p := c.spec.Process
+	if p == nil {
+		return
+	}
+	if c.hasEnv("HOME") {
+		if len(p.Rlimits) > 0 {
+			c.note("process.rlimits", "set the resource limits")
+			c.sync(SyncReady)
+		}
+		return
+	}
+	c.home = c.Buffer("home", HomeSize)
+	c.note("", "find the home directory")
+	noPasswd, wait := c.Label(), c.Label()
+	// Only pinned here: the runtime looks at what it is before it reads it.
+	c.Openat2(c.root, "etc/passwd", program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}).Into(c.tmp).
+		Allow(program.AnyError).Else(noPasswd)
+	message := program.Message{Kind: program.KindSync, A: SyncReady}
+	c.SendFD(c.socket, message.Encode(), c.tmp)
+	c.Close(c.tmp.Arg())
+	c.Jump(wait)
+	c.Bind(noPasswd)
+	c.Send(c.socket, message)
+	c.Bind(wait)
+	c.receive(c.home, HomeSize)
+}
+
+func (c *compiler) hasEnv(name string) bool {
+	_, ok := c.env(name)
+	return ok
+}
+
+// env is the last value of a variable in the process's environment; an empty
+// HOME counts as none, like in other runtimes.
+func (c *compiler) env(name string) (value string, ok bool) {
+	for _, e := range c.spec.Process.Env {
+		if v, found := strings.CutPrefix(e, name+"="); found {
+			value, ok = v, v != "" || name != "HOME"
+		}
+	}
+	return value, ok
+}
+
+// dropDescriptors closes everything but standard streams, preserved descriptors
+// and the two sockets. CLOEXEC would not do: the command itself, which execve
+// looks up first, could be named through a descriptor.
+func (c *compiler) dropDescriptors() {
+	c.note("", "close all descriptors of the set-up")
+	for i, open := range c.in.Preserved {
+		if !open {
+			// A placeholder, so that nothing of ours got this number.
+			c.Close(program.FD(3 + i))
+		}
+	}
+	c.CloseFrom(program.FD(c.out.Gate+1), ^uint32(0))
+}
+
+// noNewPrivileges comes before anything that the image can influence is executed.
+func (c *compiler) noNewPrivileges() {
+	if p := c.spec.Process; p != nil && p.NoNewPrivileges {
+		c.note("process.noNewPrivileges", "set no_new_privs")
+		c.Prctl(unix.PR_SET_NO_NEW_PRIVS, program.Int(1))
+	}
+}
+
+// identity gives up what the process must not have: capabilities, groups, the
+// superuser. The order is that of the privileges needed for each step.
+func (c *compiler) identity() {
+	p := c.spec.Process
+	if p == nil {
+		return
+	}
+	caps := c.capabilities()
+
+	c.ownStdio()
+
+	// Tried as root first: images have working directories that their users
+	// could not enter on their own.
+	entered := c.Word("entered", 0)
+	asUser, checked := c.Label(), c.Label()
+	c.Describe(program.Note{What: "enter the working directory " + quote(p.Cwd), Pointer: "process.cwd", Explain: cwdError(p.Cwd)})
+	c.openCwd().Allow(unix.EACCES, unix.EPERM).Else(asUser)
+	c.Fchdir(c.tmp.Arg()).Allow(unix.EACCES, unix.EPERM).Else(asUser)
+	c.Close(c.tmp.Arg())
+	c.Set(entered, program.Int(1))
+	c.Bind(asUser)
+
+	c.note("process.capabilities.bounding", "drop capabilities from the bounding set")
+	for n := range c.in.Host.LastCap + 1 {
+		if caps.Bounding&(1<<n) == 0 {
+			c.Prctl(unix.PR_CAPBSET_DROP, program.Int(n))
+		}
+	}
+	// Always, also for an empty list: the caller's groups must not stay.
+	c.note("process.user.additionalGids", "set the additional groups")
+	c.Setgroups(p.User.AdditionalGids)
+	c.Prctl(unix.PR_SET_KEEPCAPS, program.Int(1))
+	c.note("process.user.gid", "set the group id %d", p.User.GID)
+	c.Setresgid(p.User.GID)
+	c.note("process.user.uid", "set the user id %d", p.User.UID)
+	c.Setresuid(p.User.UID)
+	c.Prctl(unix.PR_SET_KEEPCAPS, program.Int(0))
+
+	c.Describe(program.Note{What: "enter the working directory " + quote(p.Cwd), Pointer: "process.cwd", Explain: cwdError(p.Cwd)})
+	c.JumpIf(entered, ^uint32(0), 1, checked)
+	c.openCwd()
+	c.Fchdir(c.tmp.Arg())
+	c.Close(c.tmp.Arg())
+	c.Bind(checked)
+	// Whatever way it was reached, the working directory must lie in the
+	// container. The kernel says "(unreachable)" of one that does not, and
+	// ENOENT of one that was removed.
+	cwd := c.Buffer("cwd", unix.PathMax)
+	c.Getcwd(cwd, unix.PathMax)
+	c.Check(program.Word(cwd), 0xff, '/', unix.ENOENT)
+
+	c.note("process.capabilities", "set the capabilities")
+	c.Capset(caps.Effective, caps.Permitted, caps.Inheritable)
+	c.note("process.capabilities.ambient", "set the ambient capabilities")
+	c.Prctl(unix.PR_CAP_AMBIENT, program.Int(unix.PR_CAP_AMBIENT_CLEAR_ALL))
+	for n := range c.in.Host.LastCap + 1 {
+		if caps.Ambient&(1<<n) != 0 {
+			c.Prctl(unix.PR_CAP_AMBIENT, program.Int(unix.PR_CAP_AMBIENT_RAISE), program.Int(n))
+		}
+	}
+}
+
+func (c *compiler) openCwd() *program.Op {
+	return c.Openat2(program.Cwd(), c.spec.Process.Cwd, program.Lookup{
+		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS,
+	}).Into(c.tmp)
+}
+
+// capabilities are the sets of the configuration without what cannot be granted,
+// of which the log tells (config.md#linux-process).
+func (c *compiler) capabilities() bundle.Capabilities {
+	caps := bundle.CapabilitiesOf(c.spec.Process.Capabilities)
+	limit := func(name string, set *uint64, to uint64, why string) {
+		if lost := *set &^ to; lost != 0 {
+			c.warn("process.capabilities.%s: %s cannot be granted: %s", name, bundle.CapabilityNames(lost), why)
+			*set &= to
+		}
+	}
+	const notOurs = "the runtime does not have them"
+	limit("bounding", &caps.Bounding, c.in.Host.Capabilities, notOurs)
+	limit("permitted", &caps.Permitted, c.in.Host.Capabilities, notOurs)
+	limit("effective", &caps.Effective, caps.Permitted, "they are not in the permitted set")
+	limit("inheritable", &caps.Inheritable, c.in.Host.Capabilities, notOurs)
+	limit("ambient", &caps.Ambient, caps.Permitted&caps.Inheritable, "they are not in the permitted and inheritable sets")
+	return caps
+}
+
+// ownStdio gives the standard streams to the user, so that it can open them again
+// as /dev/stdout and the like. The null device belongs to everybody.
+func (c *compiler) ownStdio() {
+	uid := c.spec.Process.User.UID
+	c.note("process.user.uid", "give the standard streams to user %d", uid)
+	for fd := range 3 {
+		next, chown := c.Label(), c.Label()
+		c.Statx(program.FD(fd), "", unix.AT_EMPTY_PATH, c.stat).Allow(program.AnyError).Else(next)
+		c.JumpIf(c.stat.UID(), ^uint32(0), uid, next)
+		c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFCHR, 0).Else(chown)
+		c.Check(c.stat.RdevMajor(), ^uint32(0), 1, 0).Else(chown)
+		c.JumpIf(c.stat.RdevMinor(), ^uint32(0), 3, next)
+		c.Bind(chown)
+		// EINVAL: the owner is not mapped into the user namespace.
+		c.Fchownat(program.FD(fd), "", int64(uid), -1, unix.AT_EMPTY_PATH).Allow(unix.EPERM, unix.EROFS, unix.EINVAL, unix.EACCES)
+		c.Bind(next)
+	}
+}

@@ -1,0 +1,112 @@
+package compile
+
+import (
+	"fmt"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/program"
+	"coracle/libcontainer/source"
+)
+
+// joinNamespaces joins the namespaces that are given by path. The new ones are
+// made by the clone that launches the program, except the cgroup namespace.
+func (c *compiler) joinNamespaces() {
+	if c.spec.Linux == nil {
+		return
+	}
+	type join struct {
+		ns   specs.LinuxNamespace
+		fd   program.Arg
+		flag uint64
+		note program.Note
+	}
+	var joins []join
+	for i, ns := range c.spec.Linux.Namespaces {
+		flag := bundle.NamespaceFlag(ns.Type)
+		if ns.Path == "" {
+			if ns.Type != specs.CgroupNamespace {
+				c.out.CloneFlags |= uintptr(flag)
+			}
+			continue
+		}
+		pointer := fmt.Sprintf("linux.namespaces[%d].path", i)
+		fd := c.source(source.Namespace{Pointer: pointer, Name: string(ns.Type), Path: ns.Path, Flag: flag})
+		joins = append(joins, join{ns, fd, flag, program.Note{What: fmt.Sprintf("join the %s namespace %q", ns.Type, ns.Path), Pointer: pointer}})
+	}
+	joinAll := func(want func(uint64) bool) {
+		for _, j := range joins {
+			if want(j.flag) {
+				c.Describe(j.note)
+				c.Setns(j.fd, j.flag)
+				c.Close(j.fd)
+			}
+		}
+	}
+	// A mount namespace replaces root and working directory, so it comes last.
+	joinAll(func(f uint64) bool { return f != unix.CLONE_NEWPID && f != unix.CLONE_NEWNS })
+	joinAll(func(f uint64) bool {
+		if f != unix.CLONE_NEWPID {
+			return false
+		}
+		c.out.Forks = true
+		return true
+	})
+	if c.out.Forks {
+		// No fork outside of the container's cgroup.
+		c.joinCgroup()
+		c.fork()
+	}
+	joinAll(func(f uint64) bool { return f == unix.CLONE_NEWNS })
+}
+
+// fork goes on in a child: only children of the process that joins a pid
+// namespace are in it. The child gets the runtime as its parent.
+func (c *compiler) fork() {
+	c.note("linux.namespaces", "fork into the pid namespace")
+	pid, pidfd := c.Word("pid", 0), c.Word("pidfd", -1)
+	child := c.Label()
+	c.Clone3(unix.CLONE_PARENT|unix.CLONE_PIDFD, 0, pidfd).Into(pid)
+	c.JumpIf(pid, ^uint32(0), 0, child)
+	c.SendWordFD(c.socket, program.Message{Kind: program.KindValue, A: ValuePid}, pid, pidfd)
+	c.Exit(0)
+	c.Bind(child)
+	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
+	c.Setsid()
+	c.sync(SyncPid)
+}
+
+// network brings up the loopback device of a new network namespace.
+func (c *compiler) network() {
+	ns := bundle.Namespace(c.spec, specs.NetworkNamespace)
+	if ns == nil || ns.Path != "" {
+		return
+	}
+	c.note("linux.namespaces", "bring up the loopback device")
+	// struct ifreq: the name, then the flags.
+	ifreq := make([]byte, 40)
+	copy(ifreq, "lo")
+	ifreq[16] = unix.IFF_UP | unix.IFF_RUNNING
+	c.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC).Into(c.tmp)
+	c.Ioctl(c.tmp.Arg(), unix.SIOCSIFFLAGS, program.Ptr(c.Bytes(ifreq)))
+	c.Close(c.tmp.Arg())
+}
+
+// keyring gives the container a session keyring of its own, so that it cannot
+// use the keys of the caller (keyrings(7)).
+func (c *compiler) keyring() {
+	if c.in.NoNewKeyring {
+		return
+	}
+	c.note("", "make the session keyring")
+	next := c.Label()
+	// ENOSYS: a kernel without keys, or a seccomp filter around the runtime.
+	c.Keyctl(unix.KEYCTL_JOIN_SESSION_KEYRING, c.String("_ses."+c.in.ID)).Into(c.tmp).Allow(unix.ENOSYS).Else(next)
+	// The possessor may do all; the user may view, read and, for exec by
+	// name, search and link.
+	const permissions = 0x3f1b0000
+	c.Keyctl(unix.KEYCTL_SETPERM, c.tmp.Arg(), program.Hex(permissions))
+	c.Bind(next)
+}

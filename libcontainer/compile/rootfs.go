@@ -1,0 +1,196 @@
+package compile
+
+import (
+	"path"
+	"strings"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/program"
+	"coracle/libcontainer/source"
+)
+
+// inRoot walks a path as if the pinned directory were the root: symbolic links
+// are followed, but never out of it, and the links in /proc that lead to open
+// files are not followed at all.
+const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
+
+// inRootNoLinks is for places that must be where they seem to be.
+const inRootNoLinks = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
+
+// ownMounts tells whether the container has a mount namespace of its own, that
+// nobody else is in.
+func (c *compiler) ownMounts() bool {
+	ns := bundle.Namespace(c.spec, specs.MountNamespace)
+	return ns != nil && ns.Path == ""
+}
+
+// attachRoot makes the tree of the rootfs a part of the mount namespace and
+// pins its root.
+func (c *compiler) attachRoot() {
+	rootfs := c.in.Bundle.Rootfs
+	if bundle.Namespace(c.spec, specs.MountNamespace) == nil {
+		c.root = c.source(source.Dir{What: "rootfs (root.path)", Path: rootfs})
+		return
+	}
+	if c.ownMounts() {
+		// First of all: nothing that is mounted from here on may reach the host.
+		// Unmounts of the host do reach the copies here, so that nothing of it
+		// is kept busy by them.
+		c.note("linux.rootfsPropagation", "separate the mounts from the host's")
+		c.MountSetattr(program.Cwd(), "/", unix.AT_RECURSIVE, 0, 0, unix.MS_SLAVE)
+	}
+	propagation := uint64(unix.MS_SLAVE)
+	if p := bundle.Propagation(c.propagation()); p&unix.MS_PRIVATE != 0 || p&unix.MS_UNBINDABLE != 0 {
+		propagation = unix.MS_PRIVATE
+	}
+	c.root = c.source(source.Tree{
+		What: "rootfs", Pointer: "root.path", Path: rootfs, Recursive: true,
+		Attrs: []source.Attr{{Propagation: propagation, Recursive: true}},
+	})
+	c.note("root.path", "attach the rootfs %q", rootfs)
+	c.MoveMountTo(c.root, rootfs)
+}
+
+func (c *compiler) propagation() string {
+	if c.spec.Linux == nil {
+		return ""
+	}
+	return c.spec.Linux.RootfsPropagation
+}
+
+// enterRoot makes the rootfs the root of the process.
+func (c *compiler) enterRoot() {
+	c.note("root.path", "enter the rootfs")
+	c.Fchdir(c.root)
+	switch {
+	case !c.ownMounts():
+		// Others are in this mount namespace: its root has to stay.
+		c.Chroot(".")
+	case c.in.NoPivot:
+		// The old root stays below the new one, where nobody can see it; but a
+		// full procfs or sysfs there would let a user namespace in the container
+		// mount new ones without the masks.
+		for _, p := range c.in.Host.ProcMounts {
+			c.Umount(p, unix.MNT_DETACH).Allow(unix.EINVAL, unix.ENOENT)
+		}
+		c.Mount(".", "/", "", unix.MS_MOVE, "")
+		c.Chroot(".")
+	default:
+		// The old root ends up on top of the new one, and goes.
+		c.PivotRoot(".", ".")
+		c.Umount(".", unix.MNT_DETACH)
+	}
+	c.Chdir("/")
+	if p := bundle.Propagation(c.propagation()); p != 0 && c.ownMounts() {
+		c.note("linux.rootfsPropagation", "make the root %s", c.propagation())
+		flags := uint(0)
+		if p&unix.MS_REC != 0 {
+			flags = unix.AT_RECURSIVE
+		}
+		c.MountSetattr(program.Cwd(), "/", flags, 0, 0, p&^unix.MS_REC)
+	}
+}
+
+// makeCwd makes the working directory when it is missing, as users expect from
+// images that only name it. By now no path leads out of the container.
+func (c *compiler) makeCwd() {
+	if c.spec.Process == nil {
+		return
+	}
+	cwd := relative(c.spec.Process.Cwd)
+	if cwd == "" {
+		return
+	}
+	c.Describe(program.Note{What: "make the working directory " + quote(c.spec.Process.Cwd), Pointer: "process.cwd", Explain: cwdError(c.spec.Process.Cwd)})
+	c.openOrMake(cwd, mountPoint{dir: true}, c.target)
+	c.Close(c.target.Arg())
+}
+
+// mountPoint says what to look for and how.
+type mountPoint struct {
+	dir    bool // a directory; otherwise a file, or whatever is there
+	strict bool // without any symbolic link
+}
+
+// openOrMake pins a path below the root in a word. What is missing is made:
+// directories with mode 0755, and an empty file at the end when that is wanted.
+//
+// Attacker: someone who changes the rootfs meanwhile. The path is resolved by
+// the kernel below the pinned root. A missing component is made below its pinned
+// parent and opened without following links, so a link that was put there
+// meanwhile is refused.
+func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
+	how := program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}
+	if m.strict {
+		how.Resolve = inRootNoLinks
+	}
+	dirHow := how
+	dirHow.Flags |= unix.O_DIRECTORY
+	last := how
+	if m.dir {
+		last = dirHow
+	}
+	missing, done := c.Label(), c.Label()
+	c.Openat2(c.root, rel, last).Into(into).Allow(unix.ENOENT).Else(missing)
+	c.Jump(done)
+	c.Bind(missing)
+
+	created := program.Lookup{
+		Flags:   unix.O_PATH | unix.O_CLOEXEC | unix.O_DIRECTORY | unix.O_NOFOLLOW,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	}
+	names := strings.Split(rel, "/")
+	parent := c.root
+	for i, name := range names {
+		if i == len(names)-1 && !m.dir {
+			// O_EXCL: whatever appeared at this place meanwhile is not ours. EEXIST
+			// for a name that could not be resolved is a dangling link.
+			c.Openat(parent, name, unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(into)
+			break
+		}
+		// Two words in turn: the parent is needed to make the child.
+		next := [2]program.Word{c.dir, c.tmp}[i%2]
+		if i == len(names)-1 {
+			next = into
+		}
+		make, ok := c.Label(), c.Label()
+		c.Openat2(c.root, strings.Join(names[:i+1], "/"), dirHow).Into(next).Allow(unix.ENOENT).Else(make)
+		c.Jump(ok)
+		c.Bind(make)
+		c.Mkdirat(parent, name, 0o755).Allow(unix.EEXIST)
+		c.Openat2(parent, name, created).Into(next)
+		c.Bind(ok)
+		if i > 0 {
+			c.Close(parent)
+		}
+		parent = next.Arg()
+	}
+	if len(names) > 1 && !m.dir {
+		c.Close(parent)
+	}
+	c.Bind(done)
+}
+
+// mountPointError explains why a mount point could not be pinned or used.
+func mountPointError(what, pointer, dest string) func(syscall.Errno) string {
+	return func(e syscall.Errno) string {
+		reason := ""
+		switch e {
+		case unix.ELOOP:
+			reason = "it is reached through a symbolic link, which is refused here"
+		case unix.EEXIST:
+			reason = "a component is a dangling symbolic link"
+		case unix.ENOTDIR:
+			reason = "source and mount point are not both directories or both files: not a directory"
+		case unix.EROFS:
+			reason = "it is missing, and the file system that it would be in is read-only"
+		default:
+			return ""
+		}
+		return what + " (" + pointer + "): mount point " + quote(path.Clean("/"+dest)) + ": " + reason
+	}
+}

@@ -1,0 +1,188 @@
+// Package libcontainer creates and runs OCI containers on Linux.
+//
+// A [Runtime] manages the containers below a state root. Create builds a
+// container from a bundle and leaves its first process waiting at a gate; Start
+// opens the gate; Signal, State and Delete do what their names say. Each of these
+// steps can be done by another process: what they need is in the state root.
+//
+//	rt := libcontainer.Runtime{Root: "/run/coracle"}
+//	c, err := rt.Create("demo", libcontainer.CreateOptions{Bundle: "/path/to/bundle"})
+//	…
+//	err = c.Start()
+//
+// A program that creates containers must not change its own namespaces or root
+// directory meanwhile.
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/state"
+)
+
+// Runtime is a state root with the containers below it.
+type Runtime struct {
+	// Root is the directory that holds the state, such as /run/coracle.
+	Root string
+	// Warn is called with what is worth to be logged without being an error. It
+	// may be nil.
+	Warn func(message string)
+}
+
+func (r *Runtime) warn(format string, args ...any) {
+	if r.Warn != nil {
+		r.Warn(fmt.Sprintf(format, args...))
+	}
+}
+
+func (r *Runtime) root() state.Root { return state.Root(r.Root) }
+
+// Errors that callers tell apart with errors.Is.
+var (
+	// ErrNotExist: there is no container with this id.
+	ErrNotExist = state.ErrNotExist
+	// ErrExist: the id is in use.
+	ErrExist = state.ErrExist
+	// ErrNotRunning: the container has no process.
+	ErrNotRunning = errors.New("container not running")
+)
+
+// StatusPaused is the status of a container whose processes are frozen. The
+// specification leaves room for more statuses than its four (runtime.md#state).
+const StatusPaused specs.ContainerState = "paused"
+
+// Container is a container that exists, in whatever condition. It is a snapshot of
+// the record; methods that need the present look again.
+type Container struct {
+	runtime *Runtime
+	id      string
+	record  *state.Record
+}
+
+// ID is the id of the container.
+func (c *Container) ID() string { return c.id }
+
+// Pid is the process id of the container's first process in the namespace of the
+// runtime. The process may have ended.
+func (c *Container) Pid() int { return c.record.Pid }
+
+// Load finds a container. The error wraps [ErrNotExist] when there is none.
+func (r *Runtime) Load(id string) (*Container, error) {
+	dir, err := r.root().Open(id)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	record, err := dir.Load()
+	if err != nil {
+		return nil, err
+	}
+	return &Container{runtime: r, id: id, record: record}, nil
+}
+
+// State is the state of a container: that of the specification (runtime.md#state)
+// and what engines expect besides.
+type State struct {
+	Version     string               `json:"ociVersion"`
+	ID          string               `json:"id"`
+	Pid         int                  `json:"pid"`
+	Status      specs.ContainerState `json:"status"`
+	Bundle      string               `json:"bundle"`
+	Rootfs      string               `json:"rootfs"`
+	Created     time.Time            `json:"created"`
+	Annotations map[string]string    `json:"annotations,omitempty"`
+	Owner       string               `json:"owner"`
+}
+
+// State looks at the container.
+func (c *Container) State() (*State, error) {
+	dir, err := c.runtime.root().Open(c.id)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	record, err := dir.Load()
+	if err != nil {
+		return nil, err
+	}
+	c.record = record
+	status, err := status(dir, record)
+	if err != nil {
+		return nil, err
+	}
+	s := &State{
+		Version: specs.Version, ID: record.ID, Pid: record.Pid, Status: status, Bundle: record.Bundle,
+		Rootfs: record.Rootfs, Created: record.Created, Annotations: record.Annotations, Owner: ownerName(record.Owner),
+	}
+	if status == specs.StateStopped {
+		s.Pid = 0
+	}
+	return s, nil
+}
+
+// status computes the status: nothing that could be out of date is stored.
+func status(dir *state.Dir, r *state.Record) (specs.ContainerState, error) {
+	alive, err := r.Alive()
+	if err != nil {
+		return "", fmt.Errorf("container %q: %w", r.ID, err)
+	}
+	if !r.Complete {
+		// "the container is being created": somebody is at it.
+		if alive || dir.Busy() {
+			return specs.StateCreating, nil
+		}
+		return specs.StateStopped, nil
+	}
+	if !alive {
+		return specs.StateStopped, nil
+	}
+	frozen, err := cgroup.Load(r.Cgroup).Frozen()
+	if err != nil {
+		return "", fmt.Errorf("container %q: %w", r.ID, err)
+	}
+	switch {
+	case frozen:
+		return StatusPaused, nil
+	case dir.HasGate() && runsImage(r.Pid):
+		return specs.StateCreated, nil
+	}
+	return specs.StateRunning, nil
+}
+
+// runsImage tells whether a process is still the init program. The socket of the
+// gate alone would not do: it stays when start is killed at the wrong moment.
+func runsImage(pid int) bool {
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	return err != nil || strings.HasPrefix(exe, "/memfd:coracle-init")
+}
+
+// List returns the state of all containers, sorted by id. A container that goes
+// away meanwhile is left out; one that cannot be read is reported as a warning.
+func (r *Runtime) List() ([]State, error) {
+	ids, err := r.root().IDs()
+	if err != nil {
+		return nil, err
+	}
+	states := make([]State, 0, len(ids))
+	for _, id := range ids {
+		c := &Container{runtime: r, id: id}
+		s, err := c.State()
+		switch {
+		case errors.Is(err, ErrNotExist):
+		case errors.Is(err, state.ErrUnreadable):
+			r.warn("%v", err)
+		case err != nil:
+			return nil, err
+		default:
+			states = append(states, *s)
+		}
+	}
+	return states, nil
+}

@@ -1,0 +1,151 @@
+package libcontainer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/moby/sys/mountinfo"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/compile"
+)
+
+// host gathers what compiling has to know. group may be nil.
+func host(group *cgroup.Manager, noPivot bool) compile.Host {
+	h := compile.Host{LastCap: lastCap(), Capabilities: ownCapabilities(), IsDir: isDir}
+	if group != nil {
+		h.CgroupJoin = group.JoinFiles()
+		for _, g := range group.Hierarchies() {
+			h.Cgroups = append(h.Cgroups, compile.Hierarchy{Name: g.Name, Options: g.Options, Path: g.Path})
+		}
+	}
+	if noPivot {
+		h.ProcMounts = procMounts()
+	}
+	return h
+}
+
+func isDir(path string) (bool, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return false, err
+	}
+	return st.IsDir(), nil
+}
+
+// lastCap is the highest capability that the kernel knows.
+func lastCap() int {
+	// One call where reading /proc/sys/kernel/cap_last_cap takes three.
+	const newest = unix.CAP_LAST_CAP
+	for n := newest; n > 0; n-- {
+		if _, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0); err == nil {
+			return n
+		}
+	}
+	return newest
+}
+
+// ownCapabilities are the capabilities that the runtime can pass on.
+func ownCapabilities() uint64 {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return 0
+	}
+	return uint64(data[0].Permitted) | uint64(data[1].Permitted)<<32
+}
+
+// procMounts are the mount points of procfs and sysfs, the last first, so that
+// stacked mounts can be taken off.
+func procMounts() []string {
+	infos, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("proc", "sysfs"))
+	if err != nil {
+		return []string{"/proc", "/sys"}
+	}
+	var points []string
+	for i := len(infos) - 1; i >= 0; i-- {
+		points = append(points, infos[i].Mountpoint)
+	}
+	return points
+}
+
+func setOOMScoreAdj(pid, value int) error {
+	path := fmt.Sprintf("/proc/%d/oom_score_adj", pid)
+	if now, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(now)) == strconv.Itoa(value) {
+		return nil
+	}
+	if err := os.WriteFile(path, []byte(strconv.Itoa(value)), 0); err != nil {
+		if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+			return fmt.Errorf("set process.oomScoreAdj to %d: %w (to lower it takes CAP_SYS_RESOURCE)", value, err)
+		}
+		return fmt.Errorf("set process.oomScoreAdj to %d: %w", value, err)
+	}
+	return nil
+}
+
+func setRlimits(pid int, limits []specs.POSIXRlimit) error {
+	for i, l := range limits {
+		n, ok := bundle.Rlimit(l.Type)
+		if !ok {
+			return fmt.Errorf("process.rlimits[%d]: unknown limit %q", i, l.Type)
+		}
+		if err := unix.Prlimit(pid, n, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil); err != nil {
+			hint := ""
+			if errors.Is(err, unix.EPERM) {
+				hint = " (to raise a hard limit takes CAP_SYS_RESOURCE)"
+			}
+			return fmt.Errorf("set %s to %d:%d (process.rlimits[%d]): %w%s", l.Type, l.Soft, l.Hard, i, err, hint)
+		}
+	}
+	return nil
+}
+
+// maxPasswd bounds how much of the container's /etc/passwd is read, in bytes.
+const maxPasswd = 1 << 20
+
+// homeOf finds the home directory of a user in the /etc/passwd of the container,
+// pinned by a descriptor. Everything about the file is up to the image: it is only
+// opened when it is a regular file, read up to a bound, and gives nothing but a
+// string. Without an answer there it is "/", like in other runtimes.
+func homeOf(passwd int, uid uint32) string {
+	const none = "/"
+	if passwd < 0 {
+		return none
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(passwd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return none
+	}
+	f, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", passwd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return none
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxPasswd))
+	if err != nil {
+		return none
+	}
+	return parseHome(data, uid, none)
+}
+
+func parseHome(passwd []byte, uid uint32, none string) string {
+	want := []byte(strconv.FormatUint(uint64(uid), 10))
+	for line := range bytes.Lines(passwd) {
+		fields := bytes.Split(bytes.TrimRight(line, "\n"), []byte(":"))
+		if len(fields) >= 6 && bytes.Equal(fields[2], want) {
+			if home := string(fields[5]); home != "" && !strings.ContainsRune(home, 0) {
+				return home
+			}
+			return none
+		}
+	}
+	return none
+}

@@ -1,0 +1,88 @@
+package libcontainer
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/compile"
+	"coracle/libcontainer/program"
+	"coracle/libcontainer/source"
+)
+
+// Plan is what Create would do.
+type Plan struct {
+	// Namespaces are made when the init program is launched.
+	Namespaces string `json:"namespaces"`
+	// Descriptors are what the init program gets, by number.
+	Descriptors []PlanDescriptor `json:"descriptors"`
+	// Ops is the init program.
+	Ops []program.Line `json:"ops"`
+
+	program *program.Program
+}
+
+// PlanDescriptor is a descriptor that the init program gets from the runtime.
+type PlanDescriptor struct {
+	FD   int    `json:"fd"`
+	What string `json:"what"`
+}
+
+// Plan compiles a bundle and describes the result. It has no side effects and needs
+// no privileges.
+func (r *Runtime) Plan(id string, o CreateOptions) (*Plan, error) {
+	b, warnings, err := bundle.Load(o.Bundle)
+	for _, w := range warnings {
+		r.warn("%v", w)
+	}
+	if err != nil {
+		return nil, err
+	}
+	group, err := cgroup.New(b.Spec, id)
+	if err != nil {
+		return nil, err
+	}
+	out, err := compile.Init(compile.Input{
+		Bundle: b, ID: id, Host: host(group, o.NoPivot), NoPivot: o.NoPivot, NoNewKeyring: o.NoNewKeyring,
+		Preserved: make([]bool, o.PreserveFDs),
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range out.Warnings {
+		r.warn("%s", w)
+	}
+	return newPlan(out), nil
+}
+
+func newPlan(out *compile.Output) *Plan {
+	p := &Plan{Namespaces: program.CloneFlags(uint64(out.CloneFlags)), Ops: out.Program.Lines(), program: out.Program}
+	add := func(fd int, what string) {
+		if fd >= 0 {
+			p.Descriptors = append(p.Descriptors, PlanDescriptor{fd, what})
+		}
+	}
+	add(out.Socket, "conversation with the runtime")
+	add(out.Gate, "gate")
+	add(out.Console, "socket for the terminal")
+	add(out.Image, "image of the init program")
+	for i, s := range out.Sources {
+		add(out.SourceFD+i, source.Describe(s))
+	}
+	return p
+}
+
+// WriteTo writes the plan for people.
+func (p *Plan) WriteTo(w io.Writer) (int64, error) {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "launch the init program with %s\n", p.Namespaces)
+	for _, d := range p.Descriptors {
+		fmt.Fprintf(&b, "  fd %-3d %s\n", d.FD, d.What)
+	}
+	if _, err := p.program.WriteTo(&b); err != nil {
+		return 0, err
+	}
+	return b.WriteTo(w)
+}

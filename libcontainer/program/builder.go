@@ -1,0 +1,375 @@
+package program
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// Addr is an address in the memory of the init program. Addresses are final
+// when they are handed out, so a pointer is just a constant.
+type Addr uint32
+
+// Where the three segments of an image live. They share one 2 MiB region so
+// that an ordinary program costs a single page of page tables.
+const (
+	textBase  Addr = 0x400000 // the interpreter, read and execute
+	varsBase  Addr = 0x410000 // words and buffers, read and write
+	constBase Addr = 0x500000 // ops and strings, read only
+)
+
+// maxVars is the room between varsBase and constBase.
+const maxVars = int(constBase - varsBase)
+
+// The head of the variable segment is known to the interpreter.
+const (
+	failFDOffset = 0  // the descriptor on which a failing op reports
+	opsOffset    = 4  // the address of the first op
+	reportOffset = 8  // the Message that the report is built in
+	headerSize   = 32 // first offset that is free for the program
+)
+
+// FailFD is the word with the descriptor on which a failing op reports. A
+// program may change it; -1 means that there is nobody to report to.
+const FailFD Word = Word(varsBase + failFDOffset)
+
+// Word is the address of a 32-bit variable. As an argument it stands for the
+// value that it has when the op runs, sign-extended to 64 bits.
+type Word Addr
+
+// Arg is one argument of a system call.
+type Arg struct {
+	value  uint64
+	word   bool
+	format format
+}
+
+// format says how a listing shows a constant argument.
+type format uint8
+
+const (
+	formatDec format = iota
+	formatHex
+	formatOctal
+	formatString  // address of a NUL-terminated string
+	formatAddress // address of anything else
+	formatFD
+	formatFlags // first of the flag sets; see listing.go
+)
+
+// Int is a plain number.
+func Int[T ~int | ~int32 | ~int64 | ~uint | ~uint32 | ~uint64 | ~uintptr](v T) Arg {
+	return Arg{value: uint64(v)}
+}
+
+// Hex is a number that listings show in hexadecimal.
+func Hex(v uint64) Arg { return Arg{value: v, format: formatHex} }
+
+// Mode is a file mode, shown in octal.
+func Mode(v uint32) Arg { return Arg{value: uint64(v), format: formatOctal} }
+
+// FD is a descriptor whose number is known in advance, such as an inherited one.
+func FD(n int) Arg { return Arg{value: uint64(int64(n)), format: formatFD} }
+
+// Ptr is the address of a buffer or structure.
+func Ptr(a Addr) Arg { return Arg{value: uint64(a), format: formatAddress} }
+
+// Arg makes the word's value at run time an argument.
+func (w Word) Arg() Arg { return Arg{value: uint64(w), word: true} }
+
+// Addr is the address of the word itself.
+func (w Word) Addr() Addr { return Addr(w) }
+
+// Label is a place in the program that ops can continue at. It is made by
+// [Builder.Label] and placed by [Builder.Bind].
+type Label int
+
+// noLabel means "the next op".
+const noLabel Label = -1
+
+// AnyError in the list of allowed errors allows each of them.
+const AnyError syscall.Errno = 255
+
+// maxAllowed is how many errors an op can allow.
+const maxAllowed = 8
+
+// pseudo-op numbers lie far above all system calls.
+const (
+	opCheck uint32 = 0x1000 + iota // (word & mask) == value, or else
+	opJumpIf
+	opJump
+	opSet
+	opAdd
+)
+
+// Op is one step of a program. Its methods refine it in place and return it,
+// so that they can be chained where the op is built.
+type Op struct {
+	number  uint32
+	nargs   int
+	args    [6]Arg
+	store   Word
+	retry   bool
+	allowed []syscall.Errno
+	target  Label
+	note    *Note
+}
+
+// Into stores the result, when there is one, in w.
+func (o *Op) Into(w Word) *Op { o.store = w; return o }
+
+// Allow lets the program go on after the given errors. With [Op.Else] it goes
+// on there, otherwise with the next op.
+func (o *Op) Allow(errs ...syscall.Errno) *Op {
+	o.allowed = append(o.allowed, errs...)
+	if len(o.allowed) > maxAllowed {
+		panic(fmt.Sprintf("program: %d allowed errors, at most %d fit", len(o.allowed), maxAllowed))
+	}
+	return o
+}
+
+// Else is the place to continue at after an allowed error, or when a check
+// does not hold.
+func (o *Op) Else(l Label) *Op { o.target = l; return o }
+
+// RetryEAGAIN repeats the call while it fails with EAGAIN, as openat2 does when
+// a rename raced with a lookup that must not leave its root. The interpreter
+// gives up after a large number of repetitions in total.
+func (o *Op) RetryEAGAIN() *Op { o.retry = true; return o }
+
+// Note says, for people, what an op is for. A zero Note is valid.
+type Note struct {
+	// What is the purpose in words, as the subject of an error:
+	// `mount "proc" at "/proc"`.
+	What string
+	// Pointer names the part of config.json that asked for it: "mounts[0]".
+	Pointer string
+	// Explain, when set, replaces the usual text for some errors. It returns
+	// the empty string for those that it has nothing to say about.
+	Explain func(syscall.Errno) string
+}
+
+// Builder collects the ops and the data of a program.
+type Builder struct {
+	ops     []*Op
+	slab    []Op // ops are handed out from here: programs have hundreds
+	consts  []byte
+	vars    int // bytes used in the variable segment
+	init    []byte
+	strings map[string]Addr
+	lookups map[Lookup]Addr
+	names   map[Addr]string // of variables, for listings
+	labels  []int
+	note    *Note
+	err     error
+}
+
+// NewBuilder returns an empty program whose failure descriptor is failFD.
+func NewBuilder(failFD int) *Builder {
+	b := &Builder{
+		vars:    headerSize,
+		consts:  make([]byte, 0, 4096),
+		strings: make(map[string]Addr, 64),
+		lookups: make(map[Lookup]Addr, 8),
+		names:   make(map[Addr]string, 64),
+		note:    &Note{},
+	}
+	b.init = make([]byte, headerSize)
+	putUint32(b.init[failFDOffset:], uint32(int32(failFD)))
+	putUint32(b.init[reportOffset:], uint32(KindError))
+	b.names[FailFD.Addr()] = "failfd"
+	return b
+}
+
+// Describe sets the note of all ops that follow, and returns the one that was
+// in force so that a helper can put it back.
+func (b *Builder) Describe(n Note) (previous *Note) {
+	previous, b.note = b.note, &n
+	return previous
+}
+
+// Restore puts back a note that [Builder.Describe] returned.
+func (b *Builder) Restore(n *Note) { b.note = n }
+
+// String places a NUL-terminated string in the read-only segment. Equal strings
+// share one place. A string with a NUL inside makes [Builder.Finish] fail.
+func (b *Builder) String(s string) Arg {
+	return Arg{value: uint64(b.StringAddr(s)), format: formatString}
+}
+
+// StringAddr is String for places that want the bare address.
+func (b *Builder) StringAddr(s string) Addr {
+	if a, ok := b.strings[s]; ok {
+		return a
+	}
+	for i := range len(s) {
+		if s[i] == 0 && b.err == nil {
+			b.err = fmt.Errorf("%q has a NUL byte in it", s)
+		}
+	}
+	a := b.constAddr()
+	b.consts = append(b.consts, s...)
+	b.consts = append(b.consts, 0)
+	b.strings[s] = a
+	return a
+}
+
+// Bytes places read-only data, aligned to 8 bytes.
+func (b *Builder) Bytes(p []byte) Addr {
+	for len(b.consts)%8 != 0 {
+		b.consts = append(b.consts, 0)
+	}
+	a := b.constAddr()
+	b.consts = append(b.consts, p...)
+	return a
+}
+
+// Struct64 places a read-only structure of 64-bit fields.
+func (b *Builder) Struct64(fields ...uint64) Arg { return Ptr(b.Bytes(encode64(fields...))) }
+
+// constAddr is where the next constant goes. Constants stand at the front of the
+// read-only segment and the ops behind them: the constants get their addresses
+// while the program is built, when the number of ops is not known yet.
+func (b *Builder) constAddr() Addr { return constBase + Addr(len(b.consts)) }
+
+// Word reserves a variable with an initial value.
+func (b *Builder) Word(name string, initial int32) Word {
+	a := b.reserve(4, 4)
+	for len(b.init) < b.vars {
+		b.init = append(b.init, 0)
+	}
+	putUint32(b.init[a-varsBase:], uint32(initial))
+	b.names[a] = name
+	return Word(a)
+}
+
+// Buffer reserves n zero bytes of writable memory, aligned to 8 bytes.
+func (b *Builder) Buffer(name string, n int) Addr {
+	a := b.reserve(n, 8)
+	b.names[a] = name
+	return a
+}
+
+// Data reserves writable memory with initial contents, aligned to 8 bytes.
+func (b *Builder) Data(name string, p []byte) Addr {
+	a := b.reserve(len(p), 8)
+	for len(b.init) < b.vars {
+		b.init = append(b.init, 0)
+	}
+	copy(b.init[a-varsBase:], p)
+	b.names[a] = name
+	return a
+}
+
+func (b *Builder) reserve(n, align int) Addr {
+	b.vars = (b.vars + align - 1) &^ (align - 1)
+	a := varsBase + Addr(b.vars)
+	b.vars += n
+	if b.vars > maxVars && b.err == nil {
+		b.err = fmt.Errorf("program needs %d bytes of variables, at most %d fit", b.vars, maxVars)
+	}
+	return a
+}
+
+// Label makes a label that is not placed yet.
+func (b *Builder) Label() Label {
+	b.labels = append(b.labels, -1)
+	return Label(len(b.labels) - 1)
+}
+
+// Bind places a label at the next op.
+func (b *Builder) Bind(l Label) { b.labels[l] = len(b.ops) }
+
+func (b *Builder) add(number uint32, args ...Arg) *Op {
+	if len(b.slab) == 0 {
+		b.slab = make([]Op, 64)
+	}
+	o := &b.slab[0]
+	b.slab = b.slab[1:]
+	o.number, o.nargs, o.target, o.note = number, len(args), noLabel, b.note
+	copy(o.args[:], args)
+	b.ops = append(b.ops, o)
+	return o
+}
+
+// Syscall adds a system call. Named methods for the calls that programs use are
+// in syscalls.go; they are easier to get right.
+func (b *Builder) Syscall(number uintptr, args ...Arg) *Op {
+	return b.add(uint32(number), args...)
+}
+
+// Check goes on when the bits of the word that are in mask equal value.
+// Otherwise it continues at [Op.Else], or fails with errno when there is none.
+func (b *Builder) Check(w Word, mask, value uint32, errno syscall.Errno) *Op {
+	return b.add(opCheck, Ptr(w.Addr()), Hex(uint64(mask)), Hex(uint64(value)), Int(errno))
+}
+
+// JumpIf continues at l when the bits of the word that are in mask equal value.
+func (b *Builder) JumpIf(w Word, mask, value uint32, l Label) *Op {
+	return b.add(opJumpIf, Ptr(w.Addr()), Hex(uint64(mask)), Hex(uint64(value))).Else(l)
+}
+
+// Jump continues at l.
+func (b *Builder) Jump(l Label) *Op { return b.add(opJump).Else(l) }
+
+// Set assigns to a word.
+func (b *Builder) Set(w Word, value Arg) *Op { return b.add(opSet, Ptr(w.Addr()), value) }
+
+// Add adds a constant to a word.
+func (b *Builder) Add(w Word, delta int32) *Op {
+	return b.add(opAdd, Ptr(w.Addr()), Int(delta))
+}
+
+// Fail ends the program with a report of errno, as a system call that failed
+// would.
+func (b *Builder) Fail(errno syscall.Errno) *Op {
+	// No word is both 0 and 1, so this check never holds.
+	return b.add(opCheck, Ptr(FailFD.Addr()), Hex(0), Hex(1), Int(errno))
+}
+
+// Program is a finished program: an image to run and the notes to explain it.
+type Program struct {
+	ops    []*Op
+	labels []int
+	consts []byte
+	vars   int
+	init   []byte
+	names  map[Addr]string
+}
+
+// Finish checks the program and closes the builder.
+func (b *Builder) Finish() (*Program, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	for i, o := range b.ops {
+		if o.target != noLabel && b.labels[o.target] < 0 {
+			return nil, fmt.Errorf("op %d continues at a label that was never placed", i)
+		}
+		if o.target != noLabel && b.labels[o.target] == 0 {
+			return nil, fmt.Errorf("op %d continues at the start of the program", i)
+		}
+	}
+	if len(b.ops) == 0 {
+		return nil, fmt.Errorf("program has no ops")
+	}
+	return &Program{ops: b.ops, labels: b.labels, consts: b.consts, vars: b.vars, init: b.init, names: b.names}, nil
+}
+
+// Len is the number of ops.
+func (p *Program) Len() int { return len(p.ops) }
+
+// Note returns the note of an op.
+func (p *Program) Note(op int) *Note { return p.ops[op].note }
+
+func putUint32(p []byte, v uint32) {
+	_ = p[3]
+	p[0], p[1], p[2], p[3] = byte(v), byte(v>>8), byte(v>>16), byte(v>>24)
+}
+
+func putUint64(p []byte, v uint64) {
+	putUint32(p, uint32(v))
+	putUint32(p[4:], uint32(v>>32))
+}
+
+// OpCount is the number of ops so far, which is the index of the next one.
+func (b *Builder) OpCount() int { return len(b.ops) }

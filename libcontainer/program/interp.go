@@ -1,0 +1,32 @@
+//go:build amd64 || arm64
+
+package program
+
+import (
+	"bytes"
+	"unsafe"
+)
+
+// interpreter is the code that runs ops. It is never called: its bytes are
+// copied into images, see interp_amd64.s and interp_arm64.s.
+func interpreter()
+
+// interpreterPC returns the address of the interpreter's first instruction.
+func interpreterPC() uintptr
+
+// interpreterEnd stands behind the interpreter's last instruction.
+const interpreterEnd = "CORACLE.INTERP.E"
+
+// maxInterpreter bounds the search for interpreterEnd.
+const maxInterpreter = 4096
+
+// interpreterText returns the interpreter's machine code.
+func interpreterText() []byte {
+	start := interpreterPC()
+	text := unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&start))), maxInterpreter)
+	n := bytes.Index(text, []byte(interpreterEnd))
+	if n < 0 {
+		panic("program: the interpreter has no end")
+	}
+	return text[:n:n]
+}

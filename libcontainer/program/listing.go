@@ -1,0 +1,423 @@
+package program
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Formats for sets of flags. Each has its names in flagNames.
+const (
+	formatOpen format = formatFlags + iota
+	formatResolve
+	formatAt
+	formatMountAttr
+	formatOpenTree
+	formatMoveMount
+	formatMount
+	formatUmount
+	formatClone
+	formatFsopen
+	formatFsconfig // from here on one name per value
+	formatPrctl
+	formatKeyctl
+	formatIoctl
+	formatDomain
+	// Formats that show what an address points to.
+	formatLookup
+	formatMountSetattr
+	formatMessage
+	formatCaps
+)
+
+// Line is one op as people read it.
+type Line struct {
+	Op      int      `json:"op"`
+	What    string   `json:"what,omitempty"`
+	Pointer string   `json:"pointer,omitempty"`
+	Call    string   `json:"call"`
+	Args    []string `json:"args,omitempty"`
+	Result  string   `json:"result,omitempty"`
+	Allowed []string `json:"allowed,omitempty"`
+	Else    *int     `json:"else,omitempty"`
+}
+
+// Lines describes the program, one line for each op.
+func (p *Program) Lines() []Line {
+	lines := make([]Line, len(p.ops))
+	for i, o := range p.ops {
+		l := &lines[i]
+		l.Op, l.What, l.Pointer = i, o.note.What, o.note.Pointer
+		l.Call = callName(o.number)
+		for _, a := range o.args[:o.nargs] {
+			l.Args = append(l.Args, p.arg(a))
+		}
+		if o.store != 0 {
+			l.Result = p.name(Addr(o.store))
+		}
+		for _, e := range o.allowed {
+			if e == AnyError {
+				l.Allowed = append(l.Allowed, "any error")
+			} else {
+				l.Allowed = append(l.Allowed, unix.ErrnoName(e))
+			}
+		}
+		if o.target != noLabel {
+			t := p.labels[o.target]
+			l.Else = &t
+		}
+	}
+	return lines
+}
+
+// WriteTo writes the program as text: the purpose of each group of ops with the
+// part of the configuration that asked for it, and below it the ops.
+func (p *Program) WriteTo(w io.Writer) (int64, error) {
+	var b bytes.Buffer
+	var last *Note
+	for i, l := range p.Lines() {
+		if n := p.ops[i].note; n != last && (last == nil || n.What != last.What || n.Pointer != last.Pointer) {
+			b.WriteString(l.What)
+			if l.Pointer != "" {
+				fmt.Fprintf(&b, "  (%s)", l.Pointer)
+			}
+			b.WriteByte('\n')
+		}
+		last = p.ops[i].note
+		fmt.Fprintf(&b, "  %4d  %s\n", i, l.text())
+	}
+	return b.WriteTo(w)
+}
+
+// text is the line without its number and purpose.
+func (l Line) text() string {
+	var b strings.Builder
+	switch l.Call {
+	case "check":
+		fmt.Fprintf(&b, "check %s", comparison(l.Args))
+		if l.Else != nil {
+			fmt.Fprintf(&b, ", else to %d", *l.Else)
+		} else {
+			fmt.Fprintf(&b, ", else fail with %s", l.Args[3])
+		}
+		return b.String()
+	case "jumpif":
+		fmt.Fprintf(&b, "if %s to %d", comparison(l.Args), *l.Else)
+		return b.String()
+	case "jump":
+		fmt.Fprintf(&b, "to %d", *l.Else)
+		return b.String()
+	case "set":
+		fmt.Fprintf(&b, "%s = %s", l.Args[0], l.Args[1])
+		return b.String()
+	case "add":
+		fmt.Fprintf(&b, "%s += %s", l.Args[0], l.Args[1])
+		return b.String()
+	}
+	fmt.Fprintf(&b, "%s(%s)", l.Call, strings.Join(l.Args, ", "))
+	if l.Result != "" {
+		fmt.Fprintf(&b, " -> %s", l.Result)
+	}
+	if len(l.Allowed) > 0 {
+		fmt.Fprintf(&b, "; %s: ", strings.Join(l.Allowed, ", "))
+		if l.Else != nil {
+			fmt.Fprintf(&b, "to %d", *l.Else)
+		} else {
+			b.WriteString("go on")
+		}
+	}
+	return b.String()
+}
+
+// comparison is "word == value", with the mask when it matters.
+func comparison(args []string) string {
+	if args[1] == "0xffffffff" {
+		return fmt.Sprintf("%s == %s", args[0], args[2])
+	}
+	return fmt.Sprintf("%s & %s == %s", args[0], args[1], args[2])
+}
+
+// arg renders an argument.
+func (p *Program) arg(a Arg) string {
+	if a.word {
+		return p.name(Addr(a.value))
+	}
+	switch a.format {
+	case formatHex:
+		return "0x" + strconv.FormatUint(a.value, 16)
+	case formatOctal:
+		return fmt.Sprintf("%#o", a.value)
+	case formatString:
+		return strconv.Quote(p.stringAt(Addr(a.value)))
+	case formatAddress:
+		if a.value == 0 {
+			return "NULL"
+		}
+		return p.name(Addr(a.value))
+	case formatFD:
+		if int64(a.value) == unix.AT_FDCWD {
+			return "AT_FDCWD"
+		}
+	case formatLookup:
+		f := p.fields(a, 3)
+		how := "{" + flagText(formatOpen, f[0])
+		if f[1] != 0 {
+			how += fmt.Sprintf(", mode %#o", f[1])
+		}
+		return how + ", " + flagText(formatResolve, f[2]) + "}"
+	case formatMountSetattr:
+		f := p.fields(a, 3)
+		var parts []string
+		if f[0] != 0 {
+			parts = append(parts, "set "+flagText(formatMountAttr, f[0]))
+		}
+		if f[1] != 0 {
+			parts = append(parts, "clear "+flagText(formatMountAttr, f[1]))
+		}
+		if f[2] != 0 {
+			parts = append(parts, "propagation "+flagText(formatMount, f[2]))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case formatMessage:
+		return p.messageAt(Addr(a.value))
+	case formatCaps:
+		f := p.fields(a, 3)
+		return fmt.Sprintf("{effective %#x, permitted %#x, inheritable %#x}",
+			f[0]&0xffffffff|f[1]>>32<<32, f[0]>>32|f[2]<<32, f[1]&0xffffffff|f[2]>>32<<32)
+	}
+	if a.format >= formatFlags {
+		return flagText(a.format, a.value)
+	}
+	return strconv.FormatInt(int64(a.value), 10)
+}
+
+func (p *Program) messageAt(a Addr) string {
+	m, ok := DecodeMessage(p.constant(a, MessageSize))
+	switch {
+	case !ok:
+		return "?"
+	case m.Kind == KindSync:
+		return fmt.Sprintf("{sync %d}", m.A)
+	case m.Kind == KindDone:
+		return fmt.Sprintf("{done %d}", m.A)
+	default:
+		return fmt.Sprintf("{value %d: %d}", m.A, m.B)
+	}
+}
+
+// name is the name of a place in memory.
+func (p *Program) name(a Addr) string {
+	if n := p.names[a]; n != "" {
+		return n
+	}
+	if a >= constBase {
+		return "const"
+	}
+	return "buffer"
+}
+
+// constant returns n bytes of the read-only segment.
+func (p *Program) constant(a Addr, n int) []byte {
+	if a < constBase || int(a-constBase)+n > len(p.consts) {
+		return make([]byte, n)
+	}
+	return p.consts[a-constBase:][:n]
+}
+
+func (p *Program) fields(a Arg, n int) []uint64 {
+	c := p.constant(Addr(a.value), 8*n)
+	f := make([]uint64, n)
+	for i := range f {
+		f[i] = binary.LittleEndian.Uint64(c[8*i:])
+	}
+	return f
+}
+
+func (p *Program) stringAt(a Addr) string {
+	if a < constBase || int(a-constBase) >= len(p.consts) {
+		return ""
+	}
+	s := p.consts[a-constBase:]
+	if n := bytes.IndexByte(s, 0); n >= 0 {
+		s = s[:n]
+	}
+	return string(s)
+}
+
+type flagName struct {
+	value uint64
+	name  string
+}
+
+// flagText writes a set of flags with the names that C programs use.
+func flagText(f format, v uint64) string {
+	names := flagNames()[f]
+	if f >= formatFsconfig {
+		for _, n := range names {
+			if n.value == v {
+				return n.name
+			}
+		}
+		return "0x" + strconv.FormatUint(v, 16)
+	}
+	if v == 0 {
+		return "0"
+	}
+	var parts []string
+	for _, n := range names {
+		if n.value != 0 && v&n.value == n.value {
+			parts = append(parts, n.name)
+			v &^= n.value
+		}
+	}
+	if v != 0 {
+		parts = append(parts, "0x"+strconv.FormatUint(v, 16))
+	}
+	return strings.Join(parts, "|")
+}
+
+// flagNames has the longer combinations before their parts.
+var flagNames = sync.OnceValue(func() map[format][]flagName {
+	return map[format][]flagName{
+		formatOpen: {
+			{unix.O_DIRECTORY, "O_DIRECTORY"}, {unix.O_PATH, "O_PATH"}, {unix.O_NOFOLLOW, "O_NOFOLLOW"},
+			{unix.O_RDWR, "O_RDWR"}, {unix.O_WRONLY, "O_WRONLY"}, {unix.O_CREAT, "O_CREAT"}, {unix.O_EXCL, "O_EXCL"},
+			{unix.O_NOCTTY, "O_NOCTTY"}, {unix.O_NONBLOCK, "O_NONBLOCK"}, {unix.O_CLOEXEC, "O_CLOEXEC"},
+		},
+		formatResolve: {
+			{unix.RESOLVE_IN_ROOT, "RESOLVE_IN_ROOT"}, {unix.RESOLVE_BENEATH, "RESOLVE_BENEATH"},
+			{unix.RESOLVE_NO_MAGICLINKS, "RESOLVE_NO_MAGICLINKS"}, {unix.RESOLVE_NO_SYMLINKS, "RESOLVE_NO_SYMLINKS"},
+			{unix.RESOLVE_NO_XDEV, "RESOLVE_NO_XDEV"},
+		},
+		formatAt: {
+			{unix.AT_EMPTY_PATH, "AT_EMPTY_PATH"}, {unix.AT_RECURSIVE, "AT_RECURSIVE"},
+			{unix.AT_SYMLINK_NOFOLLOW, "AT_SYMLINK_NOFOLLOW"}, {unix.AT_EACCESS, "AT_EACCESS"},
+		},
+		formatMountAttr: {
+			{unix.MOUNT_ATTR_RDONLY, "RDONLY"}, {unix.MOUNT_ATTR_NOSUID, "NOSUID"}, {unix.MOUNT_ATTR_NODEV, "NODEV"},
+			{unix.MOUNT_ATTR_NOEXEC, "NOEXEC"}, {unix.MOUNT_ATTR__ATIME, "ATIME"}, {unix.MOUNT_ATTR_NOATIME, "NOATIME"},
+			{unix.MOUNT_ATTR_STRICTATIME, "STRICTATIME"}, {unix.MOUNT_ATTR_NODIRATIME, "NODIRATIME"},
+			{unix.MOUNT_ATTR_IDMAP, "IDMAP"}, {unix.MOUNT_ATTR_NOSYMFOLLOW, "NOSYMFOLLOW"},
+		},
+		formatOpenTree: {
+			{unix.OPEN_TREE_CLONE, "OPEN_TREE_CLONE"}, {unix.OPEN_TREE_CLOEXEC, "OPEN_TREE_CLOEXEC"},
+			{unix.AT_EMPTY_PATH, "AT_EMPTY_PATH"}, {unix.AT_RECURSIVE, "AT_RECURSIVE"},
+		},
+		formatMoveMount: {
+			{unix.MOVE_MOUNT_F_EMPTY_PATH, "F_EMPTY_PATH"}, {unix.MOVE_MOUNT_T_EMPTY_PATH, "T_EMPTY_PATH"},
+		},
+		formatMount: {
+			{unix.MS_RDONLY, "MS_RDONLY"}, {unix.MS_NOSUID, "MS_NOSUID"}, {unix.MS_NODEV, "MS_NODEV"}, {unix.MS_NOEXEC, "MS_NOEXEC"},
+			{unix.MS_MOVE, "MS_MOVE"}, {unix.MS_REC, "MS_REC"}, {unix.MS_SHARED, "MS_SHARED"}, {unix.MS_SLAVE, "MS_SLAVE"},
+			{unix.MS_PRIVATE, "MS_PRIVATE"}, {unix.MS_UNBINDABLE, "MS_UNBINDABLE"},
+		},
+		formatUmount: {{unix.MNT_DETACH, "MNT_DETACH"}, {unix.UMOUNT_NOFOLLOW, "UMOUNT_NOFOLLOW"}},
+		formatClone: {
+			{unix.CLONE_NEWNS, "CLONE_NEWNS"}, {unix.CLONE_NEWPID, "CLONE_NEWPID"}, {unix.CLONE_NEWNET, "CLONE_NEWNET"},
+			{unix.CLONE_NEWIPC, "CLONE_NEWIPC"}, {unix.CLONE_NEWUTS, "CLONE_NEWUTS"}, {unix.CLONE_NEWUSER, "CLONE_NEWUSER"},
+			{unix.CLONE_NEWCGROUP, "CLONE_NEWCGROUP"}, {unix.CLONE_NEWTIME, "CLONE_NEWTIME"},
+		},
+		formatFsopen: {{unix.FSOPEN_CLOEXEC, "FSOPEN_CLOEXEC"}},
+		formatFsconfig: {
+			{unix.FSCONFIG_SET_FLAG, "SET_FLAG"}, {unix.FSCONFIG_SET_STRING, "SET_STRING"}, {unix.FSCONFIG_CMD_CREATE, "CREATE"},
+		},
+		formatPrctl: {
+			{unix.PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG"}, {unix.PR_SET_KEEPCAPS, "PR_SET_KEEPCAPS"}, {unix.PR_CAPBSET_DROP, "PR_CAPBSET_DROP"},
+			{unix.PR_CAP_AMBIENT, "PR_CAP_AMBIENT"}, {unix.PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS"}, {unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"},
+			{unix.PR_SET_NAME, "PR_SET_NAME"},
+		},
+		formatKeyctl: {{unix.KEYCTL_JOIN_SESSION_KEYRING, "JOIN_SESSION_KEYRING"}, {unix.KEYCTL_SETPERM, "SETPERM"}},
+		formatIoctl: {
+			{unix.TIOCSPTLCK, "TIOCSPTLCK"}, {unix.TIOCGPTPEER, "TIOCGPTPEER"}, {unix.TIOCSWINSZ, "TIOCSWINSZ"},
+			{unix.TIOCSCTTY, "TIOCSCTTY"}, {unix.SIOCSIFFLAGS, "SIOCSIFFLAGS"}, {unix.SIOCGIFFLAGS, "SIOCGIFFLAGS"},
+		},
+		formatDomain: {{unix.AF_INET, "AF_INET"}, {unix.AF_UNIX, "AF_UNIX"}, {unix.AF_NETLINK, "AF_NETLINK"}},
+	}
+})
+
+// callNames has the calls that syscalls.go makes.
+var callNames = sync.OnceValue(func() map[uint32]string {
+	return map[uint32]string{
+		opCheck: "check", opJumpIf: "jumpif", opJump: "jump", opSet: "set", opAdd: "add",
+
+		unix.SYS_ACCEPT4: "accept4", unix.SYS_CAPSET: "capset", unix.SYS_CHDIR: "chdir", unix.SYS_CHROOT: "chroot",
+		unix.SYS_CLONE3: "clone3", unix.SYS_CLOSE: "close", unix.SYS_CLOSE_RANGE: "close_range", unix.SYS_DUP3: "dup3",
+		unix.SYS_EXECVE: "execve", unix.SYS_EXIT_GROUP: "exit_group", unix.SYS_FACCESSAT2: "faccessat2", unix.SYS_FCHDIR: "fchdir",
+		unix.SYS_FCHOWNAT: "fchownat", unix.SYS_FSCONFIG: "fsconfig", unix.SYS_FSMOUNT: "fsmount", unix.SYS_FSOPEN: "fsopen",
+		unix.SYS_FSTATFS: "fstatfs", unix.SYS_GETCWD: "getcwd", unix.SYS_IOCTL: "ioctl", unix.SYS_KEYCTL: "keyctl",
+		unix.SYS_MKDIRAT: "mkdirat", unix.SYS_MKNODAT: "mknodat", unix.SYS_MOUNT: "mount", unix.SYS_MOUNT_SETATTR: "mount_setattr",
+		unix.SYS_MOVE_MOUNT: "move_mount", unix.SYS_OPENAT: "openat", unix.SYS_OPENAT2: "openat2", unix.SYS_OPEN_TREE: "open_tree",
+		unix.SYS_PIVOT_ROOT: "pivot_root", unix.SYS_PRCTL: "prctl", unix.SYS_RECVFROM: "recvfrom", unix.SYS_RT_SIGACTION: "rt_sigaction",
+		unix.SYS_RT_SIGPROCMASK: "rt_sigprocmask", unix.SYS_SENDMSG: "sendmsg", unix.SYS_SENDTO: "sendto", unix.SYS_SETDOMAINNAME: "setdomainname",
+		unix.SYS_SETGROUPS: "setgroups", unix.SYS_SETHOSTNAME: "sethostname", unix.SYS_SETNS: "setns", unix.SYS_SETRESGID: "setresgid",
+		unix.SYS_SETRESUID: "setresuid", unix.SYS_SETSID: "setsid", unix.SYS_SOCKET: "socket", unix.SYS_STATX: "statx",
+		unix.SYS_SYMLINKAT: "symlinkat", unix.SYS_UMASK: "umask", unix.SYS_UMOUNT2: "umount2", unix.SYS_UNLINKAT: "unlinkat",
+		unix.SYS_UNSHARE: "unshare", unix.SYS_WRITE: "write",
+	}
+})
+
+func callName(number uint32) string {
+	if n, ok := callNames()[number]; ok {
+		return n
+	}
+	return fmt.Sprintf("syscall %d", number)
+}
+
+// Call is the name of an op's system call, or of a pseudo-op.
+func (p *Program) Call(op int) string { return callName(p.ops[op].number) }
+
+// Failure is an op that failed in a running program.
+type Failure struct {
+	Op    int
+	Errno syscall.Errno
+	Note  *Note
+	Call  string
+}
+
+// Explain finds the op of a [KindError] message. It returns nil when the message
+// is not one that this program can have sent.
+func (p *Program) Explain(m Message) *Failure {
+	if m.Kind != KindError || int(m.A) >= len(p.ops) {
+		return nil
+	}
+	o := p.ops[m.A]
+	return &Failure{Op: int(m.A), Errno: syscall.Errno(m.B), Note: o.note, Call: callName(o.number)}
+}
+
+// Error says what was being done, for which part of the configuration, which
+// call failed and why.
+func (f *Failure) Error() string {
+	if f.Note.Explain != nil {
+		if s := f.Note.Explain(f.Errno); s != "" {
+			return s
+		}
+	}
+	var b strings.Builder
+	b.WriteString(f.Note.What)
+	if f.Note.Pointer != "" {
+		fmt.Fprintf(&b, " (%s)", f.Note.Pointer)
+	}
+	if f.Call != "check" {
+		fmt.Fprintf(&b, ": %s", f.Call)
+	}
+	fmt.Fprintf(&b, ": %s", f.Errno.Error())
+	return b.String()
+}
+
+// Unwrap gives access to the errno.
+func (f *Failure) Unwrap() error { return f.Errno }
+
+// CloneFlags writes CLONE_NEW* flags.
+func CloneFlags(flags uint64) string {
+	if flags == 0 {
+		return "no new namespaces"
+	}
+	return flagText(formatClone, flags)
+}

@@ -1,0 +1,178 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/state"
+)
+
+// Signal sends a signal to the first process of the container. SIGKILL reaches all
+// its processes: where the pid namespace is shared with others, those in the
+// cgroup are killed one by one. The error wraps [ErrNotRunning] when the first
+// process has ended.
+func (c *Container) Signal(sig unix.Signal) error {
+	record, err := c.reload()
+	if err != nil {
+		return err
+	}
+	if sig == unix.SIGKILL && !record.PrivatePid {
+		if alive, err := record.Alive(); err != nil || !alive {
+			return c.notRunning(err)
+		}
+		return cgroup.Load(record.Cgroup).Signal(sig)
+	}
+	pidfd, err := record.OpenInit()
+	if err != nil {
+		return c.notRunning(err)
+	}
+	defer unix.Close(pidfd)
+	if err := unix.PidfdSendSignal(pidfd, sig, nil, 0); err != nil {
+		if errors.Is(err, unix.ESRCH) {
+			return c.notRunning(nil)
+		}
+		return fmt.Errorf("signal container %q: %w", c.id, err)
+	}
+	return nil
+}
+
+// SignalAll sends a signal to every process in the cgroup of the container, also
+// when the first one has ended.
+func (c *Container) SignalAll(sig unix.Signal) error {
+	record, err := c.reload()
+	if err != nil {
+		return err
+	}
+	return cgroup.Load(record.Cgroup).Signal(sig)
+}
+
+func (c *Container) notRunning(err error) error {
+	if err != nil && !errors.Is(err, state.ErrGone) {
+		return err
+	}
+	return fmt.Errorf("container %q: %w", c.id, ErrNotRunning)
+}
+
+func (c *Container) reload() (*state.Record, error) {
+	fresh, err := c.runtime.Load(c.id)
+	if err != nil {
+		return nil, err
+	}
+	c.record = fresh.record
+	return c.record, nil
+}
+
+// Delete removes a stopped container: its cgroup with all that is left in it, and
+// its state.
+func (c *Container) Delete() error {
+	dir, err := c.runtime.root().Open(c.id)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := dir.Lock(); err != nil {
+		return err
+	}
+	record, err := dir.Load()
+	if err != nil {
+		return err
+	}
+	s, err := status(dir, record)
+	if err != nil {
+		return err
+	}
+	if s != specs.StateStopped {
+		return fmt.Errorf("cannot delete container %q that is not stopped: it is %s (--force kills it first)", c.id, s)
+	}
+	return destroy(dir, record)
+}
+
+// destroy removes what a container without its init has.
+func destroy(dir *state.Dir, record *state.Record) error {
+	if err := cgroup.Load(record.Cgroup).Destroy(); err != nil {
+		return fmt.Errorf("container %q: %w", dir.ID, err)
+	}
+	return dir.Remove()
+}
+
+// killTimeout is how long, in milliseconds, a process may take to die from SIGKILL.
+const killTimeout = 10_000
+
+// ForceDelete kills a container and removes it. It works in any condition that a
+// command which was killed can leave behind, and succeeds when there is no
+// container.
+func (r *Runtime) ForceDelete(id string) error {
+	dir, err := r.root().Open(id)
+	if errors.Is(err, ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := r.interruptOthers(dir); err != nil {
+		return err
+	}
+	record, err := dir.Load()
+	if errors.Is(err, ErrNotExist) {
+		// The creation was cut off before it had any effect but this directory, or
+		// a deletion after all but that.
+		return dir.Remove()
+	}
+	if err != nil {
+		return err
+	}
+	if err := killInit(record); err != nil {
+		return fmt.Errorf("container %q: %w", id, err)
+	}
+	return destroy(dir, record)
+}
+
+// interruptOthers gets the lock of a container from a create or start that is at
+// work: without its init, neither lasts.
+func (r *Runtime) interruptOthers(dir *state.Dir) error {
+	ok, err := dir.TryLock()
+	if err != nil || ok {
+		return err
+	}
+	if record, err := dir.Load(); err == nil {
+		if err := killInit(record); err != nil {
+			return fmt.Errorf("container %q: %w", dir.ID, err)
+		}
+	}
+	return dir.Lock()
+}
+
+// killInit ends the first process of a container and waits until it has ended.
+func killInit(record *state.Record) error {
+	pidfd, err := record.OpenInit()
+	if errors.Is(err, state.ErrGone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(pidfd)
+	// A frozen process would not die.
+	cgroup.Load(record.Cgroup).Thaw()
+	if err := unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("kill the init process: %w", err)
+	}
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, killTimeout)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return fmt.Errorf("wait for the init process: %w", err)
+		case n == 0:
+			return fmt.Errorf("the init process %d did not die from SIGKILL in %d s", record.Pid, killTimeout/1000)
+		}
+		return nil
+	}
+}

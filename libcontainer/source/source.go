@@ -1,0 +1,169 @@
+// Package source opens what an init program gets from the host: the trees that
+// will be mounted in the container, and the namespaces that it joins.
+//
+// Everything here happens on the host side, before the program runs. Paths of
+// the host are trusted; what they lead to is pinned by a descriptor once and
+// never looked up again. A tree is a detached mount: all its attributes are set
+// before the program can attach it anywhere. Linux 5.12 or later is needed.
+package source
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Source is something to open.
+type Source interface {
+	// Open returns a descriptor that is closed on exec.
+	Open() (int, error)
+}
+
+// Attr is one call of mount_setattr(2).
+type Attr struct {
+	Set, Clear  uint64
+	Propagation uint64 // MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE
+	Recursive   bool
+}
+
+// Tree is a detached copy of a mount, or of the part of one below a directory
+// or file.
+type Tree struct {
+	// What and Pointer name it in errors: `bind mount "/data"`, "mounts[2]".
+	What, Pointer string
+	Path          string
+	// Recursive takes the mounts below Path along.
+	Recursive bool
+	// Attrs are applied in order.
+	Attrs []Attr
+	// Null asks for the null device, character device 1:3, and nothing else.
+	Null bool
+}
+
+// Open makes the tree.
+func (t Tree) Open() (int, error) {
+	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
+	if t.Recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	fd, err := unix.OpenTree(unix.AT_FDCWD, t.Path, flags)
+	if err != nil {
+		return -1, t.failure("", err)
+	}
+	if err := t.prepare(fd); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+func (t Tree) prepare(fd int) error {
+	if t.Null {
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			return t.failure("fstat", err)
+		}
+		if st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != unix.Mkdev(1, 3) {
+			return t.failure("", errors.New("is not the null device (character device 1:3)"))
+		}
+	}
+	for _, a := range t.Attrs {
+		flags := uint(unix.AT_EMPTY_PATH)
+		if a.Recursive {
+			flags |= unix.AT_RECURSIVE
+		}
+		attr := unix.MountAttr{Attr_set: a.Set, Attr_clr: a.Clear, Propagation: a.Propagation}
+		if err := unix.MountSetattr(fd, "", flags, &attr); err != nil {
+			return t.failure("mount_setattr", err)
+		}
+	}
+	return nil
+}
+
+// failure is an error about the tree.
+func (t Tree) failure(call string, err error) error {
+	what := t.What
+	if t.Pointer != "" {
+		what += " (" + t.Pointer + ")"
+	}
+	if call != "" {
+		what += ": " + call
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// Dir is a directory of the host.
+type Dir struct {
+	What, Path string
+}
+
+// Open opens the directory for nothing but lookups.
+func (d Dir) Open() (int, error) {
+	fd, err := unix.Open(d.Path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("%s: %w", d.What, err)
+	}
+	return fd, nil
+}
+
+// File is a file to write to.
+type File struct {
+	What, Path string
+}
+
+// Open opens the file, which must exist.
+func (f File) Open() (int, error) {
+	fd, err := unix.Open(f.Path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("%s: %w", f.What, err)
+	}
+	return fd, nil
+}
+
+// Namespace is a namespace to join.
+type Namespace struct {
+	Pointer string
+	Name    string // as in the configuration: "network"
+	Path    string
+	Flag    uint64 // CLONE_NEW*
+}
+
+// Open opens the namespace and checks its type.
+func (n Namespace) Open() (int, error) {
+	fd, err := unix.Open(n.Path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return -1, fmt.Errorf("%s namespace (%s): %w", n.Name, n.Pointer, &os.PathError{Op: "open", Path: n.Path, Err: err})
+	}
+	got, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("%s namespace (%s): %s is not a namespace", n.Name, n.Pointer, n.Path)
+	case uint64(got) != n.Flag:
+		err = fmt.Errorf("%s namespace (%s): %s is a namespace of another type", n.Name, n.Pointer, n.Path)
+	default:
+		return fd, nil
+	}
+	unix.Close(fd)
+	return -1, err
+}
+
+// Describe says for people what a source is.
+func Describe(s Source) string {
+	switch s := s.(type) {
+	case Tree:
+		kind := "tree"
+		if s.Recursive {
+			kind = "tree with submounts"
+		}
+		return fmt.Sprintf("%s of %s", kind, s.Path)
+	case Dir:
+		return "directory " + s.Path
+	case File:
+		return "file " + s.Path
+	case Namespace:
+		return fmt.Sprintf("%s namespace %s", s.Name, s.Path)
+	}
+	return "?"
+}

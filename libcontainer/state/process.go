@@ -1,0 +1,86 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrGone tells that a process has ended, or that its pid belongs to another one
+// by now.
+var ErrGone = errors.New("process has gone")
+
+// StartTime is when a process was started, in clock ticks since boot. The error
+// wraps [ErrGone] for a process that has ended, also when nobody has waited for it.
+func StartTime(pid int) (uint64, error) {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return 0, ErrGone
+	}
+	if err != nil {
+		return 0, err
+	}
+	return parseStat(string(data))
+}
+
+// parseStat reads fields 3 and 22 of /proc/PID/stat. Field 2 is the name of the
+// program, which may hold anything; the last parenthesis ends it.
+func parseStat(stat string) (uint64, error) {
+	i := strings.LastIndexByte(stat, ')')
+	if i < 0 {
+		return 0, fmt.Errorf("malformed stat file %q", stat)
+	}
+	fields := strings.Fields(stat[i+1:])
+	if len(fields) < 20 {
+		return 0, fmt.Errorf("malformed stat file %q", stat)
+	}
+	if fields[0] == "Z" || fields[0] == "X" {
+		return 0, ErrGone
+	}
+	start, err := strconv.ParseUint(fields[19], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("malformed stat file %q", stat)
+	}
+	return start, nil
+}
+
+// OpenInit opens the init process of the record by a pidfd. The pid is only
+// trusted after the descriptor pins it: then the start time is compared. The error
+// wraps [ErrGone] when the process has ended.
+func (r *Record) OpenInit() (int, error) {
+	if r.Pid <= 0 {
+		return -1, ErrGone
+	}
+	fd, err := unix.PidfdOpen(r.Pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return -1, ErrGone
+	}
+	if err != nil {
+		return -1, fmt.Errorf("open the init process %d: %w", r.Pid, err)
+	}
+	start, err := StartTime(r.Pid)
+	if err == nil && start != r.StartTime {
+		err = ErrGone
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// Alive tells whether the init process of the record still runs.
+func (r *Record) Alive() (bool, error) {
+	if r.Pid <= 0 {
+		return false, nil
+	}
+	start, err := StartTime(r.Pid)
+	if errors.Is(err, ErrGone) {
+		return false, nil
+	}
+	return err == nil && start == r.StartTime, err
+}

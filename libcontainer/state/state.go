@@ -1,0 +1,366 @@
+// Package state keeps what commands have to know about containers between one
+// another: one directory for each container below a root such as /run/coracle.
+//
+// The directory of a container holds its record, a copy of its configuration and
+// the socket of its gate. A record is written before the first side effect that
+// it describes and replaced atomically after that, so at every moment there is
+// enough on disk to clean up. Nothing is synced to stable storage: the records
+// do not outlive the processes that they are about.
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/cgroup"
+)
+
+// The names in a container's directory.
+const (
+	recordName = "state.json"
+	configName = "config.json"
+	// GateName is the socket that start connects to.
+	GateName = "gate"
+)
+
+// runtimeName marks the records of this runtime.
+const runtimeName = "coracle"
+
+var (
+	// ErrNotExist is wrapped by errors about containers that do not exist.
+	ErrNotExist = errors.New("container does not exist")
+	// ErrExist is wrapped by errors about ids that are in use.
+	ErrExist = errors.New("container with given ID already exists")
+	// ErrUnreadable is wrapped by errors about records that cannot be understood.
+	ErrUnreadable = errors.New("unreadable state")
+)
+
+// Record is what is known of a container. Fields that only later commands need
+// are here too: nothing is derived again from flags.
+type Record struct {
+	// Runtime is "coracle". Engines let several runtimes share a root.
+	Runtime     string            `json:"runtime"`
+	ID          string            `json:"id"`
+	Bundle      string            `json:"bundle"`
+	Rootfs      string            `json:"rootfs"`
+	Created     time.Time         `json:"created"`
+	Owner       int               `json:"owner"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	// Pid and StartTime identify the init process; 0 before it exists. The start
+	// time is in clock ticks since boot, as in /proc/PID/stat.
+	Pid       int    `json:"pid"`
+	StartTime uint64 `json:"startTime"`
+	// Complete tells that create has done its work.
+	Complete bool `json:"complete"`
+	// PrivatePid tells that the container has a pid namespace of its own, so that
+	// the death of the init is the death of all.
+	PrivatePid bool         `json:"privatePid"`
+	Cgroup     cgroup.Saved `json:"cgroup"`
+	// Steps are the ops of the init program behind the gate, so that start can
+	// say what failed.
+	Steps []Step `json:"steps,omitempty"`
+}
+
+// Step describes an op of the init program.
+type Step struct {
+	Op      int    `json:"op"`
+	What    string `json:"what"`
+	Pointer string `json:"pointer,omitempty"`
+	Call    string `json:"call"`
+}
+
+// CheckID tells whether id can name a container.
+func CheckID(id string) error {
+	if id == "" {
+		return errors.New("container id is empty")
+	}
+	if len(id) > 1024 {
+		return errors.New("container id has more than 1024 characters")
+	}
+	for _, r := range id {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("_+-.", r):
+		default:
+			return fmt.Errorf("invalid container id %q: only letters, digits and the characters _+-. are possible", id)
+		}
+	}
+	if id == "." || id == ".." {
+		return fmt.Errorf("invalid container id %q", id)
+	}
+	return nil
+}
+
+// Root is the directory with the directories of all containers.
+type Root string
+
+// Dir is the directory of a container.
+type Dir struct {
+	ID   string
+	Path string
+	file *os.File
+}
+
+// Create makes the directory of a new container, locked. Making it is what
+// decides between two creates with the same id.
+func (r Root) Create(id string) (*Dir, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	// Only the owner may look at other people's containers.
+	if err := os.MkdirAll(string(r), 0o700); err != nil {
+		return nil, fmt.Errorf("state root: %w", err)
+	}
+	path := filepath.Join(string(r), id)
+	if err := os.Mkdir(path, 0o700); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("container %q: %w", id, ErrExist)
+		}
+		return nil, fmt.Errorf("state of container %q: %w", id, err)
+	}
+	d, err := r.open(id)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Lock(); err != nil {
+		d.Close()
+		_ = os.Remove(path)
+		return nil, err
+	}
+	return d, nil
+}
+
+// Open finds the directory of a container.
+func (r Root) Open(id string) (*Dir, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	return r.open(id)
+}
+
+func (r Root) open(id string) (*Dir, error) {
+	path := filepath.Join(string(r), id)
+	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return nil, fmt.Errorf("container %q: %w", id, ErrNotExist)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("state of container %q: %w", id, err)
+	}
+	return &Dir{ID: id, Path: path, file: f}, nil
+}
+
+// IDs lists the names in the root that could be containers. Other runtimes and
+// their users may keep other things there.
+func (r Root) IDs() ([]string, error) {
+	entries, err := os.ReadDir(string(r))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("state root: %w", err)
+	}
+	var ids []string
+	for _, e := range entries {
+		if e.IsDir() && CheckID(e.Name()) == nil {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids, nil
+}
+
+// FD is a descriptor of the directory.
+func (d *Dir) FD() int { return int(d.file.Fd()) }
+
+// Lock waits until no other command changes the container. Closing the directory
+// unlocks it.
+func (d *Dir) Lock() error {
+	for {
+		err := unix.Flock(d.FD(), unix.LOCK_EX)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("lock container %q: %w", d.ID, err)
+		}
+		return nil
+	}
+}
+
+// TryLock is Lock without waiting; ok is false when somebody has the lock.
+func (d *Dir) TryLock() (ok bool, err error) {
+	err = unix.Flock(d.FD(), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("lock container %q: %w", d.ID, err)
+	}
+	return true, nil
+}
+
+// Busy tells whether a command that changes the container is at work.
+func (d *Dir) Busy() bool {
+	if err := unix.Flock(d.FD(), unix.LOCK_SH|unix.LOCK_NB); err != nil {
+		return errors.Is(err, unix.EWOULDBLOCK)
+	}
+	_ = unix.Flock(d.FD(), unix.LOCK_UN)
+	return false
+}
+
+// HasGate tells whether the socket of the gate is there.
+func (d *Dir) HasGate() bool {
+	var st unix.Stat_t
+	return unix.Fstatat(d.FD(), GateName, &st, unix.AT_SYMLINK_NOFOLLOW) == nil
+}
+
+// RemoveGate removes the socket of the gate.
+func (d *Dir) RemoveGate() { _ = unix.Unlinkat(d.FD(), GateName, 0) }
+
+// Close unlocks the directory.
+func (d *Dir) Close() { d.file.Close() }
+
+// Load reads the record. Its error wraps [ErrNotExist] when the container was
+// deleted meanwhile or its creation has hardly begun, and [ErrUnreadable] when
+// there is something else in its place.
+func (d *Dir) Load() (*Record, error) {
+	data, err := d.read(recordName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("container %q: %w", d.ID, ErrNotExist)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("state of container %q: %w", d.ID, err)
+	}
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("container %q: %w: %v", d.ID, ErrUnreadable, err)
+	}
+	if r.Runtime != runtimeName || r.ID != d.ID {
+		return nil, fmt.Errorf("container %q: %w: it belongs to another runtime", d.ID, ErrUnreadable)
+	}
+	return &r, nil
+}
+
+// Save replaces the record.
+func (d *Dir) Save(r *Record) error {
+	r.Runtime = runtimeName
+	data, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("state of container %q: %w", d.ID, err)
+	}
+	return d.write(recordName, data)
+}
+
+// SaveConfig keeps a copy of the configuration: changes of the bundle after create
+// do not affect the container (runtime.md#lifecycle).
+func (d *Dir) SaveConfig(raw []byte) error { return d.write(configName, raw) }
+
+// Config returns the copy of the configuration.
+func (d *Dir) Config() ([]byte, error) {
+	data, err := d.read(configName)
+	if err != nil {
+		return nil, fmt.Errorf("configuration of container %q: %w", d.ID, err)
+	}
+	return data, nil
+}
+
+func (d *Dir) read(name string) ([]byte, error) {
+	fd, err := unix.Openat(d.FD(), name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: filepath.Join(d.Path, name), Err: err}
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, os.NewSyscallError("fstat", err)
+	}
+	data := make([]byte, 0, st.Size+1)
+	for {
+		n, err := unix.Read(fd, data[len(data):cap(data)])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return nil, os.NewSyscallError("read", err)
+		}
+		if n == 0 {
+			return data, nil
+		}
+		data = data[:len(data)+n]
+		if len(data) == cap(data) {
+			data = append(data, 0)[:len(data)]
+		}
+	}
+}
+
+// write replaces a file in the directory. Until the very end the old one stays.
+func (d *Dir) write(name string, data []byte) error {
+	temporary := "." + name
+	err := d.writeNew(temporary, data)
+	if err == nil {
+		err = unix.Renameat(d.FD(), temporary, d.FD(), name)
+	}
+	if err != nil {
+		_ = unix.Unlinkat(d.FD(), temporary, 0)
+		return fmt.Errorf("state of container %q: write %s: %w", d.ID, filepath.Join(d.Path, name), err)
+	}
+	return nil
+}
+
+func (d *Dir) writeNew(name string, data []byte) error {
+	fd, err := unix.Openat(d.FD(), name, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	for len(data) > 0 {
+		n, err := unix.Write(fd, data)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			unix.Close(fd)
+			return err
+		}
+		data = data[n:]
+	}
+	return unix.Close(fd)
+}
+
+// Remove deletes the directory. The record goes last: until then a second delete
+// finds everything that it needs.
+func (d *Dir) Remove() error {
+	names, err := d.names()
+	if err != nil {
+		return fmt.Errorf("state of container %q: %w", d.ID, err)
+	}
+	for _, n := range names {
+		if n != recordName {
+			if err := unix.Unlinkat(d.FD(), n, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+				return fmt.Errorf("state of container %q: remove %s: %w", d.ID, filepath.Join(d.Path, n), err)
+			}
+		}
+	}
+	if err := unix.Unlinkat(d.FD(), recordName, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("state of container %q: %w", d.ID, err)
+	}
+	if err := os.Remove(d.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("state of container %q: %w", d.ID, err)
+	}
+	return nil
+}
+
+func (d *Dir) names() ([]string, error) {
+	f, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", d.FD()))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}

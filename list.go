@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/libcontainer"
+)
+
+var listCommand = &cli.Command{
+	Name:      "list",
+	Usage:     "list containers",
+	ArgsUsage: " ",
+	Flags: []cli.Flag{
+		&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "table or json", Value: "table"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "only ids"},
+	},
+	Action: func(c *cli.Context) error {
+		if err := checkArgs(c, 0, 0); err != nil {
+			return err
+		}
+		rt, err := runtimeOf(c)
+		if err != nil {
+			return err
+		}
+		states, err := rt.List()
+		if err != nil {
+			return err
+		}
+		switch format := c.String("format"); {
+		case c.Bool("quiet"):
+			for _, s := range states {
+				fmt.Fprintln(c.App.Writer, s.ID)
+			}
+			return nil
+		case format == "json":
+			return writeJSON(c.App.Writer, states)
+		case format == "table":
+			return writeTable(c, states)
+		default:
+			return fmt.Errorf("--format %q: table or json is possible", format)
+		}
+	},
+}
+
+func writeTable(c *cli.Context, states []libcontainer.State) error {
+	w := tabwriter.NewWriter(c.App.Writer, 12, 1, 3, ' ', 0)
+	fmt.Fprintln(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER")
+	for _, s := range states {
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
+	}
+	return w.Flush()
+}

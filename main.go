@@ -1,0 +1,222 @@
+// Coracle is an OCI container runtime: a drop-in replacement for runc.
+//
+// Each command is a file of this package that turns flags into one call of
+// package libcontainer and its result into output.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/sirupsen/logrus"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer"
+)
+
+// version and commit are set by the Makefile.
+var (
+	version = "0.1.0-dev"
+	commit  = "unknown"
+)
+
+// name is the name of the program, of the directory in /run and of the line in
+// --version.
+const name = "coracle"
+
+func main() {
+	// A command lives for milliseconds; collecting garbage would only slow it down.
+	// Commands that live longer turn it on again.
+	debug.SetGCPercent(-1)
+	os.Exit(run(os.Args))
+}
+
+// run runs a command and returns the exit status. Results are on standard output,
+// an error is one line in the log and the same text on standard error.
+func run(args []string) int {
+	app := newApp()
+	err := app.Run(args)
+	var exit exitStatus
+	switch {
+	case err == nil:
+		flushWarnings()
+		return 0
+	case errors.As(err, &exit):
+		flushWarnings()
+		return int(exit)
+	}
+	reportError(err)
+	return 1
+}
+
+// exitStatus is the status of a container's process, which becomes that of the
+// command.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+func newApp() *cli.App {
+	cli.VersionPrinter = func(c *cli.Context) {
+		fmt.Fprintf(c.App.Writer, "%s version %s\ncommit: %s\nspec: %s\ngo: %s\n", name, version, commit, specs.Version, runtime.Version())
+	}
+	app := cli.NewApp()
+	app.Name = name
+	app.Usage = "create and run OCI containers"
+	app.Description = "Coracle runs containers from OCI bundles: a directory with a config.json and a root\nfile system. \"coracle spec\" makes a config.json to start from."
+	app.Version = version
+	app.HideHelpCommand = true
+	app.Flags = []cli.Flag{
+		&cli.StringFlag{Name: "root", Usage: "keep the state of containers in `DIR`", DefaultText: defaultRoot()},
+		&cli.StringFlag{Name: "log", Usage: "write the log to `FILE` instead of standard error"},
+		&cli.StringFlag{Name: "log-format", Usage: "format of the log, text or json", Value: "text"},
+		&cli.BoolFlag{Name: "debug", Usage: "log more than errors"},
+		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd manage cgroups"},
+		&cli.StringFlag{Name: "cgroup-manager", Usage: "cgroupfs, systemd or disabled", Value: "cgroupfs"},
+		&cli.StringFlag{Name: "rootless", Usage: "ignore cgroup permission errors: true, false or auto", Value: "auto"},
+		&cli.StringFlag{Name: "criu", Usage: "ignored; for callers that pass it", Hidden: true},
+	}
+	app.Commands = []*cli.Command{
+		createCommand, deleteCommand, killCommand, listCommand, planCommand, runCommand, specCommand, startCommand, stateCommand,
+	}
+	app.Before = before
+	// Errors are reported in one place and in one line, without a page of help.
+	quiet := func(_ *cli.Context, err error, _ bool) error { return err }
+	app.OnUsageError = quiet
+	for _, c := range app.Commands {
+		c.OnUsageError = quiet
+	}
+	app.ExitErrHandler = func(*cli.Context, error) {}
+	app.CommandNotFound = nil
+	app.Action = func(c *cli.Context) error {
+		if c.Args().Present() {
+			return fmt.Errorf("no such command: %q (see %s --help)", c.Args().First(), name)
+		}
+		return cli.ShowAppHelp(c)
+	}
+	return app
+}
+
+// before sets up what all commands need. The log comes first: whatever goes wrong
+// has to end up there.
+func before(c *cli.Context) error {
+	if err := openLog(c.String("log"), c.String("log-format"), c.Bool("debug")); err != nil {
+		return err
+	}
+	switch m := c.String("cgroup-manager"); {
+	case m == "systemd" || c.Bool("systemd-cgroup"):
+		return errors.New("the systemd cgroup driver is not supported by this version of coracle")
+	case m != "cgroupfs":
+		return fmt.Errorf("--cgroup-manager %q is not supported by this version of coracle", m)
+	}
+	switch r := c.String("rootless"); r {
+	case "true", "false", "auto":
+	default:
+		return fmt.Errorf("--rootless %q: true, false or auto is possible", r)
+	}
+	return nil
+}
+
+// defaultRoot is /run/coracle for root and in the user's runtime directory for
+// others.
+func defaultRoot() string {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); os.Geteuid() != 0 && dir != "" {
+		return filepath.Join(dir, name)
+	}
+	return "/run/" + name
+}
+
+// runtimeOf is the runtime that the global flags ask for.
+func runtimeOf(c *cli.Context) (*libcontainer.Runtime, error) {
+	root := c.String("root")
+	if root == "" {
+		root = defaultRoot()
+	}
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	return &libcontainer.Runtime{Root: root, Warn: warn}, nil
+}
+
+// containerOf loads the container that the only argument names.
+func containerOf(c *cli.Context) (*libcontainer.Container, error) {
+	if err := checkArgs(c, 1, 1); err != nil {
+		return nil, err
+	}
+	rt, err := runtimeOf(c)
+	if err != nil {
+		return nil, err
+	}
+	return rt.Load(c.Args().First())
+}
+
+// checkArgs checks the number of arguments.
+func checkArgs(c *cli.Context, least, most int) error {
+	if n := c.NArg(); n < least || n > most {
+		return fmt.Errorf("%s %s: wrong number of arguments: usage: %s %s %s", name, c.Command.Name, name, c.Command.Name, c.Command.ArgsUsage)
+	}
+	return nil
+}
+
+// The log. Engines read it to find out why a command failed: some the last entry
+// of level error, some the whole file as a single entry. So a command that fails
+// writes nothing else, unless it is asked to by --debug.
+var (
+	logger   = &logrus.Logger{Out: io.Discard, Formatter: &logrus.TextFormatter{}, Hooks: make(logrus.LevelHooks), Level: logrus.InfoLevel}
+	logFile  *os.File
+	warnings []string
+)
+
+func openLog(path, format string, debug bool) error {
+	if path != "" {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND|unix.O_CLOEXEC, 0o644)
+		if err != nil {
+			return fmt.Errorf("log: %w", err)
+		}
+		logFile = f
+		logger.Out = f
+	} else if debug {
+		logger.Out = os.Stderr
+	}
+	switch format {
+	case "text":
+	case "json":
+		logger.Formatter = &logrus.JSONFormatter{}
+	default:
+		return fmt.Errorf("--log-format %q: text or json is possible", format)
+	}
+	if debug {
+		logger.Level = logrus.DebugLevel
+	}
+	return nil
+}
+
+// warn notes a warning. It is written at once with --debug, otherwise when the
+// command has succeeded.
+func warn(message string) {
+	if logger.Level == logrus.DebugLevel {
+		logger.Warn(message)
+		return
+	}
+	warnings = append(warnings, message)
+}
+
+func flushWarnings() {
+	for _, w := range warnings {
+		logger.Warn(w)
+	}
+}
+
+func reportError(err error) {
+	if logFile != nil {
+		logger.Error(err.Error())
+	}
+	fmt.Fprintln(os.Stderr, err)
+}

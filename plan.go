@@ -1,0 +1,43 @@
+package main
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"coracle/libcontainer"
+)
+
+var planCommand = &cli.Command{
+	Name:        "plan",
+	Usage:       "show what would be done to create a container",
+	ArgsUsage:   "[ID]",
+	Description: "Prints the init program that a bundle compiles to: each step with its system calls and\nthe part of config.json that it comes from. Nothing is done, and no privileges are needed.",
+	Flags: append(createFlags(),
+		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+	),
+	Action: func(c *cli.Context) error {
+		if err := checkArgs(c, 0, 1); err != nil {
+			return err
+		}
+		id := "ID"
+		if c.NArg() == 1 {
+			id = c.Args().First()
+		}
+		rt, err := runtimeOf(c)
+		if err != nil {
+			return err
+		}
+		plan, err := rt.Plan(id, createOptions(c))
+		if err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			return writeJSON(c.App.Writer, plan)
+		}
+		return writePlan(c, plan)
+	},
+}
+
+func writePlan(c *cli.Context, p *libcontainer.Plan) error {
+	_, err := p.WriteTo(c.App.Writer)
+	return err
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/libcontainer"
+)
+
+var runCommand = &cli.Command{
+	Name:        "run",
+	Usage:       "create and start a container",
+	ArgsUsage:   "ID",
+	Description: "Waits for the process, deletes the container and exits with the status of the process,\n128 plus the number of the signal when a signal ended it.",
+	Flags: append(createFlags(),
+		&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when the process has been started"},
+		&cli.BoolFlag{Name: "keep", Usage: "do not delete the container when its process has ended"},
+		&cli.BoolFlag{Name: "no-subreaper", Usage: "do not adopt the orphans of the container"},
+	),
+	Action: func(c *cli.Context) error {
+		if err := checkArgs(c, 1, 1); err != nil {
+			return err
+		}
+		rt, err := runtimeOf(c)
+		if err != nil {
+			return err
+		}
+		if !c.Bool("detach") {
+			debug.SetGCPercent(100) // this may take days
+		}
+		status, err := rt.Run(c.Args().First(), libcontainer.RunOptions{
+			CreateOptions: createOptions(c),
+			Detach:        c.Bool("detach"),
+			Keep:          c.Bool("keep"),
+			NoSubreaper:   c.Bool("no-subreaper"),
+		})
+		if err == nil && status != 0 {
+			return exitStatus(status)
+		}
+		return err
+	},
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/libcontainer/bundle"
+)
+
+var specCommand = &cli.Command{
+	Name:        "spec",
+	Usage:       "write a config.json to start from",
+	ArgsUsage:   " ",
+	Description: "The configuration runs sh with a terminal in the directory rootfs of the bundle.",
+	Flags: []cli.Flag{
+		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "write it into `DIR`", DefaultText: "the current directory"},
+		&cli.BoolFlag{Name: "rootless", Usage: "for a container that is run without privileges"},
+	},
+	Action: func(c *cli.Context) error {
+		if err := checkArgs(c, 0, 0); err != nil {
+			return err
+		}
+		spec := bundle.Default()
+		if c.Bool("rootless") {
+			bundle.ToRootless(spec, os.Geteuid(), os.Getegid())
+		}
+		path := filepath.Join(c.String("bundle"), bundle.ConfigName)
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("%s exists already; it is not overwritten", path)
+		}
+		if err != nil {
+			return err
+		}
+		err = writeJSON(f, spec)
+		return errors.Join(err, f.Close())
+	},
+}
