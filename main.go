@@ -1,3 +1,11 @@
+// A command needs no more than the default number of threads, and should not read
+// all mounts of the host to find that out; nor does anybody look at the names of
+// its memory mappings.
+
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+//go:debug decoratemappings=0
+
 // Coracle is an OCI container runtime: a drop-in replacement for runc.
 //
 // Each command is a file of this package that turns flags into one call of
@@ -12,6 +20,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/sirupsen/logrus"
@@ -34,6 +43,7 @@ const name = "coracle"
 func main() {
 	// A command lives for milliseconds; collecting garbage would only slow it down.
 	// Commands that live longer turn it on again.
+	prefaultHeap()
 	debug.SetGCPercent(-1)
 	os.Exit(run(os.Args))
 }
@@ -142,7 +152,7 @@ func runtimeOf(c *cli.Context) (*libcontainer.Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &libcontainer.Runtime{Root: root, Warn: warn}, nil
+	return &libcontainer.Runtime{Root: root, Exclusive: true, Warn: warn, Trace: tracer()}, nil
 }
 
 // containerOf loads the container that the only argument names.
@@ -206,6 +216,20 @@ func warn(message string) {
 		return
 	}
 	warnings = append(warnings, message)
+}
+
+// tracer logs with --debug how long the phases of a command take.
+func tracer() func(string) {
+	if logger.Level != logrus.DebugLevel {
+		return nil
+	}
+	start := time.Now()
+	last := start
+	return func(phase string) {
+		now := time.Now()
+		logger.Debugf("%s: %d µs, %d µs in all", phase, now.Sub(last).Microseconds(), now.Sub(start).Microseconds())
+		last = time.Now()
+	}
 }
 
 func flushWarnings() {

@@ -44,9 +44,10 @@ type CreateOptions struct {
 
 	// console makes the socket for a terminal in the foreground, see Run.
 	console func() (*os.File, error)
-	// interrupt becomes readable when the creation should be given up; nil for
-	// never.
-	interrupt *os.File
+	// slow is called when the creation takes longer than usual. It returns a
+	// descriptor that becomes readable when the creation is to be given up; -1 for
+	// never. It may be nil.
+	slow func() int
 }
 
 // Create makes a container. Its process waits for [Container.Start]. When Create
@@ -65,6 +66,7 @@ func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.trace("bundle read")
 	if err := checkTerminal(b.Spec, o); err != nil {
 		return nil, err
 	}
@@ -80,7 +82,7 @@ func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
 
 	n := &creation{runtime: r, options: o, bundle: b, group: group, dir: dir}
 	n.record = &state.Record{
-		ID: id, Bundle: b.Path, Rootfs: b.Rootfs, Created: time.Now().UTC(), Owner: os.Getuid(),
+		ID: id, Bundle: b.Path, Rootfs: b.Rootfs, Created: time.Now().UTC().Format(time.RFC3339Nano), Owner: os.Getuid(),
 		Annotations: b.Spec.Annotations, PrivatePid: privatePid(b.Spec), Cgroup: group.Saved(),
 	}
 	if err := n.create(); err != nil {
@@ -121,17 +123,16 @@ type creation struct {
 }
 
 func (n *creation) create() error {
-	// Record first, then its side effects.
+	defer n.closeFDs()
+	// The record comes first. All that happens before the launch has to be quick:
+	// afterwards this process would only wait.
 	if err := n.dir.Save(n.record); err != nil {
 		return err
 	}
-	if err := n.dir.SaveConfig(n.bundle.Raw); err != nil {
+	if err := n.group.Prepare(); err != nil {
 		return err
 	}
-	if err := n.group.Create(); err != nil {
-		return err
-	}
-	defer n.closeFDs()
+	n.runtime.trace("state recorded")
 
 	preserved := openDescriptors(n.options.PreserveFDs)
 	out, err := compile.Init(compile.Input{
@@ -144,6 +145,7 @@ func (n *creation) create() error {
 	for _, w := range out.Warnings {
 		n.runtime.warn("%s", w)
 	}
+	n.runtime.trace("program compiled")
 	n.record.Steps = stepsAfterGate(out)
 	files, err := n.files(out, preserved)
 	if err != nil {
@@ -151,31 +153,41 @@ func (n *creation) create() error {
 	}
 	command := launch.Command{
 		Program: out.Program, CloneFlags: out.CloneFlags, Files: files,
-		Socket: out.Socket, Image: out.Image, CgroupFD: -1, Interrupt: -1,
+		Socket: out.Socket, Image: out.Image, CgroupFD: -1, Slow: n.options.slow,
 	}
-	if n.options.interrupt != nil {
-		command.Interrupt = int(n.options.interrupt.Fd())
-	}
+	n.runtime.trace("sources opened")
 	if d := n.group.BirthDir(); d != "" {
 		if command.CgroupFD, err = n.open(d, unix.O_PATH|unix.O_DIRECTORY, "cgroup"); err != nil {
 			return err
 		}
 	}
 	// The init dies with the thread that made it, until it is on its own.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	if !n.runtime.Exclusive {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
 	if n.init, err = launch.Start(command); err != nil {
 		return err
 	}
 	defer n.init.CloseSocket()
+	n.runtime.trace("program launched")
 	// The init has its own copies. If they stayed open here, nobody would see the
 	// end of a stream or of the gate.
 	n.closeFDs()
+	if !n.group.BornInside() {
+		if err := n.group.Create(); err != nil {
+			return err
+		}
+		n.runtime.trace("cgroup made")
+	}
+	if err := n.dir.SaveConfig(n.bundle.Raw); err != nil {
+		return err
+	}
 	if err := n.setUp(out.Forks); err != nil {
 		return err
 	}
-	n.record.Complete = true
-	if err := n.dir.Save(n.record); err != nil {
+	n.runtime.trace("container created")
+	if err := n.dir.Created(); err != nil {
 		return err
 	}
 	if n.options.PidFile != "" {
@@ -188,11 +200,6 @@ func (n *creation) create() error {
 
 // setUp accompanies the init until the container is created.
 func (n *creation) setUp(forks bool) error {
-	if !forks {
-		if err := n.adopt(); err != nil {
-			return err
-		}
-	}
 	for {
 		e, err := n.init.Receive()
 		if err != nil {
@@ -224,10 +231,20 @@ func (n *creation) setUp(forks bool) error {
 				}
 			}
 			err = n.init.Answer(make([]byte, program.MessageSize))
-		case e.Kind == program.KindSync && e.A == compile.SyncReady:
+		case e.Kind == program.KindSync && e.A == compile.SyncCgroup:
+			// They were made while the init came here.
+			err = n.init.Answer(make([]byte, program.MessageSize))
+			if err == nil && !forks {
+				err = n.adopt()
+			}
+		case e.Kind == program.KindSync && e.A == compile.SyncReady && !forks:
+			if err := n.adopt(); err != nil {
+				return err
+			}
+			n.runtime.trace("container built")
 			err = n.ready(e.FD)
-		case e.Kind == program.KindDone && e.A == compile.DoneCreated:
-			return nil
+		case e.Kind == program.KindDone && e.A == compile.DoneCreated && !forks:
+			return n.adopt()
 		default:
 			err = fmt.Errorf("the init process sent an unexpected message %+v", e.Message)
 		}
@@ -241,8 +258,11 @@ func (n *creation) setUp(forks bool) error {
 }
 
 // adopt records the process as the container's, and does to it what the process
-// could not do itself.
+// could not do itself. Until then the process ends with this one.
 func (n *creation) adopt() error {
+	if n.record.Pid == n.init.Pid {
+		return nil
+	}
 	n.record.Pid = n.init.Pid
 	start, err := state.StartTime(n.init.Pid)
 	if errors.Is(err, state.ErrGone) {
@@ -421,7 +441,7 @@ func stepsAfterGate(out *compile.Output) []state.Step {
 	var steps []state.Step
 	for op := out.GateOp; op < out.Program.Len(); op++ {
 		note := out.Program.Note(op)
-		steps = append(steps, state.Step{Op: op, What: note.What, Pointer: note.Pointer, Call: out.Program.Call(op)})
+		steps = append(steps, state.Step{Op: op, What: note.Subject(), Call: out.Program.Call(op)})
 	}
 	return steps
 }

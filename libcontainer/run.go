@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -68,33 +69,60 @@ type foreground struct {
 	id      string
 	options RunOptions
 	signals chan os.Signal
-	// interrupt and interruptWrite are a pipe that wakes Create for a signal.
-	interrupt, interruptWrite *os.File
+
+	catchOnce sync.Once
+	// wake is a pipe: each signal is written to it as one byte.
+	wake, wakeWrite int
 	// consoleOurs gets the master of the terminal; nil without one.
 	consoleOurs *os.File
 	terminal    *console.Foreground
 }
 
+// ending are the signals by which users and engines end a command. To catch a signal
+// takes the Go runtime some time, so these come before all others.
+var ending = []os.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT}
+
 func newForeground(r *Runtime, id string, o RunOptions) (*foreground, error) {
 	f := &foreground{runtime: r, id: id, options: o, signals: make(chan os.Signal, 128)}
-	// Signals first: none may be lost, and a child may end at any time from here on.
-	signal.Notify(f.signals, forwarded()...)
-	signal.Ignore(unix.SIGPIPE)
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		return nil, os.NewSyscallError("pipe", err)
+	}
+	f.wake, f.wakeWrite = pipe[0], pipe[1]
 	if !o.NoSubreaper {
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 			return nil, fmt.Errorf("become the reaper of the container's orphans: %w", err)
 		}
 	}
-	var err error
-	if f.interrupt, f.interruptWrite, err = os.Pipe(); err != nil {
-		return nil, err
-	}
 	return f, nil
 }
 
-// forwarded are the signals that are passed on, and SIGCHLD. Those about this
-// process and its own terminal are not among them, nor those that the Go runtime
-// needs.
+// catch catches the signals that end a command. An ordinary creation is over before
+// that would have taken effect, so it begins when one turns out to be slow, or when
+// the container runs.
+func (f *foreground) catch() {
+	f.catchOnce.Do(func() {
+		signal.Notify(f.signals, ending...)
+		go f.watchSignals()
+	})
+}
+
+// watchSignals turns signals into bytes, for poll(2).
+func (f *foreground) watchSignals() {
+	for s := range f.signals {
+		if sig, ok := s.(unix.Signal); ok {
+			_, _ = unix.Write(f.wakeWrite, []byte{byte(sig)})
+		}
+	}
+}
+
+// shortLived is how long, in milliseconds, a process runs before it is worth to catch
+// all the other signals too.
+const shortLived = 20
+
+// forwarded are the signals that are passed on besides those of ending, and SIGCHLD.
+// Those about this process and its own terminal are not among them, nor those that
+// the Go runtime needs.
 func forwarded() []os.Signal {
 	own := map[unix.Signal]bool{
 		unix.SIGKILL: true, unix.SIGSTOP: true, unix.SIGTSTP: true, unix.SIGCONT: true, unix.SIGTTIN: true, unix.SIGTTOU: true,
@@ -110,10 +138,9 @@ func forwarded() []os.Signal {
 	return signals
 }
 
+// close gives back what the container used. Signals stay caught: the process is
+// about to end with the status that run returns, and not by them.
 func (f *foreground) close() {
-	signal.Stop(f.signals)
-	f.interrupt.Close()
-	f.interruptWrite.Close()
 	if f.consoleOurs != nil {
 		f.consoleOurs.Close()
 	}
@@ -123,15 +150,7 @@ func (f *foreground) close() {
 }
 
 func (f *foreground) run() (int, error) {
-	created := make(chan struct{})
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		f.interruptOnSignal(created)
-	}()
 	c, err := f.create()
-	close(created)
-	<-stopped
 	if err != nil {
 		return 0, err
 	}
@@ -149,7 +168,9 @@ func (f *foreground) run() (int, error) {
 		f.reap(0)
 		return 0, err
 	}
-	status := f.wait(c, pidfd)
+	go f.catch()
+	status := f.wait(c.Pid(), pidfd)
+	f.runtime.trace("process ended")
 	if f.terminal != nil {
 		// After the last process the kernel ends the terminal. Where others share
 		// the pid namespace, one may be left.
@@ -162,25 +183,13 @@ func (f *foreground) run() (int, error) {
 	return status, f.runtime.ForceDelete(f.id)
 }
 
-// interruptOnSignal gives the creation up when a signal asks to end.
-func (f *foreground) interruptOnSignal(created <-chan struct{}) {
-	for {
-		select {
-		case <-created:
-			return
-		case s := <-f.signals:
-			if s == unix.SIGINT || s == unix.SIGTERM || s == unix.SIGHUP || s == unix.SIGQUIT {
-				_, _ = f.interruptWrite.Write([]byte{0})
-				return
-			}
-		}
-	}
-}
-
 // create makes the container, with a socket for its terminal when it has one.
 func (f *foreground) create() (*Container, error) {
 	o := f.options.CreateOptions
-	o.interrupt = f.interrupt
+	o.slow = func() int {
+		f.catch()
+		return f.wake
+	}
 	o.console = func() (*os.File, error) {
 		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
@@ -224,25 +233,43 @@ func receiveTerminal(socket *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fds[0]), "terminal"), nil
 }
 
-// wait passes signals on and reaps children until the first process has ended.
-func (f *foreground) wait(c *Container, pidfd int) int {
-	// The process may have ended before SIGCHLD could be noticed.
-	f.signals <- unix.SIGCHLD
-	for s := range f.signals {
-		sig, ok := s.(unix.Signal)
-		if !ok {
+// wait passes signals on and reaps orphans until the process has ended.
+func (f *foreground) wait(pid, pidfd int) int {
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}, {Fd: int32(f.wake), Events: unix.POLLIN}}
+	sig := make([]byte, 1)
+	timeout := shortLived
+	for {
+		n, err := unix.Poll(fds, timeout)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			f.runtime.warn("wait for container %q: %v", f.id, err)
+			return 255
+		case n == 0:
+			timeout = -1
+			f.catch()
+			signal.Notify(f.signals, forwarded()...)
+			f.signals <- unix.SIGCHLD // for what has ended already
 			continue
 		}
-		switch sig {
-		case unix.SIGCHLD:
-			if status, ended := f.reap(c.Pid()); ended {
+		if fds[0].Revents != 0 {
+			if status, ended := f.reap(pid); ended {
 				return status
 			}
-		default:
-			_ = unix.PidfdSendSignal(pidfd, sig, nil, 0)
+		}
+		if fds[1].Revents == 0 {
+			continue
+		}
+		if n, err := unix.Read(f.wake, sig); n != 1 || err != nil {
+			continue
+		}
+		if s := unix.Signal(sig[0]); s != unix.SIGCHLD {
+			_ = unix.PidfdSendSignal(pidfd, s, nil, 0)
+		} else if status, ended := f.reap(pid); ended {
+			return status
 		}
 	}
-	return 0
 }
 
 // reap waits for all children that have ended. It tells the exit status when the

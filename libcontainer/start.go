@@ -53,6 +53,7 @@ func (c *Container) Start() error {
 		return err
 	}
 	dir.RemoveGate()
+	c.runtime.trace("process started")
 	return nil
 }
 
@@ -108,9 +109,6 @@ func startFailure(dir *state.Dir, record *state.Record, m program.Message) error
 			return &startError{compile.ExecError(commandOf(dir), errno), errno}
 		}
 		text := s.What
-		if s.Pointer != "" {
-			text += " (" + s.Pointer + ")"
-		}
 		if s.Call != "check" {
 			text += ": " + s.Call
 		}
@@ -133,7 +131,7 @@ func commandOf(dir *state.Dir) string {
 	if err != nil {
 		return "?"
 	}
-	spec, err := bundle.Decode(raw)
+	spec, _, err := bundle.Decode(raw)
 	if err != nil || spec.Process == nil || len(spec.Process.Args) == 0 {
 		return "?"
 	}

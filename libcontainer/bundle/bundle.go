@@ -6,15 +6,16 @@
 package bundle
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/jsonpos"
 )
 
 // ConfigName is the name of the configuration in a bundle (bundle.md).
@@ -34,6 +35,8 @@ type Bundle struct {
 	Spec *specs.Spec
 	// Raw is the configuration as it was read.
 	Raw []byte
+	// Unknown are the properties that the specification does not define.
+	Unknown []Problem
 }
 
 // Problem is something that is wrong with a configuration.
@@ -60,6 +63,7 @@ func Load(dir string) (b *Bundle, warnings []Problem, err error) {
 		return nil, nil, err
 	}
 	problems, warnings := Validate(b.Spec)
+	warnings = append(b.Unknown, warnings...)
 	if len(problems) > 0 {
 		return nil, warnings, problems[0]
 	}
@@ -82,98 +86,74 @@ func Read(dir string) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec, err := Decode(raw)
+	spec, unknown, err := Decode(raw)
 	if err != nil {
 		return nil, err
 	}
-	return &Bundle{Path: path, Spec: spec, Raw: raw}, nil
+	return &Bundle{Path: path, Spec: spec, Raw: raw, Unknown: unknown}, nil
 }
 
 func readConfig(path string) ([]byte, error) {
-	st, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("bundle has no %s: %w (make one with \"coracle spec\")", ConfigName, err)
-	case err != nil:
+	// Not package os: its files are registered with the poller of the Go runtime,
+	// which nothing else here would need. O_NONBLOCK: a fifo must not block.
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		err = &os.PathError{Op: "open", Path: path, Err: err}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("bundle has no %s: %w (make one with \"coracle spec\")", ConfigName, err)
+		}
 		return nil, fmt.Errorf("bundle: %w", err)
-	case !st.Mode().IsRegular():
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, fmt.Errorf("bundle: %w", &os.PathError{Op: "fstat", Path: path, Err: err})
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return nil, fmt.Errorf("bundle: %s is not a regular file", path)
-	case st.Size() > maxConfig:
+	case st.Size > maxConfig:
 		return nil, fmt.Errorf("bundle: %s is larger than %d MiB", path, maxConfig>>20)
 	}
-	raw, err := os.ReadFile(path)
+	raw := make([]byte, 0, st.Size+1)
+	for {
+		n, err := unix.Read(fd, raw[len(raw):cap(raw)])
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return nil, fmt.Errorf("bundle: %w", &os.PathError{Op: "read", Path: path, Err: err})
+		case n == 0:
+			return raw, nil
+		default:
+			raw = raw[:len(raw)+n]
+			if len(raw) == cap(raw) {
+				raw = append(raw, 0)[:len(raw)]
+			}
+		}
+	}
+}
+
+// Decode reads a configuration. An error names the property, the line and the
+// column. unknown has the properties that the specification does not define, which
+// are ignored (config.md#extensibility).
+func Decode(raw []byte) (spec *specs.Spec, unknown []Problem, err error) {
+	spec = new(specs.Spec)
+	extra, err := jsonpos.Unmarshal(raw, spec)
 	if err != nil {
-		return nil, fmt.Errorf("bundle: %w", err)
+		var at *jsonpos.Error
+		if errors.As(err, &at) {
+			return nil, nil, problemAt(at)
+		}
+		return nil, nil, err
 	}
-	return raw, nil
-}
-
-// linuxConfig is [specs.Spec] without the parts for other platforms, which
-// would double the time that the first decoding takes.
-type linuxConfig struct {
-	Version     string            `json:"ociVersion"`
-	Process     *specs.Process    `json:"process"`
-	Root        *specs.Root       `json:"root"`
-	Hostname    string            `json:"hostname"`
-	Domainname  string            `json:"domainname"`
-	Mounts      []specs.Mount     `json:"mounts"`
-	Hooks       *specs.Hooks      `json:"hooks"`
-	Annotations map[string]string `json:"annotations"`
-	Linux       *specs.Linux      `json:"linux"`
-}
-
-// Decode reads a configuration. An error names the line and column, or the
-// property whose type is wrong.
-func Decode(raw []byte) (*specs.Spec, error) {
-	var c linuxConfig
-	if err := json.Unmarshal(raw, &c); err != nil {
-		return nil, decodeError(raw, err)
+	for _, e := range extra {
+		unknown = append(unknown, problemAt(e))
 	}
-	return &specs.Spec{
-		Version: c.Version, Process: c.Process, Root: c.Root, Hostname: c.Hostname, Domainname: c.Domainname,
-		Mounts: c.Mounts, Hooks: c.Hooks, Annotations: c.Annotations, Linux: c.Linux,
-	}, nil
+	return spec, unknown, nil
 }
 
-func decodeError(raw []byte, err error) error {
-	var syntax *json.SyntaxError
-	var typ *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
-		text := strings.TrimPrefix(syntax.Error(), "json: ")
-		return Problem{Text: fmt.Sprintf("%s: %s", position(raw, syntax.Offset-1), text)}
-	case errors.As(err, &typ):
-		// The offset is that of the end of the value.
-		return Problem{Pointer: typ.Field, Text: fmt.Sprintf("%s: a JSON %s does not fit, this is of type %s", position(raw, typ.Offset-1), typ.Value, typeName(typ.Type.String()))}
-	}
-	return Problem{Text: err.Error()}
-}
-
-// typeName writes a Go type in the words of the specification.
-func typeName(t string) string {
-	t = strings.TrimPrefix(t, "*")
-	switch {
-	case strings.HasPrefix(t, "[]"):
-		return "array of " + typeName(t[2:])
-	case strings.HasPrefix(t, "map["):
-		return "object"
-	case strings.HasPrefix(t, "specs.Linux") && (strings.HasSuffix(t, "Type") || strings.HasSuffix(t, "Action") || strings.HasSuffix(t, "Operator")):
-		return "string"
-	case strings.HasPrefix(t, "specs."), strings.HasPrefix(t, "bundle."):
-		return "object"
-	case t == "os.FileMode", t == "fs.FileMode":
-		return "uint32"
-	}
-	return t
-}
-
-// position is "line 3, column 7" of an offset.
-func position(raw []byte, offset int64) string {
-	offset = max(0, min(offset, int64(len(raw))))
-	before := string(raw[:offset])
-	line := 1 + strings.Count(before, "\n")
-	column := len(before) - (strings.LastIndexByte(before, '\n') + 1) + 1
-	return fmt.Sprintf("line %d, column %d", line, column)
+func problemAt(e *jsonpos.Error) Problem {
+	return Problem{Pointer: e.Path, Text: fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Text)}
 }
 
 // findRootfs resolves root.path, which may be relative to the bundle (config.md#root).
@@ -182,16 +162,22 @@ func (b *Bundle) findRootfs() error {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(b.Path, path)
 	}
-	real, err := filepath.EvalSymlinks(path)
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return Problem{"root.path", fmt.Sprintf("rootfs: %v", err)}
+		return Problem{"root.path", fmt.Sprintf("rootfs %s: %v", path, err)}
 	}
-	st, err := os.Stat(real)
-	if err != nil {
-		return Problem{"root.path", fmt.Sprintf("rootfs: %v", err)}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return Problem{"root.path", fmt.Sprintf("rootfs %s: %v", path, err)}
 	}
-	if !st.IsDir() {
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return Problem{"root.path", fmt.Sprintf("rootfs %s is not a directory", path)}
+	}
+	// The kernel knows the path without symbolic links.
+	real, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil {
+		return Problem{"root.path", fmt.Sprintf("rootfs %s: %v", path, err)}
 	}
 	if real == "/" {
 		return Problem{"root.path", "the root of the host cannot be a rootfs"}

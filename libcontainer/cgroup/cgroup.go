@@ -124,12 +124,13 @@ func paths(unified bool, path string, config *cgroups.Cgroup) (map[string]string
 			continue // not mounted, or not here
 		}
 		if !filepath.IsAbs(path) {
-			base = filepath.Join(base, ownPath)
-			if !isCgroup(base) {
+			own := filepath.Join(base, ownPath)
+			if own != base && !isCgroup(own) {
 				// The mount shows only a part of the hierarchy, as in a container.
 				// The library finds out which; it has to read all mounts for it.
 				return libraryPaths(config)
 			}
+			base = own
 		}
 		found[key] = filepath.Join(base, path)
 	}
@@ -163,17 +164,32 @@ func (m *Manager) library() (cgroups.Manager, error) {
 	return fs.NewManager(m.config, p)
 }
 
-// Create makes the cgroup and applies the limits. A cgroup that exists already
-// must be free of processes and not frozen.
-func (m *Manager) Create() error {
+// Prepare comes before any process can be in the cgroup. It refuses a cgroup that
+// exists and has processes or is frozen, and makes the directory that a process is
+// born in, with its limits when nothing else is left to Create.
+func (m *Manager) Prepare() error {
 	for _, dir := range m.saved.Paths {
 		if pids, err := cgroups.GetAllPids(dir); err == nil && len(pids) > 0 {
-			return fmt.Errorf("cgroup %s has processes already; two containers in one cgroup would share limits, pause and kill", dir)
+			return fmt.Errorf("cgroup %s (linux.cgroupsPath) has processes already; two containers in one cgroup would share limits, pause and kill", dir)
 		}
 	}
 	if frozen, _ := m.Frozen(); frozen {
-		return errors.New("the cgroup exists and is frozen; a process put into it would hang")
+		return errors.New("the cgroup (linux.cgroupsPath) exists and is frozen; a process put into it would hang")
 	}
+	if m.saved.Unified {
+		return m.Create()
+	}
+	if dir := m.BirthDir(); dir != "" {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("make the cgroup: %w", err)
+		}
+	}
+	return nil
+}
+
+// Create makes the cgroup and applies the limits. Where a process is born inside,
+// Prepare has done it.
+func (m *Manager) Create() error {
 	lib, err := m.library()
 	if err != nil {
 		return fmt.Errorf("cgroup: %w", err)
@@ -205,6 +221,10 @@ func (m *Manager) JoinFiles() []string {
 // BirthDir is the directory in the unified hierarchy, for CLONE_INTO_CGROUP; empty
 // when the host has none.
 func (m *Manager) BirthDir() string { return m.saved.Paths[unifiedKey] }
+
+// BornInside tells that all that matters is in the unified hierarchy: the limits are
+// there before the first process is, see [Manager.Prepare].
+func (m *Manager) BornInside() bool { return m.saved.Unified }
 
 // Frozen tells whether the cgroup is paused.
 func (m *Manager) Frozen() (bool, error) {
@@ -243,9 +263,10 @@ func (m *Manager) Hierarchies() []Hierarchy {
 			continue
 		}
 		dir := m.saved.Paths[key]
-		real, err := filepath.EvalSymlinks(filepath.Join(mountpoint, strings.TrimPrefix(key, "name=")))
-		if err != nil {
-			continue
+		real := filepath.Join(mountpoint, strings.TrimPrefix(key, "name="))
+		// cpu and cpuacct may be links to cpu,cpuacct.
+		if target, err := os.Readlink(real); err == nil {
+			real = filepath.Join(mountpoint, filepath.Base(target))
 		}
 		if h := byDir[real]; h != nil {
 			h.Options = append(h.Options, key)

@@ -17,7 +17,7 @@ import (
 func (c *compiler) cgroupMount(m *mount) {
 	hs := c.in.Host.Cgroups
 	if len(hs) == 0 {
-		c.warn("%s (%s): the host has no cgroups; the mount is left out", m.what, m.pointer)
+		c.warn("%s: the host has no cgroups; the mount is left out", m.subject.Subject())
 		return
 	}
 	attr := m.Attr.Set&^m.TreeAttr.Clear | m.TreeAttr.Set
@@ -35,7 +35,7 @@ func (c *compiler) cgroupMount(m *mount) {
 	c.newFilesystem("tmpfs", "tmpfs", []bundle.MountParam{{Key: "mode", Value: "755", HasValue: true}}, attr&^unix.MOUNT_ATTR_RDONLY, top)
 	c.attach(m, top.Arg(), at, false)
 	for _, h := range hs {
-		c.note(m.pointer, "mount the %s cgroup below %q", h.Name, m.dest)
+		c.Describe(program.Note{What: "mount the cgroup hierarchy", Object: h.Name, At: m.dest, Pointer: m.subject.Pointer, Index: m.subject.Index})
 		c.hierarchy(h, attr)
 		// The tmpfs is ours alone up to now: nothing but this program makes names in it.
 		c.Mkdirat(top.Arg(), h.Name, 0o755)

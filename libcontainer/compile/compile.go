@@ -35,6 +35,9 @@ const (
 	// SyncPid comes right after the fork that enters a joined pid namespace:
 	// the runtime answers when it knows the new pid.
 	SyncPid = 1 + iota
+	// SyncCgroup waits until the cgroups of the container are there to be joined:
+	// the runtime makes them while the program does other things.
+	SyncCgroup
 	// SyncReady comes when the container is built and the process still has
 	// its privileges. The message may carry a descriptor of /etc/passwd. The
 	// runtime sets the resource limits and answers with the home directory.
@@ -69,7 +72,7 @@ type Host struct {
 	// Cgroups are the hierarchies that a mount of type cgroup shows.
 	Cgroups []Hierarchy
 	// CgroupJoin are the files through which the init enters its cgroups by writing
-	// "0". It is empty when the init is born there.
+	// "0", after SyncCgroup. It is empty when the init is born there.
 	CgroupJoin []string
 }
 
@@ -231,9 +234,10 @@ func (c *compiler) warn(format string, args ...any) {
 	c.out.Warnings = append(c.out.Warnings, fmt.Sprintf(format, args...))
 }
 
-// note describes the ops that follow.
-func (c *compiler) note(pointer, format string, args ...any) {
-	c.Describe(program.Note{What: fmt.Sprintf(format, args...), Pointer: pointer})
+// note describes the ops that follow: the part of the configuration that asks for
+// them, their purpose and, when it is not empty, the object of that.
+func (c *compiler) note(pointer, what, object string) {
+	c.Describe(program.Note{What: what, Object: object, Pointer: pointer})
 }
 
 // source adds something that is opened on the host, and returns its descriptor.
@@ -244,7 +248,7 @@ func (c *compiler) source(s source.Source) program.Arg {
 
 // begin makes the process independent of what it inherited.
 func (c *compiler) begin() {
-	c.note("", "prepare the init process")
+	c.note("", "prepare the init process", "")
 	// The image stays as /proc/self/exe; the descriptor is not needed.
 	c.Close(c.image)
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
@@ -288,15 +292,19 @@ func (c *compiler) joinCgroup() {
 		return
 	}
 	c.joined = true
+	if len(c.in.Host.CgroupJoin) > 0 {
+		c.note("linux.cgroupsPath", "wait for the cgroups", "")
+		c.sync(SyncCgroup)
+	}
 	for _, file := range c.in.Host.CgroupJoin {
-		what := fmt.Sprintf("join the cgroup %q", path.Dir(file))
-		fd := c.source(source.File{What: what, Path: file})
-		c.note("linux.cgroupsPath", "%s", what)
-		c.Write(fd, "0")
-		c.Close(fd)
+		// The host's paths are valid up to the pivot.
+		c.note("linux.cgroupsPath", "join the cgroup", path.Dir(file))
+		c.Openat(program.Cwd(), file, unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(c.tmp)
+		c.Write(c.tmp.Arg(), "0")
+		c.Close(c.tmp.Arg())
 	}
 	if ns := bundle.Namespace(c.spec, specs.CgroupNamespace); ns != nil && ns.Path == "" {
-		c.note("linux.namespaces", "make the cgroup namespace")
+		c.note("linux.namespaces", "make the cgroup namespace", "")
 		c.Unshare(unix.CLONE_NEWCGROUP)
 	}
 }
@@ -304,11 +312,11 @@ func (c *compiler) joinCgroup() {
 // names sets the names of the UTS namespace.
 func (c *compiler) names() {
 	if c.spec.Hostname != "" {
-		c.note("hostname", "set the hostname %q", c.spec.Hostname)
+		c.note("hostname", "set the hostname", c.spec.Hostname)
 		c.Sethostname(c.spec.Hostname)
 	}
 	if c.spec.Domainname != "" {
-		c.note("domainname", "set the domain name %q", c.spec.Domainname)
+		c.note("domainname", "set the domain name", c.spec.Domainname)
 		c.Setdomainname(c.spec.Domainname)
 	}
 }

@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"fmt"
 	"path"
 	"syscall"
 
@@ -17,7 +16,12 @@ type device struct {
 	mode     uint32 // with the type
 	dev      uint64
 	uid, gid uint32
-	pointer  string
+	pointer  string // with a # for index
+	index    int
+}
+
+func (d *device) note() program.Note {
+	return program.Note{What: "make the device", Object: d.path, Pointer: d.pointer, Index: d.index}
 }
 
 // defaultDevices must be there in every container (config-linux.md#default-devices).
@@ -63,7 +67,7 @@ func (c *compiler) devices() {
 	}
 	configured := c.configuredDevices()
 	dev := c.Word("dev", -1)
-	c.note("", "open /dev")
+	c.note("", "open /dev", "")
 	c.openOrMake("dev", mountPoint{dir: true}, dev)
 	for _, d := range defaultDevices {
 		p := "/dev/" + d.name
@@ -76,7 +80,7 @@ func (c *compiler) devices() {
 			c.configuredDevice(i, d, dev)
 		}
 	}
-	c.note("", "make the links in /dev")
+	c.note("", "make the links in /dev", "")
 	for _, l := range devLinks {
 		if !configured["/dev/"+l.name] {
 			c.Symlinkat(l.target, dev.Arg(), l.name).Allow(unix.EEXIST)
@@ -85,7 +89,7 @@ func (c *compiler) devices() {
 	if !configured["/dev/ptmx"] {
 		// Another ptmx, of the image or of an outer devpts, would hand out
 		// terminals that are not the container's.
-		c.note("", "link /dev/ptmx to the container's devpts")
+		c.note("", "link /dev/ptmx to the container's devpts", "")
 		c.Unlinkat(dev.Arg(), "ptmx", 0).Allow(unix.ENOENT)
 		c.Symlinkat("pts/ptmx", dev.Arg(), "ptmx")
 	}
@@ -103,7 +107,7 @@ func (c *compiler) configuredDevices() map[string]bool {
 }
 
 func (c *compiler) configuredDevice(i int, d specs.LinuxDevice, dev program.Word) {
-	n := device{path: path.Clean(d.Path), mode: 0o666, pointer: fmt.Sprintf("linux.devices[%d]", i)}
+	n := device{path: path.Clean(d.Path), mode: 0o666, pointer: "linux.devices[#]", index: i}
 	if d.FileMode != nil {
 		n.mode = uint32(*d.FileMode)
 	}
@@ -128,7 +132,7 @@ func (c *compiler) configuredDevice(i int, d specs.LinuxDevice, dev program.Word
 		c.makeNode(dev.Arg(), n)
 		return
 	}
-	c.note(n.pointer, "make the device %q", n.path)
+	c.Describe(n.note())
 	if parent := relative(path.Dir(n.path)); parent != "" {
 		c.openOrMake(parent, mountPoint{dir: true}, c.target)
 		c.makeNode(c.target.Arg(), n)
@@ -142,8 +146,7 @@ func (c *compiler) configuredDevice(i int, d specs.LinuxDevice, dev program.Word
 // already has to be the same device, and stays as it is; a link does not count.
 func (c *compiler) makeNode(dir program.Arg, d device) {
 	name := path.Base(d.path)
-	what := "make the device " + quote(d.path)
-	c.note(d.pointer, "%s", what)
+	c.Describe(d.note())
 	exists, done := c.Label(), c.Label()
 	c.Mknodat(dir, name, d.mode, d.dev).Allow(unix.EEXIST).Else(exists)
 	if d.uid != 0 || d.gid != 0 {
@@ -152,16 +155,15 @@ func (c *compiler) makeNode(dir program.Arg, d device) {
 	c.Jump(done)
 
 	c.Bind(exists)
-	c.Describe(program.Note{What: what, Pointer: d.pointer, Explain: func(e syscall.Errno) string {
+	n := d.note()
+	n.Explain = func(e syscall.Errno) string {
 		if e != unix.EEXIST {
 			return ""
 		}
-		pointer := ""
-		if d.pointer != "" {
-			pointer = " (" + d.pointer + ")"
-		}
-		return what + pointer + ": something else exists at this path"
-	}})
+		subject := d.note()
+		return subject.Subject() + ": something else exists at this path"
+	}
+	c.Describe(n)
 	c.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(c.tmp)
 	c.Statx(c.tmp.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 	c.Check(c.stat.Mode(), unix.S_IFMT, d.mode&unix.S_IFMT, unix.EEXIST)

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -19,13 +20,13 @@ func (c *compiler) ready() {
 	}
 	if c.hasEnv("HOME") {
 		if len(p.Rlimits) > 0 {
-			c.note("process.rlimits", "set the resource limits")
+			c.note("process.rlimits", "set the resource limits", "")
 			c.sync(SyncReady)
 		}
 		return
 	}
 	c.home = c.Buffer("home", HomeSize)
-	c.note("", "find the home directory")
+	c.note("", "find the home directory", "")
 	noPasswd, wait := c.Label(), c.Label()
 	// Only pinned here: the runtime looks at what it is before it reads it.
 	c.Openat2(c.root, "etc/passwd", program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}).Into(c.tmp).
@@ -60,7 +61,7 @@ func (c *compiler) env(name string) (value string, ok bool) {
 // and the two sockets. CLOEXEC would not do: the command itself, which execve
 // looks up first, could be named through a descriptor.
 func (c *compiler) dropDescriptors() {
-	c.note("", "close all descriptors of the set-up")
+	c.note("", "close all descriptors of the set-up", "")
 	for i, open := range c.in.Preserved {
 		if !open {
 			// A placeholder, so that nothing of ours got this number.
@@ -73,7 +74,7 @@ func (c *compiler) dropDescriptors() {
 // noNewPrivileges comes before anything that the image can influence is executed.
 func (c *compiler) noNewPrivileges() {
 	if p := c.spec.Process; p != nil && p.NoNewPrivileges {
-		c.note("process.noNewPrivileges", "set no_new_privs")
+		c.note("process.noNewPrivileges", "set no_new_privs", "")
 		c.Prctl(unix.PR_SET_NO_NEW_PRIVS, program.Int(1))
 	}
 }
@@ -93,30 +94,30 @@ func (c *compiler) identity() {
 	// could not enter on their own.
 	entered := c.Word("entered", 0)
 	asUser, checked := c.Label(), c.Label()
-	c.Describe(program.Note{What: "enter the working directory " + quote(p.Cwd), Pointer: "process.cwd", Explain: cwdError(p.Cwd)})
+	c.Describe(program.Note{What: "enter the working directory", Object: p.Cwd, Pointer: "process.cwd", Explain: cwdError(p.Cwd)})
 	c.openCwd().Allow(unix.EACCES, unix.EPERM).Else(asUser)
 	c.Fchdir(c.tmp.Arg()).Allow(unix.EACCES, unix.EPERM).Else(asUser)
 	c.Close(c.tmp.Arg())
 	c.Set(entered, program.Int(1))
 	c.Bind(asUser)
 
-	c.note("process.capabilities.bounding", "drop capabilities from the bounding set")
+	c.note("process.capabilities.bounding", "drop capabilities from the bounding set", "")
 	for n := range c.in.Host.LastCap + 1 {
 		if caps.Bounding&(1<<n) == 0 {
 			c.Prctl(unix.PR_CAPBSET_DROP, program.Int(n))
 		}
 	}
 	// Always, also for an empty list: the caller's groups must not stay.
-	c.note("process.user.additionalGids", "set the additional groups")
+	c.note("process.user.additionalGids", "set the additional groups", "")
 	c.Setgroups(p.User.AdditionalGids)
 	c.Prctl(unix.PR_SET_KEEPCAPS, program.Int(1))
-	c.note("process.user.gid", "set the group id %d", p.User.GID)
+	c.note("process.user.gid", "set the group id", strconv.FormatUint(uint64(p.User.GID), 10))
 	c.Setresgid(p.User.GID)
-	c.note("process.user.uid", "set the user id %d", p.User.UID)
+	c.note("process.user.uid", "set the user id", strconv.FormatUint(uint64(p.User.UID), 10))
 	c.Setresuid(p.User.UID)
 	c.Prctl(unix.PR_SET_KEEPCAPS, program.Int(0))
 
-	c.Describe(program.Note{What: "enter the working directory " + quote(p.Cwd), Pointer: "process.cwd", Explain: cwdError(p.Cwd)})
+	c.Describe(program.Note{What: "enter the working directory", Object: p.Cwd, Pointer: "process.cwd", Explain: cwdError(p.Cwd)})
 	c.JumpIf(entered, ^uint32(0), 1, checked)
 	c.openCwd()
 	c.Fchdir(c.tmp.Arg())
@@ -129,9 +130,9 @@ func (c *compiler) identity() {
 	c.Getcwd(cwd, unix.PathMax)
 	c.Check(program.Word(cwd), 0xff, '/', unix.ENOENT)
 
-	c.note("process.capabilities", "set the capabilities")
+	c.note("process.capabilities", "set the capabilities", "")
 	c.Capset(caps.Effective, caps.Permitted, caps.Inheritable)
-	c.note("process.capabilities.ambient", "set the ambient capabilities")
+	c.note("process.capabilities.ambient", "set the ambient capabilities", "")
 	c.Prctl(unix.PR_CAP_AMBIENT, program.Int(unix.PR_CAP_AMBIENT_CLEAR_ALL))
 	for n := range c.in.Host.LastCap + 1 {
 		if caps.Ambient&(1<<n) != 0 {
@@ -140,7 +141,7 @@ func (c *compiler) identity() {
 	}
 }
 
-func (c *compiler) openCwd() *program.Op {
+func (c *compiler) openCwd() program.Op {
 	return c.Openat2(program.Cwd(), c.spec.Process.Cwd, program.Lookup{
 		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS,
 	}).Into(c.tmp)
@@ -169,7 +170,7 @@ func (c *compiler) capabilities() bundle.Capabilities {
 // as /dev/stdout and the like. The null device belongs to everybody.
 func (c *compiler) ownStdio() {
 	uid := c.spec.Process.User.UID
-	c.note("process.user.uid", "give the standard streams to user %d", uid)
+	c.note("process.user.uid", "give the standard streams to user", strconv.FormatUint(uint64(uid), 10))
 	for fd := range 3 {
 		next, chown := c.Label(), c.Label()
 		c.Statx(program.FD(fd), "", unix.AT_EMPTY_PATH, c.stat).Allow(program.AnyError).Else(next)

@@ -29,17 +29,16 @@ func (c *compiler) mounts() {
 			c.fail("mounts[%d].options: %w", i, err)
 			return
 		}
-		mt := &mount{Mount: m, MountOptions: o, dest: path.Clean("/" + m.Destination), pointer: fmt.Sprintf("mounts[%d]", i)}
+		mt := &mount{Mount: m, MountOptions: o, dest: path.Clean("/" + m.Destination)}
+		mt.subject = program.Note{What: "mount", Object: m.Type, At: mt.dest, Pointer: "mounts[#]", Index: i}
 		switch {
 		case o.Bind:
-			mt.what = fmt.Sprintf("bind mount %q at %q", m.Source, mt.dest)
+			mt.subject.What, mt.subject.Object = "bind mount", m.Source
 			c.bindMount(mt)
 		case m.Type == "cgroup":
-			mt.what = fmt.Sprintf("mount cgroups at %q", mt.dest)
 			c.joinCgroup()
 			c.cgroupMount(mt)
 		default:
-			mt.what = fmt.Sprintf("mount %q at %q", m.Type, mt.dest)
 			c.newMount(mt)
 		}
 	}
@@ -50,12 +49,28 @@ type mount struct {
 	specs.Mount
 	bundle.MountOptions
 	dest    string // cleaned
-	pointer string
-	what    string
+	subject program.Note
 }
 
+// note is the subject with explanations of what can go wrong with a file system.
 func (m *mount) note() program.Note {
-	return program.Note{What: m.what, Pointer: m.pointer, Explain: m.explain}
+	n := m.subject
+	n.Explain = m.explain
+	return n
+}
+
+// notePoint is the subject with explanations about the mount point.
+func (m *mount) notePoint() program.Note {
+	n := m.subject
+	n.Explain = mountPointError(m.subject, m.dest)
+	return n
+}
+
+// refuse is the subject with one explanation for all errors.
+func (m *mount) refuse(reason string) program.Note {
+	n := m.subject
+	n.Explain = func(syscall.Errno) string { return m.subject.Subject() + ": " + reason }
+	return n
 }
 
 func (m *mount) explain(e syscall.Errno) string {
@@ -71,7 +86,7 @@ func (m *mount) explain(e syscall.Errno) string {
 	default:
 		return ""
 	}
-	return fmt.Sprintf("%s (%s): %s: %s", m.what, m.pointer, e.Error(), hint)
+	return m.subject.Subject() + ": " + e.Error() + ": " + hint
 }
 
 // special file systems are only mounted on real directories: reached through a
@@ -105,7 +120,7 @@ func (c *compiler) newMount(m *mount) {
 	if readonly && (m.Type == "tmpfs" || m.dest == "/dev") {
 		// Mount points and devices still have to be made in it.
 		attr &^= unix.MOUNT_ATTR_RDONLY
-		mnt = c.Word("mnt"+m.pointer, -1)
+		mnt = c.Word("mnt"+strconv.Itoa(m.subject.Index), -1)
 		c.readonly = append(c.readonly, readonlyMount{mnt, m.note()})
 	}
 	c.Describe(m.note())
@@ -145,15 +160,13 @@ func (c *compiler) bindMount(m *mount) {
 	}
 	isDir, err := c.in.Host.IsDir(src)
 	if err != nil {
-		c.fail("%s (%s.source): %w", m.what, m.pointer, err)
+		c.fail("%s: source: %w", m.subject.Subject(), err)
 		return
 	}
-	fd := c.source(source.Tree{What: m.what, Pointer: m.pointer, Path: src, Recursive: m.Recursive, Attrs: c.bindAttrs(m)})
+	fd := c.source(source.Tree{What: m.subject.Text(), Pointer: m.subject.Where(), Path: src, Recursive: m.Recursive, Attrs: c.bindAttrs(m)})
 	c.Describe(m.note())
 	if m.dest == "/proc" {
-		c.Describe(program.Note{What: m.what, Pointer: m.pointer, Explain: func(syscall.Errno) string {
-			return fmt.Sprintf("%s (%s): the source is not a procfs, and nothing else can be mounted at /proc", m.what, m.pointer)
-		}})
+		c.Describe(m.refuse("the source is not a procfs, and nothing else can be mounted at /proc"))
 		c.Fstatfs(fd, c.statfs)
 		c.Check(c.statfs.Type(), ^uint32(0), unix.PROC_SUPER_MAGIC, unix.EPERM)
 		c.Describe(m.note())
@@ -188,19 +201,17 @@ func (c *compiler) bindAttrs(m *mount) []source.Attr {
 // attach puts a detached mount at its place. Only what is allowed to be may land
 // on a procfs, by whatever path it got there.
 func (c *compiler) attach(m *mount, mnt program.Arg, at mountPoint, procAllowed bool) {
-	c.Describe(program.Note{What: m.what, Pointer: m.pointer, Explain: mountPointError(m.what, m.pointer, m.dest)})
+	c.Describe(m.notePoint())
 	c.openOrMake(relative(m.dest), at, c.target)
 	if !procAllowed {
 		ok := c.Label()
 		c.Fstatfs(c.target.Arg(), c.statfs)
 		c.Check(c.statfs.Type(), ^uint32(0), unix.PROC_SUPER_MAGIC, 0).Else(ok)
-		c.Describe(program.Note{What: m.what, Pointer: m.pointer, Explain: func(syscall.Errno) string {
-			return fmt.Sprintf("%s (%s): the mount point is in a procfs, where nothing may be covered", m.what, m.pointer)
-		}})
+		c.Describe(m.refuse("the mount point is in a procfs, where nothing may be covered"))
 		c.Fail(unix.EPERM)
 		c.Bind(ok)
 	}
-	c.Describe(program.Note{What: m.what, Pointer: m.pointer, Explain: mountPointError(m.what, m.pointer, m.dest)})
+	c.Describe(m.notePoint())
 	c.MoveMount(mnt, c.target.Arg())
 	c.Close(c.target.Arg())
 }
@@ -214,7 +225,7 @@ func (c *compiler) makeReadonly() {
 		c.Close(r.mnt.Arg())
 	}
 	if c.spec.Root.Readonly {
-		c.note("root.readonly", "make the root read-only")
+		c.note("root.readonly", "make the root read-only", "")
 		c.MountSetattr(c.root, "", unix.AT_EMPTY_PATH, unix.MOUNT_ATTR_RDONLY, 0, 0)
 	}
 }

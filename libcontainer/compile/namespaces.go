@@ -34,7 +34,7 @@ func (c *compiler) joinNamespaces() {
 		}
 		pointer := fmt.Sprintf("linux.namespaces[%d].path", i)
 		fd := c.source(source.Namespace{Pointer: pointer, Name: string(ns.Type), Path: ns.Path, Flag: flag})
-		joins = append(joins, join{ns, fd, flag, program.Note{What: fmt.Sprintf("join the %s namespace %q", ns.Type, ns.Path), Pointer: pointer}})
+		joins = append(joins, join{ns, fd, flag, program.Note{What: "join the " + string(ns.Type) + " namespace", Object: ns.Path, Pointer: pointer}})
 	}
 	joinAll := func(want func(uint64) bool) {
 		for _, j := range joins {
@@ -65,7 +65,7 @@ func (c *compiler) joinNamespaces() {
 // fork goes on in a child: only children of the process that joins a pid
 // namespace are in it. The child gets the runtime as its parent.
 func (c *compiler) fork() {
-	c.note("linux.namespaces", "fork into the pid namespace")
+	c.note("linux.namespaces", "fork into the pid namespace", "")
 	pid, pidfd := c.Word("pid", 0), c.Word("pidfd", -1)
 	child := c.Label()
 	c.Clone3(unix.CLONE_PARENT|unix.CLONE_PIDFD, 0, pidfd).Into(pid)
@@ -84,7 +84,7 @@ func (c *compiler) network() {
 	if ns == nil || ns.Path != "" {
 		return
 	}
-	c.note("linux.namespaces", "bring up the loopback device")
+	c.note("linux.namespaces", "bring up the loopback device", "")
 	// struct ifreq: the name, then the flags.
 	ifreq := make([]byte, 40)
 	copy(ifreq, "lo")
@@ -100,7 +100,7 @@ func (c *compiler) keyring() {
 	if c.in.NoNewKeyring {
 		return
 	}
-	c.note("", "make the session keyring")
+	c.note("", "make the session keyring", "")
 	next := c.Label()
 	// ENOSYS: a kernel without keys, or a seccomp filter around the runtime.
 	c.Keyctl(unix.KEYCTL_JOIN_SESSION_KEYRING, c.String("_ses."+c.in.ID)).Into(c.tmp).Allow(unix.ENOSYS).Else(next)

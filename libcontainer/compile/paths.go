@@ -1,8 +1,6 @@
 package compile
 
 import (
-	"fmt"
-
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/program"
@@ -17,7 +15,7 @@ func (c *compiler) readonlyPaths() {
 	}
 	for i, p := range c.spec.Linux.ReadonlyPaths {
 		next := c.Label()
-		c.note(fmt.Sprintf("linux.readonlyPaths[%d]", i), "make %q read-only", p)
+		c.Describe(program.Note{What: "make read-only", Object: p, Pointer: "linux.readonlyPaths[#]", Index: i})
 		c.Openat2(c.root, rootOr(relative(p)), program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}).Into(c.target).
 			Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
 		c.OpenTree(c.target.Arg(), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE).Into(c.mnt)
@@ -56,7 +54,7 @@ func (c *compiler) maskedPaths() {
 	emptyUsed, nullUsed := c.Word("emptyused", 0), c.Word("nullused", 0)
 	for i, p := range c.spec.Linux.MaskedPaths {
 		next, file, copyEmpty, copyNull, cover := c.Label(), c.Label(), c.Label(), c.Label(), c.Label()
-		c.note(fmt.Sprintf("linux.maskedPaths[%d]", i), "mask %q", p)
+		c.Describe(program.Note{What: "mask", Object: p, Pointer: "linux.maskedPaths[#]", Index: i})
 		c.Openat2(c.root, rootOr(relative(p)), program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}).Into(c.target).
 			Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
 		c.Statx(c.target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)

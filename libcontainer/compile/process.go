@@ -31,11 +31,11 @@ func (c *compiler) lookUpCommand() {
 	name := c.spec.Process.Args[0]
 	c.command = c.Word("command", 0)
 	if strings.Contains(name, "/") {
-		c.Describe(program.Note{What: "find the command " + quote(name), Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
+		c.Describe(program.Note{What: "find the command", Object: name, Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
 			return fmt.Sprintf("exec: %q: stat %s: %s", name, name, e.Error())
 		}})
 		c.Statx(program.Cwd(), name, 0, c.stat)
-		c.Describe(program.Note{What: "find the command " + quote(name), Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
+		c.Describe(program.Note{What: "find the command", Object: name, Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
 			if e == unix.EISDIR {
 				return fmt.Sprintf("exec: %q: is a directory: permission denied", name)
 			}
@@ -59,7 +59,7 @@ func (c *compiler) lookUpCommand() {
 		hint = " (process.env has no PATH)"
 	}
 	found := c.Label()
-	c.Describe(program.Note{What: "find the command " + quote(name), Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
+	c.Describe(program.Note{What: "find the command", Object: name, Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
 		if e != unix.ENOENT {
 			return ""
 		}
@@ -87,7 +87,7 @@ func (c *compiler) lookUpCommand() {
 // waitAtGate announces that the container is created and waits until start
 // connects. From then on errors go to start.
 func (c *compiler) waitAtGate() {
-	c.note("", "report that the container is created")
+	c.note("", "report that the container is created", "")
 	// The runtime may go now.
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(0))
 	c.Send(c.socket, program.Message{Kind: program.KindDone, A: DoneCreated})
@@ -96,7 +96,7 @@ func (c *compiler) waitAtGate() {
 	// The ops and strings read so far stay in the memfd; the process need not
 	// have them mapped while it waits.
 	c.ReleaseImage()
-	c.note("", "wait for start")
+	c.note("", "wait for start", "")
 	c.conn = c.Word("conn", -1)
 	c.Accept(c.gate).Into(c.conn)
 	c.out.GateOp = c.OpCount()
@@ -112,7 +112,7 @@ func (c *compiler) exec() {
 	}
 	// Nothing but the connection to start is left, and execve closes that: this
 	// is how start knows. The rest of the range is closed in any case.
-	c.note("", "close all descriptors but those of the process")
+	c.note("", "close all descriptors but those of the process", "")
 	moved := c.Label()
 	c.JumpIf(c.conn, ^uint32(0), uint32(c.out.Socket), moved)
 	c.Dup3(c.conn.Arg(), c.socket, unix.O_CLOEXEC)
@@ -120,15 +120,15 @@ func (c *compiler) exec() {
 	c.Bind(moved)
 	c.CloseFrom(program.FD(c.out.Socket+1), ^uint32(0))
 
-	c.note("process.user.umask", "set the umask")
+	c.note("process.user.umask", "set the umask", "")
 	if u := p.User.Umask; u != nil {
 		c.Umask(program.Mode(*u))
 	} else {
 		c.Umask(c.umask.Arg())
 	}
-	c.note("", "report the start")
+	c.note("", "report the start", "")
 	c.Send(c.socket, program.Message{Kind: program.KindDone, A: DoneStarted})
-	c.Describe(program.Note{What: "execute " + quote(p.Args[0]), Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
+	c.Describe(program.Note{What: "execute", Object: p.Args[0], Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
 		return ExecError(p.Args[0], e)
 	}})
 	c.Execve(c.command, c.vector(p.Args, 0), c.vector(c.environment(), c.home))

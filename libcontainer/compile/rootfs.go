@@ -40,7 +40,7 @@ func (c *compiler) attachRoot() {
 		// First of all: nothing that is mounted from here on may reach the host.
 		// Unmounts of the host do reach the copies here, so that nothing of it
 		// is kept busy by them.
-		c.note("linux.rootfsPropagation", "separate the mounts from the host's")
+		c.note("linux.rootfsPropagation", "separate the mounts from the host's", "")
 		c.MountSetattr(program.Cwd(), "/", unix.AT_RECURSIVE, 0, 0, unix.MS_SLAVE)
 	}
 	propagation := uint64(unix.MS_SLAVE)
@@ -51,7 +51,7 @@ func (c *compiler) attachRoot() {
 		What: "rootfs", Pointer: "root.path", Path: rootfs, Recursive: true,
 		Attrs: []source.Attr{{Propagation: propagation, Recursive: true}},
 	})
-	c.note("root.path", "attach the rootfs %q", rootfs)
+	c.note("root.path", "attach the rootfs", rootfs)
 	c.MoveMountTo(c.root, rootfs)
 }
 
@@ -64,7 +64,7 @@ func (c *compiler) propagation() string {
 
 // enterRoot makes the rootfs the root of the process.
 func (c *compiler) enterRoot() {
-	c.note("root.path", "enter the rootfs")
+	c.note("root.path", "enter the rootfs", "")
 	c.Fchdir(c.root)
 	switch {
 	case !c.ownMounts():
@@ -86,7 +86,7 @@ func (c *compiler) enterRoot() {
 	}
 	c.Chdir("/")
 	if p := bundle.Propagation(c.propagation()); p != 0 && c.ownMounts() {
-		c.note("linux.rootfsPropagation", "make the root %s", c.propagation())
+		c.note("linux.rootfsPropagation", "make the propagation of the root", c.propagation())
 		flags := uint(0)
 		if p&unix.MS_REC != 0 {
 			flags = unix.AT_RECURSIVE
@@ -105,7 +105,7 @@ func (c *compiler) makeCwd() {
 	if cwd == "" {
 		return
 	}
-	c.Describe(program.Note{What: "make the working directory " + quote(c.spec.Process.Cwd), Pointer: "process.cwd", Explain: cwdError(c.spec.Process.Cwd)})
+	c.Describe(program.Note{What: "make the working directory", Object: c.spec.Process.Cwd, Pointer: "process.cwd", Explain: cwdError(c.spec.Process.Cwd)})
 	c.openOrMake(cwd, mountPoint{dir: true}, c.target)
 	c.Close(c.target.Arg())
 }
@@ -119,10 +119,10 @@ type mountPoint struct {
 // openOrMake pins a path below the root in a word. What is missing is made:
 // directories with mode 0755, and an empty file at the end when that is wanted.
 //
-// Attacker: someone who changes the rootfs meanwhile. The path is resolved by
-// the kernel below the pinned root. A missing component is made below its pinned
-// parent and opened without following links, so a link that was put there
-// meanwhile is refused.
+// Attacker: someone who changes the rootfs meanwhile. Every step is resolved by the
+// kernel below the pinned root, and names are only made below a pinned parent. A
+// link that is put into a place which was just made can lead to another place in
+// the rootfs, but not out of it.
 func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 	how := program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}
 	if m.strict {
@@ -137,53 +137,54 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 	missing, done := c.Label(), c.Label()
 	c.Openat2(c.root, rel, last).Into(into).Allow(unix.ENOENT).Else(missing)
 	c.Jump(done)
-	c.Bind(missing)
 
-	created := program.Lookup{
-		Flags:   unix.O_PATH | unix.O_CLOEXEC | unix.O_DIRECTORY | unix.O_NOFOLLOW,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
-	}
-	names := strings.Split(rel, "/")
+	c.Bind(missing)
 	parent := c.root
-	for i, name := range names {
-		if i == len(names)-1 && !m.dir {
-			// O_EXCL: whatever appeared at this place meanwhile is not ours. EEXIST
-			// for a name that could not be resolved is a dangling link.
-			c.Openat(parent, name, unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(into)
-			break
+	dirs := rel
+	if !m.dir {
+		dirs = path.Dir(rel)
+	}
+	for i, end := 0, 0; dirs != "." && end < len(dirs); i++ {
+		start := end
+		if i > 0 {
+			start++
+		}
+		end = len(dirs)
+		if n := strings.IndexByte(dirs[start:], '/'); n >= 0 {
+			end = start + n
 		}
 		// Two words in turn: the parent is needed to make the child.
 		next := [2]program.Word{c.dir, c.tmp}[i%2]
-		if i == len(names)-1 {
+		if m.dir && end == len(dirs) {
 			next = into
 		}
-		make, ok := c.Label(), c.Label()
-		c.Openat2(c.root, strings.Join(names[:i+1], "/"), dirHow).Into(next).Allow(unix.ENOENT).Else(make)
-		c.Jump(ok)
-		c.Bind(make)
-		c.Mkdirat(parent, name, 0o755).Allow(unix.EEXIST)
-		c.Openat2(parent, name, created).Into(next)
-		c.Bind(ok)
+		c.Mkdirat(parent, dirs[start:end], 0o755).Allow(unix.EEXIST)
+		c.Openat2(c.root, dirs[:end], dirHow).Into(next)
 		if i > 0 {
 			c.Close(parent)
 		}
 		parent = next.Arg()
 	}
-	if len(names) > 1 && !m.dir {
-		c.Close(parent)
+	if !m.dir {
+		// O_EXCL: whatever appeared at this place meanwhile is not ours. EEXIST for a
+		// name that could not be resolved is a dangling link.
+		c.Openat(parent, path.Base(rel), unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(into)
+		if parent != c.root {
+			c.Close(parent)
+		}
 	}
 	c.Bind(done)
 }
 
 // mountPointError explains why a mount point could not be pinned or used.
-func mountPointError(what, pointer, dest string) func(syscall.Errno) string {
+func mountPointError(n program.Note, dest string) func(syscall.Errno) string {
 	return func(e syscall.Errno) string {
 		reason := ""
 		switch e {
 		case unix.ELOOP:
 			reason = "it is reached through a symbolic link, which is refused here"
-		case unix.EEXIST:
-			reason = "a component is a dangling symbolic link"
+		case unix.EEXIST, unix.ENOENT:
+			reason = "a component is a dangling symbolic link: " + e.Error()
 		case unix.ENOTDIR:
 			reason = "source and mount point are not both directories or both files: not a directory"
 		case unix.EROFS:
@@ -191,6 +192,6 @@ func mountPointError(what, pointer, dest string) func(syscall.Errno) string {
 		default:
 			return ""
 		}
-		return what + " (" + pointer + "): mount point " + quote(path.Clean("/"+dest)) + ": " + reason
+		return n.Subject() + ": mount point " + quote(path.Clean("/"+dest)) + ": " + reason
 	}
 }

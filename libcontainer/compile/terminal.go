@@ -47,11 +47,11 @@ func (c *compiler) terminal() {
 	c.Check(c.stat.RdevMinor(), ^uint32(0), ptmxMinor, unix.ENODEV)
 	c.Close(c.dir.Arg())
 
-	c.note(pointer, "open the slave of the terminal")
+	c.note(pointer, "open the slave of the terminal", "")
 	c.Ioctl(master.Arg(), unix.TIOCSPTLCK, c.Struct64(0))
 	c.Ioctl(master.Arg(), unix.TIOCGPTPEER, program.Hex(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)).Into(slave)
 	if s := p.ConsoleSize; s != nil && (s.Height != 0 || s.Width != 0) {
-		c.note("process.consoleSize", "set the size of the terminal")
+		c.note("process.consoleSize", "set the size of the terminal", "")
 		c.Ioctl(master.Arg(), unix.TIOCSWINSZ, c.Struct64(uint64(s.Height)|uint64(s.Width)<<16))
 	}
 
@@ -59,12 +59,12 @@ func (c *compiler) terminal() {
 		c.console(slave)
 	}
 
-	c.note(pointer, "hand over the terminal")
+	c.note(pointer, "hand over the terminal", "")
 	c.SendFD(c.consoleSocket, []byte("/dev/ptmx\x00"), master)
 	c.Close(c.consoleSocket)
 	c.Close(master.Arg())
 
-	c.note(pointer, "make the terminal the controlling one")
+	c.note(pointer, "make the terminal the controlling one", "")
 	for fd := range 3 {
 		c.Dup3(slave.Arg(), program.FD(fd), 0)
 	}
@@ -74,7 +74,7 @@ func (c *compiler) terminal() {
 
 // console puts the terminal at /dev/console.
 func (c *compiler) console(slave program.Word) {
-	c.note("process.terminal", "make /dev/console")
+	c.note("process.terminal", "make /dev/console", "")
 	c.openOrMake("dev", mountPoint{dir: true}, c.dir)
 	c.Openat(c.dir.Arg(), "console", unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o600).Into(c.target).Allow(unix.EEXIST)
 	// Opened again, for a fresh file and for one that was there: as a place only,

@@ -34,8 +34,10 @@ type Command struct {
 	// CgroupFD is a directory of the unified cgroup hierarchy that the program is
 	// born in, -1 for that of the caller.
 	CgroupFD int
-	// Interrupt wakes [Init.Receive] when it becomes readable; -1 for never.
-	Interrupt int
+	// Slow is called once when the program has nothing to say for longer than an
+	// ordinary one takes. It returns a descriptor that wakes [Init.Receive] when it
+	// becomes readable, -1 for none. It may be nil.
+	Slow func() int
 }
 
 // Init is a running program.
@@ -47,10 +49,16 @@ type Init struct {
 
 	program   *program.Program
 	socket    int
+	slow      func() int
 	interrupt int
 }
 
-// ErrInterrupted is the error of [Init.Receive] when [Command].Interrupt is readable.
+// slowAfter is how long, in milliseconds, a program is silent before it counts as
+// slow.
+const slowAfter = 20
+
+// ErrInterrupted is the error of [Init.Receive] when the descriptor that [Command].Slow
+// returned is readable.
 var ErrInterrupted = errors.New("interrupted")
 
 // Start runs the program. The thread of the caller becomes its parent as far as
@@ -97,7 +105,7 @@ func Start(c Command) (*Init, error) {
 		_, _ = unix.Wait4(pid, nil, 0, nil)
 		return nil, errors.New("init program: the kernel gives no pidfd; Linux 5.14 or later is needed")
 	}
-	return &Init{Pid: pid, Pidfd: pidfd, program: c.Program, socket: pair[0], interrupt: c.Interrupt}, nil
+	return &Init{Pid: pid, Pidfd: pidfd, program: c.Program, socket: pair[0], slow: c.Slow, interrupt: -1}, nil
 }
 
 // startError explains why no process could be made.
@@ -116,7 +124,7 @@ func startError(c Command, err error) error {
 
 // memfd makes a sealed executable file in memory: what a container sees as its
 // /proc/1/exe can never be written to (CVE-2019-5736).
-func memfd(image []byte) (int, error) {
+func memfd(image []program.Part) (int, error) {
 	const name = "coracle-init"
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
 	if errors.Is(err, unix.EINVAL) { // before Linux 6.3 there is no MFD_EXEC, and all are executable
@@ -125,16 +133,18 @@ func memfd(image []byte) (int, error) {
 	if err != nil {
 		return -1, os.NewSyscallError("memfd_create", err)
 	}
-	for len(image) > 0 {
-		n, err := unix.Write(fd, image)
-		if errors.Is(err, unix.EINTR) {
-			continue
+	for _, part := range image {
+		for done := 0; done < len(part.Data); {
+			n, err := unix.Pwrite(fd, part.Data[done:], part.Offset+int64(done))
+			if errors.Is(err, unix.EINTR) {
+				continue
+			}
+			if err != nil {
+				unix.Close(fd)
+				return -1, os.NewSyscallError("write", err)
+			}
+			done += n
 		}
-		if err != nil {
-			unix.Close(fd)
-			return -1, os.NewSyscallError("write", err)
-		}
-		image = image[n:]
 	}
 	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
@@ -168,17 +178,25 @@ func (e *DeathError) Error() string {
 // Receive waits for the next message. A report of a failed op is returned as a
 // [program.Failure], the end of the process without one as a [DeathError].
 func (i *Init) Receive() (Event, error) {
-	fds := []unix.PollFd{
-		{Fd: int32(i.socket), Events: unix.POLLIN},
-		{Fd: int32(i.Pidfd), Events: unix.POLLIN},
-		{Fd: int32(i.interrupt), Events: unix.POLLIN},
-	}
 	for {
-		if _, err := unix.Poll(fds, -1); err != nil {
-			if errors.Is(err, unix.EINTR) {
-				continue
-			}
+		fds := []unix.PollFd{
+			{Fd: int32(i.socket), Events: unix.POLLIN},
+			{Fd: int32(i.Pidfd), Events: unix.POLLIN},
+			{Fd: int32(i.interrupt), Events: unix.POLLIN},
+		}
+		timeout := -1
+		if i.slow != nil {
+			timeout = slowAfter
+		}
+		n, err := unix.Poll(fds, timeout)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
 			return Event{}, os.NewSyscallError("poll", err)
+		case n == 0:
+			i.interrupt, i.slow = i.slow(), nil
+			continue
 		}
 		// The socket first: what the process said before it died counts.
 		if fds[0].Revents != 0 {

@@ -1,7 +1,10 @@
 package program
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -13,12 +16,13 @@ type Addr uint32
 // that an ordinary program costs a single page of page tables.
 const (
 	textBase  Addr = 0x400000 // the interpreter, read and execute
-	varsBase  Addr = 0x410000 // words and buffers, read and write
+	varsBase  Addr = 0x410000 // words, read and write
+	zeroBase  Addr = 0x420000 // buffers, which take no room in the image
 	constBase Addr = 0x500000 // ops and strings, read only
 )
 
-// maxVars is the room between varsBase and constBase.
-const maxVars = int(constBase - varsBase)
+// maxZero is the room between zeroBase and constBase.
+const maxZero = int(constBase - zeroBase)
 
 // The head of the variable segment is known to the interpreter.
 const (
@@ -83,9 +87,6 @@ func (w Word) Addr() Addr { return Addr(w) }
 // [Builder.Label] and placed by [Builder.Bind].
 type Label int
 
-// noLabel means "the next op".
-const noLabel Label = -1
-
 // AnyError in the list of allowed errors allows each of them.
 const AnyError syscall.Errno = 255
 
@@ -101,63 +102,120 @@ const (
 	opAdd
 )
 
-// Op is one step of a program. Its methods refine it in place and return it,
-// so that they can be chained where the op is built.
+// Op is one step of a program that is being built. Its methods refine it, and
+// return it so that they can be chained where the op is built.
 type Op struct {
-	number  uint32
-	nargs   int
-	args    [6]Arg
-	store   Word
-	retry   bool
-	allowed []syscall.Errno
-	target  Label
-	note    *Note
+	b *Builder
+	n int
 }
 
+// code is the encoded op; image.go has the format.
+func (o Op) code() []byte { return o.b.code[o.n*opSize:][:opSize] }
+
 // Into stores the result, when there is one, in w.
-func (o *Op) Into(w Word) *Op { o.store = w; return o }
+func (o Op) Into(w Word) Op {
+	putUint32(o.code()[opStore:], uint32(w))
+	return o
+}
 
 // Allow lets the program go on after the given errors. With [Op.Else] it goes
 // on there, otherwise with the next op.
-func (o *Op) Allow(errs ...syscall.Errno) *Op {
-	o.allowed = append(o.allowed, errs...)
-	if len(o.allowed) > maxAllowed {
-		panic(fmt.Sprintf("program: %d allowed errors, at most %d fit", len(o.allowed), maxAllowed))
+func (o Op) Allow(errs ...syscall.Errno) Op {
+	list := o.code()[opAllowed:][:maxAllowed]
+	n := 0
+	for n < maxAllowed && list[n] != 0 {
+		n++
+	}
+	if n+len(errs) > maxAllowed {
+		panic(fmt.Sprintf("program: more than %d allowed errors", maxAllowed))
+	}
+	for i, e := range errs {
+		list[n+i] = byte(e)
 	}
 	return o
 }
 
 // Else is the place to continue at after an allowed error, or when a check
 // does not hold.
-func (o *Op) Else(l Label) *Op { o.target = l; return o }
+func (o Op) Else(l Label) Op {
+	o.b.jumps = append(o.b.jumps, jump{o.n, l})
+	return o
+}
 
 // RetryEAGAIN repeats the call while it fails with EAGAIN, as openat2 does when
 // a rename raced with a lookup that must not leave its root. The interpreter
 // gives up after a large number of repetitions in total.
-func (o *Op) RetryEAGAIN() *Op { o.retry = true; return o }
+func (o Op) RetryEAGAIN() Op {
+	o.code()[opFlags] |= flagRetry
+	return o
+}
 
-// Note says, for people, what an op is for. A zero Note is valid.
+// jump is a place where the address of a label goes.
+type jump struct {
+	op int
+	to Label
+}
+
+// about is what the host knows of an op besides its code.
+type about struct {
+	note    *Note
+	nargs   uint8
+	formats [6]format
+}
+
+// Note says, for people, what an op is for. A zero Note is valid. A program has
+// hundreds of them and hardly ever needs one, so the parts are put together when
+// one is read.
 type Note struct {
-	// What is the purpose in words, as the subject of an error:
-	// `mount "proc" at "/proc"`.
-	What string
-	// Pointer names the part of config.json that asked for it: "mounts[0]".
+	// What is the purpose in words; Object, which is shown in quotes after it, what
+	// it is done to, and At, when not empty, where: `mount "proc" at "/proc"`.
+	What, Object, At string
+	// Pointer names the part of config.json that asked for it: "root.path". A # in
+	// it stands for Index: "mounts[#].source".
 	Pointer string
+	Index   int
 	// Explain, when set, replaces the usual text for some errors. It returns
 	// the empty string for those that it has nothing to say about.
 	Explain func(syscall.Errno) string
 }
 
+// Text is the purpose.
+func (n *Note) Text() string {
+	s := n.What
+	if n.Object != "" {
+		s += " " + strconv.Quote(n.Object)
+	}
+	if n.At != "" {
+		s += " at " + strconv.Quote(n.At)
+	}
+	return s
+}
+
+// Where is the pointer with its index.
+func (n *Note) Where() string {
+	return strings.Replace(n.Pointer, "#", strconv.Itoa(n.Index), 1)
+}
+
+// Subject is what an error is about: the purpose with the pointer.
+func (n *Note) Subject() string {
+	s := n.Text()
+	if n.Pointer != "" {
+		s += " (" + n.Where() + ")"
+	}
+	return s
+}
+
 // Builder collects the ops and the data of a program.
 type Builder struct {
-	ops     []*Op
-	slab    []Op // ops are handed out from here: programs have hundreds
+	code    []byte // the encoded ops
+	about   []about
+	jumps   []jump
 	consts  []byte
-	vars    int // bytes used in the variable segment
-	init    []byte
+	init    []byte // the variables, as far as they have initial values
+	zero    int    // bytes used for buffers, which are all zero at first
 	strings map[string]Addr
 	lookups map[Lookup]Addr
-	names   map[Addr]string // of variables, for listings
+	names   []placeName // of variables, for listings
 	labels  []int
 	note    *Note
 	err     error
@@ -166,17 +224,18 @@ type Builder struct {
 // NewBuilder returns an empty program whose failure descriptor is failFD.
 func NewBuilder(failFD int) *Builder {
 	b := &Builder{
-		vars:    headerSize,
-		consts:  make([]byte, 0, 4096),
+		code:    make([]byte, 0, 512*opSize),
+		about:   make([]about, 0, 512),
+		consts:  make([]byte, 0, 8<<10),
 		strings: make(map[string]Addr, 64),
 		lookups: make(map[Lookup]Addr, 8),
-		names:   make(map[Addr]string, 64),
+		names:   make([]placeName, 0, 64),
 		note:    &Note{},
 	}
-	b.init = make([]byte, headerSize)
+	b.init = make([]byte, headerSize, 1<<10)
 	putUint32(b.init[failFDOffset:], uint32(int32(failFD)))
 	putUint32(b.init[reportOffset:], uint32(KindError))
-	b.names[FailFD.Addr()] = "failfd"
+	b.name(FailFD.Addr(), "failfd")
 	return b
 }
 
@@ -233,41 +292,44 @@ func (b *Builder) constAddr() Addr { return constBase + Addr(len(b.consts)) }
 
 // Word reserves a variable with an initial value.
 func (b *Builder) Word(name string, initial int32) Word {
-	a := b.reserve(4, 4)
-	for len(b.init) < b.vars {
+	a := b.Data(name, []byte{byte(initial), byte(initial >> 8), byte(initial >> 16), byte(initial >> 24)})
+	return Word(a)
+}
+
+// Data reserves writable memory with initial contents, aligned to 4 bytes.
+func (b *Builder) Data(name string, p []byte) Addr {
+	for len(b.init)%4 != 0 {
 		b.init = append(b.init, 0)
 	}
-	putUint32(b.init[a-varsBase:], uint32(initial))
-	b.names[a] = name
-	return Word(a)
+	a := varsBase + Addr(len(b.init))
+	b.init = append(b.init, p...)
+	if len(b.init) > int(zeroBase-varsBase) && b.err == nil {
+		b.err = fmt.Errorf("program needs %d bytes of variables, at most %d fit", len(b.init), zeroBase-varsBase)
+	}
+	b.name(a, name)
+	return a
 }
 
 // Buffer reserves n zero bytes of writable memory, aligned to 8 bytes.
 func (b *Builder) Buffer(name string, n int) Addr {
-	a := b.reserve(n, 8)
-	b.names[a] = name
+	b.zero = (b.zero + 7) &^ 7
+	a := zeroBase + Addr(b.zero)
+	b.zero += n
+	if b.zero > maxZero && b.err == nil {
+		b.err = fmt.Errorf("program needs %d bytes of buffers, at most %d fit", b.zero, maxZero)
+	}
+	b.name(a, name)
 	return a
 }
 
-// Data reserves writable memory with initial contents, aligned to 8 bytes.
-func (b *Builder) Data(name string, p []byte) Addr {
-	a := b.reserve(len(p), 8)
-	for len(b.init) < b.vars {
-		b.init = append(b.init, 0)
-	}
-	copy(b.init[a-varsBase:], p)
-	b.names[a] = name
-	return a
+// name names a place in memory for listings.
+func (b *Builder) name(a Addr, name string) {
+	b.names = append(b.names, placeName{a, name})
 }
 
-func (b *Builder) reserve(n, align int) Addr {
-	b.vars = (b.vars + align - 1) &^ (align - 1)
-	a := varsBase + Addr(b.vars)
-	b.vars += n
-	if b.vars > maxVars && b.err == nil {
-		b.err = fmt.Errorf("program needs %d bytes of variables, at most %d fit", b.vars, maxVars)
-	}
-	return a
+type placeName struct {
+	at   Addr
+	name string
 }
 
 // Label makes a label that is not placed yet.
@@ -277,63 +339,69 @@ func (b *Builder) Label() Label {
 }
 
 // Bind places a label at the next op.
-func (b *Builder) Bind(l Label) { b.labels[l] = len(b.ops) }
+func (b *Builder) Bind(l Label) { b.labels[l] = len(b.about) }
 
-func (b *Builder) add(number uint32, args ...Arg) *Op {
-	if len(b.slab) == 0 {
-		b.slab = make([]Op, 64)
+func (b *Builder) add(number uint32, args ...Arg) Op {
+	n := len(b.about)
+	b.code = append(b.code, make([]byte, opSize)...)
+	o := Op{b, n}
+	code := o.code()
+	putUint32(code, number)
+	i := about{note: b.note, nargs: uint8(len(args))}
+	for j, a := range args {
+		if a.word {
+			code[opWords] |= 1 << j
+		}
+		putUint64(code[opArgs+8*j:], a.value)
+		i.formats[j] = a.format
 	}
-	o := &b.slab[0]
-	b.slab = b.slab[1:]
-	o.number, o.nargs, o.target, o.note = number, len(args), noLabel, b.note
-	copy(o.args[:], args)
-	b.ops = append(b.ops, o)
+	b.about = append(b.about, i)
 	return o
 }
 
 // Syscall adds a system call. Named methods for the calls that programs use are
 // in syscalls.go; they are easier to get right.
-func (b *Builder) Syscall(number uintptr, args ...Arg) *Op {
+func (b *Builder) Syscall(number uintptr, args ...Arg) Op {
 	return b.add(uint32(number), args...)
 }
 
 // Check goes on when the bits of the word that are in mask equal value.
 // Otherwise it continues at [Op.Else], or fails with errno when there is none.
-func (b *Builder) Check(w Word, mask, value uint32, errno syscall.Errno) *Op {
+func (b *Builder) Check(w Word, mask, value uint32, errno syscall.Errno) Op {
 	return b.add(opCheck, Ptr(w.Addr()), Hex(uint64(mask)), Hex(uint64(value)), Int(errno))
 }
 
 // JumpIf continues at l when the bits of the word that are in mask equal value.
-func (b *Builder) JumpIf(w Word, mask, value uint32, l Label) *Op {
+func (b *Builder) JumpIf(w Word, mask, value uint32, l Label) Op {
 	return b.add(opJumpIf, Ptr(w.Addr()), Hex(uint64(mask)), Hex(uint64(value))).Else(l)
 }
 
 // Jump continues at l.
-func (b *Builder) Jump(l Label) *Op { return b.add(opJump).Else(l) }
+func (b *Builder) Jump(l Label) Op { return b.add(opJump).Else(l) }
 
 // Set assigns to a word.
-func (b *Builder) Set(w Word, value Arg) *Op { return b.add(opSet, Ptr(w.Addr()), value) }
+func (b *Builder) Set(w Word, value Arg) Op { return b.add(opSet, Ptr(w.Addr()), value) }
 
 // Add adds a constant to a word.
-func (b *Builder) Add(w Word, delta int32) *Op {
+func (b *Builder) Add(w Word, delta int32) Op {
 	return b.add(opAdd, Ptr(w.Addr()), Int(delta))
 }
 
 // Fail ends the program with a report of errno, as a system call that failed
 // would.
-func (b *Builder) Fail(errno syscall.Errno) *Op {
+func (b *Builder) Fail(errno syscall.Errno) Op {
 	// No word is both 0 and 1, so this check never holds.
 	return b.add(opCheck, Ptr(FailFD.Addr()), Hex(0), Hex(1), Int(errno))
 }
 
 // Program is a finished program: an image to run and the notes to explain it.
 type Program struct {
-	ops    []*Op
-	labels []int
+	code   []byte
+	about  []about
 	consts []byte
-	vars   int
 	init   []byte
-	names  map[Addr]string
+	zero   int
+	names  []placeName
 }
 
 // Finish checks the program and closes the builder.
@@ -341,25 +409,31 @@ func (b *Builder) Finish() (*Program, error) {
 	if b.err != nil {
 		return nil, b.err
 	}
-	for i, o := range b.ops {
-		if o.target != noLabel && b.labels[o.target] < 0 {
-			return nil, fmt.Errorf("op %d continues at a label that was never placed", i)
-		}
-		if o.target != noLabel && b.labels[o.target] == 0 {
-			return nil, fmt.Errorf("op %d continues at the start of the program", i)
-		}
+	if len(b.about) == 0 {
+		return nil, errors.New("program has no ops")
 	}
-	if len(b.ops) == 0 {
-		return nil, fmt.Errorf("program has no ops")
+	for _, j := range b.jumps {
+		to := b.labels[j.to]
+		switch {
+		case to < 0:
+			return nil, fmt.Errorf("op %d continues at a label that was never placed", j.op)
+		case to == 0:
+			// In an encoded op 0 stands for the next one.
+			return nil, fmt.Errorf("op %d continues at the start of the program", j.op)
+		}
+		putUint32(b.code[j.op*opSize+opTarget:], uint32(to*opSize))
 	}
-	return &Program{ops: b.ops, labels: b.labels, consts: b.consts, vars: b.vars, init: b.init, names: b.names}, nil
+	// Running off the end is an exit, so every program is total.
+	b.note = &Note{What: "end"}
+	b.Exit(0)
+	return &Program{code: b.code, about: b.about, consts: b.consts, init: b.init, zero: b.zero, names: b.names}, nil
 }
 
 // Len is the number of ops.
-func (p *Program) Len() int { return len(p.ops) }
+func (p *Program) Len() int { return len(p.about) }
 
 // Note returns the note of an op.
-func (p *Program) Note(op int) *Note { return p.ops[op].note }
+func (p *Program) Note(op int) *Note { return p.about[op].note }
 
 func putUint32(p []byte, v uint32) {
 	_ = p[3]
@@ -372,4 +446,4 @@ func putUint64(p []byte, v uint64) {
 }
 
 // OpCount is the number of ops so far, which is the index of the next one.
-func (b *Builder) OpCount() int { return len(b.ops) }
+func (b *Builder) OpCount() int { return len(b.about) }

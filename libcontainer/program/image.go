@@ -3,20 +3,29 @@ package program
 import (
 	"encoding/binary"
 	"runtime"
-	"syscall"
 )
 
-// opSize is the size of an encoded op:
+// The format of an encoded op, which the interpreter knows as well:
 //
 //	 0  uint32      system call or pseudo-op
 //	 4  uint8       which arguments are words, bit 0 is the first
-//	 5  uint8       bit 0: repeat after EAGAIN
+//	 5  uint8       flags
 //	 8  uint32      where to store the result, 0 for nowhere
 //	12  uint32      where to go after an allowed error: the distance from
 //	                the first op, 0 for the next op
 //	16  [8]uint8    allowed errors, 255 for any, 0 for none
 //	24  [6]uint64   arguments
-const opSize = 72
+const (
+	opWords   = 4
+	opFlags   = 5
+	opStore   = 8
+	opTarget  = 12
+	opAllowed = 16
+	opArgs    = 24
+	opSize    = 72
+
+	flagRetry = 1 // repeat after EAGAIN
+)
 
 const (
 	pageSize   = 4096
@@ -46,9 +55,16 @@ func machine() uint16 {
 	return elfX86_64
 }
 
+// Part is a piece of an image and its place in the file. What lies between parts is
+// zero.
+type Part struct {
+	Offset int64
+	Data   []byte
+}
+
 // Image returns the program as a static ELF executable. It needs no file
 // system, no interpreter and no arguments.
-func (p *Program) Image() []byte {
+func (p *Program) Image() []Part {
 	text := interpreterText()
 	textOff := headerELF + segments*headerProg
 	textLen := textOff + len(text)
@@ -60,27 +76,30 @@ func (p *Program) Image() []byte {
 		align = 65536
 	}
 	varsOff := roundUp(textLen, align)
-	opsOff := roundUp(len(p.consts), 8)
-	constLen := opsOff + (len(p.ops)+1)*opSize
+	varsLen := len(p.init)
+	if p.zero > 0 {
+		varsLen = int(zeroBase-varsBase) + p.zero
+	}
 	constOff := roundUp(varsOff+len(p.init), align)
+	opsOff := roundUp(len(p.consts), 8)
+	constLen := opsOff + len(p.code)
 
-	img := make([]byte, constOff+constLen)
+	head := make([]byte, textLen)
 	le := binary.LittleEndian
-
-	copy(img, elfIdent)
-	le.PutUint16(img[16:], elfExec)
-	le.PutUint16(img[18:], machine())
-	le.PutUint32(img[20:], 1)
-	le.PutUint64(img[24:], uint64(textBase)+uint64(textOff))
-	le.PutUint64(img[32:], headerELF)
-	le.PutUint16(img[52:], headerELF)
-	le.PutUint16(img[54:], headerProg)
-	le.PutUint16(img[56:], segments)
-	le.PutUint16(img[58:], elfSectionSize) // of which there are none
+	copy(head, elfIdent)
+	le.PutUint16(head[16:], elfExec)
+	le.PutUint16(head[18:], machine())
+	le.PutUint32(head[20:], 1)
+	le.PutUint64(head[24:], uint64(textBase)+uint64(textOff))
+	le.PutUint64(head[32:], headerELF)
+	le.PutUint16(head[52:], headerELF)
+	le.PutUint16(head[54:], headerProg)
+	le.PutUint16(head[56:], segments)
+	le.PutUint16(head[58:], elfSectionSize) // of which there are none
 
 	n := 0
 	segment := func(typ, flags uint32, off int, addr Addr, filesz, memsz, align int) {
-		h := img[headerELF+n*headerProg:]
+		h := head[headerELF+n*headerProg:]
 		le.PutUint32(h[0:], typ)
 		le.PutUint32(h[4:], flags)
 		le.PutUint64(h[8:], uint64(off))
@@ -92,40 +111,17 @@ func (p *Program) Image() []byte {
 		n++
 	}
 	segment(elfLoad, elfR|elfX, 0, textBase, textLen, textLen, align)
-	segment(elfLoad, elfR|elfW, varsOff, varsBase, len(p.init), p.vars, align)
+	segment(elfLoad, elfR|elfW, varsOff, varsBase, len(p.init), varsLen, align)
 	segment(elfLoad, elfR, constOff, constBase, constLen, constLen, align)
 	segment(elfGNUStack, elfR|elfW, 0, 0, 0, 0, 16)
+	copy(head[textOff:], text)
 
-	copy(img[textOff:], text)
-	copy(img[varsOff:], p.init)
-	le.PutUint32(img[varsOff+opsOffset:], uint32(constBase)+uint32(opsOff))
-	copy(img[constOff:], p.consts)
-	ops := img[constOff+opsOff:]
-	for i, o := range p.ops {
-		p.encode(ops[i*opSize:(i+1)*opSize], o)
-	}
-	// Running off the end is an exit, so every program is total.
-	p.encode(ops[len(p.ops)*opSize:], &Op{number: uint32(syscall.SYS_EXIT_GROUP), target: noLabel})
-	return img
-}
-
-func (p *Program) encode(e []byte, o *Op) {
-	putUint32(e[0:], o.number)
-	for i, a := range o.args {
-		if a.word {
-			e[4] |= 1 << i
-		}
-		putUint64(e[24+8*i:], a.value)
-	}
-	if o.retry {
-		e[5] |= 1
-	}
-	putUint32(e[8:], uint32(o.store))
-	if o.target != noLabel {
-		putUint32(e[12:], uint32(p.labels[o.target]*opSize))
-	}
-	for i, errno := range o.allowed {
-		e[16+i] = byte(errno)
+	putUint32(p.init[opsOffset:], uint32(constBase)+uint32(opsOff))
+	return []Part{
+		{0, head},
+		{int64(varsOff), p.init},
+		{int64(constOff), p.consts},
+		{int64(constOff + opsOff), p.code},
 	}
 }
 

@@ -51,26 +51,31 @@ type Line struct {
 
 // Lines describes the program, one line for each op.
 func (p *Program) Lines() []Line {
-	lines := make([]Line, len(p.ops))
-	for i, o := range p.ops {
-		l := &lines[i]
-		l.Op, l.What, l.Pointer = i, o.note.What, o.note.Pointer
-		l.Call = callName(o.number)
-		for _, a := range o.args[:o.nargs] {
-			l.Args = append(l.Args, p.arg(a))
+	lines := make([]Line, p.Len())
+	for i := range lines {
+		l, code, about := &lines[i], p.code[i*opSize:], p.about[i]
+		l.Op, l.What, l.Pointer = i, about.note.Text(), about.note.Where()
+		number := binary.LittleEndian.Uint32(code)
+		l.Call = callName(number)
+		for j := range int(about.nargs) {
+			l.Args = append(l.Args, p.arg(Arg{
+				value: binary.LittleEndian.Uint64(code[opArgs+8*j:]), word: code[opWords]&(1<<j) != 0, format: about.formats[j],
+			}))
 		}
-		if o.store != 0 {
-			l.Result = p.name(Addr(o.store))
+		if store := binary.LittleEndian.Uint32(code[opStore:]); store != 0 {
+			l.Result = p.name(Addr(store))
 		}
-		for _, e := range o.allowed {
-			if e == AnyError {
+		for _, e := range code[opAllowed:][:maxAllowed] {
+			switch {
+			case e == 0:
+			case syscall.Errno(e) == AnyError:
 				l.Allowed = append(l.Allowed, "any error")
-			} else {
-				l.Allowed = append(l.Allowed, unix.ErrnoName(e))
+			default:
+				l.Allowed = append(l.Allowed, unix.ErrnoName(syscall.Errno(e)))
 			}
 		}
-		if o.target != noLabel {
-			t := p.labels[o.target]
+		if to := binary.LittleEndian.Uint32(code[opTarget:]); to != 0 {
+			t := int(to) / opSize
 			l.Else = &t
 		}
 	}
@@ -81,16 +86,16 @@ func (p *Program) Lines() []Line {
 // part of the configuration that asked for it, and below it the ops.
 func (p *Program) WriteTo(w io.Writer) (int64, error) {
 	var b bytes.Buffer
-	var last *Note
+	last := ""
 	for i, l := range p.Lines() {
-		if n := p.ops[i].note; n != last && (last == nil || n.What != last.What || n.Pointer != last.Pointer) {
+		if n := p.about[i].note.Subject(); n != last {
+			last = n
 			b.WriteString(l.What)
 			if l.Pointer != "" {
 				fmt.Fprintf(&b, "  (%s)", l.Pointer)
 			}
 			b.WriteByte('\n')
 		}
-		last = p.ops[i].note
 		fmt.Fprintf(&b, "  %4d  %s\n", i, l.text())
 	}
 	return b.WriteTo(w)
@@ -214,8 +219,10 @@ func (p *Program) messageAt(a Addr) string {
 
 // name is the name of a place in memory.
 func (p *Program) name(a Addr) string {
-	if n := p.names[a]; n != "" {
-		return n
+	for _, n := range p.names {
+		if n.at == a && n.name != "" {
+			return n.name
+		}
 	}
 	if a >= constBase {
 		return "const"
@@ -371,7 +378,9 @@ func callName(number uint32) string {
 }
 
 // Call is the name of an op's system call, or of a pseudo-op.
-func (p *Program) Call(op int) string { return callName(p.ops[op].number) }
+func (p *Program) Call(op int) string {
+	return callName(binary.LittleEndian.Uint32(p.code[op*opSize:]))
+}
 
 // Failure is an op that failed in a running program.
 type Failure struct {
@@ -384,11 +393,11 @@ type Failure struct {
 // Explain finds the op of a [KindError] message. It returns nil when the message
 // is not one that this program can have sent.
 func (p *Program) Explain(m Message) *Failure {
-	if m.Kind != KindError || int(m.A) >= len(p.ops) {
+	if m.Kind != KindError || int(m.A) >= p.Len() {
 		return nil
 	}
-	o := p.ops[m.A]
-	return &Failure{Op: int(m.A), Errno: syscall.Errno(m.B), Note: o.note, Call: callName(o.number)}
+	op := int(m.A)
+	return &Failure{Op: op, Errno: syscall.Errno(m.B), Note: p.Note(op), Call: p.Call(op)}
 }
 
 // Error says what was being done, for which part of the configuration, which
@@ -399,16 +408,11 @@ func (f *Failure) Error() string {
 			return s
 		}
 	}
-	var b strings.Builder
-	b.WriteString(f.Note.What)
-	if f.Note.Pointer != "" {
-		fmt.Fprintf(&b, " (%s)", f.Note.Pointer)
-	}
+	text := f.Note.Subject()
 	if f.Call != "check" {
-		fmt.Fprintf(&b, ": %s", f.Call)
+		text += ": " + f.Call
 	}
-	fmt.Fprintf(&b, ": %s", f.Errno.Error())
-	return b.String()
+	return text + ": " + f.Errno.Error()
 }
 
 // Unwrap gives access to the errno.

@@ -26,7 +26,7 @@ func run(t *testing.T, b *Builder, args ...string) (output string, messages []Me
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "image")
-	if err := os.WriteFile(path, p.Image(), 0o700); err != nil {
+	if err := os.WriteFile(path, flat(p.Image()), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
@@ -65,6 +65,16 @@ func run(t *testing.T, b *Builder, args ...string) (output string, messages []Me
 		messages = append(messages, m)
 	}
 	return out.String(), messages, cmd.ProcessState.ExitCode()
+}
+
+// flat is an image as one file.
+func flat(parts []Part) []byte {
+	var file []byte
+	for _, p := range parts {
+		file = append(file, make([]byte, int(p.Offset)-len(file))...)
+		file = append(file, p.Data...)
+	}
+	return file
 }
 
 func TestWriteAndExit(t *testing.T) {
@@ -201,7 +211,7 @@ func TestFail(t *testing.T) {
 
 func TestEAGAINIsRepeatedWhereAsked(t *testing.T) {
 	// recvfrom with MSG_DONTWAIT on an empty socket is EAGAIN each time.
-	build := func() (*Builder, *Op) {
+	build := func() (*Builder, Op) {
 		b := NewBuilder(3)
 		buf := b.Buffer("buf", 16)
 		return b, b.Syscall(unix.SYS_RECVFROM, FD(3), Ptr(buf), Int(16), Int(unix.MSG_DONTWAIT), Int(0), Int(0))
@@ -236,7 +246,7 @@ func TestSendFD(t *testing.T) {
 		t.Fatal(err)
 	}
 	img := filepath.Join(dir, "image")
-	if err := os.WriteFile(img, p.Image(), 0o700); err != nil {
+	if err := os.WriteFile(img, flat(p.Image()), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	args := []string{img}
@@ -320,7 +330,7 @@ func TestImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := elf.NewFile(bytes.NewReader(p.Image()))
+	f, err := elf.NewFile(bytes.NewReader(flat(p.Image())))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,10 +352,10 @@ func TestBadPrograms(t *testing.T) {
 		build func(*Builder)
 		want  string
 	}{
-		"empty":          {func(*Builder) {}, "no ops"},
-		"lost label":     {func(b *Builder) { b.Jump(b.Label()) }, "never placed"},
-		"NUL":            {func(b *Builder) { b.Chdir("a\x00b") }, "NUL"},
-		"many variables": {func(b *Builder) { b.Buffer("big", maxVars); b.Exit(0) }, "variables"},
+		"empty":        {func(*Builder) {}, "no ops"},
+		"lost label":   {func(b *Builder) { b.Jump(b.Label()) }, "never placed"},
+		"NUL":          {func(b *Builder) { b.Chdir("a\x00b") }, "NUL"},
+		"many buffers": {func(b *Builder) { b.Buffer("big", maxZero+1); b.Exit(0) }, "buffers"},
 		"back to start": {func(b *Builder) {
 			l := b.Label()
 			b.Bind(l)
@@ -392,6 +402,8 @@ make it private
      3  check root & 0xf000 == 0x4000, else fail with 20
      4  sendto(3, {sync 2}, 16, 0x4000, 0, 0)
      5  exit_group(0)
+end
+     6  exit_group(0)
 `
 	if out.String() != want {
 		t.Errorf("got:\n%s\nwant:\n%s", out.String(), want)

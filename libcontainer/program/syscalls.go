@@ -20,7 +20,7 @@ type Lookup struct {
 
 // Openat2 opens a path below a directory. It is repeated while a concurrent
 // rename makes the kernel answer EAGAIN.
-func (b *Builder) Openat2(dir Arg, path string, how Lookup) *Op {
+func (b *Builder) Openat2(dir Arg, path string, how Lookup) Op {
 	a, ok := b.lookups[how]
 	if !ok {
 		a = b.Bytes(encode64(how.Flags, how.Mode, how.Resolve))
@@ -31,54 +31,54 @@ func (b *Builder) Openat2(dir Arg, path string, how Lookup) *Op {
 
 // Openat opens or creates a path; it is for trusted paths and for the last
 // component of a path whose parent is already pinned.
-func (b *Builder) Openat(dir Arg, path string, flags int, mode uint32) *Op {
+func (b *Builder) Openat(dir Arg, path string, flags int, mode uint32) Op {
 	return b.Syscall(unix.SYS_OPENAT, dir, b.String(path), flag(formatOpen, uint64(flags)), Mode(mode))
 }
 
 // Close closes a descriptor. Its result does not matter.
-func (b *Builder) Close(fd Arg) *Op {
+func (b *Builder) Close(fd Arg) Op {
 	return b.Syscall(unix.SYS_CLOSE, fd).Allow(AnyError)
 }
 
 // CloseFrom closes all descriptors from first to last.
-func (b *Builder) CloseFrom(first Arg, last uint32) *Op {
+func (b *Builder) CloseFrom(first Arg, last uint32) Op {
 	return b.Syscall(unix.SYS_CLOSE_RANGE, first, Hex(uint64(last)), Int(0))
 }
 
 // Dup3 makes to a duplicate of from.
-func (b *Builder) Dup3(from, to Arg, flags int) *Op {
+func (b *Builder) Dup3(from, to Arg, flags int) Op {
 	return b.Syscall(unix.SYS_DUP3, from, to, flag(formatOpen, uint64(flags)))
 }
 
 // Mkdirat makes a directory.
-func (b *Builder) Mkdirat(dir Arg, name string, mode uint32) *Op {
+func (b *Builder) Mkdirat(dir Arg, name string, mode uint32) Op {
 	return b.Syscall(unix.SYS_MKDIRAT, dir, b.String(name), Mode(mode))
 }
 
 // Mknodat makes a node of the given type, mode and device number.
-func (b *Builder) Mknodat(dir Arg, name string, mode uint32, dev uint64) *Op {
+func (b *Builder) Mknodat(dir Arg, name string, mode uint32, dev uint64) Op {
 	return b.Syscall(unix.SYS_MKNODAT, dir, b.String(name), Mode(mode), Hex(dev))
 }
 
 // Symlinkat makes a symbolic link.
-func (b *Builder) Symlinkat(target string, dir Arg, name string) *Op {
+func (b *Builder) Symlinkat(target string, dir Arg, name string) Op {
 	return b.Syscall(unix.SYS_SYMLINKAT, b.String(target), dir, b.String(name))
 }
 
 // Unlinkat removes a name.
-func (b *Builder) Unlinkat(dir Arg, name string, flags int) *Op {
+func (b *Builder) Unlinkat(dir Arg, name string, flags int) Op {
 	return b.Syscall(unix.SYS_UNLINKAT, dir, b.String(name), flag(formatAt, uint64(flags)))
 }
 
 // Fchownat changes the owner of a name below a directory, or with AT_EMPTY_PATH
 // that of a descriptor. An id of -1 stays as it is.
-func (b *Builder) Fchownat(dir Arg, name string, uid, gid int64, flags int) *Op {
+func (b *Builder) Fchownat(dir Arg, name string, uid, gid int64, flags int) Op {
 	return b.Syscall(unix.SYS_FCHOWNAT, dir, b.String(name), Int(uid), Int(gid), flag(formatAt, uint64(flags)))
 }
 
 // Statx asks for the attributes of a name below a directory, or with
 // AT_EMPTY_PATH for those of a descriptor.
-func (b *Builder) Statx(dir Arg, name string, flags int, s Statx) *Op {
+func (b *Builder) Statx(dir Arg, name string, flags int, s Statx) Op {
 	return b.Syscall(unix.SYS_STATX, dir, b.String(name), flag(formatAt, uint64(flags)), Hex(unix.STATX_BASIC_STATS), Ptr(s.addr))
 }
 
@@ -88,11 +88,11 @@ type Statx struct{ addr Addr }
 // NewStatx reserves the buffer.
 func (b *Builder) NewStatx(name string) Statx {
 	s := Statx{b.Buffer(name, 256)}
-	b.names[s.addr+20] = name + ".uid"
-	b.names[s.addr+28] = name + ".mode"
-	b.names[s.addr+32] = name + ".ino"
-	b.names[s.addr+128] = name + ".rdev_major"
-	b.names[s.addr+132] = name + ".rdev_minor"
+	b.name(s.addr+20, name+".uid")
+	b.name(s.addr+28, name+".mode")
+	b.name(s.addr+32, name+".ino")
+	b.name(s.addr+128, name+".rdev_major")
+	b.name(s.addr+132, name+".rdev_minor")
 	return s
 }
 
@@ -112,7 +112,7 @@ func (s Statx) RdevMajor() Word { return Word(s.addr + 128) }
 func (s Statx) RdevMinor() Word { return Word(s.addr + 132) }
 
 // Fstatfs asks for the file system of a descriptor.
-func (b *Builder) Fstatfs(fd Arg, s Statfs) *Op {
+func (b *Builder) Fstatfs(fd Arg, s Statfs) Op {
 	return b.Syscall(unix.SYS_FSTATFS, fd, Ptr(s.addr))
 }
 
@@ -122,7 +122,7 @@ type Statfs struct{ addr Addr }
 // NewStatfs reserves the buffer.
 func (b *Builder) NewStatfs(name string) Statfs {
 	s := Statfs{b.Buffer(name, 128)}
-	b.names[s.addr] = name + ".type"
+	b.name(s.addr, name+".type")
 	return s
 }
 
@@ -130,155 +130,155 @@ func (b *Builder) NewStatfs(name string) Statfs {
 func (s Statfs) Type() Word { return Word(s.addr) }
 
 // Fsopen begins a new file system.
-func (b *Builder) Fsopen(fstype string) *Op {
+func (b *Builder) Fsopen(fstype string) Op {
 	return b.Syscall(unix.SYS_FSOPEN, b.String(fstype), flag(formatFsopen, unix.FSOPEN_CLOEXEC))
 }
 
 // FsconfigString gives a file system a parameter with a value.
-func (b *Builder) FsconfigString(fs Arg, key, value string) *Op {
+func (b *Builder) FsconfigString(fs Arg, key, value string) Op {
 	return b.Syscall(unix.SYS_FSCONFIG, fs, flag(formatFsconfig, unix.FSCONFIG_SET_STRING), b.String(key), b.String(value), Int(0))
 }
 
 // FsconfigFlag gives a file system a parameter without a value.
-func (b *Builder) FsconfigFlag(fs Arg, key string) *Op {
+func (b *Builder) FsconfigFlag(fs Arg, key string) Op {
 	return b.Syscall(unix.SYS_FSCONFIG, fs, flag(formatFsconfig, unix.FSCONFIG_SET_FLAG), b.String(key), Int(0), Int(0))
 }
 
 // FsconfigCreate makes the file system out of its parameters.
-func (b *Builder) FsconfigCreate(fs Arg) *Op {
+func (b *Builder) FsconfigCreate(fs Arg) Op {
 	return b.Syscall(unix.SYS_FSCONFIG, fs, flag(formatFsconfig, unix.FSCONFIG_CMD_CREATE), Int(0), Int(0), Int(0))
 }
 
 // Fsmount makes a detached mount of a new file system.
-func (b *Builder) Fsmount(fs Arg, attrs uint64) *Op {
+func (b *Builder) Fsmount(fs Arg, attrs uint64) Op {
 	return b.Syscall(unix.SYS_FSMOUNT, fs, Hex(unix.FSMOUNT_CLOEXEC), flag(formatMountAttr, attrs))
 }
 
 // OpenTree opens a mount or, with OPEN_TREE_CLONE, makes a detached copy of it.
-func (b *Builder) OpenTree(dir Arg, path string, flags uint) *Op {
+func (b *Builder) OpenTree(dir Arg, path string, flags uint) Op {
 	return b.Syscall(unix.SYS_OPEN_TREE, dir, b.String(path), flag(formatOpenTree, uint64(flags)))
 }
 
 // MountSetattr changes the attributes of a mount.
-func (b *Builder) MountSetattr(dir Arg, path string, flags uint, set, clr, propagation uint64) *Op {
+func (b *Builder) MountSetattr(dir Arg, path string, flags uint, set, clr, propagation uint64) Op {
 	attr := Arg{value: uint64(b.Bytes(encode64(set, clr, propagation, 0))), format: formatMountSetattr}
 	return b.Syscall(unix.SYS_MOUNT_SETATTR, dir, b.String(path), flag(formatAt, uint64(flags)), attr, Int(sizeofMountAttr))
 }
 
 // MoveMount attaches a detached mount to a pinned mount point.
-func (b *Builder) MoveMount(mnt, target Arg) *Op {
+func (b *Builder) MoveMount(mnt, target Arg) Op {
 	return b.Syscall(unix.SYS_MOVE_MOUNT, mnt, b.String(""), target, b.String(""),
 		flag(formatMoveMount, unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 }
 
 // MoveMountTo attaches a detached mount at a trusted path of the host.
-func (b *Builder) MoveMountTo(mnt Arg, path string) *Op {
+func (b *Builder) MoveMountTo(mnt Arg, path string) Op {
 	return b.Syscall(unix.SYS_MOVE_MOUNT, mnt, b.String(""), Cwd(), b.String(path),
 		flag(formatMoveMount, unix.MOVE_MOUNT_F_EMPTY_PATH))
 }
 
 // Mount is mount(2), for what the newer calls cannot say.
-func (b *Builder) Mount(source, target, fstype string, flags uint64, data string) *Op {
+func (b *Builder) Mount(source, target, fstype string, flags uint64, data string) Op {
 	return b.Syscall(unix.SYS_MOUNT, b.String(source), b.String(target), b.String(fstype), flag(formatMount, flags), b.String(data))
 }
 
 // Umount detaches what is mounted at a path.
-func (b *Builder) Umount(path string, flags int) *Op {
+func (b *Builder) Umount(path string, flags int) Op {
 	return b.Syscall(unix.SYS_UMOUNT2, b.String(path), flag(formatUmount, uint64(flags)))
 }
 
 // PivotRoot makes newRoot the root and puts the old one at putOld.
-func (b *Builder) PivotRoot(newRoot, putOld string) *Op {
+func (b *Builder) PivotRoot(newRoot, putOld string) Op {
 	return b.Syscall(unix.SYS_PIVOT_ROOT, b.String(newRoot), b.String(putOld))
 }
 
 // Chroot changes the root of the process.
-func (b *Builder) Chroot(path string) *Op { return b.Syscall(unix.SYS_CHROOT, b.String(path)) }
+func (b *Builder) Chroot(path string) Op { return b.Syscall(unix.SYS_CHROOT, b.String(path)) }
 
 // Chdir changes the working directory to a trusted path.
-func (b *Builder) Chdir(path string) *Op { return b.Syscall(unix.SYS_CHDIR, b.String(path)) }
+func (b *Builder) Chdir(path string) Op { return b.Syscall(unix.SYS_CHDIR, b.String(path)) }
 
 // Fchdir changes the working directory to a pinned one.
-func (b *Builder) Fchdir(fd Arg) *Op { return b.Syscall(unix.SYS_FCHDIR, fd) }
+func (b *Builder) Fchdir(fd Arg) Op { return b.Syscall(unix.SYS_FCHDIR, fd) }
 
 // Getcwd writes the working directory to a buffer.
-func (b *Builder) Getcwd(buf Addr, n int) *Op {
+func (b *Builder) Getcwd(buf Addr, n int) Op {
 	return b.Syscall(unix.SYS_GETCWD, Ptr(buf), Int(n))
 }
 
 // Unshare makes new namespaces.
-func (b *Builder) Unshare(flags uint64) *Op {
+func (b *Builder) Unshare(flags uint64) Op {
 	return b.Syscall(unix.SYS_UNSHARE, flag(formatClone, flags))
 }
 
 // Setns joins a namespace of the given type.
-func (b *Builder) Setns(fd Arg, nstype uint64) *Op {
+func (b *Builder) Setns(fd Arg, nstype uint64) Op {
 	return b.Syscall(unix.SYS_SETNS, fd, flag(formatClone, nstype))
 }
 
 // Clone3 makes a child that goes on with the same op. The result is 0 in the
 // child and the child's pid in the parent. A pidfd of it is stored in pidfd.
-func (b *Builder) Clone3(flags uint64, exitSignal unix.Signal, pidfd Word) *Op {
+func (b *Builder) Clone3(flags uint64, exitSignal unix.Signal, pidfd Word) Op {
 	args := encode64(flags, uint64(pidfd.Addr()), 0, 0, uint64(exitSignal), 0, 0, 0)
 	return b.Syscall(unix.SYS_CLONE3, Ptr(b.Bytes(args)), Int(len(args)))
 }
 
 // Sethostname sets the hostname of the UTS namespace.
-func (b *Builder) Sethostname(name string) *Op {
+func (b *Builder) Sethostname(name string) Op {
 	return b.Syscall(unix.SYS_SETHOSTNAME, b.String(name), Int(len(name)))
 }
 
 // Setdomainname sets the NIS domain name of the UTS namespace.
-func (b *Builder) Setdomainname(name string) *Op {
+func (b *Builder) Setdomainname(name string) Op {
 	return b.Syscall(unix.SYS_SETDOMAINNAME, b.String(name), Int(len(name)))
 }
 
 // Prctl is prctl(2).
-func (b *Builder) Prctl(option int, args ...Arg) *Op {
+func (b *Builder) Prctl(option int, args ...Arg) Op {
 	full := [5]Arg{flag(formatPrctl, uint64(option))}
 	copy(full[1:], args)
 	return b.Syscall(unix.SYS_PRCTL, full[:]...)
 }
 
 // Keyctl is keyctl(2).
-func (b *Builder) Keyctl(op int, args ...Arg) *Op {
+func (b *Builder) Keyctl(op int, args ...Arg) Op {
 	return b.Syscall(unix.SYS_KEYCTL, append([]Arg{flag(formatKeyctl, uint64(op))}, args...)...)
 }
 
 // Ioctl is ioctl(2).
-func (b *Builder) Ioctl(fd Arg, request uint, arg Arg) *Op {
+func (b *Builder) Ioctl(fd Arg, request uint, arg Arg) Op {
 	return b.Syscall(unix.SYS_IOCTL, fd, flag(formatIoctl, uint64(request)), arg)
 }
 
 // Socket opens a socket.
-func (b *Builder) Socket(domain, typ int) *Op {
+func (b *Builder) Socket(domain, typ int) Op {
 	return b.Syscall(unix.SYS_SOCKET, flag(formatDomain, uint64(domain)), Hex(uint64(typ)), Int(0))
 }
 
 // Accept waits for a connection.
-func (b *Builder) Accept(listener Arg) *Op {
+func (b *Builder) Accept(listener Arg) Op {
 	return b.Syscall(unix.SYS_ACCEPT4, listener, Int(0), Int(0), Hex(unix.SOCK_CLOEXEC))
 }
 
 // Send sends one message of the conversation with the runtime.
-func (b *Builder) Send(sock Arg, m Message) *Op {
+func (b *Builder) Send(sock Arg, m Message) Op {
 	p := b.Bytes(m.Encode())
 	return b.Syscall(unix.SYS_SENDTO, sock, Arg{value: uint64(p), format: formatMessage}, Int(MessageSize), Hex(unix.MSG_NOSIGNAL), Int(0), Int(0))
 }
 
 // Recv waits for a message of at most n bytes. The result is its size, 0 when
 // the other side has gone.
-func (b *Builder) Recv(sock Arg, buf Addr, n int) *Op {
+func (b *Builder) Recv(sock Arg, buf Addr, n int) Op {
 	return b.Syscall(unix.SYS_RECVFROM, sock, Ptr(buf), Int(n), Int(0), Int(0), Int(0))
 }
 
 // SendFD sends bytes with a descriptor attached. The word fd is copied when the
 // op runs.
-func (b *Builder) SendFD(sock Arg, payload []byte, fd Word) *Op {
+func (b *Builder) SendFD(sock Arg, payload []byte, fd Word) Op {
 	return b.sendFD(sock, b.Bytes(payload), len(payload), fd)
 }
 
-func (b *Builder) sendFD(sock Arg, payload Addr, n int, fd Word) *Op {
+func (b *Builder) sendFD(sock Arg, payload Addr, n int, fd Word) Op {
 	iov := b.Data("", encode64(uint64(payload), uint64(n)))
 	// struct cmsghdr {len, level, type} and the descriptor, padded to 8 bytes.
 	control := b.Data("", append(encode64(20, uint64(unix.SOL_SOCKET)|uint64(unix.SCM_RIGHTS)<<32), make([]byte, 8)...))
@@ -288,7 +288,7 @@ func (b *Builder) sendFD(sock Arg, payload Addr, n int, fd Word) *Op {
 }
 
 // Setgroups sets the supplementary groups.
-func (b *Builder) Setgroups(gids []uint32) *Op {
+func (b *Builder) Setgroups(gids []uint32) Op {
 	p := make([]byte, 4*len(gids))
 	for i, g := range gids {
 		putUint32(p[4*i:], g)
@@ -301,17 +301,17 @@ func (b *Builder) Setgroups(gids []uint32) *Op {
 }
 
 // Setresgid sets all group ids.
-func (b *Builder) Setresgid(gid uint32) *Op {
+func (b *Builder) Setresgid(gid uint32) Op {
 	return b.Syscall(unix.SYS_SETRESGID, Int(gid), Int(gid), Int(gid))
 }
 
 // Setresuid sets all user ids.
-func (b *Builder) Setresuid(uid uint32) *Op {
+func (b *Builder) Setresuid(uid uint32) Op {
 	return b.Syscall(unix.SYS_SETRESUID, Int(uid), Int(uid), Int(uid))
 }
 
 // Capset sets the effective, permitted and inheritable capabilities.
-func (b *Builder) Capset(effective, permitted, inheritable uint64) *Op {
+func (b *Builder) Capset(effective, permitted, inheritable uint64) Op {
 	header := b.Bytes(encode64(unix.LINUX_CAPABILITY_VERSION_3)) // version, pid 0
 	low := func(a, b uint64) uint64 { return a&0xffffffff | b<<32 }
 	data := b.Bytes(encode64(
@@ -320,37 +320,37 @@ func (b *Builder) Capset(effective, permitted, inheritable uint64) *Op {
 }
 
 // Setsid makes the process the leader of a new session.
-func (b *Builder) Setsid() *Op { return b.Syscall(unix.SYS_SETSID) }
+func (b *Builder) Setsid() Op { return b.Syscall(unix.SYS_SETSID) }
 
 // Umask sets the file mode creation mask. The result is the previous one.
-func (b *Builder) Umask(mask Arg) *Op { return b.Syscall(unix.SYS_UMASK, mask) }
+func (b *Builder) Umask(mask Arg) Op { return b.Syscall(unix.SYS_UMASK, mask) }
 
 // SigmaskClear unblocks all signals.
-func (b *Builder) SigmaskClear() *Op {
+func (b *Builder) SigmaskClear() Op {
 	return b.Syscall(unix.SYS_RT_SIGPROCMASK, Int(unix.SIG_SETMASK), b.Struct64(0), Int(0), Int(8))
 }
 
 // Sigdefault sets the default action of a signal.
-func (b *Builder) Sigdefault(sig Arg) *Op {
+func (b *Builder) Sigdefault(sig Arg) Op {
 	return b.Syscall(unix.SYS_RT_SIGACTION, sig, b.Struct64(0, 0, 0, 0), Int(0), Int(8))
 }
 
 // Faccessat2 checks that a path may be used as the effective user.
-func (b *Builder) Faccessat2(dir Arg, path string, mode int) *Op {
+func (b *Builder) Faccessat2(dir Arg, path string, mode int) Op {
 	return b.Syscall(unix.SYS_FACCESSAT2, dir, b.String(path), Hex(uint64(mode)), flag(formatAt, unix.AT_EACCESS))
 }
 
 // Execve replaces the program. path is a word that holds the address of the
 // path; argv and envp are arrays of addresses that end with 0.
-func (b *Builder) Execve(path Word, argv, envp Addr) *Op {
+func (b *Builder) Execve(path Word, argv, envp Addr) Op {
 	return b.Syscall(unix.SYS_EXECVE, path.Arg(), Ptr(argv), Ptr(envp))
 }
 
 // Exit ends the program.
-func (b *Builder) Exit(status int) *Op { return b.Syscall(unix.SYS_EXIT_GROUP, Int(status)) }
+func (b *Builder) Exit(status int) Op { return b.Syscall(unix.SYS_EXIT_GROUP, Int(status)) }
 
 // Write writes bytes.
-func (b *Builder) Write(fd Arg, p string) *Op {
+func (b *Builder) Write(fd Arg, p string) Op {
 	return b.Syscall(unix.SYS_WRITE, fd, b.String(p), Int(len(p)))
 }
 
@@ -372,7 +372,7 @@ func flag(f format, v uint64) Arg { return Arg{value: v, format: f} }
 
 // SendWordFD sends a message whose B is the value of a word, with a descriptor
 // attached.
-func (b *Builder) SendWordFD(sock Arg, m Message, value, fd Word) *Op {
+func (b *Builder) SendWordFD(sock Arg, m Message, value, fd Word) Op {
 	payload := b.Data("", m.Encode())
 	b.Set(Word(payload+8), value.Arg())
 	return b.sendFD(sock, payload, MessageSize, fd)
@@ -383,6 +383,6 @@ func (b *Builder) Pointers(fields []uint64) Addr { return b.Bytes(encode64(field
 
 // ReleaseImage takes the ops and constants out of the process's memory; they come
 // back from the image when they are used next.
-func (b *Builder) ReleaseImage() *Op {
+func (b *Builder) ReleaseImage() Op {
 	return b.Syscall(unix.SYS_MADVISE, Ptr(constBase), Int(maxImage), Int(unix.MADV_DONTNEED)).Allow(AnyError)
 }

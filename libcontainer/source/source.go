@@ -108,20 +108,6 @@ func (d Dir) Open() (int, error) {
 	return fd, nil
 }
 
-// File is a file to write to.
-type File struct {
-	What, Path string
-}
-
-// Open opens the file, which must exist.
-func (f File) Open() (int, error) {
-	fd, err := unix.Open(f.Path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, fmt.Errorf("%s: %w", f.What, err)
-	}
-	return fd, nil
-}
-
 // Namespace is a namespace to join.
 type Namespace struct {
 	Pointer string
@@ -160,8 +146,6 @@ func Describe(s Source) string {
 		return fmt.Sprintf("%s of %s", kind, s.Path)
 	case Dir:
 		return "directory " + s.Path
-	case File:
-		return "file " + s.Path
 	case Namespace:
 		return fmt.Sprintf("%s namespace %s", s.Name, s.Path)
 	}

@@ -16,17 +16,20 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/jsonpos"
 )
 
 // The names in a container's directory.
 const (
 	recordName = "state.json"
 	configName = "config.json"
+	// creatingName is there until create has done its work. Removing a file is
+	// quicker than writing the record once more.
+	creatingName = "creating"
 	// GateName is the socket that start connects to.
 	GateName = "gate"
 )
@@ -47,19 +50,18 @@ var (
 // are here too: nothing is derived again from flags.
 type Record struct {
 	// Runtime is "coracle". Engines let several runtimes share a root.
-	Runtime     string            `json:"runtime"`
-	ID          string            `json:"id"`
-	Bundle      string            `json:"bundle"`
-	Rootfs      string            `json:"rootfs"`
-	Created     time.Time         `json:"created"`
+	Runtime string `json:"runtime"`
+	ID      string `json:"id"`
+	Bundle  string `json:"bundle"`
+	Rootfs  string `json:"rootfs"`
+	// Created is in the format of RFC 3339.
+	Created     string            `json:"created"`
 	Owner       int               `json:"owner"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	// Pid and StartTime identify the init process; 0 before it exists. The start
 	// time is in clock ticks since boot, as in /proc/PID/stat.
 	Pid       int    `json:"pid"`
 	StartTime uint64 `json:"startTime"`
-	// Complete tells that create has done its work.
-	Complete bool `json:"complete"`
 	// PrivatePid tells that the container has a pid namespace of its own, so that
 	// the death of the init is the death of all.
 	PrivatePid bool         `json:"privatePid"`
@@ -71,10 +73,9 @@ type Record struct {
 
 // Step describes an op of the init program.
 type Step struct {
-	Op      int    `json:"op"`
-	What    string `json:"what"`
-	Pointer string `json:"pointer,omitempty"`
-	Call    string `json:"call"`
+	Op   int    `json:"op"`
+	What string `json:"what"`
+	Call string `json:"call"`
 }
 
 // CheckID tells whether id can name a container.
@@ -129,10 +130,13 @@ func (r Root) Create(id string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.Lock(); err != nil {
+	if err := d.Lock(); err == nil {
+		err = d.writeNew(creatingName, nil)
+	}
+	if err != nil {
+		_ = os.RemoveAll(path)
 		d.Close()
-		_ = os.Remove(path)
-		return nil, err
+		return nil, fmt.Errorf("state of container %q: %w", id, err)
 	}
 	return d, nil
 }
@@ -215,11 +219,24 @@ func (d *Dir) Busy() bool {
 	return false
 }
 
-// HasGate tells whether the socket of the gate is there.
-func (d *Dir) HasGate() bool {
-	var st unix.Stat_t
-	return unix.Fstatat(d.FD(), GateName, &st, unix.AT_SYMLINK_NOFOLLOW) == nil
+// Creating tells that create has not done its work: it is at it, or was cut off.
+func (d *Dir) Creating() bool { return d.has(creatingName) }
+
+// Created marks that create has done its work.
+func (d *Dir) Created() error {
+	if err := unix.Unlinkat(d.FD(), creatingName, 0); err != nil {
+		return fmt.Errorf("state of container %q: %w", d.ID, err)
+	}
+	return nil
 }
+
+func (d *Dir) has(name string) bool {
+	var st unix.Stat_t
+	return unix.Fstatat(d.FD(), name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil
+}
+
+// HasGate tells whether the socket of the gate is there.
+func (d *Dir) HasGate() bool { return d.has(GateName) }
 
 // RemoveGate removes the socket of the gate.
 func (d *Dir) RemoveGate() { _ = unix.Unlinkat(d.FD(), GateName, 0) }
@@ -239,7 +256,7 @@ func (d *Dir) Load() (*Record, error) {
 		return nil, fmt.Errorf("state of container %q: %w", d.ID, err)
 	}
 	var r Record
-	if err := json.Unmarshal(data, &r); err != nil {
+	if _, err := jsonpos.Unmarshal(data, &r); err != nil {
 		return nil, fmt.Errorf("container %q: %w: %v", d.ID, ErrUnreadable, err)
 	}
 	if r.Runtime != runtimeName || r.ID != d.ID {

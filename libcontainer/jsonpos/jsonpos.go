@@ -1,0 +1,492 @@
+// Package jsonpos decodes JSON into Go values and knows where everything was.
+//
+// It understands the struct tags of encoding/json and the types that
+// configurations are made of: structs, pointers, slices, maps with string keys,
+// strings, booleans and integers. What it adds is the position of every problem,
+// the path to it with indices, and a list of the properties that the Go types do
+// not have. It is also several times quicker than encoding/json the first time a
+// type is decoded, which for a command that lives for milliseconds is the only
+// time.
+//
+// Property names are compared exactly. A null leaves the Go value as it is.
+package jsonpos
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Error is a problem with a document.
+type Error struct {
+	// Path is the property, like mounts[2].options; empty at the top.
+	Path string
+	// Line and Column count from 1. Columns are bytes.
+	Line, Column int
+	Text         string
+}
+
+func (e *Error) Error() string {
+	where := fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Text)
+	if e.Path == "" {
+		return where
+	}
+	return e.Path + ": " + where
+}
+
+// maxDepth bounds how deeply arrays and objects may be nested.
+const maxDepth = 1000
+
+// Unmarshal decodes a document into the value that v points to. unknown has an
+// entry for each property that the type does not have. The error is of type
+// *Error; v may then be half filled.
+func Unmarshal(data []byte, v any) (unknown []*Error, err error) {
+	d := &decoder{data: data, fields: make(map[reflect.Type][]field)}
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case *Error:
+			unknown, err = d.unknown, r
+		default:
+			panic(r)
+		}
+	}()
+	d.space()
+	d.value(reflect.ValueOf(v).Elem())
+	d.space()
+	if d.pos < len(d.data) {
+		d.fail("there is more after the end of the document")
+	}
+	return d.unknown, nil
+}
+
+type decoder struct {
+	data    []byte
+	pos     int
+	depth   int
+	path    []step
+	unknown []*Error
+	fields  map[reflect.Type][]field
+}
+
+// step is a part of a path: a name or, when that is empty, an index.
+type step struct {
+	name  string
+	index int
+}
+
+// field is a property of a struct.
+type field struct {
+	name  string
+	index []int
+}
+
+func (d *decoder) pathText() string {
+	var b strings.Builder
+	for i, s := range d.path {
+		switch {
+		case s.name == "":
+			fmt.Fprintf(&b, "[%d]", s.index)
+		case i > 0:
+			b.WriteString("." + s.name)
+		default:
+			b.WriteString(s.name)
+		}
+	}
+	return b.String()
+}
+
+func (d *decoder) errorAt(pos int, format string, args ...any) *Error {
+	pos = min(pos, len(d.data))
+	before := string(d.data[:pos])
+	return &Error{
+		Path:   d.pathText(),
+		Line:   1 + strings.Count(before, "\n"),
+		Column: len(before) - strings.LastIndexByte(before, '\n'),
+		Text:   fmt.Sprintf(format, args...),
+	}
+}
+
+// fail ends the decoding with an error at the current position.
+func (d *decoder) fail(format string, args ...any) { panic(d.errorAt(d.pos, format, args...)) }
+
+func (d *decoder) space() {
+	for d.pos < len(d.data) {
+		switch d.data[d.pos] {
+		case ' ', '\t', '\n', '\r':
+			d.pos++
+		default:
+			return
+		}
+	}
+}
+
+// peek is the next byte, 0 at the end.
+func (d *decoder) peek() byte {
+	if d.pos < len(d.data) {
+		return d.data[d.pos]
+	}
+	return 0
+}
+
+// found describes what is at the current position.
+func (d *decoder) found() string {
+	if d.pos >= len(d.data) {
+		return "the document ends"
+	}
+	r, _ := utf8.DecodeRune(d.data[d.pos:])
+	return fmt.Sprintf("there is %q", r)
+}
+
+func (d *decoder) expect(c byte, where string) {
+	if d.peek() != c || d.pos >= len(d.data) {
+		d.fail("%q is expected %s, but %s", c, where, d.found())
+	}
+	d.pos++
+}
+
+func (d *decoder) literal(s string) {
+	if !strings.HasPrefix(string(d.data[d.pos:min(len(d.data), d.pos+len(s))]), s) {
+		d.fail("this is no JSON value")
+	}
+	d.pos += len(s)
+}
+
+// value decodes the value at the current position. An invalid v is skipped over.
+func (d *decoder) value(v reflect.Value) {
+	if d.depth++; d.depth > maxDepth {
+		d.fail("arrays and objects are nested too deeply")
+	}
+	defer func() { d.depth-- }()
+	start := d.pos
+	switch c := d.peek(); {
+	case c == 'n':
+		d.literal("null")
+		return
+	case c == '{', c == '[', c == '"', c == 't', c == 'f', c == '-', c >= '0' && c <= '9':
+	case d.pos >= len(d.data):
+		d.fail("a value is expected, but the document ends")
+	default:
+		d.fail("a value is expected, but %s", d.found())
+	}
+	for v.IsValid() && v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			v.Set(reflect.New(v.Type().Elem()))
+		}
+		v = v.Elem()
+	}
+	kind := reflect.Invalid
+	if v.IsValid() {
+		kind = v.Kind()
+	}
+	switch d.data[d.pos] {
+	case '{':
+		d.check(kind == reflect.Invalid || kind == reflect.Struct || kind == reflect.Map, start, "an object", v)
+		d.object(v, kind)
+	case '[':
+		d.check(kind == reflect.Invalid || kind == reflect.Slice, start, "an array", v)
+		d.array(v, kind)
+	case '"':
+		s := d.string()
+		d.check(kind == reflect.Invalid || kind == reflect.String, start, "a string", v)
+		if kind == reflect.String {
+			v.SetString(s)
+		}
+	case 't', 'f':
+		b := d.data[d.pos] == 't'
+		d.literal(strconv.FormatBool(b))
+		d.check(kind == reflect.Invalid || kind == reflect.Bool, start, "a boolean", v)
+		if kind == reflect.Bool {
+			v.SetBool(b)
+		}
+	default:
+		d.number(v, kind, start)
+	}
+}
+
+// check fails with an error about the type of a value.
+func (d *decoder) check(ok bool, start int, got string, v reflect.Value) {
+	if !ok {
+		panic(d.errorAt(start, "%s does not fit, this is %s", got, typeName(v.Type())))
+	}
+}
+
+func (d *decoder) object(v reflect.Value, kind reflect.Kind) {
+	d.pos++
+	if kind == reflect.Map && v.IsNil() {
+		v.Set(reflect.MakeMap(v.Type()))
+	}
+	d.space()
+	if d.peek() == '}' {
+		d.pos++
+		return
+	}
+	for {
+		keyPos := d.pos
+		if d.peek() != '"' {
+			d.fail("a property name is expected, but %s", d.found())
+		}
+		key := d.string()
+		d.path = append(d.path, step{name: key})
+		d.space()
+		d.expect(':', "after a property name")
+		d.space()
+		switch kind {
+		case reflect.Struct:
+			target := d.property(v, key)
+			if !target.IsValid() {
+				d.unknown = append(d.unknown, d.errorAt(keyPos, "is not a property that the specification has here"))
+			}
+			d.value(target)
+		case reflect.Map:
+			element := reflect.New(v.Type().Elem()).Elem()
+			d.value(element)
+			v.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), element)
+		default:
+			d.value(reflect.Value{})
+		}
+		d.path = d.path[:len(d.path)-1]
+		d.space()
+		if d.peek() == ',' {
+			d.pos++
+			d.space()
+			continue
+		}
+		d.expect('}', "or a comma in an object")
+		return
+	}
+}
+
+// property finds the field of a struct for a property.
+func (d *decoder) property(v reflect.Value, name string) reflect.Value {
+	t := v.Type()
+	fields, ok := d.fields[t]
+	if !ok {
+		fields = appendFields(nil, t, nil)
+		d.fields[t] = fields
+	}
+	for i := range fields {
+		if fields[i].name == name {
+			return v.FieldByIndex(fields[i].index)
+		}
+	}
+	return reflect.Value{}
+}
+
+// appendFields lists the properties of a struct with those of embedded ones.
+func appendFields(fields []field, t reflect.Type, prefix []int) []field {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		index := append(append([]int(nil), prefix...), i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
+			fields = appendFields(fields, f.Type, index)
+		case name == "-" || !f.IsExported():
+		case name == "":
+			fields = append(fields, field{f.Name, index})
+		default:
+			fields = append(fields, field{name, index})
+		}
+	}
+	return fields
+}
+
+func (d *decoder) array(v reflect.Value, kind reflect.Kind) {
+	d.pos++
+	if kind == reflect.Slice {
+		v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+	}
+	d.space()
+	if d.peek() == ']' {
+		d.pos++
+		return
+	}
+	for i := 0; ; i++ {
+		d.path = append(d.path, step{index: i})
+		if kind == reflect.Slice {
+			if i == v.Cap() {
+				v.Grow(max(4, i))
+			}
+			v.SetLen(i + 1)
+			v.Index(i).SetZero()
+			d.value(v.Index(i))
+		} else {
+			d.value(reflect.Value{})
+		}
+		d.path = d.path[:len(d.path)-1]
+		d.space()
+		if d.peek() == ',' {
+			d.pos++
+			d.space()
+			continue
+		}
+		d.expect(']', "or a comma in an array")
+		return
+	}
+}
+
+func (d *decoder) number(v reflect.Value, kind reflect.Kind, start int) {
+	integer := true
+	digits := func() {
+		n := 0
+		for c := d.peek(); c >= '0' && c <= '9'; c = d.peek() {
+			d.pos++
+			n++
+		}
+		if n == 0 {
+			d.fail("a digit is expected, but %s", d.found())
+		}
+	}
+	if d.peek() == '-' {
+		d.pos++
+	}
+	if d.peek() == '0' {
+		d.pos++
+	} else {
+		digits()
+	}
+	if d.peek() == '.' {
+		integer = false
+		d.pos++
+		digits()
+	}
+	if c := d.peek(); c == 'e' || c == 'E' {
+		integer = false
+		d.pos++
+		if c := d.peek(); c == '+' || c == '-' {
+			d.pos++
+		}
+		digits()
+	}
+	text := string(d.data[start:d.pos])
+	switch kind {
+	case reflect.Invalid:
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		n, err := strconv.ParseInt(text, 10, v.Type().Bits())
+		d.check(err == nil && integer, start, "the number "+text, v)
+		v.SetInt(n)
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		n, err := strconv.ParseUint(text, 10, v.Type().Bits())
+		d.check(err == nil && integer, start, "the number "+text, v)
+		v.SetUint(n)
+	default:
+		d.check(false, start, "the number "+text, v)
+	}
+}
+
+// string decodes a string. Like encoding/json it turns invalid UTF-8 and unpaired
+// surrogates into the replacement character.
+func (d *decoder) string() string {
+	d.pos++
+	start := d.pos
+	for d.pos < len(d.data) {
+		switch c := d.data[d.pos]; {
+		case c == '"':
+			s := string(d.data[start:d.pos])
+			d.pos++
+			if utf8.ValidString(s) {
+				return s
+			}
+			return strings.ToValidUTF8(s, string(utf8.RuneError))
+		case c == '\\':
+			return d.escaped(start)
+		case c < ' ':
+			d.fail("a control character has to be escaped in a string")
+		}
+		d.pos++
+	}
+	d.fail("a string has no end")
+	return ""
+}
+
+// escaped decodes the rest of a string from its first escape on.
+func (d *decoder) escaped(start int) string {
+	b := append([]byte(nil), d.data[start:d.pos]...)
+	for d.pos < len(d.data) {
+		c := d.data[d.pos]
+		switch {
+		case c == '"':
+			d.pos++
+			return strings.ToValidUTF8(string(b), string(utf8.RuneError))
+		case c < ' ':
+			d.fail("a control character has to be escaped in a string")
+		case c != '\\':
+			b = append(b, c)
+			d.pos++
+			continue
+		}
+		d.pos++
+		switch e := d.peek(); e {
+		case '"', '\\', '/':
+			b = append(b, e)
+		case 'b':
+			b = append(b, '\b')
+		case 'f':
+			b = append(b, '\f')
+		case 'n':
+			b = append(b, '\n')
+		case 'r':
+			b = append(b, '\r')
+		case 't':
+			b = append(b, '\t')
+		case 'u':
+			b = utf8.AppendRune(b, d.unicode())
+			continue
+		default:
+			d.fail("%q is not an escape", "\\"+string(rune(e)))
+		}
+		d.pos++
+	}
+	d.fail("a string has no end")
+	return ""
+}
+
+// unicode decodes \uXXXX from the u on, and a second one that makes a pair with it.
+func (d *decoder) unicode() rune {
+	r := d.hex4()
+	if utf16.IsSurrogate(r) {
+		if d.pos+1 < len(d.data) && d.data[d.pos] == '\\' && d.data[d.pos+1] == 'u' {
+			back := d.pos
+			d.pos++
+			if pair := utf16.DecodeRune(r, d.hex4()); pair != utf8.RuneError {
+				return pair
+			}
+			d.pos = back
+		}
+		return utf8.RuneError
+	}
+	return r
+}
+
+func (d *decoder) hex4() rune {
+	d.pos++
+	if d.pos+4 > len(d.data) {
+		d.fail("a \\u escape has four hexadecimal digits")
+	}
+	n, err := strconv.ParseUint(string(d.data[d.pos:d.pos+4]), 16, 16)
+	if err != nil {
+		d.fail("a \\u escape has four hexadecimal digits")
+	}
+	d.pos += 4
+	return rune(n)
+}
+
+// typeName is the name of a type in the words of the runtime specification.
+func typeName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Slice:
+		return "an array"
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "a boolean"
+	default:
+		return "of type " + t.Kind().String()
+	}
+}

@@ -1,0 +1,121 @@
+package jsonpos
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+type inner struct {
+	N *int32 `json:"n"`
+}
+
+type embedded struct {
+	Major int64 `json:"major"`
+}
+
+type outer struct {
+	embedded
+	Name  string            `json:"name,omitempty"`
+	ID    uint32            `json:"id"`
+	Ok    bool              `json:"ok"`
+	List  []inner           `json:"list"`
+	Map   map[string]string `json:"map"`
+	Deep  *inner            `json:"deep"`
+	Plain string
+}
+
+func TestUnmarshal(t *testing.T) {
+	const doc = `{"name":"a\u00e9\n\ud83d\ude00\"","id":4294967295,"ok":true,"major":7,
+		"list":[{"n":-5},{}, {"n":null}],"map":{"k":"v","":"x"},"deep":{"n":2147483647},"Plain":"p"}`
+	var got, want outer
+	unknown, err := Unmarshal([]byte(doc), &got)
+	if err != nil || len(unknown) != 0 {
+		t.Fatal(err, unknown)
+	}
+	if err := json.Unmarshal([]byte(doc), &want); err != nil {
+		t.Fatal(err)
+	}
+	// encoding/json does not fill unexported embedded structs either way the same.
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for _, c := range []struct{ doc, want string }{
+		{``, `line 1, column 1: a value is expected, but the document ends`},
+		{`{`, `line 1, column 2: a property name is expected, but the document ends`},
+		{"{\n  \"name\": \"x\",\n}", `line 3, column 1: a property name is expected, but there is '}'`},
+		{`{"name" "x"}`, `name: line 1, column 9: ':' is expected after a property name, but there is '"'`},
+		{`{"name":"x" "id":1}`, `line 1, column 13: '}' is expected or a comma in an object, but there is '"'`},
+		{`{"name":5}`, `name: line 1, column 9: the number 5 does not fit, this is a string`},
+		{`{"id":"5"}`, `id: line 1, column 7: a string does not fit, this is of type uint32`},
+		{`{"id":-1}`, `id: line 1, column 7: the number -1 does not fit, this is of type uint32`},
+		{`{"id":4294967296}`, `id: line 1, column 7: the number 4294967296 does not fit, this is of type uint32`},
+		{`{"id":1.0}`, `id: line 1, column 7: the number 1.0 does not fit, this is of type uint32`},
+		{`{"list":[{},{"n":1e3}]}`, `list[1].n: line 1, column 18: the number 1e3 does not fit, this is of type int32`},
+		{`{"list":{}}`, `list: line 1, column 9: an object does not fit, this is an array`},
+		{`{"deep":[]}`, `deep: line 1, column 9: an array does not fit, this is an object`},
+		{`{"ok":tru}`, `ok: line 1, column 7: this is no JSON value`},
+		{`{"ok":1}`, `ok: line 1, column 7: the number 1 does not fit, this is a boolean`},
+		{`{"map":{"a":{}}}`, `map.a: line 1, column 13: an object does not fit, this is a string`},
+		{`{"name":"a`, `name: line 1, column 11: a string has no end`},
+		{`{"name":"\x"}`, `name: line 1, column 11: "\\x" is not an escape`},
+		{`{} x`, `line 1, column 4: there is more after the end of the document`},
+		{`{"id":01}`, `line 1, column 8: '}' is expected or a comma in an object, but there is '1'`},
+	} {
+		var v outer
+		_, err := Unmarshal([]byte(c.doc), &v)
+		var e *Error
+		if !errors.As(err, &e) || e.Error() != c.want {
+			t.Errorf("%s\n got %v\nwant %s", c.doc, err, c.want)
+		}
+	}
+}
+
+func TestUnknown(t *testing.T) {
+	var v outer
+	unknown, err := Unmarshal([]byte("{\"list\":[{\"x\":{\"deep\":[1,2,{}]}}],\n \"Name\":\"case matters\"}"), &v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, u := range unknown {
+		got = append(got, u.Error())
+	}
+	want := []string{
+		"list[0].x: line 1, column 11: is not a property that the specification has here",
+		"Name: line 2, column 2: is not a property that the specification has here",
+	}
+	if !reflect.DeepEqual(got, want) || v.Name != "" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// FuzzUnmarshal compares with encoding/json on the type that matters.
+func FuzzUnmarshal(f *testing.F) {
+	f.Add([]byte(`{"ociVersion":"1.0.0","process":{"args":["a"],"user":{"uid":1}},"mounts":[{"destination":"/a"}]}`))
+	f.Add([]byte(`{"linux":{"resources":{"blockIO":{"weightDevice":[{"major":1,"minor":2,"weight":3}]}}}}`))
+	f.Add([]byte(`{"annotations":{"a":"\ud800"},"hostname":"\u00zz"}`))
+	f.Add([]byte(`[[[[[`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var got, want specs.Spec
+		unknown, err := Unmarshal(data, &got)
+		wantErr := json.Unmarshal(data, &want)
+		// encoding/json takes names that differ in case for the same, so it may see
+		// a problem in a property that does not exist here.
+		if err == nil && wantErr != nil && len(unknown) == 0 {
+			t.Fatalf("accepted what encoding/json refuses: %v", wantErr)
+		}
+		if err == nil && len(unknown) == 0 && !reflect.DeepEqual(got, want) {
+			t.Fatalf("got  %+v\nwant %+v", got, want)
+		}
+		if err != nil {
+			_ = err.Error()
+		}
+	})
+}
