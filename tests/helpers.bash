@@ -28,7 +28,7 @@ setup_busybox() {
 setup_debian() {
 	common_setup
 	make_config
-	config '.root.path = $path | .root.readonly = true' --arg path "$CORACLE_CACHE/debian"
+	config --arg path "$CORACLE_CACHE/debian" '.root.path = $path | .root.readonly = true'
 }
 
 make_config() {
@@ -36,16 +36,14 @@ make_config() {
 	config '.process.terminal = false'
 }
 
-# config changes config.json with a jq program and jq's options after it.
+# config changes config.json with a jq program; options of jq may come before it.
 config() {
-	local program=$1
-	shift
-	jq "$@" "$program" "$BUNDLE/config.json" >"$BUNDLE/.new" && mv "$BUNDLE/.new" "$BUNDLE/config.json"
+	jq "$@" <"$BUNDLE/config.json" >"$BUNDLE/.new" && mv "$BUNDLE/.new" "$BUNDLE/config.json"
 }
 
 # args sets the command of the container.
 args() {
-	config '.process.args = $ARGS.positional' --args -- "$@"
+	config --arg args "$(printf '%s\n' "$@" | jq -R . | jq -s .)" '.process.args = ($args | fromjson)'
 }
 
 # coracle runs the binary with the state root of the test. Do not use it with bats'
