@@ -49,7 +49,7 @@ func (c *compiler) lookUpCommand() {
 		c.Fail(unix.EISDIR)
 		c.Bind(isFile)
 		c.Faccessat2(program.Cwd(), name, unix.X_OK)
-		c.Set(c.command, program.Ptr(c.StringAddr(name)))
+		c.Set(c.command, c.String(name))
 		return
 	}
 
@@ -75,7 +75,7 @@ func (c *compiler) lookUpCommand() {
 			c.Statx(program.Cwd(), candidate, 0, c.stat).Allow(program.AnyError).Else(next)
 			c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFREG, 0).Else(next)
 			c.Faccessat2(program.Cwd(), candidate, unix.X_OK).Allow(program.AnyError).Else(next)
-			c.Set(c.command, program.Ptr(c.StringAddr(candidate)))
+			c.Set(c.command, c.String(candidate))
 			c.Jump(found)
 			c.Bind(next)
 		}

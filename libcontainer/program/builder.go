@@ -368,7 +368,7 @@ func (b *Builder) Syscall(number uintptr, args ...Arg) Op {
 // Check goes on when the bits of the word that are in mask equal value.
 // Otherwise it continues at [Op.Else], or fails with errno when there is none.
 func (b *Builder) Check(w Word, mask, value uint32, errno syscall.Errno) Op {
-	return b.add(opCheck, Ptr(w.Addr()), Hex(uint64(mask)), Hex(uint64(value)), Int(errno))
+	return b.add(opCheck, Ptr(w.Addr()), Hex(uint64(mask)), Hex(uint64(value)), flag(formatErrno, uint64(errno)))
 }
 
 // JumpIf continues at l when the bits of the word that are in mask equal value.
@@ -391,7 +391,7 @@ func (b *Builder) Add(w Word, delta int32) Op {
 // would.
 func (b *Builder) Fail(errno syscall.Errno) Op {
 	// No word is both 0 and 1, so this check never holds.
-	return b.add(opCheck, Ptr(FailFD.Addr()), Hex(0), Hex(1), Int(errno))
+	return b.add(opCheck, Ptr(FailFD.Addr()), Hex(0), Hex(1), flag(formatErrno, uint64(errno)))
 }
 
 // Program is a finished program: an image to run and the notes to explain it.

@@ -35,6 +35,7 @@ const (
 	formatMountSetattr
 	formatMessage
 	formatCaps
+	formatErrno
 )
 
 // Line is one op as people read it.
@@ -106,11 +107,13 @@ func (l Line) text() string {
 	var b strings.Builder
 	switch l.Call {
 	case "check":
-		fmt.Fprintf(&b, "check %s", comparison(l.Args))
-		if l.Else != nil {
-			fmt.Fprintf(&b, ", else to %d", *l.Else)
-		} else {
-			fmt.Fprintf(&b, ", else fail with %s", l.Args[3])
+		switch {
+		case l.Else != nil:
+			fmt.Fprintf(&b, "check %s, else to %d", comparison(l.Args), *l.Else)
+		case l.Args[1] == "0x0":
+			fmt.Fprintf(&b, "fail with %s", l.Args[3])
+		default:
+			fmt.Fprintf(&b, "check %s, else fail with %s", comparison(l.Args), l.Args[3])
 		}
 		return b.String()
 	case "jumpif":
@@ -192,6 +195,8 @@ func (p *Program) arg(a Arg) string {
 		return "{" + strings.Join(parts, ", ") + "}"
 	case formatMessage:
 		return p.messageAt(Addr(a.value))
+	case formatErrno:
+		return unix.ErrnoName(syscall.Errno(a.value))
 	case formatCaps:
 		f := p.fields(a, 3)
 		return fmt.Sprintf("{effective %#x, permitted %#x, inheritable %#x}",
@@ -359,7 +364,7 @@ var callNames = sync.OnceValue(func() map[uint32]string {
 		unix.SYS_EXECVE: "execve", unix.SYS_EXIT_GROUP: "exit_group", unix.SYS_FACCESSAT2: "faccessat2", unix.SYS_FCHDIR: "fchdir",
 		unix.SYS_FCHOWNAT: "fchownat", unix.SYS_FSCONFIG: "fsconfig", unix.SYS_FSMOUNT: "fsmount", unix.SYS_FSOPEN: "fsopen",
 		unix.SYS_FSTATFS: "fstatfs", unix.SYS_GETCWD: "getcwd", unix.SYS_IOCTL: "ioctl", unix.SYS_KEYCTL: "keyctl",
-		unix.SYS_MKDIRAT: "mkdirat", unix.SYS_MKNODAT: "mknodat", unix.SYS_MOUNT: "mount", unix.SYS_MOUNT_SETATTR: "mount_setattr",
+		unix.SYS_MADVISE: "madvise", unix.SYS_MKDIRAT: "mkdirat", unix.SYS_MKNODAT: "mknodat", unix.SYS_MOUNT: "mount", unix.SYS_MOUNT_SETATTR: "mount_setattr",
 		unix.SYS_MOVE_MOUNT: "move_mount", unix.SYS_OPENAT: "openat", unix.SYS_OPENAT2: "openat2", unix.SYS_OPEN_TREE: "open_tree",
 		unix.SYS_PIVOT_ROOT: "pivot_root", unix.SYS_PRCTL: "prctl", unix.SYS_RECVFROM: "recvfrom", unix.SYS_RT_SIGACTION: "rt_sigaction",
 		unix.SYS_RT_SIGPROCMASK: "rt_sigprocmask", unix.SYS_SENDMSG: "sendmsg", unix.SYS_SENDTO: "sendto", unix.SYS_SETDOMAINNAME: "setdomainname",
