@@ -34,6 +34,13 @@ type MountParam struct {
 	HasValue   bool
 }
 
+func (p MountParam) String() string {
+	if p.HasValue {
+		return p.Key + "=" + p.Value
+	}
+	return p.Key
+}
+
 // effect is what an option does.
 type effect struct {
 	set, clear uint64 // mount attributes
@@ -141,7 +148,7 @@ func ParseMountOptions(m specs.Mount) (o MountOptions, err error) {
 			if _, ok := superEffects[p.Key]; ok && !p.HasValue {
 				continue // of the file system behind the source, which stays as it is
 			}
-			return o, fmt.Errorf("%q is not an option of bind mounts", p.Key)
+			return o, fmt.Errorf("%q is not an option of bind mounts", p)
 		}
 	}
 	return o, nil

@@ -9,6 +9,8 @@ import (
 
 // interpreter is the code that runs ops. It is never called: its bytes are
 // copied into images, see interp_amd64.s and interp_arm64.s.
+//
+//lint:ignore U1000 it is here to tell vet what the assembly defines
 func interpreter()
 
 // interpreterPC returns the address of the interpreter's first instruction.

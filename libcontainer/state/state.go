@@ -130,7 +130,7 @@ func (r Root) Create(id string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.Lock(); err == nil {
+	if err = d.Lock(); err == nil {
 		err = d.writeNew(creatingName, nil)
 	}
 	if err != nil {
@@ -354,7 +354,7 @@ func (d *Dir) writeNew(name string, data []byte) error {
 // finds everything that it needs.
 func (d *Dir) Remove() error {
 	names, err := d.names()
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // removed already, but pinned
 		return fmt.Errorf("state of container %q: %w", d.ID, err)
 	}
 	for _, n := range names {

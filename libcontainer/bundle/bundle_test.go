@@ -1,0 +1,314 @@
+package bundle
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+func TestDefaultIsValid(t *testing.T) {
+	problems, warnings := Validate(Default())
+	if len(problems) != 0 || len(warnings) != 0 {
+		t.Error(problems, warnings)
+	}
+}
+
+func TestDefaultHasNothingInheritable(t *testing.T) {
+	c := Default().Process.Capabilities
+	if len(c.Inheritable) != 0 || len(c.Ambient) != 0 {
+		t.Error("a program of another user would get capabilities", c.Inheritable, c.Ambient)
+	}
+}
+
+// TestProblems changes one thing of the default configuration at a time.
+func TestProblems(t *testing.T) {
+	u32 := func(v uint32) *uint32 { return &v }
+	i64 := func(v int64) *int64 { return &v }
+	for want, change := range map[string]func(*specs.Spec){
+		`ociVersion: is missing; it is required, the current version is "1.3.0"`: func(s *specs.Spec) { s.Version = "" },
+		`ociVersion: "2.0.0" is not a version that this runtime knows (1.x)`:     func(s *specs.Spec) { s.Version = "2.0.0" },
+		`ociVersion: "1.x" is not a version that this runtime knows (1.x)`:       func(s *specs.Spec) { s.Version = "1.x" },
+		`root: is missing; it is required on Linux`:                              func(s *specs.Spec) { s.Root = nil },
+		`root.path: is missing or empty`:                                         func(s *specs.Spec) { s.Root.Path = "" },
+		`process.args: is missing or empty; it must hold the command`:            func(s *specs.Spec) { s.Process.Args = nil },
+		`process.args[0]: is empty; it must be the command`:                      func(s *specs.Spec) { s.Process.Args = []string{""} },
+		`process.args[1]: has a NUL character in it`:                             func(s *specs.Spec) { s.Process.Args = []string{"a", "b\x00"} },
+		`process.env[0]: has a NUL character in it`:                              func(s *specs.Spec) { s.Process.Env = []string{"A=\x00"} },
+		`process.cwd: is missing or empty; it must be an absolute path`:          func(s *specs.Spec) { s.Process.Cwd = "" },
+		`process.cwd: "tmp" is not absolute`:                                     func(s *specs.Spec) { s.Process.Cwd = "tmp" },
+		`process.user.uid: 4294967295 is out of range (0 to 4294967294)`:         func(s *specs.Spec) { s.Process.User.UID = 1<<32 - 1 },
+		`process.user.additionalGids[1]: 4294967295 is out of range (0 to 4294967294)`: func(s *specs.Spec) {
+			s.Process.User.AdditionalGids = []uint32{0, 1<<32 - 1}
+		},
+		`process.user.umask: 01000 is not a umask (0 to 0777)`: func(s *specs.Spec) { s.Process.User.Umask = u32(0o1000) },
+		`process.rlimits[1].type: RLIMIT_NOFILE is limited already by process.rlimits[0]`: func(s *specs.Spec) {
+			s.Process.Rlimits = append(s.Process.Rlimits, s.Process.Rlimits[0])
+		},
+		`process.rlimits[0].type: "RLIMIT_NONE" is not a resource limit of Linux`: func(s *specs.Spec) { s.Process.Rlimits[0].Type = "RLIMIT_NONE" },
+		`process.rlimits[0]: the soft limit 2000 of RLIMIT_NOFILE is above the hard limit 1024`: func(s *specs.Spec) {
+			s.Process.Rlimits[0].Soft = 2000
+		},
+		`process.oomScoreAdj: 1001 is out of range (-1000 to 1000)`: func(s *specs.Spec) { v := 1001; s.Process.OOMScoreAdj = &v },
+		`linux.namespaces[6]: a second "pid" namespace; linux.namespaces[0] is one already`: func(s *specs.Spec) {
+			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: "pid"})
+		},
+		`linux.namespaces[0].type: "pids" is not a namespace type`: func(s *specs.Spec) { s.Linux.Namespaces[0].Type = "pids" },
+		`linux.namespaces[0].path: "ns" is not absolute`:           func(s *specs.Spec) { s.Linux.Namespaces[0].Path = "ns" },
+		`hostname: needs a uts namespace in linux.namespaces`: func(s *specs.Spec) {
+			s.Linux.Namespaces = append(s.Linux.Namespaces[:3], s.Linux.Namespaces[4:]...)
+		},
+		`linux.maskedPaths: needs a mount namespace in linux.namespaces`: func(s *specs.Spec) {
+			s.Linux.Namespaces = append(s.Linux.Namespaces[:4], s.Linux.Namespaces[5:]...)
+		},
+		`mounts[0].destination: is missing or empty`: func(s *specs.Spec) { s.Mounts[0].Destination = "" },
+		`mounts[0].destination: a mount on the root of the container is not possible`: func(s *specs.Spec) {
+			s.Mounts[0].Destination = "/proc/.."
+		},
+		`mounts[0].type: is missing; only bind mounts have none`: func(s *specs.Spec) { s.Mounts[0].Type = "" },
+		`mounts[0].source: is missing; a bind mount needs one`: func(s *specs.Spec) {
+			s.Mounts[0] = specs.Mount{Destination: "/x", Options: []string{"rbind"}}
+		},
+		`mounts[0].options: "size=1m" is not an option of bind mounts`: func(s *specs.Spec) {
+			s.Mounts[0] = specs.Mount{Destination: "/x", Source: "/y", Options: []string{"bind", "size=1m"}}
+		},
+		`linux.devices[0].type: "x" is not one of c, b, u and p`: func(s *specs.Spec) {
+			s.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/x", Type: "x"}}
+		},
+		`linux.devices[0].path: "x" is not the absolute path of a device`: func(s *specs.Spec) {
+			s.Linux.Devices = []specs.LinuxDevice{{Path: "x", Type: "c"}}
+		},
+		`linux.devices[0]: -1:0 is not a device number`: func(s *specs.Spec) {
+			s.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/x", Type: "c", Major: -1}}
+		},
+		`linux.maskedPaths[0]: "x" is not an absolute path`:        func(s *specs.Spec) { s.Linux.MaskedPaths = []string{"x"} },
+		`linux.rootfsPropagation: "rw" is not a mount propagation`: func(s *specs.Spec) { s.Linux.RootfsPropagation = "rw" },
+		`linux.resources.devices[0].access: "rx" has other letters than r, w and m`: func(s *specs.Spec) {
+			s.Linux.Resources.Devices[0].Access = "rx"
+		},
+		`linux.resources.pids.limit: -2 is neither a number of processes nor -1`: func(s *specs.Spec) {
+			s.Linux.Resources.Pids = &specs.LinuxPids{Limit: i64(-2)}
+		},
+		`linux.seccomp: is not supported by this version of coracle`: func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{} },
+	} {
+		s := Default()
+		change(s)
+		problems, _ := Validate(s)
+		found := false
+		for _, p := range problems {
+			found = found || strings.TrimPrefix(p.Error(), "config.json: ") == want
+		}
+		if !found {
+			t.Errorf("no problem %q in %q", want, problems)
+		}
+	}
+}
+
+func TestProcDestinations(t *testing.T) {
+	for dest, allowed := range map[string]bool{
+		"/proc/self": false, "/proc/sys": false, "/proc/1/attr": false, "//proc//sys": false, "proc/sys": false,
+		"/proc/../proc/kcore": false, "/proc/cpuinfo": true, "/proc/sys/kernel/ns_last_pid": true, "/process": true, "/a/proc": true,
+	} {
+		for _, m := range []specs.Mount{
+			{Destination: dest, Type: "tmpfs", Source: "tmpfs"},
+			{Destination: dest, Source: "/x", Options: []string{"bind"}},
+		} {
+			s := Default()
+			s.Mounts = []specs.Mount{m}
+			problems, _ := Validate(s)
+			if (len(problems) == 0) != allowed {
+				t.Errorf("%v: %v", m, problems)
+			}
+		}
+	}
+	s := Default()
+	s.Mounts = []specs.Mount{{Destination: "/proc", Type: "tmpfs"}}
+	if problems, _ := Validate(s); len(problems) == 0 {
+		t.Error("a tmpfs at /proc is accepted")
+	}
+}
+
+func TestVersions(t *testing.T) {
+	for v, ok := range map[string]bool{"1.0.0": true, "1.0.2-dev": true, "1.3.0+x": true, "1.99": true, "0.9": false, "10.0": false, "one": false} {
+		s := Default()
+		s.Version = v
+		if problems, _ := Validate(s); (len(problems) == 0) != ok {
+			t.Errorf("%s: %v", v, problems)
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	s := Default()
+	s.Process.Capabilities.Bounding = []string{"CAP_NEW", "KILL"}
+	s.Mounts[0].Destination = "proc"
+	problems, warnings := Validate(s)
+	if len(problems) != 0 || len(warnings) != 3 {
+		t.Errorf("problems %v, warnings %v", problems, warnings)
+	}
+}
+
+func TestMountOptions(t *testing.T) {
+	const (
+		ro, nosuid, noexec = unix.MOUNT_ATTR_RDONLY, unix.MOUNT_ATTR_NOSUID, unix.MOUNT_ATTR_NOEXEC
+		noatime, strict    = unix.MOUNT_ATTR_NOATIME, unix.MOUNT_ATTR_STRICTATIME
+	)
+	for _, c := range []struct {
+		m    specs.Mount
+		want MountOptions
+	}{
+		{specs.Mount{Type: "tmpfs", Options: []string{"nosuid", "strictatime", "mode=755", "size=65536k", "noswap"}}, MountOptions{
+			Attr:   MountAttr{Set: nosuid | strict, Clear: atime},
+			Params: []MountParam{{"mode", "755", true}, {"size", "65536k", true}, {"noswap", "", false}},
+		}},
+		{specs.Mount{Options: []string{"rbind", "ro", "rw"}}, MountOptions{Bind: true, Recursive: true, Attr: MountAttr{Clear: ro}}},
+		{specs.Mount{Options: []string{"bind", "rw", "ro"}}, MountOptions{Bind: true, Attr: MountAttr{Set: ro}}},
+		{specs.Mount{Type: "bind", Options: []string{"rro", "noexec", "rprivate", "shared"}}, MountOptions{
+			Bind: true, Attr: MountAttr{Set: noexec}, TreeAttr: MountAttr{Set: ro},
+			Propagation: []uint64{unix.MS_PRIVATE | unix.MS_REC, unix.MS_SHARED},
+		}},
+		{specs.Mount{Type: "tmpfs", Options: []string{"noatime", "relatime"}}, MountOptions{Attr: MountAttr{Clear: atime}}},
+		{specs.Mount{Type: "tmpfs", Options: []string{"relatime", "noatime"}}, MountOptions{Attr: MountAttr{Set: noatime, Clear: atime}}},
+		{specs.Mount{Type: "ext4", Options: []string{"defaults", "sync", "a=b=c"}}, MountOptions{
+			Params: []MountParam{{"sync", "", false}, {"a", "b=c", true}},
+		}},
+	} {
+		got, err := ParseMountOptions(c.m)
+		if err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%v:\n got %+v, %v\nwant %+v", c.m, got, err, c.want)
+		}
+	}
+}
+
+// TestEveryMountOptionOfTheSpec: none is taken for a parameter of the file system.
+func TestEveryMountOptionOfTheSpec(t *testing.T) {
+	options := strings.Fields(`async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime
+		nodev nodiratime noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind
+		rdev rdiratime relatime rexec rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow
+		ro rprivate rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave
+		strictatime suid symfollow sync unbindable`)
+	for _, o := range options {
+		got, err := ParseMountOptions(specs.Mount{Type: "ext4", Options: []string{o}})
+		if err != nil {
+			t.Errorf("%s: %v", o, err)
+		}
+		for _, p := range got.Params {
+			if _, known := superEffects[p.Key]; !known {
+				t.Errorf("%s went to the file system", o)
+			}
+		}
+	}
+}
+
+func TestCapabilityNumbers(t *testing.T) {
+	for name, want := range map[string]int{"CAP_CHOWN": 0, "CAP_SYS_ADMIN": unix.CAP_SYS_ADMIN, "CAP_CHECKPOINT_RESTORE": unix.CAP_CHECKPOINT_RESTORE, "CAP_NET_RAW": unix.CAP_NET_RAW} {
+		if got, ok := Capability(name); !ok || got != want {
+			t.Errorf("%s is %d, %v", name, got, ok)
+		}
+	}
+	for _, name := range []string{"CHOWN", "CAP_chown", "CAP_", "", "CAP_NONE"} {
+		if _, ok := Capability(name); ok {
+			t.Errorf("%q is taken for a capability", name)
+		}
+	}
+	if len(capabilityNames) != unix.CAP_LAST_CAP+1 {
+		t.Errorf("%d capabilities, the kernel headers know %d", len(capabilityNames), unix.CAP_LAST_CAP+1)
+	}
+	if got := CapabilityNames(1<<unix.CAP_KILL | 1); got != "CAP_CHOWN, CAP_KILL" {
+		t.Error(got)
+	}
+}
+
+func writeBundle(t *testing.T, config string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "rootfs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ConfigName), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestLoad(t *testing.T) {
+	config, err := json.MarshalIndent(Default(), "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := writeBundle(t, string(config))
+	b, warnings, err := Load(dir)
+	if err != nil || len(warnings) != 0 {
+		t.Fatal(err, warnings)
+	}
+	if b.Rootfs != filepath.Join(dir, "rootfs") || b.Path != dir || !reflect.DeepEqual(b.Spec, Default()) {
+		t.Errorf("got %+v", b)
+	}
+	// A rootfs behind a link is found where it is.
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink("rootfs", link); err != nil {
+		t.Fatal(err)
+	}
+	b.Spec.Root.Path = link
+	if err := b.findRootfs(); err != nil || b.Rootfs != filepath.Join(dir, "rootfs") {
+		t.Error(b.Rootfs, err)
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	for config, want := range map[string]string{
+		"{\n \"ociVersion\": 1\n}":              "config.json: ociVersion: line 2, column 16: the number 1 does not fit, this is a string",
+		"{\"process\":{\"user\":{\"uid\":-1}}}": "config.json: process.user.uid: line 1, column 27: the number -1 does not fit, this is of type uint32",
+		"{,":                                    "config.json: line 1, column 2: a property name is expected, but there is ','",
+		"":                                      "config.json: line 1, column 1: a value is expected, but the document ends",
+		"{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"none\"}}":        "no such file or directory",
+		"{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"config.json\"}}": "config.json is not a directory",
+		"{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"/\"}}":           "the root of the host cannot be a rootfs",
+	} {
+		_, _, err := Load(writeBundle(t, config))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\n got %v\nwant %s", config, err, want)
+		}
+	}
+	if _, _, err := Load(t.TempDir()); err == nil || !strings.Contains(err.Error(), "bundle has no config.json") {
+		t.Error(err)
+	}
+	dir := t.TempDir()
+	if err := unix.Mkfifo(filepath.Join(dir, ConfigName), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Error(err)
+	}
+}
+
+func TestUnknownPropertiesAreWarnings(t *testing.T) {
+	_, warnings, err := Load(writeBundle(t, `{"ociVersion":"1.0.0","root":{"path":"rootfs","colour":"red"},"process":{"args":["a"],"cwd":"/","user":{}}}`))
+	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0].Error(), "root.colour: line 1, column 47") {
+		t.Error(err, warnings)
+	}
+}
+
+func FuzzParseMountOptions(f *testing.F) {
+	f.Add("tmpfs", "size=1m,ro,rbind")
+	f.Add("bind", "rro,=,shared")
+	f.Fuzz(func(t *testing.T, typ, options string) {
+		o, err := ParseMountOptions(specs.Mount{Type: typ, Options: strings.Split(options, ",")})
+		if err != nil {
+			return
+		}
+		for _, p := range o.Params {
+			if strings.ContainsRune(p.Key+p.Value, 0) {
+				t.Errorf("a NUL got through in %+v", p)
+			}
+		}
+		if o.Attr.Set&o.Attr.Clear&^uint64(atime) != 0 {
+			t.Errorf("%#x is both set and cleared", o.Attr.Set&o.Attr.Clear)
+		}
+	})
+}

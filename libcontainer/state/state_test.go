@@ -1,0 +1,248 @@
+package state
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"coracle/libcontainer/cgroup"
+)
+
+func TestCheckID(t *testing.T) {
+	for id, ok := range map[string]bool{
+		"a": true, "A-b_c+d.9": true, "..a": true, "": false, ".": false, "..": false, "a/b": false, "a b": false,
+		"é": false, "a\n": false, "a\x00": false, strings.Repeat("x", 1024): true, strings.Repeat("x", 1025): false,
+	} {
+		if err := CheckID(id); (err == nil) != ok {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+}
+
+func testRecord(id string) *Record {
+	return &Record{
+		ID: id, Bundle: "/b", Rootfs: "/b/r", Created: "2026-01-02T03:04:05.6Z", Owner: 1, Annotations: map[string]string{"k": "v\n\"\u00e9"},
+		Pid: 42, StartTime: 1 << 60, PrivatePid: true, Cgroup: cgroup.Saved{Paths: map[string]string{"": "/x", "memory": "/y"}},
+		Steps: []Step{{Op: 7, What: "w (p)", Call: "execve"}},
+	}
+}
+
+func TestSaveAndLoad(t *testing.T) {
+	root := Root(filepath.Join(t.TempDir(), "a", "root"))
+	d, err := root.Create("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := root.Create("c"); !errors.Is(err, ErrExist) {
+		t.Errorf("second create: %v", err)
+	}
+	if _, err := d.Load(); !errors.Is(err, ErrNotExist) {
+		t.Errorf("load before save: %v", err)
+	}
+	want := testRecord("c")
+	if err := d.Save(want); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.SaveConfig([]byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	d.Close()
+
+	d, err = root.Open("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	got, err := d.Load()
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if c, err := d.Config(); err != nil || string(c) != "{}" {
+		t.Error(string(c), err)
+	}
+	if ids, err := root.IDs(); err != nil || !reflect.DeepEqual(ids, []string{"c"}) {
+		t.Error(ids, err)
+	}
+	if err := d.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Load(); !errors.Is(err, ErrNotExist) {
+		t.Errorf("load after remove: %v", err)
+	}
+	if _, err := root.Open("c"); !errors.Is(err, ErrNotExist) {
+		t.Errorf("open after remove: %v", err)
+	}
+	if err := d.Remove(); err != nil {
+		t.Errorf("second remove: %v", err)
+	}
+}
+
+func TestPermissions(t *testing.T) {
+	root := Root(filepath.Join(t.TempDir(), "root"))
+	d, err := root.Create("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for _, p := range []string{string(root), d.Path} {
+		if st, err := os.Stat(p); err != nil || st.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v, %v", p, st.Mode(), err)
+		}
+	}
+}
+
+func TestForeignState(t *testing.T) {
+	root := Root(t.TempDir())
+	for name, content := range map[string]string{
+		"runc": `{"id":"runc","init_process_pid":1,"config":{}}`, "garbage": "\x00\x01", "other": `{"runtime":"coracle","id":"else"}`,
+	} {
+		dir := filepath.Join(string(root), name)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, recordName), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d, err := root.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Load(); !errors.Is(err, ErrUnreadable) {
+			t.Errorf("%s: %v", name, err)
+		}
+		d.Close()
+	}
+	if err := os.WriteFile(filepath.Join(string(root), "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := root.Open("file"); !errors.Is(err, ErrNotExist) {
+		t.Error(err)
+	}
+	if ids, err := root.IDs(); err != nil || len(ids) != 3 {
+		t.Error(ids, err)
+	}
+}
+
+func TestNoRoot(t *testing.T) {
+	root := Root(filepath.Join(t.TempDir(), "none"))
+	if ids, err := root.IDs(); err != nil || len(ids) != 0 {
+		t.Error(ids, err)
+	}
+	if _, err := root.Open("c"); !errors.Is(err, ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+func TestLocks(t *testing.T) {
+	root := Root(t.TempDir())
+	d, err := root.Create("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := root.Open("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if ok, err := other.TryLock(); ok || err != nil {
+		t.Error(ok, err)
+	}
+	if !other.Busy() {
+		t.Error("nobody is busy")
+	}
+	d.Close()
+	if other.Busy() {
+		t.Error("somebody is busy")
+	}
+	if ok, err := other.TryLock(); !ok || err != nil {
+		t.Error(ok, err)
+	}
+}
+
+func TestParseStat(t *testing.T) {
+	tail := " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20"
+	for stat, want := range map[string]uint64{
+		"1 (sh) S" + tail:            4711,
+		"1 (a b) c) R) Z) S" + tail:  4711,
+		"1 (new\nline (x)) D" + tail: 4711,
+	} {
+		if got, err := parseStat(stat); err != nil || got != want {
+			t.Errorf("%q: %d, %v", stat, got, err)
+		}
+	}
+	for _, dead := range []string{"Z", "X"} {
+		if _, err := parseStat("1 (sh) " + dead + tail); !errors.Is(err, ErrGone) {
+			t.Error(err)
+		}
+	}
+	for _, bad := range []string{"", "1 (sh) S", "1 sh S" + tail, "1 (sh) S" + strings.Replace(tail, "4711", "x", 1)} {
+		if _, err := parseStat(bad); err == nil || errors.Is(err, ErrGone) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func TestOpenInit(t *testing.T) {
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	start, err := StartTime(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Record{Pid: cmd.Process.Pid, StartTime: start}
+	if alive, err := r.Alive(); !alive || err != nil {
+		t.Error(alive, err)
+	}
+	// The pid of another process that got the same number.
+	reused := &Record{Pid: cmd.Process.Pid, StartTime: start - 1}
+	if _, err := reused.OpenInit(); !errors.Is(err, ErrGone) {
+		t.Error(err)
+	}
+	if alive, _ := reused.Alive(); alive {
+		t.Error("a process with another start time counts as alive")
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	// A zombie counts as gone.
+	for alive := true; alive; {
+		if alive, err = r.Alive(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.OpenInit(); !errors.Is(err, ErrGone) {
+		t.Error(err)
+	}
+	_ = cmd.Wait()
+	if _, err := r.OpenInit(); !errors.Is(err, ErrGone) {
+		t.Error(err)
+	}
+}
+
+func FuzzParseStat(f *testing.F) {
+	f.Add("1 (sh) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20")
+	f.Fuzz(func(t *testing.T, s string) { _, _ = parseStat(s) })
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add([]byte(`{"runtime":"coracle","id":"c","pid":1,"cgroup":{"paths":{"":"/x"}}}`))
+	root := Root(f.TempDir())
+	d, err := root.Create("c")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if err := d.write(recordName, data); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := d.Load(); err == nil && r.ID != "c" {
+			t.Errorf("got %+v", r)
+		}
+	})
+}
