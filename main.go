@@ -63,6 +63,10 @@ func run(args []string) int {
 		return int(exit)
 	}
 	reportError(err)
+	var failed *execError
+	if errors.As(err, &failed) {
+		return 255
+	}
 	return 1
 }
 
@@ -93,7 +97,7 @@ func newApp() *cli.App {
 		&cli.StringFlag{Name: "criu", Usage: "ignored; for callers that pass it", Hidden: true},
 	}
 	app.Commands = []*cli.Command{
-		createCommand, deleteCommand, killCommand, listCommand, planCommand, runCommand, specCommand, startCommand, stateCommand,
+		createCommand, deleteCommand, execCommand, killCommand, listCommand, planCommand, runCommand, specCommand, startCommand, stateCommand,
 	}
 	app.Before = before
 	// Errors are reported in one place and in one line, without a page of help.

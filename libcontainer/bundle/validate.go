@@ -36,6 +36,14 @@ func Validate(s *specs.Spec) (problems, warnings []Problem) {
 	return v.problems, v.warnings
 }
 
+// ValidateProcess checks a process that is to run in a container that exists.
+func ValidateProcess(p *specs.Process) (problems, warnings []Problem) {
+	v := &validator{spec: &specs.Spec{Process: p}}
+	v.process(p)
+	v.unsupported()
+	return v.problems, v.warnings
+}
+
 type validator struct {
 	spec     *specs.Spec
 	problems []Problem

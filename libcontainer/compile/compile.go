@@ -110,7 +110,7 @@ type Output struct {
 	SourceFD int
 	// Socket, Gate, Console and Image are the descriptors on which the program
 	// expects its end of the conversation, the listening socket of the gate, the
-	// socket for the terminal (-1 without one) and its own image.
+	// socket for the terminal (-1 without one each) and its own image.
 	Socket, Gate, Console, Image int
 	// GateOp is the index of the first op behind the gate.
 	GateOp int
@@ -129,6 +129,7 @@ type compiler struct {
 	err  error
 
 	socket, gate, consoleSocket, image program.Arg
+	lastKept                           int // the last descriptor that stays when the set-up is done
 
 	root program.Arg // the root directory of the container
 
@@ -155,7 +156,7 @@ type readonlyMount struct {
 
 // Init compiles the program of a container's first process.
 func Init(in Input) (*Output, error) {
-	c := newCompiler(in)
+	c := newCompiler(in, true)
 
 	c.begin()
 	c.joinNamespaces()
@@ -172,7 +173,7 @@ func Init(in Input) (*Output, error) {
 	c.makeCwd()
 	// The terminal comes from the container's own devpts, and /dev/console needs
 	// a writable /dev.
-	c.terminal()
+	c.terminal(true)
 	c.makeReadonly()
 	c.names()
 	// Masks come after everything that uses /proc and /sys of the container.
@@ -187,6 +188,10 @@ func Init(in Input) (*Output, error) {
 	c.waitAtGate()
 	c.exec()
 
+	return c.finish()
+}
+
+func (c *compiler) finish() (*Output, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
@@ -198,19 +203,25 @@ func Init(in Input) (*Output, error) {
 	return &c.out, nil
 }
 
-func newCompiler(in Input) *compiler {
-	first := 3 + len(in.Preserved)
+// newCompiler lays out the descriptors. Those that stay longest come first, so that
+// the others can be closed as one range.
+func newCompiler(in Input, withGate bool) *compiler {
+	next := 3 + len(in.Preserved)
+	place := func() int { next++; return next - 1 }
 	c := &compiler{
-		Builder: program.NewBuilder(first),
+		Builder: program.NewBuilder(next),
 		in:      in,
 		spec:    in.Bundle.Spec,
-		out:     Output{Socket: first, Gate: first + 1, Console: -1, Image: first + 2},
+		out:     Output{Socket: place(), Gate: -1, Console: -1},
 	}
-	// The descriptors that stay longest come first, so that the others can be
-	// closed as one range.
+	if withGate {
+		c.out.Gate = place()
+	}
+	c.lastKept = next - 1
 	if c.spec.Process != nil && c.spec.Process.Terminal {
-		c.out.Console, c.out.Image = first+2, first+3
+		c.out.Console = place()
 	}
+	c.out.Image = place()
 	c.out.SourceFD = c.out.Image + 1
 	c.socket, c.gate = program.FD(c.out.Socket), program.FD(c.out.Gate)
 	c.consoleSocket, c.image = program.FD(c.out.Console), program.FD(c.out.Image)
@@ -296,16 +307,20 @@ func (c *compiler) joinCgroup() {
 		c.note("linux.cgroupsPath", "wait for the cgroups", "")
 		c.sync(SyncCgroup)
 	}
+	c.joinCgroupFiles()
+	if ns := bundle.Namespace(c.spec, specs.CgroupNamespace); ns != nil && ns.Path == "" {
+		c.note("linux.namespaces", "make the cgroup namespace", "")
+		c.Unshare(unix.CLONE_NEWCGROUP)
+	}
+}
+
+// joinCgroupFiles enters the cgroups. The host's paths are valid up to the pivot.
+func (c *compiler) joinCgroupFiles() {
 	for _, file := range c.in.Host.CgroupJoin {
-		// The host's paths are valid up to the pivot.
 		c.note("linux.cgroupsPath", "join the cgroup", path.Dir(file))
 		c.Openat(program.Cwd(), file, unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(c.tmp)
 		c.Write(c.tmp.Arg(), "0")
 		c.Close(c.tmp.Arg())
-	}
-	if ns := bundle.Namespace(c.spec, specs.CgroupNamespace); ns != nil && ns.Path == "" {
-		c.note("linux.namespaces", "make the cgroup namespace", "")
-		c.Unshare(unix.CLONE_NEWCGROUP)
 	}
 }
 

@@ -58,7 +58,7 @@ func (c *compiler) env(name string) (value string, ok bool) {
 }
 
 // dropDescriptors closes everything but standard streams, preserved descriptors
-// and the two sockets. CLOEXEC would not do: the command itself, which execve
+// and the sockets that are still needed. CLOEXEC would not do: the command itself, which execve
 // looks up first, could be named through a descriptor.
 func (c *compiler) dropDescriptors() {
 	c.note("", "close all descriptors of the set-up", "")
@@ -68,7 +68,7 @@ func (c *compiler) dropDescriptors() {
 			c.Close(program.FD(3 + i))
 		}
 	}
-	c.CloseFrom(program.FD(c.out.Gate+1), ^uint32(0))
+	c.CloseFrom(program.FD(c.lastKept+1), ^uint32(0))
 }
 
 // noNewPrivileges comes before anything that the image can influence is executed.

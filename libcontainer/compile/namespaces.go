@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -57,15 +58,15 @@ func (c *compiler) joinNamespaces() {
 	if c.out.Forks {
 		// No fork outside of the container's cgroup.
 		c.joinCgroup()
-		c.fork()
+		c.fork(nil)
 	}
 	joinAll(func(f uint64) bool { return f == unix.CLONE_NEWNS })
 }
 
 // fork goes on in a child: only children of the process that joins a pid
 // namespace are in it. The child gets the runtime as its parent.
-func (c *compiler) fork() {
-	c.note("linux.namespaces", "fork into the pid namespace", "")
+func (c *compiler) fork(explain func(syscall.Errno) string) {
+	c.Describe(program.Note{What: "fork into the pid namespace", Pointer: "linux.namespaces", Explain: explain})
 	pid, pidfd := c.Word("pid", 0), c.Word("pidfd", -1)
 	child := c.Label()
 	c.Clone3(unix.CLONE_PARENT|unix.CLONE_PIDFD, 0, pidfd).Into(pid)

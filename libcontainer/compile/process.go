@@ -120,6 +120,13 @@ func (c *compiler) exec() {
 	c.Bind(moved)
 	c.CloseFrom(program.FD(c.out.Socket+1), ^uint32(0))
 
+	c.execute()
+}
+
+// execute becomes the user's process. The connection on which a failure would be
+// reported is closed by that.
+func (c *compiler) execute() {
+	p := c.spec.Process
 	c.note("process.user.umask", "set the umask", "")
 	if u := p.User.Umask; u != nil {
 		c.Umask(program.Mode(*u))

@@ -16,12 +16,12 @@ const (
 
 // terminal makes a terminal out of the container's own devpts, hands its master
 // to the runtime's caller and makes it standard input, output and error, the
-// controlling terminal and /dev/console.
+// controlling terminal and, for the first process, /dev/console.
 //
 // Attacker: the image may hold anything at /dev/pts, /dev/ptmx and /dev/console.
 // Only a ptmx that the kernel made in a devpts is opened, the slave comes from
 // the master itself and not from a path, and /dev/console is not followed.
-func (c *compiler) terminal() {
+func (c *compiler) terminal(withConsole bool) {
 	p := c.spec.Process
 	if p == nil || !p.Terminal {
 		return
@@ -55,7 +55,7 @@ func (c *compiler) terminal() {
 		c.Ioctl(master.Arg(), unix.TIOCSWINSZ, c.Struct64(uint64(s.Height)|uint64(s.Width)<<16))
 	}
 
-	if c.ownMounts() {
+	if withConsole && c.ownMounts() {
 		c.console(slave)
 	}
 

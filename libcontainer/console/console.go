@@ -50,7 +50,9 @@ func Attach(master *os.File) (*Foreground, error) {
 	// A background process that reads from its terminal or changes it is stopped
 	// by these signals. With them ignored it gets EIO instead, and can wait.
 	signal.Ignore(unix.SIGTTIN, unix.SIGTTOU)
-	signal.Notify(f.signals, unix.SIGWINCH, unix.SIGCONT)
+	// SIGPIPE is caught so that output that nobody reads any more gives EPIPE. The Go
+	// runtime would end this process and leave the container behind.
+	signal.Notify(f.signals, unix.SIGWINCH, unix.SIGCONT, unix.SIGPIPE)
 	f.enterRaw()
 	f.Resize()
 	go f.watch()

@@ -277,6 +277,17 @@ func rights(oob []byte) (int, error) {
 	return fds[0], nil
 }
 
+// Executed waits until execve has closed the conversation, which the program announced
+// just before. A report of a failure that comes instead is returned.
+func (i *Init) Executed() error {
+	for {
+		_, ok, err := i.receive()
+		if err != nil || !ok {
+			return err
+		}
+	}
+}
+
 // Answer answers a sync point.
 func (i *Init) Answer(data []byte) error {
 	if err := unix.Send(i.socket, data, unix.MSG_NOSIGNAL); err != nil {

@@ -50,6 +50,11 @@ func (b *Builder) Dup3(from, to Arg, flags int) Op {
 	return b.Syscall(unix.SYS_DUP3, from, to, flag(formatOpen, uint64(flags)))
 }
 
+// CloseOnExec lets execve close a descriptor.
+func (b *Builder) CloseOnExec(fd Arg) Op {
+	return b.Syscall(unix.SYS_FCNTL, fd, flag(formatFcntl, unix.F_SETFD), Int(unix.FD_CLOEXEC))
+}
+
 // Mkdirat makes a directory.
 func (b *Builder) Mkdirat(dir Arg, name string, mode uint32) Op {
 	return b.Syscall(unix.SYS_MKDIRAT, dir, b.String(name), Mode(mode))

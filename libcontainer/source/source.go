@@ -135,6 +135,22 @@ func (n Namespace) Open() (int, error) {
 	return -1, err
 }
 
+// Held is something that is open already. The descriptor stays with its owner; the
+// program gets a copy.
+type Held struct {
+	What string
+	FD   int
+}
+
+// Open makes the copy.
+func (h Held) Open() (int, error) {
+	fd, err := unix.FcntlInt(uintptr(h.FD), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("%s: %w", h.What, os.NewSyscallError("fcntl", err))
+	}
+	return fd, nil
+}
+
 // Describe says for people what a source is.
 func Describe(s Source) string {
 	switch s := s.(type) {
@@ -146,6 +162,8 @@ func Describe(s Source) string {
 		return fmt.Sprintf("%s of %s", kind, s.Path)
 	case Dir:
 		return "directory " + s.Path
+	case Held:
+		return s.What
 	case Namespace:
 		return fmt.Sprintf("%s namespace %s", s.Name, s.Path)
 	}

@@ -64,8 +64,10 @@ type Record struct {
 	StartTime uint64 `json:"startTime"`
 	// PrivatePid tells that the container has a pid namespace of its own, so that
 	// the death of the init is the death of all.
-	PrivatePid bool         `json:"privatePid"`
-	Cgroup     cgroup.Saved `json:"cgroup"`
+	PrivatePid bool `json:"privatePid"`
+	// NoNewKeyring tells that the container has the session keyring of its creator.
+	NoNewKeyring bool         `json:"noNewKeyring,omitempty"`
+	Cgroup       cgroup.Saved `json:"cgroup"`
 	// Steps are the ops of the init program behind the gate, so that start can
 	// say what failed.
 	Steps []Step `json:"steps,omitempty"`

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/urfave/cli/v2"
+
+	"coracle/libcontainer"
+	"coracle/libcontainer/jsonpos"
+)
+
+var execCommand = &cli.Command{
+	Name:      "exec",
+	Usage:     "run another process in a container",
+	ArgsUsage: "ID COMMAND [ARG...]",
+	Description: "The process has the user, environment, capabilities and limits of the container's first\n" +
+		"one, unless options or --process say otherwise. The exit status is that of the process,\n128 plus the number of the signal when a signal ended it, and 255 when exec itself fails.",
+	Flags: []cli.Flag{
+		&cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "read the process from the JSON in `FILE`"},
+		&cli.StringFlag{Name: "cwd", Usage: "working directory `DIR`"},
+		&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "add the variable `NAME=VALUE`"},
+		&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "run as `UID[:GID]`, numbers"},
+		&cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "additional group `GID`"},
+		&cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "add the capability `CAP`"},
+		&cli.BoolFlag{Name: "no-new-privs", Usage: "set no_new_privs"},
+		&cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give the process a terminal"},
+		&cli.StringFlag{Name: "console-socket", Usage: "send the terminal to the socket `PATH`"},
+		&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when the process has been executed"},
+		&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`"},
+		&cli.IntFlag{Name: "preserve-fds", Usage: "pass on `N` more file descriptors, from 3 on"},
+		&cli.BoolFlag{Name: "ignore-paused", Usage: "run in a paused container too"},
+		&cli.StringFlag{Name: "process-label", Usage: "SELinux `LABEL` of the process"},
+		&cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE` of the process"},
+	},
+	Action: func(c *cli.Context) error {
+		status, err := execute(c)
+		if err != nil {
+			return &execError{err}
+		}
+		if status != 0 {
+			return exitStatus(status)
+		}
+		return nil
+	},
+}
+
+// execError is a failure of exec itself. Its exit status has to differ from those
+// that processes usually have.
+type execError struct{ error }
+
+func (e *execError) Unwrap() error { return e.error }
+
+func execute(c *cli.Context) (status int, err error) {
+	if c.NArg() < 1 {
+		return 0, checkArgs(c, 1, 1)
+	}
+	rt, err := runtimeOf(c)
+	if err != nil {
+		return 0, err
+	}
+	container, err := rt.Load(c.Args().First())
+	if err != nil {
+		return 0, err
+	}
+	process, err := processOf(c, container)
+	if err != nil {
+		return 0, err
+	}
+	if !c.Bool("detach") {
+		debug.SetGCPercent(100) // this may take days
+	}
+	return container.Exec(libcontainer.ExecOptions{
+		Process:       process,
+		ConsoleSocket: c.String("console-socket"),
+		PidFile:       c.String("pid-file"),
+		PreserveFDs:   max(0, c.Int("preserve-fds")),
+		Detach:        c.Bool("detach"),
+		IgnorePaused:  c.Bool("ignore-paused"),
+	})
+}
+
+// processOf puts the process together: from a file, or from that of the container and
+// the options.
+func processOf(c *cli.Context, container *libcontainer.Container) (*specs.Process, error) {
+	if path := c.String("process"); path != "" {
+		if c.NArg() > 1 {
+			return nil, errors.New("exec: a command and --process exclude each other")
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("process: %w", err)
+		}
+		p := new(specs.Process)
+		if _, err := jsonpos.Unmarshal(raw, p); err != nil {
+			return nil, fmt.Errorf("process %s: %w", path, err)
+		}
+		if c.Bool("tty") {
+			p.Terminal = true
+		}
+		return p, nil
+	}
+	if c.NArg() < 2 {
+		return nil, errors.New("exec: no command is given, neither as arguments nor with --process")
+	}
+	p, err := container.ProcessTemplate()
+	if err != nil {
+		return nil, err
+	}
+	p.Args = c.Args().Slice()[1:]
+	p.Terminal = c.Bool("tty")
+	if d := c.String("cwd"); d != "" {
+		p.Cwd = d
+	}
+	p.Env = append(p.Env, c.StringSlice("env")...)
+	if c.IsSet("no-new-privs") {
+		p.NoNewPrivileges = c.Bool("no-new-privs")
+	}
+	if l := c.String("process-label"); l != "" {
+		p.SelinuxLabel = l
+	}
+	if a := c.String("apparmor"); a != "" {
+		p.ApparmorProfile = a
+	}
+	if u := c.String("user"); u != "" {
+		if p.User, err = parseUser(u); err != nil {
+			return nil, err
+		}
+	}
+	for _, g := range c.StringSlice("additional-gids") {
+		gid, err := parseID(g)
+		if err != nil {
+			return nil, fmt.Errorf("--additional-gids %q: %w", g, err)
+		}
+		p.User.AdditionalGids = append(p.User.AdditionalGids, gid)
+	}
+	if caps := c.StringSlice("cap"); len(caps) > 0 {
+		addCapabilities(p, caps)
+	}
+	return p, nil
+}
+
+// addCapabilities never adds to the inheritable and ambient sets: programs of other
+// users would get the capabilities by that (CVE-2022-29162).
+func addCapabilities(p *specs.Process, caps []string) {
+	sets := specs.LinuxCapabilities{}
+	if p.Capabilities != nil {
+		sets = *p.Capabilities
+	}
+	add := func(set []string) []string { return append(append([]string(nil), set...), caps...) }
+	sets.Bounding, sets.Effective, sets.Permitted = add(sets.Bounding), add(sets.Effective), add(sets.Permitted)
+	p.Capabilities = &sets
+}
+
+// parseUser reads UID or UID:GID. A name is never looked up: /etc/passwd belongs to
+// the image, which must not choose the user (CVE-2016-3697).
+func parseUser(s string) (specs.User, error) {
+	uid, gid, hasGroup := strings.Cut(s, ":")
+	var user specs.User
+	var err error
+	if user.UID, err = parseID(uid); err == nil && hasGroup {
+		user.GID, err = parseID(gid)
+	}
+	if err != nil {
+		return specs.User{}, fmt.Errorf("--user %q: %w", s, err)
+	}
+	return user, nil
+}
+
+// parseID reads a user or group id exactly.
+func parseID(s string) (uint32, error) {
+	id, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || id == 1<<32-1 || strconv.FormatUint(id, 10) != s {
+		return 0, fmt.Errorf("%q is not a number from 0 to %d", s, uint32(1<<32-2))
+	}
+	return uint32(id), nil
+}

@@ -1,0 +1,221 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/compile"
+	"coracle/libcontainer/launch"
+	"coracle/libcontainer/state"
+)
+
+// ExecOptions are the choices of exec.
+type ExecOptions struct {
+	// Process is what to run. [Container.ProcessTemplate] is a good start.
+	Process *specs.Process
+	// ConsoleSocket, PidFile, PreserveFDs, Stdin, Stdout and Stderr are as in
+	// [CreateOptions].
+	ConsoleSocket         string
+	PidFile               string
+	PreserveFDs           int
+	Stdin, Stdout, Stderr *os.File
+	// Detach returns when the process has been executed.
+	Detach bool
+	// IgnorePaused runs the process in a paused container, where it waits until the
+	// container is resumed.
+	IgnorePaused bool
+}
+
+// ProcessTemplate is the process of the container's configuration, without its
+// command and terminal: further processes have its user, environment, capabilities and
+// limits unless something else is asked for.
+func (c *Container) ProcessTemplate() (*specs.Process, error) {
+	spec, err := c.spec()
+	if err != nil {
+		return nil, err
+	}
+	if spec.Process == nil {
+		return &specs.Process{Cwd: "/"}, nil
+	}
+	p := *spec.Process
+	p.Args, p.Terminal, p.ConsoleSize = nil, false, nil
+	return &p, nil
+}
+
+// spec is the configuration that the container was created from.
+func (c *Container) spec() (*specs.Spec, error) {
+	dir, err := c.runtime.root().Open(c.id)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	raw, err := dir.Config()
+	if err != nil {
+		return nil, err
+	}
+	spec, _, err := bundle.Decode(raw)
+	return spec, err
+}
+
+// Exec runs another process in a container. In the foreground it returns the exit
+// status of the process, 128 plus the number of the signal for one that a signal
+// ended, passes signals on to it and connects a terminal, like [Runtime.Run].
+func (c *Container) Exec(o ExecOptions) (status int, err error) {
+	problems, warnings := bundle.ValidateProcess(o.Process)
+	for _, w := range warnings {
+		c.runtime.warn("%v", w)
+	}
+	if len(problems) > 0 {
+		return 0, fmt.Errorf("exec: %s: %s", problems[0].Pointer, problems[0].Text)
+	}
+	switch {
+	case o.Process.Terminal && o.Detach && o.ConsoleSocket == "":
+		return 0, errors.New("cannot allocate tty if coracle will detach without setting console socket")
+	case o.ConsoleSocket != "" && (!o.Process.Terminal || !o.Detach):
+		return 0, errors.New("cannot use console socket if coracle will not detach or allocate tty")
+	}
+	x := &execution{container: c, options: o}
+	if o.Detach {
+		err := x.start()
+		x.close()
+		return 0, err
+	}
+	f, err := newForeground(c.runtime, c.id)
+	if err != nil {
+		return 0, err
+	}
+	defer f.close()
+	x.foreground = f
+	err = x.start()
+	defer x.close()
+	if err == nil {
+		err = f.attach()
+	}
+	if err != nil {
+		return 0, err
+	}
+	return f.wait(x.init.Pid, x.init.Pidfd), nil
+}
+
+// execution is a process on its way into a container.
+type execution struct {
+	container  *Container
+	options    ExecOptions
+	foreground *foreground // nil when detached
+	init       *launch.Init
+	files      hostFiles
+}
+
+func (x *execution) close() {
+	x.files.close()
+	if x.init != nil {
+		x.init.Close()
+	}
+}
+
+// start returns when the process has been executed.
+func (x *execution) start() error {
+	c := x.container
+	record, err := c.reload()
+	if err != nil {
+		return err
+	}
+	pidfd, root, err := x.openContainer(record)
+	if err != nil {
+		return err
+	}
+	spec, err := c.spec()
+	if err != nil {
+		return err
+	}
+	spec.Process = x.options.Process
+	group := cgroup.Load(record.Cgroup)
+	preserved := openDescriptors(x.options.PreserveFDs)
+	h := host(nil, false)
+	h.CgroupJoin = group.JoinFiles()
+	out, err := compile.Exec(compile.ExecInput{
+		Spec: spec, ID: c.id, Host: h, NoNewKeyring: record.NoNewKeyring, Preserved: preserved, Pidfd: pidfd, Root: root,
+	})
+	if err != nil {
+		return err
+	}
+	for _, w := range out.Warnings {
+		c.runtime.warn("%s", w)
+	}
+	defer c.runtime.holdThread()()
+	if err := x.launch(out, preserved, group.BirthDir()); err != nil {
+		return err
+	}
+	s := setup{init: x.init, process: spec.Process, forks: out.Forks, trace: c.runtime.trace}
+	err = s.follow(compile.DoneStarted)
+	if err == nil {
+		err = x.init.Executed()
+	}
+	if err == nil && x.options.PidFile != "" {
+		err = writePidFile(x.options.PidFile, x.init.Pid)
+	}
+	x.init.CloseSocket()
+	if err != nil {
+		x.init.Kill()
+		return err
+	}
+	c.runtime.trace("process executed")
+	return nil
+}
+
+// openContainer pins the container: its first process and that one's root directory.
+func (x *execution) openContainer(record *state.Record) (pidfd, root int, err error) {
+	c := x.container
+	s, err := c.State()
+	if err != nil {
+		return -1, -1, err
+	}
+	switch {
+	case s.Status == specs.StateStopped:
+		return -1, -1, fmt.Errorf("cannot exec in a stopped container: %w", ErrNotRunning)
+	case s.Status == StatusPaused && !x.options.IgnorePaused:
+		return -1, -1, errors.New("cannot exec in a paused container (use --ignore-paused to override)")
+	case s.Status == specs.StateCreating:
+		return -1, -1, errors.New("cannot exec in a container that is being created")
+	}
+	if pidfd, err = record.OpenInit(); err != nil {
+		return -1, -1, c.notRunning(err)
+	}
+	x.files.keep(pidfd)
+	if root, err = x.files.open(fmt.Sprintf("/proc/%d/root", record.Pid), unix.O_PATH|unix.O_DIRECTORY, "root of the container"); err != nil {
+		return -1, -1, err
+	}
+	// Was it the same process when the path was looked up?
+	if alive, err := record.Alive(); err != nil || !alive {
+		return -1, -1, c.notRunning(err)
+	}
+	return pidfd, root, nil
+}
+
+func (x *execution) launch(out *compile.Output, preserved []bool, birth string) error {
+	terminal := -1
+	var slow func() int
+	var inProcess func() (*os.File, error)
+	if x.foreground != nil {
+		slow, inProcess = x.foreground.slow, x.foreground.consoleSocket
+	}
+	var err error
+	if out.Console >= 0 {
+		if terminal, err = x.files.consoleSocket(x.options.ConsoleSocket, inProcess); err != nil {
+			return err
+		}
+	}
+	streams := stdio{x.options.Stdin, x.options.Stdout, x.options.Stderr}
+	files, err := x.files.layout(out, preserved, streams, terminal, -1)
+	if err != nil {
+		return err
+	}
+	x.init, err = x.container.runtime.launch(&x.files, out, files, birth, slow)
+	return err
+}

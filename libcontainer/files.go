@@ -1,0 +1,165 @@
+package libcontainer
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/compile"
+	"coracle/libcontainer/state"
+)
+
+// hostFiles are the descriptors that this process opens for an init.
+type hostFiles struct{ fds []int }
+
+// close closes them here. The init has its own copies; if they stayed open, nobody
+// would see the end of a stream or of the gate.
+func (h *hostFiles) close() {
+	for _, fd := range h.fds {
+		unix.Close(fd)
+	}
+	h.fds = nil
+}
+
+// keep makes a descriptor one of the files.
+func (h *hostFiles) keep(fd int) int {
+	h.fds = append(h.fds, fd)
+	return fd
+}
+
+func (h *hostFiles) open(path string, flags int, what string) (int, error) {
+	fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("%s: %w", what, &os.PathError{Op: "open", Path: path, Err: err})
+	}
+	return h.keep(fd), nil
+}
+
+// stdio are the standard streams of a process; nil stands for those of the caller.
+type stdio [3]*os.File
+
+// layout lays out the descriptors of an init as its program expects them. The socket
+// of the terminal and the gate are -1 when there is none.
+func (h *hostFiles) layout(out *compile.Output, preserved []bool, streams stdio, terminal, gate int) ([]int, error) {
+	files := make([]int, out.SourceFD, out.SourceFD+len(out.Sources))
+	null, err := h.open("/dev/null", unix.O_RDWR, "standard streams")
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range streams {
+		switch {
+		case out.Console >= 0:
+			// The streams of the runtime must not be kept open by a process that has
+			// a terminal of its own.
+			files[i] = null
+		case f != nil:
+			files[i] = int(f.Fd())
+		default:
+			files[i] = i
+		}
+	}
+	for i, open := range preserved {
+		files[3+i] = 3 + i
+		if !open {
+			files[3+i] = null // a placeholder that the program closes
+		}
+	}
+	if out.Gate >= 0 {
+		files[out.Gate] = gate
+	}
+	if out.Console >= 0 {
+		files[out.Console] = terminal
+	}
+	for _, s := range out.Sources {
+		fd, err := s.Open()
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, h.keep(fd))
+	}
+	return files, nil
+}
+
+// listen makes the gate of a container.
+func (h *hostFiles) listen(dir *state.Dir) (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("gate: %w", os.NewSyscallError("socket", err))
+	}
+	h.keep(fd)
+	if err := unix.Bind(fd, gateAddress(dir)); err != nil {
+		return -1, fmt.Errorf("gate: %w", os.NewSyscallError("bind", err))
+	}
+	if err := unix.Listen(fd, 1); err != nil {
+		return -1, fmt.Errorf("gate: %w", os.NewSyscallError("listen", err))
+	}
+	return fd, nil
+}
+
+// gateAddress names the gate by the descriptor of its directory: the path of a
+// state root may be longer than a socket address can be.
+func gateAddress(dir *state.Dir) *unix.SockaddrUnix {
+	return &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", dir.FD(), state.GateName)}
+}
+
+// consoleSocket connects to the receiver of a terminal: a socket at a path or, in the
+// foreground, one that inProcess makes.
+func (h *hostFiles) consoleSocket(path string, inProcess func() (*os.File, error)) (int, error) {
+	if inProcess != nil {
+		f, err := inProcess()
+		if err != nil {
+			return -1, fmt.Errorf("console socket: %w", err)
+		}
+		defer f.Close()
+		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return -1, fmt.Errorf("console socket: %w", os.NewSyscallError("fcntl", err))
+		}
+		return h.keep(fd), nil
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("console socket: %w", os.NewSyscallError("socket", err))
+	}
+	h.keep(fd)
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		return -1, fmt.Errorf("console socket %s: %w", path, os.NewSyscallError("connect", err))
+	}
+	return fd, nil
+}
+
+// openDescriptors looks which of the descriptors from 3 on are open. Descriptors
+// of the runtime itself, which are all closed on exec, do not count.
+func openDescriptors(count int) []bool {
+	open := make([]bool, count)
+	for i := range open {
+		flags, err := unix.FcntlInt(uintptr(3+i), unix.F_GETFD, 0)
+		open[i] = err == nil && flags&unix.FD_CLOEXEC == 0
+	}
+	return open
+}
+
+// writePidFile replaces a file by one with the pid. Engines read it without
+// trimming, and may look at any moment.
+func writePidFile(path string, pid int) error {
+	temporary := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d", filepath.Base(path), os.Getpid()))
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return fmt.Errorf("pid file: %w", err)
+	}
+	_, err = f.WriteString(strconv.Itoa(pid))
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
+		_ = os.Remove(temporary)
+		return fmt.Errorf("pid file: %w", err)
+	}
+	return nil
+}

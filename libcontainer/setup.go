@@ -1,0 +1,150 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/compile"
+	"coracle/libcontainer/launch"
+	"coracle/libcontainer/program"
+)
+
+// holdThread makes sure that this thread lives until the returned function is called:
+// an init dies with the thread that made it, until it is on its own.
+func (r *Runtime) holdThread() (release func()) {
+	if r.Exclusive {
+		return func() {}
+	}
+	runtime.LockOSThread()
+	return runtime.UnlockOSThread
+}
+
+// launch starts a program with its files, in the cgroup of the unified hierarchy that
+// birth names.
+func (r *Runtime) launch(h *hostFiles, out *compile.Output, files []int, birth string, slow func() int) (*launch.Init, error) {
+	command := launch.Command{
+		Program: out.Program, CloneFlags: out.CloneFlags, Files: files,
+		Socket: out.Socket, Image: out.Image, CgroupFD: -1, Slow: slow,
+	}
+	if birth != "" {
+		var err error
+		if command.CgroupFD, err = h.open(birth, unix.O_PATH|unix.O_DIRECTORY, "cgroup"); err != nil {
+			return nil, err
+		}
+	}
+	init, err := launch.Start(command)
+	h.close()
+	return init, err
+}
+
+// setup is the conversation with an init until it has built what it is for.
+type setup struct {
+	init *launch.Init
+	// process is what the init becomes; nil when the container has none.
+	process *specs.Process
+	// forks tells that the init goes on in a child.
+	forks bool
+	// adopt is called once, when the final process is known. It may be nil.
+	adopt   func() error
+	adopted bool
+	trace   func(string)
+}
+
+// follow serves the sync points of the init until it has completed the given stage.
+func (s *setup) follow(stage uint32) error {
+	for {
+		e, err := s.init.Receive()
+		if err != nil {
+			return err
+		}
+		done := e.Kind == program.KindDone && e.A == stage && !s.forks
+		if done {
+			err = s.adoptOnce()
+		} else {
+			err = s.serve(&e)
+		}
+		if e.FD >= 0 {
+			unix.Close(e.FD)
+		}
+		if err != nil || done {
+			return err
+		}
+	}
+}
+
+func (s *setup) serve(e *launch.Event) error {
+	acknowledge := func() error { return s.init.Answer(make([]byte, program.MessageSize)) }
+	switch {
+	case e.Kind == program.KindValue && e.A == compile.ValuePid && s.forks && e.FD >= 0:
+		return s.forked(e)
+	case e.Kind == program.KindSync && e.A == compile.SyncPid:
+		// The pid comes from the parent of the process that asks, so it may come
+		// later than the question.
+		for s.forks {
+			v, err := s.init.Receive()
+			if err != nil {
+				return err
+			}
+			if v.Kind != program.KindValue || v.A != compile.ValuePid || v.FD < 0 {
+				return errors.New("the init process did not send its pid")
+			}
+			if err := s.forked(&v); err != nil {
+				return err
+			}
+		}
+		return acknowledge()
+	case e.Kind == program.KindSync && e.A == compile.SyncCgroup:
+		// They are there: they were made while the init came here.
+		if err := acknowledge(); err != nil || s.forks {
+			return err
+		}
+		return s.adoptOnce()
+	case e.Kind == program.KindSync && e.A == compile.SyncReady && !s.forks && s.process != nil:
+		if err := s.adoptOnce(); err != nil {
+			return err
+		}
+		s.trace("container built")
+		return s.ready(e.FD)
+	}
+	return fmt.Errorf("the init process sent an unexpected message %+v", e.Message)
+}
+
+// forked follows the init into its child.
+func (s *setup) forked(e *launch.Event) error {
+	s.init.Fork(int(e.B), e.FD)
+	e.FD, s.forks = -1, false
+	return s.adoptOnce()
+}
+
+// adoptOnce does to the final process what it could not do itself.
+func (s *setup) adoptOnce() error {
+	if s.adopted {
+		return nil
+	}
+	s.adopted = true
+	if s.adopt != nil {
+		if err := s.adopt(); err != nil {
+			return err
+		}
+	}
+	if s.process != nil && s.process.OOMScoreAdj != nil {
+		return setOOMScoreAdj(s.init.Pid, *s.process.OOMScoreAdj)
+	}
+	return nil
+}
+
+// ready does what has to be done while the process still has its privileges.
+func (s *setup) ready(passwd int) error {
+	if err := setRlimits(s.init.Pid, s.process.Rlimits); err != nil {
+		return err
+	}
+	answer := []byte("HOME=" + homeOf(passwd, s.process.User.UID) + "\x00")
+	if len(answer) > compile.HomeSize {
+		return errors.New("the home directory in /etc/passwd of the container has a name that is too long")
+	}
+	return s.init.Answer(answer)
+}
