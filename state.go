@@ -1,10 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"io"
 
 	"github.com/urfave/cli/v2"
+
+	"coracle/libcontainer/jsonpos"
 )
 
 var stateCommand = &cli.Command{
@@ -27,10 +28,6 @@ var stateCommand = &cli.Command{
 
 // writeJSON prints a value for programs and people.
 func writeJSON(w io.Writer, v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(data, '\n'))
+	_, err := w.Write(append(jsonpos.Marshal(v, "  "), '\n'))
 	return err
 }

@@ -80,6 +80,9 @@ func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
 		ID: id, Bundle: b.Path, Rootfs: b.Rootfs, Created: time.Now().UTC().Format(time.RFC3339Nano), Owner: os.Getuid(),
 		Annotations: b.Spec.Annotations, PrivatePid: privatePid(b.Spec), NoNewKeyring: o.NoNewKeyring, Cgroup: group.Saved(),
 	}
+	if h := b.Spec.Hooks; h != nil {
+		n.record.StartHooks, n.record.Poststop = len(h.StartContainer)+len(h.Poststart) > 0, len(h.Poststop) > 0
+	}
 	if err := n.create(); err != nil {
 		n.undo()
 		return nil, err
@@ -115,6 +118,7 @@ type creation struct {
 	record  *state.Record
 	init    *launch.Init
 	files   hostFiles
+	hooked  bool // whether hooks have run
 }
 
 func (n *creation) create() error {
@@ -156,7 +160,7 @@ func (n *creation) create() error {
 	if err := n.dir.SaveConfig(n.bundle.Raw); err != nil {
 		return err
 	}
-	s := setup{init: n.init, process: n.bundle.Spec.Process, forks: out.Forks, adopt: n.adopt, trace: n.runtime.trace}
+	s := setup{init: n.init, process: n.bundle.Spec.Process, forks: out.Forks, adopt: n.adopt, hooks: n.hooks, trace: n.runtime.trace}
 	if err := s.follow(compile.DoneCreated); err != nil {
 		return err
 	}
@@ -206,7 +210,23 @@ func (n *creation) adopt() error {
 	return n.dir.Save(n.record)
 }
 
-// undo removes every trace.
+// hooks runs the hooks that come before the pivot.
+func (n *creation) hooks() error {
+	n.hooked = true
+	hooks := n.bundle.Spec.Hooks
+	h := hookRunner{runtime: n.runtime, spec: n.bundle.Spec, record: n.record, pidfd: n.init.Pidfd, root: -1}
+	//lint:ignore SA1019 deprecated is not gone: engines still use prestart
+	if err := h.run("prestart", hooks.Prestart, inRuntime, specs.StateCreating); err != nil {
+		return err
+	}
+	if err := h.run("createRuntime", hooks.CreateRuntime, inRuntime, specs.StateCreating); err != nil {
+		return err
+	}
+	return h.run("createContainer", hooks.CreateContainer, inNamespaces, specs.StateCreating)
+}
+
+// undo removes every trace. When it was after the first hooks, the poststop hooks run
+// too (runtime.md#lifecycle, steps 3 to 5, 12 and 13).
 func (n *creation) undo() {
 	if n.init != nil {
 		n.init.Kill()
@@ -221,6 +241,18 @@ func (n *creation) undo() {
 	if err := n.dir.Remove(); err != nil {
 		n.runtime.warn("%v", err)
 	}
+	if n.hooked {
+		n.runtime.afterStop(n.bundle.Spec, n.record)
+	}
+}
+
+// afterStop runs the poststop hooks. Their failures do not count (runtime.md#lifecycle).
+func (r *Runtime) afterStop(spec *specs.Spec, record *state.Record) {
+	if spec == nil || spec.Hooks == nil || len(spec.Hooks.Poststop) == 0 {
+		return
+	}
+	h := hookRunner{runtime: r, spec: spec, record: record, pidfd: -1, root: -1}
+	h.runAll("poststop", spec.Hooks.Poststop, specs.StateStopped)
 }
 
 // stepsAfterGate describes the ops that run after create has returned.

@@ -55,12 +55,7 @@ func (c *Container) spec() (*specs.Spec, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	raw, err := dir.Config()
-	if err != nil {
-		return nil, err
-	}
-	spec, _, err := bundle.Decode(raw)
-	return spec, err
+	return specOf(dir)
 }
 
 // Exec runs another process in a container. In the foreground it returns the exit

@@ -44,28 +44,33 @@ type stdio [3]*os.File
 // layout lays out the descriptors of an init as its program expects them. The socket
 // of the terminal and the gate are -1 when there is none.
 func (h *hostFiles) layout(out *compile.Output, preserved []bool, streams stdio, terminal, gate int) ([]int, error) {
-	files := make([]int, out.SourceFD, out.SourceFD+len(out.Sources))
 	null, err := h.open("/dev/null", unix.O_RDWR, "standard streams")
 	if err != nil {
 		return nil, err
 	}
+	inherited := make([]int, 3, 3+len(preserved))
 	for i, f := range streams {
 		switch {
 		case out.Console >= 0:
 			// The streams of the runtime must not be kept open by a process that has
 			// a terminal of its own.
-			files[i] = null
+			inherited[i] = null
 		case f != nil:
-			files[i] = int(f.Fd())
+			inherited[i] = int(f.Fd())
 		default:
-			files[i] = i
+			inherited[i] = i
 		}
 	}
 	for i, open := range preserved {
-		files[3+i] = 3 + i
+		fd := 3 + i
 		if !open {
-			files[3+i] = null // a placeholder that the program closes
+			fd = null // a placeholder that the program closes
 		}
+		inherited = append(inherited, fd)
+	}
+	files, err := h.table(out, inherited)
+	if err != nil {
+		return nil, err
 	}
 	if out.Gate >= 0 {
 		files[out.Gate] = gate
@@ -73,6 +78,13 @@ func (h *hostFiles) layout(out *compile.Output, preserved []bool, streams stdio,
 	if out.Console >= 0 {
 		files[out.Console] = terminal
 	}
+	return files, nil
+}
+
+// table opens the sources of a program and puts them behind what it inherits.
+func (h *hostFiles) table(out *compile.Output, inherited []int) ([]int, error) {
+	files := make([]int, out.SourceFD, out.SourceFD+len(out.Sources))
+	copy(files, inherited)
 	for _, s := range out.Sources {
 		fd, err := s.Open()
 		if err != nil {

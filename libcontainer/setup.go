@@ -51,7 +51,9 @@ type setup struct {
 	// adopt is called once, when the final process is known. It may be nil.
 	adopt   func() error
 	adopted bool
-	trace   func(string)
+	// hooks runs the hooks before the pivot; nil when there are none.
+	hooks func() error
+	trace func(string)
 }
 
 // follow serves the sync points of the init until it has completed the given stage.
@@ -103,6 +105,15 @@ func (s *setup) serve(e *launch.Event) error {
 			return err
 		}
 		return s.adoptOnce()
+	case e.Kind == program.KindSync && e.A == compile.SyncHooks && !s.forks && s.hooks != nil:
+		if err := s.adoptOnce(); err != nil {
+			return err
+		}
+		if err := s.hooks(); err != nil {
+			return err
+		}
+		s.trace("hooks run")
+		return acknowledge()
 	case e.Kind == program.KindSync && e.A == compile.SyncReady && !s.forks && s.process != nil:
 		if err := s.adoptOnce(); err != nil {
 			return err

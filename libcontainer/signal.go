@@ -88,15 +88,25 @@ func (c *Container) Delete() error {
 	if s != specs.StateStopped {
 		return fmt.Errorf("cannot delete container %q that is not stopped: it is %s (--force kills it first)", c.id, s)
 	}
-	return destroy(dir, record)
+	return c.runtime.destroy(dir, record)
 }
 
 // destroy removes what a container without its init has.
-func destroy(dir *state.Dir, record *state.Record) error {
+func (r *Runtime) destroy(dir *state.Dir, record *state.Record) error {
 	if err := cgroup.Load(record.Cgroup).Destroy(); err != nil {
 		return fmt.Errorf("container %q: %w", dir.ID, err)
 	}
-	return dir.Remove()
+	var spec *specs.Spec
+	if record.Poststop {
+		// "after the container is deleted": when nothing else is left, the
+		// configuration is not either.
+		spec, _ = specOf(dir)
+	}
+	if err := dir.Remove(); err != nil {
+		return err
+	}
+	r.afterStop(spec, record)
+	return nil
 }
 
 // killTimeout is how long, in milliseconds, a process may take to die from SIGKILL.
@@ -129,7 +139,7 @@ func (r *Runtime) ForceDelete(id string) error {
 	if err := killInit(record); err != nil {
 		return fmt.Errorf("container %q: %w", id, err)
 	}
-	return destroy(dir, record)
+	return r.destroy(dir, record)
 }
 
 // interruptOthers gets the lock of a container from a create or start that is at

@@ -49,16 +49,63 @@ func (c *Container) Start() error {
 		return fmt.Errorf("cannot start container %q: %w", c.id, err)
 	}
 	defer unix.Close(pidfd)
-	if err := openGate(dir, record, pidfd); err != nil {
+	h, err := c.startHooks(dir, pidfd)
+	if err != nil {
 		return err
 	}
-	dir.RemoveGate()
-	c.runtime.trace("process started")
-	return nil
+	if h != nil {
+		defer unix.Close(h.root)
+	}
+	err = openGate(dir, record, pidfd, h)
+	if err == nil {
+		dir.RemoveGate()
+		c.runtime.trace("process started")
+		if h != nil {
+			err = h.asHookError(h.run("poststart", h.spec.Hooks.Poststart, inRuntime, specs.StateRunning))
+		}
+	}
+	var failed *hookError
+	if errors.As(err, &failed) {
+		// The container is stopped and destroyed (runtime.md#lifecycle, steps 7, 9, 12).
+		if killErr := killInit(record); killErr != nil {
+			c.runtime.warn("%v", killErr)
+		} else if destroyErr := c.runtime.destroy(dir, record); destroyErr != nil {
+			c.runtime.warn("%v", destroyErr)
+		}
+	}
+	return err
+}
+
+// hookError is the failure of a hook.
+type hookError struct{ error }
+
+func (e *hookError) Unwrap() error { return e.error }
+
+func (h *hookRunner) asHookError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &hookError{err}
+}
+
+// startHooks prepares for the hooks of start; nil when there are none.
+func (c *Container) startHooks(dir *state.Dir, pidfd int) (*hookRunner, error) {
+	if !c.record.StartHooks {
+		return nil, nil
+	}
+	spec, err := specOf(dir)
+	if err != nil {
+		return nil, err
+	}
+	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", c.record.Pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("root of container %q: %w", c.id, err)
+	}
+	return &hookRunner{runtime: c.runtime, spec: spec, record: c.record, pidfd: pidfd, root: root}, nil
 }
 
 // openGate connects to the init and listens until execve closes the connection.
-func openGate(dir *state.Dir, record *state.Record, pidfd int) error {
+func openGate(dir *state.Dir, record *state.Record, pidfd int, h *hookRunner) error {
 	conn, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("start: %w", os.NewSyscallError("socket", err))
@@ -88,6 +135,13 @@ func openGate(dir *state.Dir, record *state.Record, pidfd int) error {
 		}
 		m, ok := program.DecodeMessage(buf[:n])
 		switch {
+		case ok && m.Kind == program.KindSync && m.A == compile.SyncStart && h != nil:
+			if err := h.run("startContainer", h.spec.Hooks.StartContainer, inContainer, specs.StateCreated); err != nil {
+				return h.asHookError(err)
+			}
+			if err := unix.Send(conn, make([]byte, program.MessageSize), unix.MSG_NOSIGNAL); err != nil {
+				return fmt.Errorf("start: %w", os.NewSyscallError("send", err))
+			}
 		case ok && m.Kind == program.KindDone && m.A == compile.DoneStarted:
 			started = true
 		case ok && m.Kind == program.KindError:
@@ -125,13 +179,19 @@ type startError struct {
 func (e *startError) Error() string { return e.text }
 func (e *startError) Unwrap() error { return e.errno }
 
-// commandOf is the first word of the command.
-func commandOf(dir *state.Dir) string {
+// specOf is the configuration that a container was created from.
+func specOf(dir *state.Dir) (*specs.Spec, error) {
 	raw, err := dir.Config()
 	if err != nil {
-		return "?"
+		return nil, err
 	}
 	spec, _, err := bundle.Decode(raw)
+	return spec, err
+}
+
+// commandOf is the first word of the command.
+func commandOf(dir *state.Dir) string {
+	spec, err := specOf(dir)
 	if err != nil || spec.Process == nil || len(spec.Process.Args) == 0 {
 		return "?"
 	}

@@ -12,9 +12,6 @@ func (v *validator) unsupported() {
 			v.bad(pointer, "is not supported by this version of coracle")
 		}
 	}
-	//lint:ignore SA1019 deprecated is not gone: engines still use prestart
-	check(s.Hooks != nil && (len(s.Hooks.Prestart)+len(s.Hooks.CreateRuntime)+len(s.Hooks.CreateContainer)+
-		len(s.Hooks.StartContainer)+len(s.Hooks.Poststart)+len(s.Hooks.Poststop) > 0), "hooks")
 	if p := s.Process; p != nil {
 		check(p.ApparmorProfile != "", "process.apparmorProfile")
 		check(p.SelinuxLabel != "", "process.selinuxLabel")

@@ -25,6 +25,7 @@ func Validate(s *specs.Spec) (problems, warnings []Problem) {
 	if s.Process != nil {
 		v.process(s.Process)
 	}
+	v.hooks()
 	if s.Linux != nil {
 		v.devices()
 		v.paths("linux.maskedPaths", s.Linux.MaskedPaths)
@@ -269,6 +270,37 @@ func (v *validator) process(p *specs.Process) {
 	}
 	if c := p.ConsoleSize; c != nil && (c.Height > 65535 || c.Width > 65535) {
 		v.bad("process.consoleSize", "%d×%d is larger than a terminal can be", c.Width, c.Height)
+	}
+}
+
+// hooks checks what can be known of hooks without running them: some of their paths
+// mean something only in the container.
+func (v *validator) hooks() {
+	h := v.spec.Hooks
+	if h == nil {
+		return
+	}
+	for _, kind := range []struct {
+		name  string
+		hooks []specs.Hook
+	}{
+		//lint:ignore SA1019 deprecated is not gone: engines still use prestart
+		{"prestart", h.Prestart},
+		{"createRuntime", h.CreateRuntime}, {"createContainer", h.CreateContainer}, {"startContainer", h.StartContainer},
+		{"poststart", h.Poststart}, {"poststop", h.Poststop},
+	} {
+		for i, hook := range kind.hooks {
+			p := fmt.Sprintf("hooks.%s[%d]", kind.name, i)
+			if !path.IsAbs(hook.Path) {
+				v.bad(p+".path", "%q is not absolute", hook.Path)
+			}
+			if t := hook.Timeout; t != nil && *t <= 0 {
+				v.bad(p+".timeout", "%d is not a number of seconds greater than zero", *t)
+			}
+			if strings.ContainsRune(hook.Path+strings.Join(hook.Args, "")+strings.Join(hook.Env, ""), 0) {
+				v.bad(p, "has a NUL character in it")
+			}
+		}
 	}
 }
 

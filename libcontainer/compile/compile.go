@@ -42,6 +42,12 @@ const (
 	// its privileges. The message may carry a descriptor of /etc/passwd. The
 	// runtime sets the resource limits and answers with the home directory.
 	SyncReady
+	// SyncHooks waits until the prestart, createRuntime and createContainer hooks have
+	// run: the mounts are there, the root is not entered yet.
+	SyncHooks
+	// SyncStart waits, on the connection to start, until the startContainer hooks have
+	// run.
+	SyncStart
 )
 
 // The stages whose completion an init program announces.
@@ -159,7 +165,7 @@ func Init(in Input) (*Output, error) {
 	c := newCompiler(in, true)
 
 	c.begin()
-	c.joinNamespaces()
+	c.namespaces()
 	c.keyring()
 	c.network()
 	c.attachRoot()
@@ -169,6 +175,7 @@ func Init(in Input) (*Output, error) {
 	// of the set-up is charged to the container. After this point nothing needs
 	// the runtime's cgroup, and hooks may look for the container in its own.
 	c.joinCgroup()
+	c.runtimeHooks()
 	c.enterRoot()
 	c.makeCwd()
 	// The terminal comes from the container's own devpts, and /dev/console needs
@@ -279,15 +286,15 @@ func (c *compiler) begin() {
 
 // sync waits at a sync point until the runtime answers. The program ends when
 // the runtime has gone.
-func (c *compiler) sync(point uint32) {
-	c.Send(c.socket, program.Message{Kind: program.KindSync, A: point})
-	c.receive(c.reply, program.MessageSize)
+func (c *compiler) sync(sock program.Arg, point uint32) {
+	c.Send(sock, program.Message{Kind: program.KindSync, A: point})
+	c.receive(sock, c.reply, program.MessageSize)
 }
 
 // receive waits for an answer of the runtime.
-func (c *compiler) receive(buf program.Addr, size int) {
+func (c *compiler) receive(sock program.Arg, buf program.Addr, size int) {
 	answered := c.Label()
-	c.Recv(c.socket, buf, size).Into(c.got)
+	c.Recv(sock, buf, size).Into(c.got)
 	c.Check(c.got, ^uint32(0), 0, 0).Else(answered)
 	c.Exit(1)
 	c.Bind(answered)
@@ -305,7 +312,7 @@ func (c *compiler) joinCgroup() {
 	c.joined = true
 	if len(c.in.Host.CgroupJoin) > 0 {
 		c.note("linux.cgroupsPath", "wait for the cgroups", "")
-		c.sync(SyncCgroup)
+		c.sync(c.socket, SyncCgroup)
 	}
 	c.joinCgroupFiles()
 	if ns := bundle.Namespace(c.spec, specs.CgroupNamespace); ns != nil && ns.Path == "" {

@@ -61,9 +61,20 @@ func Exec(in ExecInput) (*Output, error) {
 func (c *compiler) joinContainer(in ExecInput) {
 	pidfd := c.source(source.Held{What: "first process of the container", FD: in.Pidfd})
 	c.root = c.source(source.Held{What: "root directory of the container", FD: in.Root})
+	c.joinNamespaces(pidfd, in.Spec)
+	// A container without pivot_root has another root than its mount namespace.
+	c.note("", "enter the root of the container", "")
+	c.Fchdir(c.root)
+	c.Chroot(".")
+}
+
+// joinNamespaces joins the namespaces of a running container by its first process.
+func (c *compiler) joinNamespaces(pidfd program.Arg, spec *specs.Spec) {
 	flags := uint64(0)
-	for _, ns := range in.Spec.Linux.Namespaces {
-		flags |= bundle.NamespaceFlag(ns.Type)
+	if spec.Linux != nil {
+		for _, ns := range spec.Linux.Namespaces {
+			flags |= bundle.NamespaceFlag(ns.Type)
+		}
 	}
 	gone := func(e syscall.Errno) string {
 		if e == unix.ESRCH || e == unix.ENOMEM {
@@ -80,10 +91,6 @@ func (c *compiler) joinContainer(in ExecInput) {
 		c.out.Forks = true
 		c.fork(gone)
 	}
-	// A container without pivot_root has another root than its mount namespace.
-	c.note("", "enter the root of the container", "")
-	c.Fchdir(c.root)
-	c.Chroot(".")
 }
 
 // finalExec becomes the process without waiting at a gate. The runtime hears of it by

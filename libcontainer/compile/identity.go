@@ -21,7 +21,7 @@ func (c *compiler) ready() {
 	if c.hasEnv("HOME") {
 		if len(p.Rlimits) > 0 {
 			c.note("process.rlimits", "set the resource limits", "")
-			c.sync(SyncReady)
+			c.sync(c.socket, SyncReady)
 		}
 		return
 	}
@@ -38,7 +38,7 @@ func (c *compiler) ready() {
 	c.Bind(noPasswd)
 	c.Send(c.socket, message)
 	c.Bind(wait)
-	c.receive(c.home, HomeSize)
+	c.receive(c.socket, c.home, HomeSize)
 }
 
 func (c *compiler) hasEnv(name string) bool {

@@ -12,9 +12,14 @@ import (
 	"coracle/libcontainer/source"
 )
 
-// joinNamespaces joins the namespaces that are given by path. The new ones are
-// made by the clone that launches the program, except the cgroup namespace.
-func (c *compiler) joinNamespaces() {
+// atClone are the namespaces that the launch makes: a process cannot move itself into
+// a new pid namespace, and a procfs can only be mounted where that belongs to the same
+// user namespace. The others are made by the program itself, at the same time as the
+// runtime makes the cgroups.
+const atClone = unix.CLONE_NEWPID | unix.CLONE_NEWUSER
+
+// namespaces makes the new namespaces and joins those that are given by path.
+func (c *compiler) namespaces() {
 	if c.spec.Linux == nil {
 		return
 	}
@@ -25,17 +30,25 @@ func (c *compiler) joinNamespaces() {
 		note program.Note
 	}
 	var joins []join
+	unshare := uint64(0)
 	for i, ns := range c.spec.Linux.Namespaces {
 		flag := bundle.NamespaceFlag(ns.Type)
 		if ns.Path == "" {
-			if ns.Type != specs.CgroupNamespace {
+			switch {
+			case flag&atClone != 0:
 				c.out.CloneFlags |= uintptr(flag)
+			case flag != unix.CLONE_NEWCGROUP: // see joinCgroup
+				unshare |= flag
 			}
 			continue
 		}
 		pointer := fmt.Sprintf("linux.namespaces[%d].path", i)
 		fd := c.source(source.Namespace{Pointer: pointer, Name: string(ns.Type), Path: ns.Path, Flag: flag})
 		joins = append(joins, join{ns, fd, flag, program.Note{What: "join the " + string(ns.Type) + " namespace", Object: ns.Path, Pointer: pointer}})
+	}
+	if unshare != 0 {
+		c.note("linux.namespaces", "make the other namespaces", "")
+		c.Unshare(unshare)
 	}
 	joinAll := func(want func(uint64) bool) {
 		for _, j := range joins {
@@ -76,7 +89,7 @@ func (c *compiler) fork(explain func(syscall.Errno) string) {
 	c.Bind(child)
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
 	c.Setsid()
-	c.sync(SyncPid)
+	c.sync(c.socket, SyncPid)
 }
 
 // network brings up the loopback device of a new network namespace.

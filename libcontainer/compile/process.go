@@ -110,6 +110,7 @@ func (c *compiler) exec() {
 	if p == nil {
 		return // start refuses to open the gate
 	}
+	c.startHooks()
 	// Nothing but the connection to start is left, and execve closes that: this
 	// is how start knows. The rest of the range is closed in any case.
 	c.note("", "close all descriptors but those of the process", "")

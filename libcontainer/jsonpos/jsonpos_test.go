@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -94,6 +95,45 @@ func TestUnknown(t *testing.T) {
 	if !reflect.DeepEqual(got, want) || v.Name != "" {
 		t.Errorf("got %q", got)
 	}
+}
+
+func TestMarshal(t *testing.T) {
+	n := int32(-3)
+	for _, v := range []any{
+		outer{embedded: embedded{7}, Name: "a\n\"\\\t\u00e9\U0001f600", ID: 1, Ok: true, List: []inner{{&n}, {}}, Map: map[string]string{"b": "1", "a": ""}, Deep: &inner{}},
+		&outer{}, []string{}, []string(nil), map[string]string{}, "\x00\x1f",
+		&specs.Spec{Version: "1", Process: &specs.Process{Args: []string{"a"}, User: specs.User{UID: 5}}, Linux: &specs.Linux{Sysctl: map[string]string{"x": "y"}}},
+	} {
+		for _, indent := range []string{"", "  "} {
+			want, err := json.Marshal(v)
+			if indent != "" {
+				want, err = json.MarshalIndent(v, "", indent)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := Marshal(v, indent); string(got) != string(want) {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		}
+	}
+}
+
+// FuzzMarshal: what is encoded is decoded again, here and by encoding/json.
+func FuzzMarshal(f *testing.F) {
+	f.Add("a\"\\\n", "k", uint32(1))
+	f.Fuzz(func(t *testing.T, s, k string, n uint32) {
+		s, k = strings.ToValidUTF8(s, "?"), strings.ToValidUTF8(k, "?")
+		in := outer{Name: s, ID: n, Map: map[string]string{k: s}}
+		data := Marshal(in, "")
+		var here, there outer
+		if _, err := Unmarshal(data, &here); err != nil || !reflect.DeepEqual(in, here) {
+			t.Errorf("%s: %+v, %v", data, here, err)
+		}
+		if err := json.Unmarshal(data, &there); err != nil || !reflect.DeepEqual(in, there) {
+			t.Errorf("%s: %+v, %v", data, there, err)
+		}
+	})
 }
 
 // FuzzUnmarshal compares with encoding/json on the type that matters.

@@ -27,6 +27,24 @@ func StartTime(pid int) (uint64, error) {
 	return parseStat(string(data))
 }
 
+// InnerPid is the pid of a process in its own pid namespace.
+func InnerPid(pid int) (int, error) {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return 0, ErrGone
+	}
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if list, ok := strings.CutPrefix(line, "NSpid:"); ok {
+			fields := strings.Fields(list)
+			return strconv.Atoi(fields[len(fields)-1])
+		}
+	}
+	return 0, fmt.Errorf("process %d has no NSpid in its status", pid)
+}
+
 // parseStat reads fields 3 and 22 of /proc/PID/stat. Field 2 is the name of the
 // program, which may hold anything; the last parenthesis ends it.
 func parseStat(stat string) (uint64, error) {

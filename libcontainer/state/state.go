@@ -9,7 +9,6 @@
 package state
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -66,8 +65,12 @@ type Record struct {
 	// the death of the init is the death of all.
 	PrivatePid bool `json:"privatePid"`
 	// NoNewKeyring tells that the container has the session keyring of its creator.
-	NoNewKeyring bool         `json:"noNewKeyring,omitempty"`
-	Cgroup       cgroup.Saved `json:"cgroup"`
+	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
+	// StartHooks tells that start has to run hooks.
+	StartHooks bool `json:"startHooks,omitempty"`
+	// Poststop tells that hooks have to run when the container is deleted.
+	Poststop bool         `json:"poststop,omitempty"`
+	Cgroup   cgroup.Saved `json:"cgroup"`
 	// Steps are the ops of the init program behind the gate, so that start can
 	// say what failed.
 	Steps []Step `json:"steps,omitempty"`
@@ -270,11 +273,7 @@ func (d *Dir) Load() (*Record, error) {
 // Save replaces the record.
 func (d *Dir) Save(r *Record) error {
 	r.Runtime = runtimeName
-	data, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("state of container %q: %w", d.ID, err)
-	}
-	return d.write(recordName, data)
+	return d.write(recordName, jsonpos.Marshal(r, ""))
 }
 
 // SaveConfig keeps a copy of the configuration: changes of the bundle after create

@@ -1,0 +1,258 @@
+package libcontainer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/compile"
+	"coracle/libcontainer/jsonpos"
+	"coracle/libcontainer/launch"
+	"coracle/libcontainer/state"
+)
+
+// hookRunner runs hooks of one container. A hook is a program of its own, like a
+// further process of the container: that is how it gets into the namespaces it
+// belongs to, and how it can be watched and ended.
+type hookRunner struct {
+	runtime *Runtime
+	spec    *specs.Spec
+	record  *state.Record
+	// pidfd and root are the first process of the container and its root directory,
+	// for hooks that run in the container's namespaces.
+	pidfd, root int
+}
+
+// place is where hooks of a kind run.
+type place int
+
+const (
+	inRuntime place = iota // in the namespaces of the runtime
+	// inNamespaces: in the container's namespaces, with paths of the runtime's.
+	inNamespaces
+	inContainer // in the container's namespaces, with paths of the container's
+)
+
+// run runs the hooks of a kind in order. The first that fails is the error.
+func (h *hookRunner) run(kind string, hooks []specs.Hook, where place, status specs.ContainerState) error {
+	for i, hook := range hooks {
+		if err := h.runOne(fmt.Sprintf("%s[%d]", kind, i), hook, where, status); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runAll runs the hooks of a kind in order, and warns of those that fail.
+func (h *hookRunner) runAll(kind string, hooks []specs.Hook, status specs.ContainerState) {
+	for i, hook := range hooks {
+		if err := h.runOne(fmt.Sprintf("%s[%d]", kind, i), hook, inRuntime, status); err != nil {
+			h.runtime.warn("%v", err)
+		}
+	}
+}
+
+func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status specs.ContainerState) error {
+	what := fmt.Sprintf("hook %q (hooks.%s)", hook.Path, name)
+	in := compile.HookInput{Hook: hook, Name: name, Spec: h.spec, Pidfd: -1, Root: -1}
+	pid := h.record.Pid
+	if where != inRuntime {
+		in.Pidfd = h.pidfd
+		var err error
+		if pid, err = state.InnerPid(pid); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	if where == inContainer {
+		in.Root = h.root
+	}
+	if status == specs.StateStopped {
+		pid = 0
+	}
+	out, err := compile.Hook(in)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	stdin := jsonpos.Marshal(&specs.State{
+		Version: specs.Version, ID: h.record.ID, Status: status, Pid: pid, Bundle: h.record.Bundle, Annotations: h.record.Annotations,
+	}, "")
+	p := &hookProcess{stdin: stdin}
+	defer p.close()
+	if err := p.start(h.runtime, out); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	timeout := time.Duration(0)
+	if hook.Timeout != nil {
+		timeout = time.Duration(*hook.Timeout) * time.Second
+	}
+	if err := p.wait(timeout); err != nil {
+		return fmt.Errorf("%s: %w%s", what, err, p.tail())
+	}
+	return nil
+}
+
+// maxHookOutput is how much of what a hook says is kept, in bytes: the end of it.
+const maxHookOutput = 4096
+
+// hookProcess is a hook that runs.
+type hookProcess struct {
+	init   *launch.Init
+	stdin  []byte // what is left to write
+	output []byte
+	// input and result are our ends of the pipes; -1 when closed.
+	input, result int
+}
+
+func (p *hookProcess) start(r *Runtime, out *compile.Output) error {
+	var in, res [2]int
+	p.input, p.result = -1, -1
+	if err := unix.Pipe2(in[:], unix.O_CLOEXEC); err != nil {
+		return os.NewSyscallError("pipe", err)
+	}
+	p.input = in[1]
+	defer unix.Close(in[0])
+	if err := unix.Pipe2(res[:], unix.O_CLOEXEC); err != nil {
+		return os.NewSyscallError("pipe", err)
+	}
+	p.result = res[0]
+	defer unix.Close(res[1])
+	for _, fd := range []int{p.input, p.result} {
+		if err := unix.SetNonblock(fd, true); err != nil {
+			return os.NewSyscallError("fcntl", err)
+		}
+	}
+	var files hostFiles
+	defer files.close()
+	table, err := files.table(out, []int{in[0], res[1], res[1]})
+	if err != nil {
+		return err
+	}
+	if p.init, err = r.launch(&files, out, table, "", nil); err != nil {
+		return err
+	}
+	s := setup{init: p.init, forks: out.Forks, trace: func(string) {}}
+	if err := s.follow(compile.DoneStarted); err != nil {
+		return err
+	}
+	return p.init.Executed()
+}
+
+// wait feeds the hook, listens to it and waits for its end, but no longer than the
+// timeout when that is not 0.
+func (p *hookProcess) wait(timeout time.Duration) error {
+	deadline := time.Now().Add(timeout)
+	for {
+		fds := []unix.PollFd{
+			{Fd: int32(p.init.Pidfd), Events: unix.POLLIN},
+			{Fd: int32(p.result), Events: unix.POLLIN},
+			{Fd: int32(p.input), Events: unix.POLLOUT},
+		}
+		wait := -1
+		if timeout > 0 {
+			wait = int(max(0, time.Until(deadline).Milliseconds()+1))
+		}
+		n, err := unix.Poll(fds, wait)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return os.NewSyscallError("poll", err)
+		case n == 0:
+			p.kill()
+			return fmt.Errorf("was killed after its timeout of %d s", int(timeout.Seconds()))
+		}
+		if fds[2].Revents != 0 {
+			p.feed()
+		}
+		if fds[1].Revents != 0 {
+			p.listen()
+		}
+		// A child of the hook may hold the pipes; nobody waits for that one.
+		if fds[0].Revents != 0 {
+			p.listen()
+			return p.ended()
+		}
+	}
+}
+
+// feed writes the state. A hook need not read it.
+func (p *hookProcess) feed() {
+	n, err := unix.Write(p.input, p.stdin)
+	if n > 0 {
+		p.stdin = p.stdin[n:]
+	}
+	if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) || len(p.stdin) == 0 {
+		unix.Close(p.input)
+		p.input = -1
+	}
+}
+
+// listen reads what is there.
+func (p *hookProcess) listen() {
+	buf := make([]byte, maxHookOutput)
+	for p.result >= 0 {
+		n, err := unix.Read(p.result, buf)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			return
+		case n <= 0 || err != nil:
+			unix.Close(p.result)
+			p.result = -1
+		default:
+			p.output = append(p.output, buf[:n]...)
+			p.output = p.output[max(0, len(p.output)-maxHookOutput):]
+		}
+	}
+}
+
+// ended reaps the hook.
+func (p *hookProcess) ended() error {
+	status, err := p.init.Wait()
+	p.init.Close()
+	p.init = nil
+	switch {
+	case err != nil:
+		return err
+	case status.Signaled():
+		return fmt.Errorf("was ended by signal %d (%s)", status.Signal(), unix.SignalName(status.Signal()))
+	case status.ExitStatus() != 0:
+		return fmt.Errorf("exit status %d", status.ExitStatus())
+	}
+	return nil
+}
+
+// kill ends the hook with the process group that it leads.
+func (p *hookProcess) kill() {
+	_ = unix.Kill(-p.init.Pid, unix.SIGKILL)
+	p.init.Kill()
+	p.listen()
+}
+
+func (p *hookProcess) close() {
+	for _, fd := range []int{p.input, p.result} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+	if p.init != nil {
+		p.init.Kill()
+		p.init.Close()
+	}
+}
+
+// tail is the end of what the hook said, for an error.
+func (p *hookProcess) tail() string {
+	text := strings.TrimSpace(string(bytes.ToValidUTF8(p.output, []byte("?"))))
+	if text == "" {
+		return ""
+	}
+	// One line: the log has one for each error.
+	return ": " + strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), " | ")
+}
