@@ -74,6 +74,12 @@ func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
 		return nil, err
 	}
 	defer dir.Close()
+	if err := group.Check(); err != nil {
+		if removeErr := dir.Remove(); removeErr != nil {
+			r.warn("%v", removeErr)
+		}
+		return nil, err
+	}
 
 	n := &creation{runtime: r, options: o, bundle: b, group: group, dir: dir}
 	n.record = &state.Record{

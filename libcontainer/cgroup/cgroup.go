@@ -164,10 +164,10 @@ func (m *Manager) library() (cgroups.Manager, error) {
 	return fs.NewManager(m.config, p)
 }
 
-// Prepare comes before any process can be in the cgroup. It refuses a cgroup that
-// exists and has processes or is frozen, and makes the directory that a process is
-// born in, with its limits when nothing else is left to Create.
-func (m *Manager) Prepare() error {
+// Check refuses a cgroup that exists and has processes or is frozen. It has no side
+// effects. It has to come before the manager is saved or destroyed: both make the
+// processes in the cgroup those of this container, which others must not become.
+func (m *Manager) Check() error {
 	for _, dir := range m.saved.Paths {
 		if pids, err := cgroups.GetAllPids(dir); err == nil && len(pids) > 0 {
 			return fmt.Errorf("cgroup %s (linux.cgroupsPath) has processes already; two containers in one cgroup would share limits, pause and kill", dir)
@@ -176,6 +176,12 @@ func (m *Manager) Prepare() error {
 	if frozen, _ := m.Frozen(); frozen {
 		return errors.New("the cgroup (linux.cgroupsPath) exists and is frozen; a process put into it would hang")
 	}
+	return nil
+}
+
+// Prepare makes the directory that a process is born in, with its limits when
+// nothing else is left to Create.
+func (m *Manager) Prepare() error {
 	if m.saved.Unified {
 		return m.Create()
 	}
@@ -195,7 +201,7 @@ func (m *Manager) Create() error {
 		return fmt.Errorf("cgroup: %w", err)
 	}
 	if err := lib.Apply(-1); err != nil {
-		return fmt.Errorf("make the cgroup: %w", err)
+		return fmt.Errorf("make the cgroup (linux.cgroupsPath, linux.resources): %w", err)
 	}
 	if err := lib.Set(m.config.Resources); err != nil {
 		return fmt.Errorf("apply the limits (linux.resources): %w", err)

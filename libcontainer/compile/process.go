@@ -93,9 +93,7 @@ func (c *compiler) waitAtGate() {
 	c.Send(c.socket, program.Message{Kind: program.KindDone, A: DoneCreated})
 	c.Close(c.socket)
 	c.Set(program.FailFD, program.Int(-1))
-	// The ops and strings read so far stay in the memfd; the process need not
-	// have them mapped while it waits.
-	c.ReleaseImage()
+	c.Forget()
 	c.note("", "wait for start", "")
 	c.conn = c.Word("conn", -1)
 	c.Accept(c.gate).Into(c.conn)

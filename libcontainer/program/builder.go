@@ -217,6 +217,7 @@ type Builder struct {
 	lookups map[Lookup]Addr
 	names   []placeName // of variables, for listings
 	labels  []int
+	forget  int // the op that Forget made, 0 for none
 	note    *Note
 	err     error
 }
@@ -423,11 +424,22 @@ func (b *Builder) Finish() (*Program, error) {
 		}
 		putUint32(b.code[j.op*opSize+opTarget:], uint32(to*opSize))
 	}
+	if b.forget > 0 {
+		ops := int(constBase) + b.opsOffset()
+		from := roundUp(ops, pageSize)
+		to := (ops + b.forget*opSize) / pageSize * pageSize
+		code := Op{b, b.forget}.code()
+		putUint64(code[opArgs:], uint64(from))
+		putUint64(code[opArgs+8:], uint64(max(0, to-from)))
+	}
 	// Running off the end is an exit, so every program is total.
 	b.note = &Note{What: "end"}
 	b.Exit(0)
 	return &Program{code: b.code, about: b.about, consts: b.consts, init: b.init, zero: b.zero, names: b.names}, nil
 }
+
+// opsOffset is where the ops begin in the read-only segment.
+func (b *Builder) opsOffset() int { return roundUp(len(b.consts), 8) }
 
 // Len is the number of ops.
 func (p *Program) Len() int { return len(p.about) }

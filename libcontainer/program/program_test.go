@@ -19,12 +19,17 @@ import (
 //
 // With CORACLE_TEST_RUNNER the image is run by that command, such as
 // qemu-aarch64-static.
-func run(t *testing.T, b *Builder, args ...string) (output string, messages []Message, status int) {
+func run(t *testing.T, b *Builder) (output string, messages []Message, status int) {
 	t.Helper()
 	p, err := b.Finish()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return runProgram(t, p)
+}
+
+func runProgram(t *testing.T, p *Program, args ...string) (output string, messages []Message, status int) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "image")
 	if err := os.WriteFile(path, flat(p.Image()), 0o700); err != nil {
 		t.Fatal(err)
@@ -320,6 +325,27 @@ func TestSignalReset(t *testing.T) {
 	b.Write(FD(1), "done")
 	if out, messages, _ := run(t, b); out != "done" {
 		t.Errorf("got %q, %v", out, messages)
+	}
+}
+
+func TestForget(t *testing.T) {
+	b := NewBuilder(3)
+	b.Write(FD(1), "first ")
+	for range 1000 { // more than one page of ops
+		b.Umask(Int(0))
+	}
+	b.Forget()
+	b.Write(FD(1), "last")
+	p, err := b.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, messages, status := runProgram(t, p); out != "first last" || len(messages) != 0 || status != 0 {
+		t.Errorf("got %q, %v, status %d", out, messages, status)
+	}
+	line := p.Lines()[1001]
+	if line.Call != "munmap" || line.Args[1] == "0x0" {
+		t.Errorf("nothing is unmapped: %v", line)
 	}
 }
 

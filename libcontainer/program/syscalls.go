@@ -359,9 +359,6 @@ func (b *Builder) Write(fd Arg, p string) Op {
 	return b.Syscall(unix.SYS_WRITE, fd, b.String(p), Int(len(p)))
 }
 
-// maxImage bounds the read-only segment.
-const maxImage = 16 << 20
-
 // sizeofMountAttr is MOUNT_ATTR_SIZE_VER0.
 const sizeofMountAttr = 32
 
@@ -386,8 +383,10 @@ func (b *Builder) SendWordFD(sock Arg, m Message, value, fd Word) Op {
 // Pointers places an array of addresses.
 func (b *Builder) Pointers(fields []uint64) Addr { return b.Bytes(encode64(fields...)) }
 
-// ReleaseImage takes the ops and constants out of the process's memory; they come
-// back from the image when they are used next.
-func (b *Builder) ReleaseImage() Op {
-	return b.Syscall(unix.SYS_MADVISE, Ptr(constBase), Int(maxImage), Int(unix.MADV_DONTNEED)).Allow(AnyError)
+// Forget unmaps the ops before this one, as far as they fill pages of their own. A
+// program that waits for long need not keep what it has done in memory. Nothing may
+// jump back behind it.
+func (b *Builder) Forget() Op {
+	b.forget = len(b.about)
+	return b.Syscall(unix.SYS_MUNMAP, Ptr(0), Hex(0)).Allow(AnyError)
 }
