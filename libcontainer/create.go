@@ -7,6 +7,7 @@ import (
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/cgroup"
@@ -48,6 +49,28 @@ type CreateOptions struct {
 // Create makes a container. Its process waits for [Container.Start]. When Create
 // fails, nothing is left behind.
 func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
+	c, err := r.create(id, o)
+	if err != nil {
+		return nil, err
+	}
+	c.close()
+	return c.container, nil
+}
+
+// created is a container that has just been created, still locked.
+type created struct {
+	container *Container
+	dir       *state.Dir
+	pidfd     int
+}
+
+// close unlocks the container.
+func (c *created) close() {
+	c.dir.Close()
+	unix.Close(c.pidfd)
+}
+
+func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 	// The order of the first steps: everything that can be refused without a
 	// trace, then the directory, which decides between two creates with one id,
 	// then the record, which tells delete of all that follows.
@@ -73,7 +96,6 @@ func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
 	if err := group.Check(); err != nil {
 		if removeErr := dir.Remove(); removeErr != nil {
 			r.warn("%v", removeErr)
@@ -91,9 +113,10 @@ func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
 	}
 	if err := n.create(); err != nil {
 		n.undo()
+		dir.Close()
 		return nil, err
 	}
-	return &Container{runtime: r, id: id, record: n.record}, nil
+	return &created{&Container{runtime: r, id: id, record: n.record}, dir, n.init.Pidfd}, nil
 }
 
 // privatePid tells whether the container's pid namespace is a new one, whose end

@@ -44,7 +44,7 @@ func newForeground(r *Runtime, id string) (*foreground, error) {
 
 // catch catches the signals that end a command. An ordinary creation is over before
 // that would have taken effect, so it begins when one turns out to be slow, or when
-// the container runs.
+// the process runs for longer than a moment.
 func (f *foreground) catch() {
 	f.catchOnce.Do(func() {
 		signal.Notify(f.signals, ending...)
@@ -79,9 +79,9 @@ func (f *foreground) watchSignals() {
 	}
 }
 
-// shortLived is how long, in milliseconds, a process runs before it is worth to catch
-// all the other signals too.
-const shortLived = 20
+// How long, in milliseconds, a process runs before it is worth to catch the signals
+// of ending, and then all others too.
+const shortLived, longLived = 2, 20
 
 // forwarded are the signals that are passed on besides those of ending, and SIGCHLD.
 // Those about this process and its own terminal are not among them, nor those that
@@ -151,7 +151,6 @@ func receiveTerminal(socket *os.File) (*os.File, error) {
 // output has been copied. It returns the exit status of the process, 128 plus the
 // number of the signal for one that a signal ended.
 func (f *foreground) wait(pid, pidfd int) int {
-	go f.catch()
 	status := f.waitForEnd(pid, pidfd)
 	if f.terminal != nil {
 		// After the last process the kernel ends the terminal. Where others have it
@@ -174,9 +173,12 @@ func (f *foreground) waitForEnd(pid, pidfd int) int {
 		case err != nil:
 			f.runtime.warn("wait for container %q: %v", f.id, err)
 			return 255
+		case n == 0 && timeout == shortLived:
+			f.catch()
+			timeout = longLived
+			continue
 		case n == 0:
 			timeout = -1
-			f.catch()
 			signal.Notify(f.signals, forwarded()...)
 			f.signals <- unix.SIGCHLD // for what has ended already
 			continue

@@ -26,14 +26,16 @@ type RunOptions struct {
 // terminal is connected with the standard streams of this process.
 func (r *Runtime) Run(id string, o RunOptions) (status int, err error) {
 	if o.Detach {
-		c, err := r.Create(id, o.CreateOptions)
+		n, err := r.create(id, o.CreateOptions)
 		if err != nil {
 			return 0, err
 		}
-		if err := c.startOrDelete(); err != nil {
-			return 0, err
+		err = n.container.start(n.dir, n.pidfd)
+		n.close()
+		if err != nil {
+			r.deleteAfter(id)
 		}
-		return 0, nil
+		return 0, err
 	}
 	if o.ConsoleSocket != "" {
 		return 0, errors.New("cannot use console socket if coracle will not detach")
@@ -49,25 +51,22 @@ func (r *Runtime) Run(id string, o RunOptions) (status int, err error) {
 		}
 	}
 	o.slow, o.console = f.slow, f.consoleSocket
-	c, err := r.Create(id, o.CreateOptions)
+	n, err := r.create(id, o.CreateOptions)
 	if err != nil {
 		return 0, err
 	}
-	pidfd, err := unix.PidfdOpen(c.Pid(), 0)
-	if err == nil {
-		defer unix.Close(pidfd)
-		if err = f.attach(); err == nil {
-			err = c.Start()
-		}
+	defer unix.Close(n.pidfd)
+	c := n.container
+	if err = f.attach(); err == nil {
+		err = c.start(n.dir, n.pidfd)
 	}
+	n.dir.Close()
 	if err != nil {
-		if deleteErr := r.ForceDelete(id); deleteErr != nil {
-			r.warn("%v", deleteErr)
-		}
+		r.deleteAfter(id)
 		f.reap(0)
 		return 0, err
 	}
-	status = f.wait(c.Pid(), pidfd)
+	status = f.wait(c.Pid(), n.pidfd)
 	r.trace("process ended")
 	if o.Keep {
 		return status, nil
@@ -75,13 +74,9 @@ func (r *Runtime) Run(id string, o RunOptions) (status int, err error) {
 	return status, r.ForceDelete(id)
 }
 
-// startOrDelete starts a container that nobody else knows of.
-func (c *Container) startOrDelete() error {
-	if err := c.Start(); err != nil {
-		if deleteErr := c.runtime.ForceDelete(c.id); deleteErr != nil {
-			c.runtime.warn("%v", deleteErr)
-		}
-		return err
+// deleteAfter deletes a container after a failure that is reported anyway.
+func (r *Runtime) deleteAfter(id string) {
+	if err := r.ForceDelete(id); err != nil {
+		r.warn("%v", err)
 	}
-	return nil
 }

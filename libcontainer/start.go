@@ -40,15 +40,21 @@ func (c *Container) Start() error {
 	if s != specs.StateCreated {
 		return fmt.Errorf("cannot start container %q: it is %s, not created", c.id, s)
 	}
-	if !slices.ContainsFunc(record.Steps, func(s state.Step) bool { return s.Call == "execve" }) {
-		// "process: This property is REQUIRED when start is called" (config.md#process).
-		return fmt.Errorf("cannot start container %q: its configuration has no process", c.id)
-	}
 	pidfd, err := record.OpenInit()
 	if err != nil {
 		return fmt.Errorf("cannot start container %q: %w", c.id, err)
 	}
 	defer unix.Close(pidfd)
+	return c.start(dir, pidfd)
+}
+
+// start is Start for a container that is known to be created, and is locked.
+func (c *Container) start(dir *state.Dir, pidfd int) error {
+	record := c.record
+	if !slices.ContainsFunc(record.Steps, func(s state.Step) bool { return s.Call == "execve" }) {
+		// "process: This property is REQUIRED when start is called" (config.md#process).
+		return fmt.Errorf("cannot start container %q: its configuration has no process", c.id)
+	}
 	h, err := c.startHooks(dir, pidfd)
 	if err != nil {
 		return err

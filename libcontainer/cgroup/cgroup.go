@@ -168,13 +168,20 @@ func (m *Manager) library() (cgroups.Manager, error) {
 // effects. It has to come before the manager is saved or destroyed: both make the
 // processes in the cgroup those of this container, which others must not become.
 func (m *Manager) Check() error {
+	exists := false
 	for _, dir := range m.saved.Paths {
+		if unix.Access(dir, unix.F_OK) != nil {
+			continue
+		}
+		exists = true
 		if pids, err := cgroups.GetAllPids(dir); err == nil && len(pids) > 0 {
 			return fmt.Errorf("cgroup %s (linux.cgroupsPath) has processes already; two containers in one cgroup would share limits, pause and kill", dir)
 		}
 	}
-	if frozen, _ := m.Frozen(); frozen {
-		return errors.New("the cgroup (linux.cgroupsPath) exists and is frozen; a process put into it would hang")
+	if exists {
+		if frozen, _ := m.Frozen(); frozen {
+			return errors.New("the cgroup (linux.cgroupsPath) exists and is frozen; a process put into it would hang")
+		}
 	}
 	return nil
 }

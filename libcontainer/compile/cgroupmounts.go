@@ -39,9 +39,7 @@ func (c *compiler) cgroupMount(m *mount) {
 		c.hierarchy(h, attr)
 		// The tmpfs is ours alone up to now: nothing but this program makes names in it.
 		c.Mkdirat(top.Arg(), h.Name, 0o755)
-		c.Openat(top.Arg(), h.Name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(c.target)
-		c.MoveMount(c.mnt.Arg(), c.target.Arg())
-		c.Close(c.target.Arg())
+		c.MoveMountAt(c.mnt.Arg(), top.Arg(), h.Name)
 		c.Close(c.mnt.Arg())
 		if names := strings.Split(h.Name, ","); len(names) > 1 {
 			for _, n := range names {

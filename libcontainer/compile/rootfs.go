@@ -52,7 +52,7 @@ func (c *compiler) attachRoot() {
 		Attrs: []source.Attr{{Propagation: propagation, Recursive: true}},
 	})
 	c.note("root.path", "attach the rootfs", rootfs)
-	c.MoveMountTo(c.root, rootfs)
+	c.MoveMountAt(c.root, program.Cwd(), rootfs)
 }
 
 func (c *compiler) propagation() string {

@@ -176,9 +176,11 @@ func (b *Builder) MoveMount(mnt, target Arg) Op {
 		flag(formatMoveMount, unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 }
 
-// MoveMountTo attaches a detached mount at a trusted path of the host.
-func (b *Builder) MoveMountTo(mnt Arg, path string) Op {
-	return b.Syscall(unix.SYS_MOVE_MOUNT, mnt, b.String(""), Cwd(), b.String(path),
+// MoveMountAt attaches a detached mount at a name below a directory: a name that only
+// this program can have made or, with Cwd, a trusted path of the host. A link at its
+// end is not followed.
+func (b *Builder) MoveMountAt(mnt, dir Arg, path string) Op {
+	return b.Syscall(unix.SYS_MOVE_MOUNT, mnt, b.String(""), dir, b.String(path),
 		flag(formatMoveMount, unix.MOVE_MOUNT_F_EMPTY_PATH))
 }
 
