@@ -43,6 +43,7 @@ var createCommand = &cli.Command{
 		if err != nil {
 			return err
 		}
+		prefaultHeap()
 		_, err = rt.Create(c.Args().First(), createOptions(c))
 		return err
 	},

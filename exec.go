@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,6 +39,7 @@ var execCommand = &cli.Command{
 		&cli.StringFlag{Name: "process-label", Usage: "SELinux `LABEL` of the process"},
 		&cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE` of the process"},
 	},
+	OnUsageError: func(_ *cli.Context, err error, _ bool) error { return &execError{err} },
 	Action: func(c *cli.Context) error {
 		status, err := execute(c)
 		if err != nil {
@@ -117,7 +119,7 @@ func processOf(c *cli.Context, container *libcontainer.Container) (*specs.Proces
 	if d := c.String("cwd"); d != "" {
 		p.Cwd = d
 	}
-	p.Env = append(p.Env, c.StringSlice("env")...)
+	addEnv(p, c.StringSlice("env"))
 	if c.IsSet("no-new-privs") {
 		p.NoNewPrivileges = c.Bool("no-new-privs")
 	}
@@ -143,6 +145,19 @@ func processOf(c *cli.Context, container *libcontainer.Container) (*specs.Proces
 		addCapabilities(p, caps)
 	}
 	return p, nil
+}
+
+// addEnv replaces variables of the same name: programs differ in which of two they
+// take.
+func addEnv(p *specs.Process, variables []string) {
+	for _, v := range variables {
+		name, _, _ := strings.Cut(v, "=")
+		p.Env = slices.DeleteFunc(slices.Clone(p.Env), func(old string) bool {
+			oldName, _, _ := strings.Cut(old, "=")
+			return oldName == name
+		})
+		p.Env = append(p.Env, v)
+	}
 }
 
 // addCapabilities never adds to the inheritable and ambient sets: programs of other

@@ -43,7 +43,6 @@ const name = "coracle"
 func main() {
 	// A command lives for milliseconds; collecting garbage would only slow it down.
 	// Commands that live longer turn it on again.
-	prefaultHeap()
 	debug.SetGCPercent(-1)
 	os.Exit(run(os.Args))
 }
@@ -104,8 +103,12 @@ func newApp() *cli.App {
 	quiet := func(_ *cli.Context, err error, _ bool) error { return err }
 	app.OnUsageError = quiet
 	for _, c := range app.Commands {
-		c.OnUsageError = quiet
+		if c.OnUsageError == nil {
+			c.OnUsageError = quiet
+		}
 	}
+	// A value is one value, with its commas.
+	app.DisableSliceFlagSeparator = true
 	app.ExitErrHandler = func(*cli.Context, error) {}
 	app.CommandNotFound = nil
 	app.Action = func(c *cli.Context) error {

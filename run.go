@@ -26,6 +26,7 @@ var runCommand = &cli.Command{
 		if err != nil {
 			return err
 		}
+		prefaultHeap()
 		if !c.Bool("detach") {
 			debug.SetGCPercent(100) // this may take days
 		}

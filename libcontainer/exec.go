@@ -89,10 +89,12 @@ func (c *Container) Exec(o ExecOptions) (status int, err error) {
 	x.foreground = f
 	err = x.start()
 	defer x.close()
-	if err == nil {
-		err = f.attach()
-	}
 	if err != nil {
+		return 0, err
+	}
+	if err := f.attach(); err != nil {
+		// Nobody would hear of the process, or wait for it.
+		x.init.Kill()
 		return 0, err
 	}
 	return f.wait(x.init.Pid, x.init.Pidfd), nil

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/jsonpos"
+	"coracle/libcontainer/rawfile"
 )
 
 // ConfigName is the name of the configuration in a bundle (bundle.md).
@@ -94,43 +95,14 @@ func Read(dir string) (*Bundle, error) {
 }
 
 func readConfig(path string) ([]byte, error) {
-	// Not package os: its files are registered with the poller of the Go runtime,
-	// which nothing else here would need. O_NONBLOCK: a fifo must not block.
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	if err != nil {
-		err = &os.PathError{Op: "open", Path: path, Err: err}
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("bundle has no %s: %w (make one with \"coracle spec\")", ConfigName, err)
-		}
+	raw, err := rawfile.ReadFollow(path, maxConfig)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("bundle has no %s: %w (make one with \"coracle spec\")", ConfigName, err)
+	case err != nil:
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return nil, fmt.Errorf("bundle: %w", &os.PathError{Op: "fstat", Path: path, Err: err})
-	}
-	switch {
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return nil, fmt.Errorf("bundle: %s is not a regular file", path)
-	case st.Size > maxConfig:
-		return nil, fmt.Errorf("bundle: %s is larger than %d MiB", path, maxConfig>>20)
-	}
-	raw := make([]byte, 0, st.Size+1)
-	for {
-		n, err := unix.Read(fd, raw[len(raw):cap(raw)])
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil:
-			return nil, fmt.Errorf("bundle: %w", &os.PathError{Op: "read", Path: path, Err: err})
-		case n == 0:
-			return raw, nil
-		default:
-			raw = raw[:len(raw)+n]
-			if len(raw) == cap(raw) {
-				raw = append(raw, 0)[:len(raw)]
-			}
-		}
-	}
+	return raw, nil
 }
 
 // Decode reads a configuration. An error names the property, the line and the

@@ -21,6 +21,8 @@ import (
 	"github.com/opencontainers/cgroups/fs2"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/rawfile"
 )
 
 const (
@@ -101,7 +103,7 @@ func checkPath(path string) error {
 // each hierarchy, a relative one at the runtime's own cgroup, or for v2, where a
 // cgroup with processes cannot have children with controllers, next to it.
 func paths(unified bool, path string, config *cgroups.Cgroup) (map[string]string, error) {
-	own, err := cgroups.ParseCgroupFile("/proc/self/cgroup")
+	own, err := ownCgroups()
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +140,26 @@ func paths(unified bool, path string, config *cgroups.Cgroup) (map[string]string
 		return libraryPaths(config)
 	}
 	return found, nil
+}
+
+// ownCgroups has the path of this process's cgroup for each controller, "name=…" and,
+// with an empty key, the unified hierarchy (cgroups(7), /proc/PID/cgroup).
+func ownCgroups() (map[string]string, error) {
+	data, err := rawfile.ReadFollow("/proc/self/cgroup", 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	own := make(map[string]string)
+	for line := range strings.Lines(string(data)) {
+		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		if len(parts) != 3 {
+			return nil, fmt.Errorf("/proc/self/cgroup has a malformed line %q", line)
+		}
+		for key := range strings.SplitSeq(parts[1], ",") {
+			own[key] = parts[2]
+		}
+	}
+	return own, nil
 }
 
 func libraryPaths(config *cgroups.Cgroup) (map[string]string, error) {
@@ -249,7 +271,7 @@ func (m *Manager) Frozen() (bool, error) {
 	} else {
 		return false, nil
 	}
-	state, err := os.ReadFile(file)
+	state, err := rawfile.ReadFollow(file, 1<<10)
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENODEV) {
 		return false, nil
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/rawfile"
 )
 
 // ErrGone tells that a process has ended, or that its pid belongs to another one
@@ -17,7 +19,7 @@ var ErrGone = errors.New("process has gone")
 // StartTime is when a process was started, in clock ticks since boot. The error
 // wraps [ErrGone] for a process that has ended, also when nobody has waited for it.
 func StartTime(pid int) (uint64, error) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	data, err := readProc(pid, "stat")
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 		return 0, ErrGone
 	}
@@ -27,9 +29,14 @@ func StartTime(pid int) (uint64, error) {
 	return parseStat(string(data))
 }
 
+// readProc reads a file about a process.
+func readProc(pid int, name string) ([]byte, error) {
+	return rawfile.ReadFollow("/proc/"+strconv.Itoa(pid)+"/"+name, 1<<20)
+}
+
 // InnerPid is the pid of a process in its own pid namespace.
 func InnerPid(pid int) (int, error) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	data, err := readProc(pid, "status")
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 		return 0, ErrGone
 	}

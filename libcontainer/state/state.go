@@ -20,6 +20,7 @@ import (
 
 	"coracle/libcontainer/cgroup"
 	"coracle/libcontainer/jsonpos"
+	"coracle/libcontainer/rawfile"
 )
 
 // The names in a container's directory.
@@ -289,33 +290,17 @@ func (d *Dir) Config() ([]byte, error) {
 	return data, nil
 }
 
+// maxFile bounds what is read from the directory, in bytes: a configuration may be as
+// large as this.
+const maxFile = 64 << 20
+
 func (d *Dir) read(name string) ([]byte, error) {
-	fd, err := unix.Openat(d.FD(), name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: filepath.Join(d.Path, name), Err: err}
+	data, err := rawfile.Read(d.FD(), name, maxFile)
+	var at *os.PathError
+	if errors.As(err, &at) {
+		at.Path = filepath.Join(d.Path, name)
 	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return nil, os.NewSyscallError("fstat", err)
-	}
-	data := make([]byte, 0, st.Size+1)
-	for {
-		n, err := unix.Read(fd, data[len(data):cap(data)])
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return nil, os.NewSyscallError("read", err)
-		}
-		if n == 0 {
-			return data, nil
-		}
-		data = data[:len(data)+n]
-		if len(data) == cap(data) {
-			data = append(data, 0)[:len(data)]
-		}
-	}
+	return data, err
 }
 
 // write replaces a file in the directory. Until the very end the old one stays.

@@ -1,0 +1,68 @@
+// Package rawfile reads small files with plain system calls.
+//
+// Package os registers every file that it opens with the poller of the Go runtime.
+// To set that up and to ask it takes longer than to read what a short command needs.
+package rawfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrTooLarge tells that a file has more bytes than were asked for.
+var ErrTooLarge = errors.New("file is too large")
+
+// ErrNotRegular tells that something is not a regular file.
+var ErrNotRegular = errors.New("not a regular file")
+
+// Read reads a whole file of at most limit bytes. A relative path starts at the
+// directory dir, which may be unix.AT_FDCWD. The last component must not be a link.
+// Errors are of type *os.PathError.
+func Read(dir int, path string, limit int) ([]byte, error) {
+	return read(dir, path, unix.O_NOFOLLOW, limit)
+}
+
+// ReadFollow is Read for paths that may end in a link.
+func ReadFollow(path string, limit int) ([]byte, error) {
+	return read(unix.AT_FDCWD, path, 0, limit)
+}
+
+func read(dir int, path string, flags, limit int) ([]byte, error) {
+	failure := func(op string, err error) error { return &os.PathError{Op: op, Path: path, Err: err} }
+	// A fifo must not block, a terminal must not become ours.
+	fd, err := unix.Openat(dir, path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY|flags, 0)
+	if err != nil {
+		return nil, failure("open", err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, failure("fstat", err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, failure("read", ErrNotRegular)
+	}
+	// The files of procfs and cgroups have a size of 0.
+	data := make([]byte, 0, max(int(min(st.Size, int64(limit)))+1, 1024))
+	for {
+		n, err := unix.Read(fd, data[len(data):cap(data)])
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return nil, failure("read", err)
+		case n == 0:
+			return data, nil
+		}
+		data = data[:len(data)+n]
+		if len(data) > limit {
+			return nil, failure("read", fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit))
+		}
+		if len(data) == cap(data) {
+			data = append(data, 0)[:len(data)]
+		}
+	}
+}
