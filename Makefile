@@ -7,8 +7,17 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 GO ?= go
 export CGO_ENABLED := 0
 
+PREFIX ?= /usr/local
+DESTDIR ?=
+
 # Where root file systems for the demo and the tests are kept.
 export CORACLE_CACHE ?= /var/cache/coracle
+
+# More for `go test`, such as -v, and the bats files to run; all by default.
+GOTESTFLAGS ?=
+BATS ?=
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := build
 
@@ -16,9 +25,69 @@ export CORACLE_CACHE ?= /var/cache/coracle
 build: ## build ./coracle
 	$(GO) build -trimpath -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o coracle .
 
+.PHONY: demo
+demo: demo-deps ## show what a container sees; installs what is missing
+	@$(MAKE) --no-print-directory -s build
+	@tests/make-rootfs debian
+	@tests/demo look
+
+.PHONY: shell
+shell: demo-deps ## bash as process 1 of a container, on your terminal
+	@$(MAKE) --no-print-directory -s build
+	@tests/make-rootfs debian
+	@tests/demo shell
+
+.PHONY: demo-deps
+demo-deps:
+	@tests/deps demo
+
+.PHONY: deps
+deps: ## install what the tests need
+	tests/deps test
+
+.PHONY: test
+test: unit cross arm64 lint bats ## run all tests and checks
+
+.PHONY: unit
+unit: ## run the unit tests
+	$(GO) test -tags "$(TAGS)" $(GOTESTFLAGS) ./...
+
+# The interpreter and the encoding of ops are what differs between machines.
+.PHONY: arm64
+arm64: ## run the unit tests of the init program for arm64, emulated
+	GOARCH=arm64 $(GO) test -c -o bin/program-arm64.test ./libcontainer/program
+	cd libcontainer/program && CORACLE_TEST_RUNNER=qemu-aarch64-static \
+		qemu-aarch64-static ../../bin/program-arm64.test $(addprefix -test.,$(patsubst -%,%,$(GOTESTFLAGS)))
+
+.PHONY: cross
+cross: ## build for amd64 and arm64
+	GOARCH=amd64 $(GO) build -trimpath -tags "$(TAGS)" -o bin/coracle-amd64 .
+	GOARCH=arm64 $(GO) build -trimpath -tags "$(TAGS)" -o bin/coracle-arm64 .
+
+.PHONY: lint
+lint: ## check the style: gofmt, vet, staticcheck, shellcheck
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w is needed: $$unformatted"; exit 1; }
+	$(GO) vet -tags "$(TAGS)" ./...
+	GOARCH=arm64 $(GO) vet -tags "$(TAGS)" ./...
+	$(GO) run $(STATICCHECK) -tags "$(TAGS)" ./...
+	shellcheck -x $$(git grep -lE '^#!.*(bash|/sh)$$' -- ':!*.go') tests/*.bash
+	shellcheck -x -s bats tests/*.bats
+
+.PHONY: bats
+bats: build rootfs ## run the tests in tests/, or BATS="tests/run.bats ..."
+	tests/run $(BATS)
+
 .PHONY: rootfs
 rootfs: ## make the root file systems for the demo and the tests
 	tests/make-rootfs
+
+.PHONY: install
+install: build ## install to $(DESTDIR)$(PREFIX)/bin
+	install -D -m 0755 coracle "$(DESTDIR)$(PREFIX)/bin/coracle"
+
+.PHONY: clean
+clean: ## remove what was built; `rm -r $(CORACLE_CACHE)` removes the root file systems
+	rm -rf coracle bin
 
 .PHONY: help
 help: ## list the targets

@@ -1,6 +1,5 @@
-// A command needs no more than the default number of threads, and should not read
-// all mounts of the host to find that out; nor does anybody look at the names of
-// its memory mappings.
+// What the Go runtime does for long-lived programs is of no use to a command: it need
+// not keep an eye, and two descriptors, on its CPU limit, nor name its memory mappings.
 
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0

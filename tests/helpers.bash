@@ -43,7 +43,9 @@ config() {
 
 # args sets the command of the container.
 args() {
-	config --arg args "$(printf '%s\n' "$@" | jq -R . | jq -s .)" '.process.args = ($args | fromjson)'
+	local list
+	list=$(jq -nc '$ARGS.positional' --args -- "$@")
+	config --argjson args "$list" '.process.args = $args'
 }
 
 # coracle runs the binary with the state root of the test. Do not use it with bats'
@@ -61,9 +63,97 @@ background() {
 	output=$(cat "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/err")
 }
 
+# shell runs a script in the container; $status and $output are those of bats' `run`.
+shell() {
+	args sh -c "$1"
+	run coracle run "$ID"
+}
+
+# detached starts a script in the container and leaves it running.
+detached() {
+	args sh -c "$1"
+	background run --detach "$ID"
+	[ "$status" -eq 0 ]
+}
+
+# created leaves a container waiting to be started; options of create may be given.
+created() {
+	background create "$@" "$ID"
+	[ "$status" -eq 0 ]
+}
+
+# printed prints what the container has printed up to now. The next `background`
+# empties the file.
+printed() {
+	cat "$BATS_TEST_TMPDIR/out"
+}
+
+# has_printed LINE tells whether the container has printed a line.
+has_printed() {
+	grep -qxF "$1" "$BATS_TEST_TMPDIR/out"
+}
+
+# failed asserts that the last command failed with status 1 and all these texts in
+# its output.
+failed() {
+	local text
+	if [ "$status" -ne 1 ]; then
+		echo "status $status: $output" >&2
+		return 1
+	fi
+	for text in "$@"; do
+		if [[ $output != *"$text"* ]]; then
+			echo "no '$text' in: $output" >&2
+			return 1
+		fi
+	done
+}
+
+# share removes a namespace from the configuration: the container is in that of the
+# host then. Mounts that would need it go too.
+share() {
+	config --arg type "$1" 'del(.linux.namespaces[] | select(.type == $type))'
+	[ "$1" != uts ] || config 'del(.hostname, .domainname)'
+}
+
+# join TYPE PATH lets the container join a namespace.
+join() {
+	config --arg type "$1" --arg path "$2" '(.linux.namespaces[] | select(.type == $type)).path = $path'
+	[ "$1" != uts ] || config 'del(.hostname, .domainname)'
+}
+
+# writable makes the root of the container writable.
+writable() {
+	config '.root.readonly = false'
+}
+
+# mounted DESTINATION prints the mount there of the mountinfo in $output: attributes,
+# optional fields, "-", type, source, options of the file system.
+mounted() {
+	awk -v d="$1" '$5 == d { l = $6; for (i = 7; i <= NF; i++) l = l " " $i } END { print l }' <<<"$output"
+}
+
+# aside runs a command in the background until the end of the test. Its pid is in
+# $aside.
+aside() {
+	"$@" >/dev/null 2>&1 </dev/null 3>&- &
+	aside=$!
+	ASIDE+=("$aside")
+}
+
 # status_of prints the status of a container.
 status_of() {
 	coracle state "$1" | jq -r .status
+}
+
+# pid_of prints the pid of a container's first process.
+pid_of() {
+	coracle state "$1" | jq .pid
+}
+
+# proc_status FIELD PID prints a line of /proc/PID/status without its name.
+proc_status() {
+	sed -n "s/^$1:[[:space:]]*//p" "/proc/$2/status" | tr -s '[:space:]' ' ' | sed 's/ $//'
 }
 
 # wait_for CONDITION... tries a command for up to 10 seconds.
@@ -86,11 +176,56 @@ cgroup_dirs() {
 	find /sys/fs/cgroup -type d -name "*$1*" 2>/dev/null
 }
 
+# processes prints the processes of the test's containers: those in a cgroup with the
+# id, and init programs that see the test's files. Those that have ended, and whose
+# parent is slow to notice, do not count.
+processes() {
+	local p
+	{
+		grep -ls -- "$ID" /proc/[0-9]*/cgroup
+		find /proc/[0-9]*/exe -lname '/memfd:coracle-init*' 2>/dev/null
+	} | while read -r p; do
+		p=${p%/*}
+		if grep -qsw "State:.[RSDTtI]" "$p/status" && {
+			grep -qs -- "$ID" "$p/cgroup" || grep -qsF "$BATS_TEST_TMPDIR" "$p/mountinfo" || [[ $(readlink "$p/cwd") == "$BATS_TEST_TMPDIR"* ]]
+		}; then
+			echo "$p"
+		fi
+	done
+}
+
+# leftovers prints everything of the test's containers that is still there.
+leftovers() {
+	[ ! -d "$ROOT" ] || find "$ROOT" -mindepth 1
+	cgroup_dirs "$ID"
+	processes
+	grep -F "$BATS_TEST_TMPDIR" /proc/self/mountinfo
+	return 0
+}
+
+# nothing_left asserts that nothing of the test's containers is there. Processes that
+# were killed may be on their way out.
+nothing_left() {
+	wait_for no_leftovers || {
+		leftovers >&2
+		return 1
+	}
+}
+
+no_leftovers() {
+	[ -z "$(leftovers)" ]
+}
+
 teardown() {
 	local d
-	[ -d "$ROOT" ] || return 0
 	for d in "$ROOT"/*/; do
-		[ -d "$d" ] && coracle delete --force "$(basename "$d")"
+		[ ! -d "$d" ] || coracle delete --force "$(basename "$d")" || true
 	done
-	return 0
+	[ -z "${ASIDE[*]}" ] || kill -9 "${ASIDE[@]}" 2>/dev/null || true
+	# Whatever a test does, its cgroups and processes end with it.
+	[ -z "$ID" ] || wait_for no_cgroups
+}
+
+no_cgroups() {
+	[ -z "$(cgroup_dirs "$ID")$(processes)" ]
 }
