@@ -20,7 +20,7 @@ import (
 
 // host gathers what compiling has to know. group may be nil.
 func host(group *cgroup.Manager, noPivot bool) compile.Host {
-	h := compile.Host{LastCap: lastCap(), Capabilities: ownCapabilities(), IsDir: isDir}
+	h := compile.Host{LastCap: lastCap(), Capabilities: ownCapabilities(), IsDir: isDir, Shared: shared}
 	if group != nil {
 		h.CgroupJoin = group.JoinFiles()
 		for _, g := range group.Hierarchies() {
@@ -31,6 +31,20 @@ func host(group *cgroup.Manager, noPivot bool) compile.Host {
 		h.ProcMounts = procMounts()
 	}
 	return h
+}
+
+// shared tells whether a namespace is the one that this process is in. When that cannot
+// be found out, it counts as shared: nothing of the host may be changed by mistake.
+func shared(path string, ns specs.LinuxNamespaceType) bool {
+	name := string(ns)
+	if ns == specs.NetworkNamespace {
+		name = "net"
+	}
+	var ours, theirs unix.Stat_t
+	if unix.Stat("/proc/self/ns/"+name, &ours) != nil || unix.Stat(path, &theirs) != nil {
+		return true
+	}
+	return ours.Dev == theirs.Dev && ours.Ino == theirs.Ino
 }
 
 func isDir(path string) (bool, error) {

@@ -15,8 +15,6 @@ func (v *validator) unsupported() {
 	if p := s.Process; p != nil {
 		check(p.ApparmorProfile != "", "process.apparmorProfile")
 		check(p.SelinuxLabel != "", "process.selinuxLabel")
-		check(p.Scheduler != nil, "process.scheduler")
-		check(p.IOPriority != nil, "process.ioPriority")
 	}
 	l := s.Linux
 	if l == nil {
@@ -27,13 +25,10 @@ func (v *validator) unsupported() {
 	check(len(l.UIDMappings) > 0, "linux.uidMappings")
 	check(len(l.GIDMappings) > 0, "linux.gidMappings")
 	check(len(l.TimeOffsets) > 0, "linux.timeOffsets")
-	check(len(l.Sysctl) > 0, "linux.sysctl")
 	check(l.Seccomp != nil, "linux.seccomp")
 	check(l.MountLabel != "", "linux.mountLabel")
 	check(len(l.NetDevices) > 0, "linux.netDevices")
 	check(l.IntelRdt != nil, "linux.intelRdt")
-	check(l.MemoryPolicy != nil, "linux.memoryPolicy")
-	check(l.Personality != nil, "linux.personality")
 	for _, m := range s.Mounts {
 		check(len(m.UIDMappings)+len(m.GIDMappings) > 0, "mounts: uidMappings and gidMappings")
 	}

@@ -32,6 +32,13 @@ func Validate(s *specs.Spec) (problems, warnings []Problem) {
 		v.paths("linux.readonlyPaths", s.Linux.ReadonlyPaths)
 		v.propagation()
 		v.resources()
+		v.sysctl()
+		if s.Linux.MemoryPolicy != nil {
+			v.memoryPolicy(s.Linux.MemoryPolicy)
+		}
+		if s.Linux.Personality != nil {
+			v.personality(s.Linux.Personality)
+		}
 	}
 	v.unsupported()
 	return v.problems, v.warnings
@@ -265,6 +272,15 @@ func (v *validator) process(p *specs.Process) {
 	}
 	v.rlimits(p.Rlimits)
 	v.capabilities(p.Capabilities)
+	if p.Scheduler != nil {
+		v.scheduler(p.Scheduler)
+	}
+	if p.IOPriority != nil {
+		v.ioPriority(p.IOPriority)
+	}
+	if p.ExecCPUAffinity != nil {
+		v.execAffinity(p.ExecCPUAffinity)
+	}
 	if a := p.OOMScoreAdj; a != nil && (*a < -1000 || *a > 1000) {
 		v.bad("process.oomScoreAdj", "%d is out of range (-1000 to 1000)", *a)
 	}

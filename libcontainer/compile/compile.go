@@ -20,6 +20,7 @@ package compile
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -77,6 +78,9 @@ type Host struct {
 	ProcMounts []string
 	// Cgroups are the hierarchies that a mount of type cgroup shows.
 	Cgroups []Hierarchy
+	// Shared tells whether a namespace that is joined by path is the runtime's own. It
+	// may be nil.
+	Shared func(path string, ns specs.LinuxNamespaceType) bool
 	// CgroupJoin are the files through which the init enters its cgroups by writing
 	// "0", after SyncCgroup. It is empty when the init is born there.
 	CgroupJoin []string
@@ -183,9 +187,11 @@ func Init(in Input) (*Output, error) {
 	c.terminal(true)
 	c.makeReadonly()
 	c.names()
+	c.sysctls()
 	// Masks come after everything that uses /proc and /sys of the container.
 	c.readonlyPaths()
 	c.maskedPaths()
+	c.attributes()
 	c.ready()
 	// From here on no descriptor leads to a directory of the host.
 	c.dropDescriptors()
@@ -315,6 +321,10 @@ func (c *compiler) joinCgroup() {
 		c.sync(c.socket, SyncCgroup)
 	}
 	c.joinCgroupFiles()
+	// The process may run wherever its cpuset lets it, not where its caller did. The
+	// kernel leaves out what the cpuset does not have.
+	c.note("", "reset the CPU affinity", "")
+	c.SchedSetaffinity(slices.Repeat([]uint64{^uint64(0)}, 128)).Allow(program.AnyError)
 	if ns := bundle.Namespace(c.spec, specs.CgroupNamespace); ns != nil && ns.Path == "" {
 		c.note("linux.namespaces", "make the cgroup namespace", "")
 		c.Unshare(unix.CLONE_NEWCGROUP)

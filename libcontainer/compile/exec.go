@@ -42,10 +42,17 @@ func Exec(in ExecInput) (*Output, error) {
 	c.begin()
 	// The files of the host's cgroups can be named only before the mount namespace
 	// is joined, and no process may fork outside of the container's.
+	if a := in.Spec.Process.ExecCPUAffinity; a != nil {
+		c.affinity("process.execCPUAffinity.initial", a.Initial)
+	}
 	c.joinCgroupFiles()
+	if a := in.Spec.Process.ExecCPUAffinity; a != nil {
+		c.affinity("process.execCPUAffinity.final", a.Final)
+	}
 	c.joinContainer(in)
 	c.keyring()
 	c.terminal(false)
+	c.attributes()
 	c.ready()
 	c.dropDescriptors()
 	c.noNewPrivileges()

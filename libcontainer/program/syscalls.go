@@ -342,6 +342,37 @@ func (b *Builder) Sigdefault(sig Arg) Op {
 	return b.Syscall(unix.SYS_RT_SIGACTION, sig, b.Struct64(0, 0, 0, 0), Int(0), Int(8))
 }
 
+// SchedSetattr sets the scheduling policy and its parameters.
+func (b *Builder) SchedSetattr(a unix.SchedAttr) Op {
+	p := encode64(
+		uint64(a.Size)|uint64(a.Policy)<<32, a.Flags, uint64(uint32(a.Nice))|uint64(a.Priority)<<32,
+		a.Runtime, a.Deadline, a.Period, uint64(a.Util_min)|uint64(a.Util_max)<<32)
+	return b.Syscall(unix.SYS_SCHED_SETATTR, Int(0), Ptr(b.Bytes(p)), Int(0))
+}
+
+// SchedSetaffinity restricts the process to the CPUs of a bit mask.
+func (b *Builder) SchedSetaffinity(mask []uint64) Op {
+	return b.Syscall(unix.SYS_SCHED_SETAFFINITY, Int(0), Int(8*len(mask)), Ptr(b.Bytes(encode64(mask...))))
+}
+
+// IoprioSet sets the I/O priority of the process.
+func (b *Builder) IoprioSet(priority int) Op {
+	const whoProcess = 1
+	return b.Syscall(unix.SYS_IOPRIO_SET, Int(whoProcess), Int(0), Hex(uint64(priority)))
+}
+
+// Personality sets the execution domain.
+func (b *Builder) Personality(p uint64) Op { return b.Syscall(unix.SYS_PERSONALITY, Hex(p)) }
+
+// SetMempolicy sets the NUMA memory policy; nodes is a bit mask, which may be empty.
+func (b *Builder) SetMempolicy(mode uint32, nodes []uint64) Op {
+	if len(nodes) == 0 {
+		return b.Syscall(unix.SYS_SET_MEMPOLICY, Hex(uint64(mode)), Int(0), Int(0))
+	}
+	// The kernel takes the number of bits and one more.
+	return b.Syscall(unix.SYS_SET_MEMPOLICY, Hex(uint64(mode)), Ptr(b.Bytes(encode64(nodes...))), Int(64*len(nodes)+1))
+}
+
 // Faccessat2 checks that a path may be used as the effective user.
 func (b *Builder) Faccessat2(dir Arg, path string, mode int) Op {
 	return b.Syscall(unix.SYS_FACCESSAT2, dir, b.String(path), Hex(uint64(mode)), flag(formatAt, unix.AT_EACCESS))

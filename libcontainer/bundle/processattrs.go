@@ -1,0 +1,186 @@
+package bundle
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// The words of the specification for what a process can be given, and the numbers of
+// the kernel for them.
+var (
+	// SchedulerPolicies are for sched_setattr(2).
+	schedulerPolicies = map[specs.LinuxSchedulerPolicy]uint32{
+		specs.SchedOther: unix.SCHED_NORMAL, specs.SchedFIFO: unix.SCHED_FIFO, specs.SchedRR: unix.SCHED_RR,
+		specs.SchedBatch: unix.SCHED_BATCH, specs.SchedISO: 4, specs.SchedIdle: unix.SCHED_IDLE, specs.SchedDeadline: unix.SCHED_DEADLINE,
+	}
+	schedulerFlags = map[specs.LinuxSchedulerFlag]uint64{
+		specs.SchedFlagResetOnFork: unix.SCHED_FLAG_RESET_ON_FORK, specs.SchedFlagReclaim: unix.SCHED_FLAG_RECLAIM,
+		specs.SchedFlagDLOverrun: unix.SCHED_FLAG_DL_OVERRUN, specs.SchedFlagKeepPolicy: unix.SCHED_FLAG_KEEP_POLICY,
+		specs.SchedFlagKeepParams: unix.SCHED_FLAG_KEEP_PARAMS, specs.SchedFlagUtilClampMin: unix.SCHED_FLAG_UTIL_CLAMP_MIN,
+		specs.SchedFlagUtilClampMax: unix.SCHED_FLAG_UTIL_CLAMP_MAX,
+	}
+	// ioPriorityClasses are for ioprio_set(2).
+	ioPriorityClasses = map[specs.IOPriorityClass]int{
+		specs.IOPRIO_CLASS_RT: 1, specs.IOPRIO_CLASS_BE: 2, specs.IOPRIO_CLASS_IDLE: 3,
+	}
+	// memoryModes and memoryFlags are for set_mempolicy(2).
+	memoryModes = map[specs.MemoryPolicyModeType]uint32{
+		specs.MpolDefault: 0, specs.MpolPreferred: 1, specs.MpolBind: 2, specs.MpolInterleave: 3, specs.MpolLocal: 4,
+		specs.MpolPreferredMany: 5, specs.MpolWeightedInterleave: 6,
+	}
+	memoryFlags = map[specs.MemoryPolicyFlagType]uint32{
+		specs.MpolFStaticNodes: 1 << 15, specs.MpolFRelativeNodes: 1 << 14, specs.MpolFNumaBalancing: 1 << 13,
+	}
+	// personalityDomains are for personality(2).
+	personalityDomains = map[specs.LinuxPersonalityDomain]uint64{specs.PerLinux: 0, specs.PerLinux32: 0x0008}
+)
+
+// names lists the keys of a table for an error.
+func names[K ~string, V any](table map[K]V) string {
+	keys := slices.Sorted(maps.Keys(table))
+	text := make([]string, len(keys))
+	for i, k := range keys {
+		text[i] = string(k)
+	}
+	return strings.Join(text, ", ")
+}
+
+// SchedAttr is process.scheduler in the terms of sched_setattr(2).
+func SchedAttr(s *specs.Scheduler) unix.SchedAttr {
+	a := unix.SchedAttr{
+		Size: unix.SizeofSchedAttr, Policy: schedulerPolicies[s.Policy], Nice: s.Nice, Priority: uint32(s.Priority),
+		Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
+	}
+	for _, f := range s.Flags {
+		a.Flags |= schedulerFlags[f]
+	}
+	return a
+}
+
+// IOPriority is process.ioPriority as the argument of ioprio_set(2).
+func IOPriority(p *specs.LinuxIOPriority) int {
+	const classShift = 13
+	return ioPriorityClasses[p.Class]<<classShift | p.Priority
+}
+
+// MemoryPolicy is linux.memoryPolicy as the arguments of set_mempolicy(2): the mode
+// with its flags, and the nodes as a bit mask. The policy has been validated.
+func MemoryPolicy(p *specs.LinuxMemoryPolicy) (mode uint32, nodes []uint64) {
+	mode = memoryModes[p.Mode]
+	for _, f := range p.Flags {
+		mode |= memoryFlags[f]
+	}
+	nodes, _ = ParseList(p.Nodes)
+	return mode, nodes
+}
+
+// Personality is the domain of linux.personality as the argument of personality(2).
+func Personality(p *specs.LinuxPersonality) uint64 { return personalityDomains[p.Domain] }
+
+// maxList bounds the numbers in a list. No machine has as many CPUs or nodes.
+const maxList = 1 << 16
+
+// ParseList reads a list like 0-3,7 into a bit mask, as for CPUs and memory nodes. An
+// empty list gives an empty mask.
+func ParseList(list string) ([]uint64, error) {
+	var mask []uint64
+	if strings.TrimSpace(list) == "" {
+		return nil, nil
+	}
+	for part := range strings.SplitSeq(list, ",") {
+		from, to, isRange := strings.Cut(strings.TrimSpace(part), "-")
+		first, err := strconv.ParseUint(from, 10, 32)
+		last := first
+		if err == nil && isRange {
+			last, err = strconv.ParseUint(to, 10, 32)
+		}
+		if err != nil || last < first || last >= maxList {
+			return nil, fmt.Errorf("%q is not a list of numbers and ranges, like 0-3,7", list)
+		}
+		for n := first; n <= last; n++ {
+			for len(mask) <= int(n/64) {
+				mask = append(mask, 0)
+			}
+			mask[n/64] |= 1 << (n % 64)
+		}
+	}
+	return mask, nil
+}
+
+func (v *validator) scheduler(s *specs.Scheduler) {
+	const p = "process.scheduler"
+	if _, ok := schedulerPolicies[s.Policy]; !ok {
+		v.bad(p+".policy", "%q is not one of %s", s.Policy, names(schedulerPolicies))
+	}
+	for i, f := range s.Flags {
+		if _, ok := schedulerFlags[f]; !ok {
+			v.bad(fmt.Sprintf("%s.flags[%d]", p, i), "%q is not one of %s", f, names(schedulerFlags))
+		}
+	}
+	if s.Nice < -20 || s.Nice > 19 {
+		v.bad(p+".nice", "%d is out of range (-20 to 19)", s.Nice)
+	}
+	realtime := s.Policy == specs.SchedFIFO || s.Policy == specs.SchedRR
+	if s.Priority != 0 && !realtime {
+		v.bad(p+".priority", "is only for SCHED_FIFO and SCHED_RR")
+	}
+	if realtime && (s.Priority < 1 || s.Priority > 99) {
+		v.bad(p+".priority", "%d is out of range for %s (1 to 99)", s.Priority, s.Policy)
+	}
+	if s.Policy != specs.SchedDeadline && s.Runtime|s.Deadline|s.Period != 0 {
+		v.bad(p, "runtime, deadline and period are only for SCHED_DEADLINE")
+	}
+}
+
+func (v *validator) ioPriority(p *specs.LinuxIOPriority) {
+	if _, ok := ioPriorityClasses[p.Class]; !ok {
+		v.bad("process.ioPriority.class", "%q is not one of %s", p.Class, names(ioPriorityClasses))
+	}
+	if p.Priority < 0 || p.Priority > 7 {
+		v.bad("process.ioPriority.priority", "%d is out of range (0 to 7)", p.Priority)
+	}
+}
+
+func (v *validator) execAffinity(a *specs.CPUAffinity) {
+	for pointer, list := range map[string]string{"initial": a.Initial, "final": a.Final} {
+		if _, err := ParseList(list); err != nil {
+			v.bad("process.execCPUAffinity."+pointer, "%v", err)
+		}
+	}
+}
+
+func (v *validator) memoryPolicy(p *specs.LinuxMemoryPolicy) {
+	const pointer = "linux.memoryPolicy"
+	if _, ok := memoryModes[p.Mode]; !ok {
+		v.bad(pointer+".mode", "%q is not one of %s", p.Mode, names(memoryModes))
+	}
+	for i, f := range p.Flags {
+		if _, ok := memoryFlags[f]; !ok {
+			v.bad(fmt.Sprintf("%s.flags[%d]", pointer, i), "%q is not one of %s", f, names(memoryFlags))
+		}
+	}
+	nodes, err := ParseList(p.Nodes)
+	switch {
+	case err != nil:
+		v.bad(pointer+".nodes", "%v", err)
+	case len(nodes) > 0 && (p.Mode == specs.MpolDefault || p.Mode == specs.MpolLocal):
+		v.bad(pointer+".nodes", "%s takes no nodes", p.Mode)
+	case len(nodes) == 0 && (p.Mode == specs.MpolBind || p.Mode == specs.MpolInterleave || p.Mode == specs.MpolWeightedInterleave || p.Mode == specs.MpolPreferredMany):
+		v.bad(pointer+".nodes", "%s needs at least one node", p.Mode)
+	}
+}
+
+func (v *validator) personality(p *specs.LinuxPersonality) {
+	if _, ok := personalityDomains[p.Domain]; !ok {
+		v.bad("linux.personality.domain", "%q is not one of %s", p.Domain, names(personalityDomains))
+	}
+	if len(p.Flags) > 0 {
+		v.bad("linux.personality.flags", "there are no flags yet that could be given")
+	}
+}

@@ -1,0 +1,89 @@
+package bundle
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// ipcSysctls belong to the IPC namespace, besides all of fs.mqueue.
+var ipcSysctls = []string{
+	"kernel/msgmax", "kernel/msgmnb", "kernel/msgmni", "kernel/sem", "kernel/shmall", "kernel/shmmax", "kernel/shmmni",
+	"kernel/shm_rmid_forced",
+}
+
+// SysctlPath turns the name of a kernel parameter into its path below /proc/sys. Both
+// spellings of sysctl.d(5) are understood: the first separator, a dot or a slash, is
+// the one that separates, and the other is a part of names.
+func SysctlPath(key string) (string, error) {
+	path := key
+	if i := strings.IndexAny(key, "./"); i >= 0 && key[i] == '.' {
+		path = strings.Map(func(r rune) rune {
+			switch r {
+			case '.':
+				return '/'
+			case '/':
+				return '.'
+			}
+			return r
+		}, key)
+	}
+	for part := range strings.SplitSeq(path, "/") {
+		if part == "" || part == "." || part == ".." || strings.ContainsAny(part, "\x00\n\r\t ") {
+			return "", fmt.Errorf("%q is not the name of a kernel parameter", key)
+		}
+	}
+	return path, nil
+}
+
+// SysctlNamespace is the type of namespace that a parameter belongs to. Parameters of
+// the whole system cannot be set for a container.
+func SysctlNamespace(path string) (specs.LinuxNamespaceType, error) {
+	switch {
+	case slices.Contains(ipcSysctls, path), strings.HasPrefix(path, "fs/mqueue/"):
+		return specs.IPCNamespace, nil
+	case strings.HasPrefix(path, "net/"):
+		return specs.NetworkNamespace, nil
+	case path == "kernel/domainname":
+		return specs.UTSNamespace, nil
+	case path == "kernel/hostname":
+		return "", fmt.Errorf("the property hostname is for that")
+	case strings.HasPrefix(path, "user/"):
+		return specs.UserNamespace, nil
+	}
+	return "", fmt.Errorf("it is a parameter of the whole system")
+}
+
+// SysctlKeys are the keys of linux.sysctl in the order in which they are set.
+func SysctlKeys(s *specs.Spec) []string {
+	return slices.Sorted(maps.Keys(s.Linux.Sysctl))
+}
+
+func (v *validator) sysctl() {
+	seen := make(map[string]string)
+	for _, key := range SysctlKeys(v.spec) {
+		p := fmt.Sprintf("linux.sysctl[%q]", key)
+		path, err := SysctlPath(key)
+		if err != nil {
+			v.bad("linux.sysctl", "%v", err)
+			continue
+		}
+		if other, dup := seen[path]; dup {
+			v.bad(p, "is the same parameter as %q", other)
+		}
+		seen[path] = key
+		ns, err := SysctlNamespace(path)
+		switch {
+		case err != nil:
+			v.bad(p, "cannot be set for a container: %v", err)
+		case Namespace(v.spec, ns) == nil:
+			v.bad(p, "needs a %s namespace in linux.namespaces; it would change the host", ns)
+		}
+		if strings.ContainsRune(v.spec.Linux.Sysctl[key], 0) {
+			v.bad(p, "has a NUL character in its value")
+		}
+	}
+}
