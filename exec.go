@@ -129,8 +129,8 @@ func processOf(c *cli.Context, container *libcontainer.Container) (*specs.Proces
 	if a := c.String("apparmor"); a != "" {
 		p.ApparmorProfile = a
 	}
-	if u := c.String("user"); u != "" {
-		if p.User, err = parseUser(u); err != nil {
+	if c.IsSet("user") {
+		if err := parseUser(c.String("user"), &p.User); err != nil {
 			return nil, err
 		}
 	}
@@ -172,19 +172,21 @@ func addCapabilities(p *specs.Process, caps []string) {
 	p.Capabilities = &sets
 }
 
-// parseUser reads UID or UID:GID. A name is never looked up: /etc/passwd belongs to
-// the image, which must not choose the user (CVE-2016-3697).
-func parseUser(s string) (specs.User, error) {
+// parseUser reads UID or UID:GID into a user, and leaves alone what is not given. A
+// name is never looked up: /etc/passwd belongs to the image, which must not choose the
+// user (CVE-2016-3697).
+func parseUser(s string, user *specs.User) error {
 	uid, gid, hasGroup := strings.Cut(s, ":")
-	var user specs.User
+	parsed := *user
 	var err error
-	if user.UID, err = parseID(uid); err == nil && hasGroup {
-		user.GID, err = parseID(gid)
+	if parsed.UID, err = parseID(uid); err == nil && hasGroup {
+		parsed.GID, err = parseID(gid)
 	}
 	if err != nil {
-		return specs.User{}, fmt.Errorf("--user %q: %w", s, err)
+		return fmt.Errorf("--user %q: %w", s, err)
 	}
-	return user, nil
+	*user = parsed
+	return nil
 }
 
 // parseID reads a user or group id exactly.

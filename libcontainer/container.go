@@ -125,7 +125,7 @@ func (c *Container) State() (*State, error) {
 		return nil, err
 	}
 	c.record = record
-	status, err := status(dir, record)
+	status, err := status(dir, record, false)
 	if err != nil {
 		return nil, err
 	}
@@ -139,15 +139,16 @@ func (c *Container) State() (*State, error) {
 	return s, nil
 }
 
-// status computes the status: nothing that could be out of date is stored.
-func status(dir *state.Dir, r *state.Record) (specs.ContainerState, error) {
+// status computes the status: nothing that could be out of date is stored. locked tells
+// that the caller has the lock of the directory, so that nobody else is at work.
+func status(dir *state.Dir, r *state.Record, locked bool) (specs.ContainerState, error) {
 	alive, err := r.Alive()
 	if err != nil {
 		return "", fmt.Errorf("container %q: %w", r.ID, err)
 	}
 	if dir.Creating() {
 		// "the container is being created": somebody is at it.
-		if alive || dir.Busy() {
+		if alive || !locked && dir.Busy() {
 			return specs.StateCreating, nil
 		}
 		return specs.StateStopped, nil

@@ -96,13 +96,6 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := group.Check(); err != nil {
-		if removeErr := dir.Remove(); removeErr != nil {
-			r.warn("%v", removeErr)
-		}
-		return nil, err
-	}
-
 	n := &creation{runtime: r, options: o, bundle: b, group: group, dir: dir}
 	n.record = &state.Record{
 		ID: id, Bundle: b.Path, Rootfs: b.Rootfs, Created: time.Now().UTC().Format(time.RFC3339Nano), Owner: os.Getuid(),
@@ -157,9 +150,11 @@ func (n *creation) create() error {
 	if err := n.dir.Save(n.record); err != nil {
 		return err
 	}
-	if err := n.group.Prepare(); err != nil {
+	if err := n.group.Claim(); err != nil {
 		return err
 	}
+	defer n.group.Release()
+	n.record.Cgroup = n.group.Saved()
 	n.runtime.trace("state recorded")
 
 	preserved := openDescriptors(n.options.PreserveFDs)
@@ -220,7 +215,7 @@ func (n *creation) launch(out *compile.Output, preserved []bool) error {
 		return err
 	}
 	n.runtime.trace("sources opened")
-	n.init, err = n.runtime.launch(&n.files, out, files, n.group.BirthDir(), n.options.slow)
+	n.init, err = n.runtime.launch(&n.files, out, files, n.group.BirthDir(), n.options.slow, 0)
 	n.runtime.trace("program launched")
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -100,6 +101,10 @@ func (c *Container) Exec(o ExecOptions) (status int, err error) {
 	return f.wait(x.init.Pid, x.init.Pidfd), nil
 }
 
+// joinDeadline is how long a program that has joined a container may be silent. A process
+// of the container may stop it.
+const joinDeadline = 30 * time.Second
+
 // execution is a process on its way into a container.
 type execution struct {
 	container  *Container
@@ -160,6 +165,13 @@ func (x *execution) start() error {
 	x.init.CloseSocket()
 	if err != nil {
 		x.init.Kill()
+		if errors.Is(err, launch.ErrSilent) {
+			return fmt.Errorf("exec in container %q: %w; it may have been stopped from inside", c.id, err)
+		}
+		// What happens to a process whose pid namespace goes away says nothing.
+		if alive, aliveErr := record.Alive(); aliveErr == nil && !alive {
+			return c.notRunning(nil)
+		}
 		return err
 	}
 	c.runtime.trace("process executed")
@@ -213,6 +225,10 @@ func (x *execution) launch(out *compile.Output, preserved []bool, birth string) 
 	if err != nil {
 		return err
 	}
-	x.init, err = x.container.runtime.launch(&x.files, out, files, birth, slow)
+	deadline := joinDeadline
+	if x.options.IgnorePaused {
+		deadline = 0
+	}
+	x.init, err = x.container.runtime.launch(&x.files, out, files, birth, slow, deadline)
 	return err
 }

@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/compile"
+	"coracle/libcontainer/source"
 	"coracle/libcontainer/state"
 )
 
@@ -60,6 +62,11 @@ func (h *hostFiles) layout(out *compile.Output, preserved []bool, streams stdio,
 		default:
 			inherited[i] = i
 		}
+		if out.Console < 0 {
+			if inherited[i], err = h.guardNull(inherited[i]); err != nil {
+				return nil, err
+			}
+		}
 	}
 	for i, open := range preserved {
 		fd := 3 + i
@@ -79,6 +86,30 @@ func (h *hostFiles) layout(out *compile.Output, preserved []bool, streams stdio,
 		files[out.Console] = terminal
 	}
 	return files, nil
+}
+
+// guardNull replaces the null device of the host by one that can be used and not be
+// changed: root in the container could otherwise take its mode or owner.
+func (h *hostFiles) guardNull(fd int) (int, error) {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != unix.Mkdev(1, 3) {
+		return fd, nil
+	}
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil {
+		return -1, fmt.Errorf("standard streams: %w", os.NewSyscallError("fcntl", err))
+	}
+	tree, err := source.Tree{
+		What: "null device for a standard stream", Path: "/dev/null", Null: true, Attrs: []source.Attr{{Set: unix.MOUNT_ATTR_RDONLY}},
+	}.Open()
+	if errors.Is(err, unix.EPERM) {
+		return fd, nil // without privileges there is nothing to take from the host
+	}
+	if err != nil {
+		return -1, err
+	}
+	h.keep(tree)
+	return h.open(fmt.Sprintf("/proc/self/fd/%d", tree), flags&unix.O_ACCMODE|unix.O_NOCTTY, "standard streams")
 }
 
 // table opens the sources of a program and puts them behind what it inherits.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/cgroup"
 	"coracle/libcontainer/compile"
 	"coracle/libcontainer/jsonpos"
 	"coracle/libcontainer/launch"
@@ -69,8 +71,13 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
+	birth := ""
 	if where == inContainer {
 		in.Root = h.root
+		group := cgroup.Load(h.record.Cgroup)
+		in.Host = host(nil, false)
+		in.Host.CgroupJoin = group.JoinFiles()
+		birth = group.BirthDir()
 	}
 	if status == specs.StateStopped {
 		pid = 0
@@ -82,14 +89,17 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 	stdin := jsonpos.Marshal(&specs.State{
 		Version: specs.Version, ID: h.record.ID, Status: status, Pid: pid, Bundle: h.record.Bundle, Annotations: h.record.Annotations,
 	}, "")
-	p := &hookProcess{stdin: stdin}
+	p := &hookProcess{stdin: stdin, container: -1}
+	if status == specs.StateCreating || status == specs.StateCreated {
+		p.container = h.pidfd
+	}
 	defer p.close()
-	if err := p.start(h.runtime, out); err != nil {
+	if err := p.start(h.runtime, out, birth); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	timeout := time.Duration(0)
 	if hook.Timeout != nil {
-		timeout = time.Duration(*hook.Timeout) * time.Second
+		timeout = time.Duration(min(*hook.Timeout, math.MaxInt32)) * time.Second
 	}
 	if err := p.wait(timeout); err != nil {
 		return fmt.Errorf("%s: %w%s", what, err, p.tail())
@@ -107,9 +117,12 @@ type hookProcess struct {
 	output []byte
 	// input and result are our ends of the pipes; -1 when closed.
 	input, result int
+	// container is the first process of the container when the hook is of no use
+	// without it, -1 otherwise. That one ends when the container is deleted meanwhile.
+	container int
 }
 
-func (p *hookProcess) start(r *Runtime, out *compile.Output) error {
+func (p *hookProcess) start(r *Runtime, out *compile.Output, birth string) error {
 	var in, res [2]int
 	p.input, p.result = -1, -1
 	if err := unix.Pipe2(in[:], unix.O_CLOEXEC); err != nil {
@@ -133,7 +146,7 @@ func (p *hookProcess) start(r *Runtime, out *compile.Output) error {
 	if err != nil {
 		return err
 	}
-	if p.init, err = r.launch(&files, out, table, "", nil); err != nil {
+	if p.init, err = r.launch(&files, out, table, birth, nil, joinDeadline); err != nil {
 		return err
 	}
 	s := setup{init: p.init, forks: out.Forks, trace: func(string) {}}
@@ -152,10 +165,11 @@ func (p *hookProcess) wait(timeout time.Duration) error {
 			{Fd: int32(p.init.Pidfd), Events: unix.POLLIN},
 			{Fd: int32(p.result), Events: unix.POLLIN},
 			{Fd: int32(p.input), Events: unix.POLLOUT},
+			{Fd: int32(p.container), Events: unix.POLLIN},
 		}
 		wait := -1
 		if timeout > 0 {
-			wait = int(max(0, time.Until(deadline).Milliseconds()+1))
+			wait = int(min(max(0, time.Until(deadline).Milliseconds()+1), math.MaxInt32))
 		}
 		n, err := unix.Poll(fds, wait)
 		switch {
@@ -163,6 +177,8 @@ func (p *hookProcess) wait(timeout time.Duration) error {
 			continue
 		case err != nil:
 			return os.NewSyscallError("poll", err)
+		case n == 0 && time.Now().Before(deadline):
+			continue
 		case n == 0:
 			p.kill()
 			return fmt.Errorf("was killed after its timeout of %d s", int(timeout.Seconds()))
@@ -177,6 +193,10 @@ func (p *hookProcess) wait(timeout time.Duration) error {
 		if fds[0].Revents != 0 {
 			p.listen()
 			return p.ended()
+		}
+		if fds[3].Revents != 0 {
+			p.kill()
+			return errors.New("was killed because the init process of the container has ended")
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -126,28 +125,50 @@ func setRlimits(pid int, limits []specs.POSIXRlimit) error {
 const maxPasswd = 1 << 20
 
 // homeOf finds the home directory of a user in the /etc/passwd of the container,
-// pinned by a descriptor. Everything about the file is up to the image: it is only
-// opened when it is a regular file, read up to a bound, and gives nothing but a
-// string. Without an answer there it is "/", like in other runtimes.
+// pinned by a descriptor. Everything about the file is up to the image, so it gives
+// nothing but a string: it is only opened when it is a regular file, not one that the
+// kernel makes up, such as /proc/kmsg, and read up to a bound without ever waiting.
+// Without an answer there it is "/", like in other runtimes.
 func homeOf(passwd int, uid uint32) string {
 	const none = "/"
 	if passwd < 0 {
 		return none
 	}
 	var st unix.Stat_t
-	if err := unix.Fstat(passwd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+	var fs unix.Statfs_t
+	if unix.Fstat(passwd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || unix.Fstatfs(passwd, &fs) != nil || madeUp(fs.Type) {
 		return none
 	}
-	f, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", passwd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", passwd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return none
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxPasswd))
-	if err != nil {
-		return none
+	defer unix.Close(fd)
+	data := make([]byte, min(st.Size, maxPasswd))
+	done := 0
+	for done < len(data) {
+		n, err := unix.Read(fd, data[done:])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || n == 0 {
+			break
+		}
+		done += n
 	}
-	return parseHome(data, uid, none)
+	return parseHome(data[:done], uid, none)
+}
+
+// madeUp tells whether the files of a file system are made up by the kernel when they
+// are read.
+func madeUp(fstype int64) bool {
+	switch fstype {
+	case unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC, unix.DEBUGFS_MAGIC,
+		unix.TRACEFS_MAGIC, unix.SECURITYFS_MAGIC, unix.BPF_FS_MAGIC, unix.DEVPTS_SUPER_MAGIC, unix.PSTOREFS_MAGIC,
+		unix.EFIVARFS_MAGIC, unix.NSFS_MAGIC, unix.SELINUX_MAGIC:
+		return true
+	}
+	return false
 }
 
 func parseHome(passwd []byte, uid uint32, none string) string {

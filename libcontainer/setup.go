@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -24,11 +25,11 @@ func (r *Runtime) holdThread() (release func()) {
 }
 
 // launch starts a program with its files, in the cgroup of the unified hierarchy that
-// birth names.
-func (r *Runtime) launch(h *hostFiles, out *compile.Output, files []int, birth string, slow func() int) (*launch.Init, error) {
+// birth names. It may be silent up to the deadline, when that is not 0.
+func (r *Runtime) launch(h *hostFiles, out *compile.Output, files []int, birth string, slow func() int, deadline time.Duration) (*launch.Init, error) {
 	command := launch.Command{
 		Program: out.Program, CloneFlags: out.CloneFlags, Files: files,
-		Socket: out.Socket, Image: out.Image, CgroupFD: -1, Slow: slow,
+		Socket: out.Socket, Image: out.Image, CgroupFD: -1, Slow: slow, Deadline: deadline,
 	}
 	if birth != "" {
 		var err error

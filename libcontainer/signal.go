@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -81,7 +82,7 @@ func (c *Container) Delete() error {
 	if err != nil {
 		return err
 	}
-	s, err := status(dir, record)
+	s, err := status(dir, record, true)
 	if err != nil {
 		return err
 	}
@@ -133,6 +134,9 @@ func (r *Runtime) ForceDelete(id string) error {
 		// a deletion after all but that.
 		return dir.Remove()
 	}
+	if errors.Is(err, state.ErrUnreadable) {
+		return fmt.Errorf("%w (when nothing of it is needed any more, remove %s by hand)", err, dir.Path)
+	}
 	if err != nil {
 		return err
 	}
@@ -154,7 +158,12 @@ func (r *Runtime) interruptOthers(dir *state.Dir) error {
 			return fmt.Errorf("container %q: %w", dir.ID, err)
 		}
 	}
-	return dir.Lock()
+	for deadline := time.Now().Add(killTimeout * time.Millisecond); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if ok, err := dir.TryLock(); err != nil || ok {
+			return err
+		}
+	}
+	return fmt.Errorf("container %q: another command has been at work on it for more than %d s", dir.ID, killTimeout/1000)
 }
 
 // killInit ends the first process of a container and waits until it has ended.

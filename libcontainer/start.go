@@ -33,7 +33,7 @@ func (c *Container) Start() error {
 		return err
 	}
 	c.record = record
-	s, err := status(dir, record)
+	s, err := status(dir, record, true)
 	if err != nil {
 		return err
 	}

@@ -127,11 +127,12 @@ func Namespace(s *specs.Spec, t specs.LinuxNamespaceType) *specs.LinuxNamespace 
 }
 
 func (v *validator) namespaces() {
-	if v.spec.Linux == nil {
-		return
+	l := v.spec.Linux
+	if l == nil {
+		l = &specs.Linux{}
 	}
 	seen := make(map[specs.LinuxNamespaceType]int)
-	for i, ns := range v.spec.Linux.Namespaces {
+	for i, ns := range l.Namespaces {
 		p := fmt.Sprintf("linux.namespaces[%d]", i)
 		if NamespaceFlag(ns.Type) == 0 {
 			v.bad(p+".type", "%q is not a namespace type", ns.Type)
@@ -145,20 +146,23 @@ func (v *validator) namespaces() {
 			v.bad(p+".path", "%q is not absolute", ns.Path)
 		}
 	}
-	if Namespace(v.spec, specs.MountNamespace) == nil {
-		// Without one every mount would be made in the runtime's own mount
-		// namespace, on the host.
-		for pointer, wanted := range map[string]bool{
-			"mounts":              len(v.spec.Mounts) > 0,
-			"root.readonly":       v.spec.Root != nil && v.spec.Root.Readonly,
-			"linux.maskedPaths":   len(v.spec.Linux.MaskedPaths) > 0,
-			"linux.readonlyPaths": len(v.spec.Linux.ReadonlyPaths) > 0,
-		} {
-			if wanted {
-				v.bad(pointer, "needs a mount namespace in linux.namespaces")
-			}
+	if _, ok := seen[specs.MountNamespace]; ok {
+		return
+	}
+	// Without one every mount would be made in the runtime's own mount namespace, on
+	// the host.
+	for _, need := range []struct {
+		pointer string
+		wanted  bool
+	}{
+		{"mounts", len(v.spec.Mounts) > 0},
+		{"root.readonly", v.spec.Root != nil && v.spec.Root.Readonly},
+		{"linux.maskedPaths", len(l.MaskedPaths) > 0},
+		{"linux.readonlyPaths", len(l.ReadonlyPaths) > 0},
+	} {
+		if need.wanted {
+			v.bad(need.pointer, "needs a mount namespace in linux.namespaces")
 		}
-		slices.SortFunc(v.problems, func(a, b Problem) int { return strings.Compare(a.Pointer, b.Pointer) })
 	}
 }
 

@@ -36,6 +36,7 @@ const (
 type Manager struct {
 	saved  Saved
 	config *cgroups.Cgroup
+	lock   int // a descriptor that locks the claimed cgroup; -1 without one
 }
 
 // Saved is what has to be kept of a manager.
@@ -43,6 +44,8 @@ type Saved struct {
 	// Paths has the directory in each hierarchy; the key is the controller,
 	// "name=…" for a hierarchy without one, "" for the unified hierarchy.
 	Paths map[string]string `json:"paths,omitempty"`
+	// Claimed tells that what is in the cgroup is the container's.
+	Claimed bool `json:"claimed,omitempty"`
 	// Unified tells that the host has only the unified hierarchy.
 	Unified bool `json:"unified,omitempty"`
 }
@@ -63,7 +66,7 @@ func New(s *specs.Spec, id string) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Manager{config: &cgroups.Cgroup{Path: path, Resources: resources}}
+	m := &Manager{config: &cgroups.Cgroup{Path: path, Resources: resources}, lock: -1}
 	m.saved.Unified = cgroups.IsCgroup2UnifiedMode()
 	if m.saved.Unified && resources.Unified == nil && s.Linux != nil && s.Linux.Resources != nil {
 		resources.Unified = s.Linux.Resources.Unified
@@ -79,7 +82,7 @@ func New(s *specs.Spec, id string) (*Manager, error) {
 
 // Load makes a manager from what was saved.
 func Load(s Saved) *Manager {
-	return &Manager{saved: s, config: &cgroups.Cgroup{Resources: &cgroups.Resources{}}}
+	return &Manager{saved: s, config: &cgroups.Cgroup{Resources: &cgroups.Resources{}}, lock: -1}
 }
 
 // Saved is what Load needs. The cgroup may be saved before it exists.
@@ -186,44 +189,70 @@ func (m *Manager) library() (cgroups.Manager, error) {
 	return fs.NewManager(m.config, p)
 }
 
-// Check refuses a cgroup that exists and has processes or is frozen. It has no side
-// effects. It has to come before the manager is saved or destroyed: both make the
-// processes in the cgroup those of this container, which others must not become.
-func (m *Manager) Check() error {
-	exists := false
-	for _, dir := range m.saved.Paths {
-		if unix.Access(dir, unix.F_OK) != nil {
-			continue
-		}
-		exists = true
-		if pids, err := cgroups.GetAllPids(dir); err == nil && len(pids) > 0 {
-			return fmt.Errorf("cgroup %s (linux.cgroupsPath) has processes already; two containers in one cgroup would share limits, pause and kill", dir)
-		}
+// Claim makes the cgroup the container's: nobody else may be in it or about to use it.
+// It makes the directory that a process is born in, with its limits when nothing else
+// is left to Create.
+//
+// Only a claimed cgroup may be emptied by force when it is destroyed, so the claim has
+// to be saved once there is something to lose. Until [Manager.Release] no other
+// creation can claim the same cgroup.
+func (m *Manager) Claim() error {
+	dir := m.BirthDir()
+	if dir == "" {
+		dir = m.anyDir()
 	}
-	if exists {
-		if frozen, _ := m.Frozen(); frozen {
-			return errors.New("the cgroup (linux.cgroupsPath) exists and is frozen; a process put into it would hang")
-		}
+	if dir == "" {
+		return errors.New("the host has no cgroups that a container could be put into")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make the cgroup (linux.cgroupsPath): %w", err)
+	}
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("cgroup: %w", &os.PathError{Op: "open", Path: dir, Err: err})
+	}
+	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		unix.Close(fd)
+		return fmt.Errorf("cgroup %s (linux.cgroupsPath): another container is being created in it", dir)
+	}
+	m.lock = fd
+	if err := m.checkUnused(); err != nil {
+		m.Release()
+		return err
+	}
+	m.saved.Claimed = true
+	if m.saved.Unified {
+		return m.Create()
 	}
 	return nil
 }
 
-// Prepare makes the directory that a process is born in, with its limits when
-// nothing else is left to Create.
-func (m *Manager) Prepare() error {
-	if m.saved.Unified {
-		return m.Create()
+// Release lets others find the cgroup, which by now has a process in it or is gone.
+func (m *Manager) Release() {
+	if m.lock >= 0 {
+		unix.Close(m.lock)
+		m.lock = -1
 	}
-	if dir := m.BirthDir(); dir != "" {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return fmt.Errorf("make the cgroup: %w", err)
+}
+
+// checkUnused refuses a cgroup that has processes or is frozen.
+func (m *Manager) checkUnused() error {
+	for _, dir := range m.saved.Paths {
+		if unix.Access(dir, unix.F_OK) != nil {
+			continue
 		}
+		if pids, err := cgroups.GetAllPids(dir); err == nil && len(pids) > 0 {
+			return fmt.Errorf("cgroup %s (linux.cgroupsPath) has processes already; two containers in one cgroup would share limits, pause and kill", dir)
+		}
+	}
+	if frozen, _ := m.Frozen(); frozen {
+		return errors.New("the cgroup (linux.cgroupsPath) exists and is frozen; a process put into it would hang")
 	}
 	return nil
 }
 
 // Create makes the cgroup and applies the limits. Where a process is born inside,
-// Prepare has done it.
+// Claim has done it.
 func (m *Manager) Create() error {
 	lib, err := m.library()
 	if err != nil {
@@ -258,7 +287,7 @@ func (m *Manager) JoinFiles() []string {
 func (m *Manager) BirthDir() string { return m.saved.Paths[unifiedKey] }
 
 // BornInside tells that all that matters is in the unified hierarchy: the limits are
-// there before the first process is, see [Manager.Prepare].
+// there before the first process is, see [Manager.Claim].
 func (m *Manager) BornInside() bool { return m.saved.Unified }
 
 // Frozen tells whether the cgroup is paused.

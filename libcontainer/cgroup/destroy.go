@@ -50,30 +50,45 @@ func (m *Manager) Signal(sig unix.Signal) error {
 	if sig == unix.SIGKILL {
 		return m.kill(time.Now().Add(destroyDeadline))
 	}
+	return m.signalAll(sig)
+}
+
+// signalAll signals the processes that are in the cgroup now. Each is pinned by a
+// descriptor before it is made sure that the pid still means one of the cgroup.
+func (m *Manager) signalAll(sig unix.Signal) error {
 	pids, err := m.Pids()
 	if err != nil {
 		return fmt.Errorf("processes of the cgroup: %w", err)
 	}
+	pinned := make(map[int]int, len(pids))
+	defer func() {
+		for _, fd := range pinned {
+			unix.Close(fd)
+		}
+	}()
 	for _, pid := range pids {
-		if err := signalIn(pid, sig); err != nil {
-			return err
+		fd, err := unix.PidfdOpen(pid, 0)
+		switch {
+		case err == nil:
+			pinned[pid] = fd
+		case errors.Is(err, unix.ESRCH), errors.Is(err, unix.EINVAL): // EINVAL: 0, of another pid namespace
+		case errors.Is(err, unix.EMFILE):
+			// More than fit at once: the others are for the next round.
+		default:
+			return fmt.Errorf("signal process %d: %w", pid, err)
 		}
 	}
-	return nil
-}
-
-// signalIn signals a process by a descriptor of it. One that has gone is no error.
-func signalIn(pid int, sig unix.Signal) error {
-	fd, err := unix.PidfdOpen(pid, 0)
-	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) { // EINVAL: pid of another pid namespace, 0
-		return nil
+	if pids, err = m.Pids(); err != nil {
+		return fmt.Errorf("processes of the cgroup: %w", err)
 	}
-	if err != nil {
-		return fmt.Errorf("signal process %d: %w", pid, err)
-	}
-	defer unix.Close(fd)
-	if err := unix.PidfdSendSignal(fd, sig, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("signal process %d: %w", pid, err)
+	for _, pid := range pids {
+		fd, ok := pinned[pid]
+		if !ok {
+			continue
+		}
+		if err := unix.PidfdSendSignal(fd, sig, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("signal process %d: %w", pid, err)
+		}
 	}
 	return nil
 }
@@ -100,10 +115,7 @@ func (m *Manager) kill(deadline time.Time) error {
 		// it is thawed. Freezing may not succeed while it forks: the next round
 		// tries again.
 		m.setFrozen(true)
-		pids, _ = m.Pids()
-		for _, pid := range pids {
-			_ = signalIn(pid, unix.SIGKILL)
-		}
+		_ = m.signalAll(unix.SIGKILL)
 		m.setFrozen(false)
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%d processes of the cgroup are still there after SIGKILL", len(pids))
@@ -164,6 +176,10 @@ func (m *Manager) Destroy() error {
 	if len(dirs) == 0 {
 		return nil
 	}
+	if !m.saved.Claimed {
+		m.abandon(dirs)
+		return nil
+	}
 	// A frozen process does not die.
 	m.setFrozen(false)
 	if err := m.kill(deadline); err != nil {
@@ -191,6 +207,18 @@ func (m *Manager) Destroy() error {
 		if err := m.kill(deadline); err != nil {
 			return err
 		}
+	}
+}
+
+// abandonAfter is how long an init that was born in an unclaimed cgroup may take to die
+// with the runtime that made it.
+const abandonAfter = time.Second
+
+// abandon removes directories of a cgroup that was not claimed, as far as nobody uses
+// them. What is in there belongs to somebody else.
+func (m *Manager) abandon(dirs []string) {
+	for deadline := time.Now().Add(abandonAfter); len(dirs) > 0 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		dirs = slices.DeleteFunc(dirs, func(dir string) bool { return rmdir(dir) == nil })
 	}
 }
 

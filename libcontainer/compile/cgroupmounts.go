@@ -26,7 +26,7 @@ func (c *compiler) cgroupMount(m *mount) {
 		c.Describe(m.note())
 		c.hierarchy(hs[0], attr)
 		c.attach(m, c.mnt.Arg(), at, false)
-		c.Close(c.mnt.Arg())
+		c.closeMount(m, c.mnt.Arg(), true)
 		return
 	}
 
@@ -51,12 +51,17 @@ func (c *compiler) cgroupMount(m *mount) {
 		c.Describe(m.note())
 		c.MountSetattr(top.Arg(), "", unix.AT_EMPTY_PATH, unix.MOUNT_ATTR_RDONLY, 0, 0)
 	}
-	c.Close(top.Arg())
+	c.closeMount(m, top.Arg(), true)
 }
 
 // hierarchy makes a detached mount of what the container may see of a hierarchy.
 func (c *compiler) hierarchy(h Hierarchy, attr uint64) {
 	if ns := bundle.Namespace(c.spec, specs.CgroupNamespace); ns == nil {
+		if !c.ownMounts() {
+			// In a mount namespace of others, paths mean what they want them to mean.
+			c.fail("linux.namespaces: cgroups can only be mounted in a joined mount namespace together with a cgroup namespace")
+			return
+		}
 		// The cgroup exists by now, and before the pivot the host's paths are valid.
 		c.OpenTree(program.Cwd(), h.Path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Into(c.mnt)
 		c.MountSetattr(c.mnt.Arg(), "", unix.AT_EMPTY_PATH, attr, 0, 0)

@@ -151,6 +151,9 @@ type compiler struct {
 	stat                      program.Statx
 	statfs                    program.Statfs
 
+	// kept has the descriptors of mounts, by index, that are needed once more when
+	// paths in them are protected.
+	kept map[int]program.Arg
 	// readonly holds mounts that become read-only when all is in place.
 	readonly []readonlyMount
 
@@ -191,6 +194,7 @@ func Init(in Input) (*Output, error) {
 	// Masks come after everything that uses /proc and /sys of the container.
 	c.readonlyPaths()
 	c.maskedPaths()
+	c.propagateRoot()
 	c.attributes()
 	c.ready()
 	// From here on no descriptor leads to a directory of the host.

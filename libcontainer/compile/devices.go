@@ -67,8 +67,7 @@ func (c *compiler) devices() {
 	}
 	configured := c.configuredDevices()
 	dev := c.Word("dev", -1)
-	c.note("", "open /dev", "")
-	c.openOrMake("dev", mountPoint{dir: true}, dev)
+	c.openDev(dev)
 	for _, d := range defaultDevices {
 		p := "/dev/" + d.name
 		if !configured[p] {
@@ -94,6 +93,15 @@ func (c *compiler) devices() {
 		c.Symlinkat("pts/ptmx", dev.Arg(), "ptmx")
 	}
 	c.Close(dev.Arg())
+}
+
+// openDev pins /dev. As a link it could lead to a directory of the host that is mounted
+// somewhere else, in which nodes would be made and removed.
+func (c *compiler) openDev(into program.Word) {
+	n := program.Note{What: "open", Object: "/dev"}
+	n.Explain = mountPointError(n, "/dev")
+	c.Describe(n)
+	c.openOrMake("dev", mountPoint{dir: true, strict: true}, into)
 }
 
 func (c *compiler) configuredDevices() map[string]bool {
@@ -146,15 +154,6 @@ func (c *compiler) configuredDevice(i int, d specs.LinuxDevice, dev program.Word
 // already has to be the same device, and stays as it is; a link does not count.
 func (c *compiler) makeNode(dir program.Arg, d device) {
 	name := path.Base(d.path)
-	c.Describe(d.note())
-	exists, done := c.Label(), c.Label()
-	c.Mknodat(dir, name, d.mode, d.dev).Allow(unix.EEXIST).Else(exists)
-	if d.uid != 0 || d.gid != 0 {
-		c.Fchownat(dir, name, int64(d.uid), int64(d.gid), unix.AT_SYMLINK_NOFOLLOW)
-	}
-	c.Jump(done)
-
-	c.Bind(exists)
 	n := d.note()
 	n.Explain = func(e syscall.Errno) string {
 		if e != unix.EEXIST {
@@ -164,6 +163,26 @@ func (c *compiler) makeNode(dir program.Arg, d device) {
 		return subject.Subject() + ": something else exists at this path"
 	}
 	c.Describe(n)
+	exists, done := c.Label(), c.Label()
+	c.Mknodat(dir, name, d.mode, d.dev).Allow(unix.EEXIST).Else(exists)
+	if d.uid != 0 || d.gid != 0 {
+		// Where others can change the directory, the name may mean something else by
+		// now: the owner is only given to the node that was asked for.
+		c.pinNode(dir, name, d)
+		c.Fchownat(c.tmp.Arg(), "", int64(d.uid), int64(d.gid), unix.AT_EMPTY_PATH)
+		c.Close(c.tmp.Arg())
+	}
+	c.Jump(done)
+
+	c.Bind(exists)
+	c.pinNode(dir, name, d)
+	c.Close(c.tmp.Arg())
+	c.Bind(done)
+}
+
+// pinNode pins what a name means in tmp, and fails with EEXIST when that is not the
+// wanted device.
+func (c *compiler) pinNode(dir program.Arg, name string, d device) {
 	c.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(c.tmp)
 	c.Statx(c.tmp.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 	c.Check(c.stat.Mode(), unix.S_IFMT, d.mode&unix.S_IFMT, unix.EEXIST)
@@ -171,6 +190,4 @@ func (c *compiler) makeNode(dir program.Arg, d device) {
 		c.Check(c.stat.RdevMajor(), ^uint32(0), unix.Major(d.dev), unix.EEXIST)
 		c.Check(c.stat.RdevMinor(), ^uint32(0), unix.Minor(d.dev), unix.EEXIST)
 	}
-	c.Close(c.tmp.Arg())
-	c.Bind(done)
 }

@@ -25,16 +25,31 @@ type HookInput struct {
 	// Root is the root directory of the container when the path of the hook is to be
 	// resolved there, -1 when it is to be resolved in the runtime's mount namespace.
 	Root int
+	// Host is needed for a hook of the container.
+	Host Host
 }
 
 // Hook compiles the program of a hook. The hook gets a working directory outside of
 // the rootfs, no environment but its own and no descriptor but its standard streams
 // (CVE-2025-23266 came from a hook that saw the image's).
+//
+// A hook whose program is the image's has no more privileges than the process of the
+// container, and is subject to the same limits.
 func Hook(in HookInput) (*Output, error) {
-	c := newCompiler(Input{Bundle: &bundle.Bundle{Spec: &specs.Spec{Linux: in.Spec.Linux}}}, false)
+	spec := &specs.Spec{Linux: in.Spec.Linux}
+	confined := in.Root >= 0 && in.Spec.Process != nil
+	if confined {
+		p := *in.Spec.Process
+		p.Cwd, p.Terminal = "/", false
+		spec.Process = &p
+	}
+	c := newCompiler(Input{Bundle: &bundle.Bundle{Spec: spec}, Host: in.Host}, false)
 	c.note("hooks", "prepare the hook", "")
 	c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
 	c.begin()
+	if confined {
+		c.joinCgroupFiles()
+	}
 	if in.Pidfd >= 0 {
 		pidfd := c.source(source.Held{What: "first process of the container", FD: in.Pidfd})
 		if in.Root >= 0 {
@@ -49,6 +64,11 @@ func Hook(in HookInput) (*Output, error) {
 	}
 	c.Chdir("/")
 	c.dropDescriptors()
+	if confined {
+		c.noNewPrivileges()
+		c.identity()
+		c.note("hooks", "start the hook", "")
+	}
 	c.Umask(c.umask.Arg())
 	c.CloseOnExec(c.socket)
 	c.Send(c.socket, program.Message{Kind: program.KindDone, A: DoneStarted})

@@ -167,7 +167,8 @@ func (c *compiler) capabilities() bundle.Capabilities {
 }
 
 // ownStdio gives the standard streams to the user, so that it can open them again
-// as /dev/stdout and the like. The null device belongs to everybody.
+// as /dev/stdout and the like. The null device belongs to everybody, and files that
+// somebody redirected to stay theirs.
 func (c *compiler) ownStdio() {
 	uid := c.spec.Process.User.UID
 	c.note("process.user.uid", "give the standard streams to user", strconv.FormatUint(uint64(uid), 10))
@@ -175,6 +176,7 @@ func (c *compiler) ownStdio() {
 		next, chown := c.Label(), c.Label()
 		c.Statx(program.FD(fd), "", unix.AT_EMPTY_PATH, c.stat).Allow(program.AnyError).Else(next)
 		c.JumpIf(c.stat.UID(), ^uint32(0), uid, next)
+		c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFREG, next)
 		c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFCHR, 0).Else(chown)
 		c.Check(c.stat.RdevMajor(), ^uint32(0), 1, 0).Else(chown)
 		c.JumpIf(c.stat.RdevMinor(), ^uint32(0), 3, next)

@@ -23,6 +23,7 @@ func quote(s string) string { return strconv.Quote(s) }
 // Every mount is complete, with all its flags, before it is attached, and it is
 // attached to a pinned mount point, never to a path.
 func (c *compiler) mounts() {
+	c.keepMounts()
 	for i, m := range c.spec.Mounts {
 		o, err := bundle.ParseMountOptions(m)
 		if err != nil {
@@ -129,8 +130,16 @@ func (c *compiler) newMount(m *mount) {
 		c.MountSetattr(mnt.Arg(), "", unix.AT_EMPTY_PATH, 0, 0, p&^unix.MS_REC)
 	}
 	c.attach(m, mnt.Arg(), mountPoint{dir: true, strict: special(m.Type)}, m.Type == "proc")
-	if mnt == c.mnt {
-		c.Close(mnt.Arg())
+	c.closeMount(m, mnt.Arg(), mnt == c.mnt)
+}
+
+// closeMount closes the descriptor of a mount that has been attached, unless it is
+// needed once more. done tells that nobody else needs it.
+func (c *compiler) closeMount(m *mount, mnt program.Arg, done bool) {
+	if kept, ok := c.kept[m.subject.Index]; ok {
+		c.SetArg(kept, mnt)
+	} else if done {
+		c.Close(mnt)
 	}
 }
 
@@ -172,7 +181,7 @@ func (c *compiler) bindMount(m *mount) {
 		c.Describe(m.note())
 	}
 	c.attach(m, fd, mountPoint{dir: isDir, strict: m.dest == "/proc" || bundle.AllowedInProc(m.dest)}, bundle.AllowedInProc(m.dest))
-	c.Close(fd)
+	c.closeMount(m, fd, true)
 }
 
 // bindAttrs are the changes to the copy of the source. The copy would be a peer of
@@ -212,17 +221,25 @@ func (c *compiler) attach(m *mount, mnt program.Arg, at mountPoint, procAllowed 
 		c.Bind(ok)
 	}
 	c.Describe(m.notePoint())
+	if !at.dir {
+		// The kernel would only say that an argument is invalid.
+		ok := c.Label()
+		c.Statx(c.target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+		c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFDIR, 0).Else(ok)
+		c.Fail(unix.EISDIR)
+		c.Bind(ok)
+	}
 	c.MoveMount(mnt, c.target.Arg())
 	c.Close(c.target.Arg())
 }
 
 // makeReadonly gives read-only mounts and the root their last attribute. They were
-// pinned when they were made; no path is involved.
+// pinned when they were made; no path is involved. Their descriptors are closed with
+// all others.
 func (c *compiler) makeReadonly() {
 	for _, r := range c.readonly {
 		c.Describe(r.note)
 		c.MountSetattr(r.mnt.Arg(), "", unix.AT_EMPTY_PATH, unix.MOUNT_ATTR_RDONLY, 0, 0)
-		c.Close(r.mnt.Arg())
 	}
 	if c.spec.Root.Readonly {
 		c.note("root.readonly", "make the root read-only", "")

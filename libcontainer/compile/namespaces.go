@@ -46,6 +46,12 @@ func (c *compiler) namespaces() {
 		fd := c.source(source.Namespace{Pointer: pointer, Name: string(ns.Type), Path: ns.Path, Flag: flag})
 		joins = append(joins, join{ns, fd, flag, program.Note{What: "join the " + string(ns.Type) + " namespace", Object: ns.Path, Pointer: pointer}})
 	}
+	if len(joins) > 0 {
+		// Others may look at this process from the moment that it shares a namespace
+		// with them; until the execve they must not see into it.
+		c.note("linux.namespaces", "hide from the processes there", "")
+		c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
+	}
 	if unshare != 0 {
 		c.note("linux.namespaces", "make the other namespaces", "")
 		c.Unshare(unshare)
@@ -72,6 +78,10 @@ func (c *compiler) namespaces() {
 		// No fork outside of the container's cgroup.
 		c.joinCgroup()
 		c.fork(nil)
+	}
+	if ns := bundle.Namespace(c.spec, specs.MountNamespace); ns != nil && ns.Path != "" {
+		// The files of the cgroups are named by paths, which mean something else there.
+		c.joinCgroup()
 	}
 	joinAll(func(f uint64) bool { return f == unix.CLONE_NEWNS })
 }

@@ -1,6 +1,10 @@
 package compile
 
 import (
+	"path"
+	"strconv"
+	"strings"
+
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/program"
@@ -16,14 +20,57 @@ func (c *compiler) readonlyPaths() {
 	for i, p := range c.spec.Linux.ReadonlyPaths {
 		next := c.Label()
 		c.Describe(program.Note{What: "make read-only", Object: p, Pointer: "linux.readonlyPaths[#]", Index: i})
-		c.Openat2(c.root, rootOr(relative(p)), program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}).Into(c.target).
-			Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
+		c.openProtected(p).Into(c.target).Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
 		c.OpenTree(c.target.Arg(), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE).Into(c.mnt)
 		c.MountSetattr(c.mnt.Arg(), "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, unix.MOUNT_ATTR_RDONLY, 0, 0)
 		c.MoveMount(c.mnt.Arg(), c.target.Arg())
 		c.Close(c.mnt.Arg())
 		c.Close(c.target.Arg())
 		c.Bind(next)
+	}
+}
+
+// openProtected pins a path that is to be masked or made read-only.
+//
+// Attacker: someone who renames the mount point of /proc in the rootfs. The mount goes
+// with it, and a lookup of /proc/sys would find nothing that needs protection. So the
+// path is looked up in the mount that it lies in, pinned when it was made, wherever
+// that is by now.
+func (c *compiler) openProtected(p string) program.Op {
+	dir, rest := c.root, relative(p)
+	if i := c.mountOf(p); i >= 0 {
+		dir = c.kept[i]
+		rest = strings.TrimPrefix(path.Clean("/" + p)[len(path.Clean("/"+c.spec.Mounts[i].Destination)):], "/")
+	}
+	return c.Openat2(dir, rootOr(rest), program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot})
+}
+
+// mountOf is the index of the mount that a path lies in: of those with the longest
+// destination the last, for it covers the others. It is -1 for the rootfs.
+func (c *compiler) mountOf(p string) int {
+	p = path.Clean("/" + p)
+	found, length := -1, -1
+	for i, m := range c.spec.Mounts {
+		d := path.Clean("/" + m.Destination)
+		if (p == d || strings.HasPrefix(p, d+"/")) && len(d) >= length {
+			found, length = i, len(d)
+		}
+	}
+	return found
+}
+
+// keepMounts decides which mounts stay pinned until their paths are protected.
+func (c *compiler) keepMounts() {
+	c.kept = make(map[int]program.Arg)
+	if c.spec.Linux == nil || !c.ownMounts() {
+		return
+	}
+	for _, list := range [][]string{c.spec.Linux.ReadonlyPaths, c.spec.Linux.MaskedPaths} {
+		for _, p := range list {
+			if i := c.mountOf(p); i >= 0 && c.kept[i] == (program.Arg{}) {
+				c.kept[i] = c.Word("kept"+strconv.Itoa(i), -1).Arg()
+			}
+		}
 	}
 }
 
@@ -48,15 +95,19 @@ func (c *compiler) maskedPaths() {
 	// The runtime's copy of the null device survives the pivot, detached.
 	null := c.source(source.Tree{
 		What: "null device for masks", Pointer: "linux.maskedPaths", Path: "/dev/null", Null: true,
-		Attrs: []source.Attr{{Propagation: unix.MS_PRIVATE}},
+		// Read-only: the inode is the host's, and its mode and owner must not be
+		// changed from inside. Devices can be written to all the same.
+		Attrs: []source.Attr{
+			{Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC},
+			{Propagation: unix.MS_PRIVATE},
+		},
 	})
 	empty, mask := c.Word("empty", -1), c.Word("mask", -1)
 	emptyUsed, nullUsed := c.Word("emptyused", 0), c.Word("nullused", 0)
 	for i, p := range c.spec.Linux.MaskedPaths {
 		next, file, copyEmpty, copyNull, cover := c.Label(), c.Label(), c.Label(), c.Label(), c.Label()
 		c.Describe(program.Note{What: "mask", Object: p, Pointer: "linux.maskedPaths[#]", Index: i})
-		c.Openat2(c.root, rootOr(relative(p)), program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}).Into(c.target).
-			Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
+		c.openProtected(p).Into(c.target).Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
 		c.Statx(c.target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 		c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFDIR, 0).Else(file)
 

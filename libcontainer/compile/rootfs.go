@@ -52,7 +52,13 @@ func (c *compiler) attachRoot() {
 		Attrs: []source.Attr{{Propagation: propagation, Recursive: true}},
 	})
 	c.note("root.path", "attach the rootfs", rootfs)
-	c.MoveMountAt(c.root, program.Cwd(), rootfs)
+	at := rootfs
+	if !c.ownMounts() {
+		// In a mount namespace of others no path but this one is what it seems to be.
+		// They do not see what is mounted on top of their root.
+		at = "/"
+	}
+	c.MoveMountAt(c.root, program.Cwd(), at)
 }
 
 func (c *compiler) propagation() string {
@@ -85,14 +91,23 @@ func (c *compiler) enterRoot() {
 		c.Umount(".", unix.MNT_DETACH)
 	}
 	c.Chdir("/")
-	if p := bundle.Propagation(c.propagation()); p != 0 && c.ownMounts() {
-		c.note("linux.rootfsPropagation", "make the propagation of the root", c.propagation())
-		flags := uint(0)
-		if p&unix.MS_REC != 0 {
-			flags = unix.AT_RECURSIVE
-		}
-		c.MountSetattr(program.Cwd(), "/", flags, 0, 0, p&^unix.MS_REC)
+}
+
+// propagateRoot gives the root the propagation of the configuration.
+//
+// It comes after all that copies mounts of the container: unbindable ones could not
+// be copied any more, and copies of shared ones would be their peers.
+func (c *compiler) propagateRoot() {
+	p := bundle.Propagation(c.propagation())
+	if p == 0 || !c.ownMounts() {
+		return
 	}
+	c.note("linux.rootfsPropagation", "make the propagation of the root", c.propagation())
+	flags := uint(0)
+	if p&unix.MS_REC != 0 {
+		flags = unix.AT_RECURSIVE
+	}
+	c.MountSetattr(program.Cwd(), "/", flags, 0, 0, p&^unix.MS_REC)
 }
 
 // makeCwd makes the working directory when it is missing, as users expect from
@@ -185,8 +200,8 @@ func mountPointError(n program.Note, dest string) func(syscall.Errno) string {
 			reason = "it is reached through a symbolic link, which is refused here"
 		case unix.EEXIST, unix.ENOENT:
 			reason = "a component is a dangling symbolic link: " + e.Error()
-		case unix.ENOTDIR:
-			reason = "source and mount point are not both directories or both files: not a directory"
+		case unix.ENOTDIR, unix.EISDIR:
+			reason = "source and mount point are not both directories or both files: " + e.Error()
 		case unix.EROFS:
 			reason = "it is missing, and the file system that it would be in is read-only"
 		default:

@@ -74,9 +74,16 @@ func (c *compiler) terminal(withConsole bool) {
 
 // console puts the terminal at /dev/console.
 func (c *compiler) console(slave program.Word) {
-	c.note("process.terminal", "make /dev/console", "")
-	c.openOrMake("dev", mountPoint{dir: true}, c.dir)
-	c.Openat(c.dir.Arg(), "console", unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o600).Into(c.target).Allow(unix.EEXIST)
+	if c.hostDev() {
+		// The host's console must be there to be covered; nothing is made in its /dev.
+		c.note("process.terminal", "find /dev/console", "")
+		c.Openat2(c.root, "dev", program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRootNoLinks}).Into(c.dir)
+	} else {
+		c.openDev(c.dir)
+		c.note("process.terminal", "make /dev/console", "")
+		c.Openat(c.dir.Arg(), "console", unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o600).Into(c.target).Allow(unix.EEXIST)
+	}
+	c.note("process.terminal", "cover /dev/console", "")
 	// Opened again, for a fresh file and for one that was there: as a place only,
 	// so that a device or fifo of the image is not touched.
 	c.Openat(c.dir.Arg(), "console", unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(c.target)

@@ -14,6 +14,7 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -34,6 +35,8 @@ type Command struct {
 	// CgroupFD is a directory of the unified cgroup hierarchy that the program is
 	// born in, -1 for that of the caller.
 	CgroupFD int
+	// Deadline is how long the program may be silent, 0 for any time.
+	Deadline time.Duration
 	// Slow is called once when the program has nothing to say for longer than an
 	// ordinary one takes. It returns a descriptor that wakes [Init.Receive] when it
 	// becomes readable, -1 for none. It may be nil.
@@ -49,6 +52,7 @@ type Init struct {
 
 	program   *program.Program
 	socket    int
+	deadline  time.Duration
 	slow      func() int
 	interrupt int
 }
@@ -56,6 +60,9 @@ type Init struct {
 // slowAfter is how long, in milliseconds, a program is silent before it counts as
 // slow.
 const slowAfter = 20
+
+// ErrSilent is the error of [Init.Receive] after [Command].Deadline.
+var ErrSilent = errors.New("the process does not answer")
 
 // ErrInterrupted is the error of [Init.Receive] when the descriptor that [Command].Slow
 // returned is readable.
@@ -105,7 +112,7 @@ func Start(c Command) (*Init, error) {
 		_, _ = unix.Wait4(pid, nil, 0, nil)
 		return nil, errors.New("init program: the kernel gives no pidfd; Linux 5.14 or later is needed")
 	}
-	return &Init{Pid: pid, Pidfd: pidfd, program: c.Program, socket: pair[0], slow: c.Slow, interrupt: -1}, nil
+	return &Init{Pid: pid, Pidfd: pidfd, program: c.Program, socket: pair[0], deadline: c.Deadline, slow: c.Slow, interrupt: -1}, nil
 }
 
 // startError explains why no process could be made.
@@ -185,8 +192,11 @@ func (i *Init) Receive() (Event, error) {
 			{Fd: int32(i.interrupt), Events: unix.POLLIN},
 		}
 		timeout := -1
-		if i.slow != nil {
+		switch {
+		case i.slow != nil:
 			timeout = slowAfter
+		case i.deadline > 0:
+			timeout = int(i.deadline.Milliseconds())
 		}
 		n, err := unix.Poll(fds, timeout)
 		switch {
@@ -194,9 +204,11 @@ func (i *Init) Receive() (Event, error) {
 			continue
 		case err != nil:
 			return Event{}, os.NewSyscallError("poll", err)
-		case n == 0:
+		case n == 0 && i.slow != nil:
 			i.interrupt, i.slow = i.slow(), nil
 			continue
+		case n == 0:
+			return Event{}, ErrSilent
 		}
 		// The socket first: what the process said before it died counts.
 		if fds[0].Revents != 0 {

@@ -383,6 +383,9 @@ func (b *Builder) Jump(l Label) Op { return b.add(opJump).Else(l) }
 // Set assigns to a word.
 func (b *Builder) Set(w Word, value Arg) Op { return b.add(opSet, Ptr(w.Addr()), value) }
 
+// SetArg is Set for a word that is at hand as an argument.
+func (b *Builder) SetArg(word, value Arg) Op { return b.Set(Word(word.value), value) }
+
 // Add adds a constant to a word.
 func (b *Builder) Add(w Word, delta int32) Op {
 	return b.add(opAdd, Ptr(w.Addr()), Int(delta))

@@ -216,7 +216,8 @@ func (d *Dir) TryLock() (ok bool, err error) {
 	return true, nil
 }
 
-// Busy tells whether a command that changes the container is at work.
+// Busy tells whether a command that changes the container is at work. It is for those
+// that do not have the lock themselves, and would lose it.
 func (d *Dir) Busy() bool {
 	if err := unix.Flock(d.FD(), unix.LOCK_SH|unix.LOCK_NB); err != nil {
 		return errors.Is(err, unix.EWOULDBLOCK)
