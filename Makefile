@@ -65,12 +65,21 @@ cross: ## build for amd64 and arm64
 	GOARCH=arm64 $(GO) build -trimpath -tags "$(TAGS)" -o bin/coracle-arm64 .
 
 .PHONY: lint
-lint: ## check the style: gofmt, vet, staticcheck, shellcheck
+lint: gofmt vet staticcheck shellcheck ## check the style: gofmt, vet, staticcheck, shellcheck
+
+.PHONY: gofmt vet staticcheck shellcheck
+gofmt:
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w is needed: $$unformatted"; exit 1; }
+
+vet:
 	$(GO) vet -tags "$(TAGS)" ./...
 	GOARCH=arm64 $(GO) vet -tags "$(TAGS)" ./...
+
+staticcheck:
 	$(GO) run $(STATICCHECK) -tags "$(TAGS)" ./...
-	shellcheck -x $$(git grep -lE '^#!.*(bash|/sh)$$' -- ':!*.go') tests/*.bash
+
+shellcheck:
+	shellcheck -x $$(grep -rlE '^#!.*(bash|/sh)$$' .ci bench tests) tests/*.bash
 	shellcheck -x -s bats tests/*.bats
 
 .PHONY: bats

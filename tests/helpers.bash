@@ -6,12 +6,15 @@
 
 CORACLE=${CORACLE:-$(cd "$BATS_TEST_DIRNAME/.." && pwd)/coracle}
 CORACLE_CACHE=${CORACLE_CACHE:-/var/cache/coracle}
+# RUN tells this run of bats from others on the machine.
+RUN=${BATS_RUN_TMPDIR##*-}
 
 # Every test has a state root, a bundle and an id of its own.
 common_setup() {
 	ROOT=$BATS_TEST_TMPDIR/root
 	BUNDLE=$BATS_TEST_TMPDIR/bundle
-	ID=cortest-$$-$BATS_TEST_NUMBER
+	# With the name of the run in it: zz-leaks.bats looks for it.
+	ID=cortest-$RUN-$$-$BATS_TEST_NUMBER
 	mkdir -p "$BUNDLE"
 	cd "$BUNDLE" || return
 }
@@ -133,12 +136,11 @@ mounted() {
 	awk -v d="$1" '$5 == d { l = $6; for (i = 7; i <= NF; i++) l = l " " $i } END { print l }' <<<"$output"
 }
 
-# aside runs a command in the background until the end of the test. Its pid is in
-# $aside.
+# aside runs a command in the background until the end of the test. Its pid is the
+# last one in ASIDE.
 aside() {
 	"$@" >/dev/null 2>&1 </dev/null 3>&- &
-	aside=$!
-	ASIDE+=("$aside")
+	ASIDE+=($!)
 }
 
 # status_of prints the status of a container.
@@ -153,7 +155,7 @@ pid_of() {
 
 # proc_status FIELD PID prints a line of /proc/PID/status without its name.
 proc_status() {
-	sed -n "s/^$1:[[:space:]]*//p" "/proc/$2/status" | tr -s '[:space:]' ' ' | sed 's/ $//'
+	sed -n "s/^$1:[[:space:]]*//p" "/proc/$2/status" | tr -s '\t ' ' ' | sed 's/ $//'
 }
 
 # wait_for CONDITION... tries a command for up to 10 seconds.

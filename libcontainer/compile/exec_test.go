@@ -1,0 +1,119 @@
+package compile
+
+import (
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+)
+
+func compileExec(t *testing.T, change func(*specs.Spec)) (string, *Output) {
+	t.Helper()
+	s := bundle.Default()
+	s.Process.Terminal = false
+	change(s)
+	out, err := Exec(ExecInput{Spec: s, ID: "demo", Host: testHost(), Preserved: []bool{false, true}, Pidfd: 100, Root: 101})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listing(t, out), out
+}
+
+func TestExecGolden(t *testing.T) {
+	for name, change := range map[string]func(*specs.Spec){
+		"default": func(*specs.Spec) {},
+		"terminal": func(s *specs.Spec) {
+			s.Process.Terminal = true
+			s.Process.ConsoleSize = &specs.Box{Height: 24, Width: 80}
+			s.Process.User = specs.User{UID: 1000, GID: 1001, AdditionalGids: []uint32{7}}
+			s.Process.Env = append(s.Process.Env, "HOME=/home/user")
+			s.Process.Args = []string{"/bin/bash", "-i"}
+		},
+		// Of the host's namespaces, all but that of mounts.
+		"shared": func(s *specs.Spec) {
+			s.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.MountNamespace, Path: "/proc/1/ns/mnt"}}
+			s.Process.NoNewPrivileges = false
+			s.Process.Capabilities = nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, _ := compileExec(t, change)
+			compareGolden(t, "testdata/exec/"+name+".golden", got)
+		})
+	}
+}
+
+// TestExecOrder checks the edges that security depends on.
+func TestExecOrder(t *testing.T) {
+	l, out := compileExec(t, func(s *specs.Spec) { s.Process.Terminal = true })
+	for _, pair := range [][2]string{
+		// Nothing of the process can be looked at from the moment that it joins.
+		{`prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)`, `setns(`},
+		{`join the cgroup`, `join the namespaces of the container`},
+		{`join the cgroup`, `clone3(`},
+		{`join the namespaces of the container`, `enter the root of the container`},
+		{`enter the root of the container`, `open the terminal`},
+		{`open the terminal`, `close all descriptors of the set-up`},
+		{`close all descriptors of the set-up`, `enter the working directory`},
+		{`set no_new_privs`, `set the user id`},
+		{`drop capabilities from the bounding set`, `set the user id`},
+		{`set the user id`, `set the capabilities`},
+		{`set the capabilities`, `find the command`},
+		{`find the command`, `execve`},
+	} {
+		if index(t, l, pair[0]) > index(t, l, pair[1]) {
+			t.Errorf("%q comes after %q", pair[0], pair[1])
+		}
+	}
+	if strings.Contains(l, "PR_SET_DUMPABLE, 1") {
+		t.Error("the program becomes dumpable again")
+	}
+	if out.Gate != -1 || out.CloneFlags != 0 {
+		t.Errorf("gate %d, clone flags %#x", out.Gate, out.CloneFlags)
+	}
+}
+
+func TestExecForksForThePidNamespaceOnly(t *testing.T) {
+	for _, c := range []struct {
+		namespaces []specs.LinuxNamespace
+		forks      bool
+		joins      uint64
+	}{
+		{nil, false, 0},
+		{[]specs.LinuxNamespace{{Type: specs.MountNamespace}, {Type: specs.UTSNamespace}}, false, unix.CLONE_NEWNS | unix.CLONE_NEWUTS},
+		{[]specs.LinuxNamespace{{Type: specs.PIDNamespace}}, true, unix.CLONE_NEWPID},
+		{[]specs.LinuxNamespace{{Type: specs.PIDNamespace, Path: "/proc/1/ns/pid"}}, true, unix.CLONE_NEWPID},
+	} {
+		l, out := compileExec(t, func(s *specs.Spec) { s.Linux.Namespaces = c.namespaces })
+		if out.Forks != c.forks || strings.Contains(l, "clone3(") != c.forks {
+			t.Errorf("%v: forks: %v", c.namespaces, out.Forks)
+		}
+		if strings.Contains(l, "setns(") != (c.joins != 0) {
+			t.Errorf("%v: wrong setns in\n%s", c.namespaces, l)
+		}
+	}
+}
+
+// TestExecOfADyingContainer: a pid namespace without its first process refuses to fork
+// with ENOMEM, which would send people looking for memory.
+func TestExecOfADyingContainer(t *testing.T) {
+	_, out := compileExec(t, func(*specs.Spec) {})
+	found := 0
+	for op := range out.Program.Len() {
+		call := out.Program.Call(op)
+		if explain := out.Program.Note(op).Explain; (call == "setns" || call == "clone3") && explain != nil {
+			for _, e := range []unix.Errno{unix.ESRCH, unix.ENOMEM} {
+				if text := explain(e); !strings.Contains(text, "container not running") {
+					t.Errorf("%s, %v: %q", call, e, text)
+				}
+			}
+			found++
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d explanations, want 2", found)
+	}
+}

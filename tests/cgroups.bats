@@ -1,0 +1,350 @@
+#!/usr/bin/env bats
+# linux.cgroupsPath and linux.resources.
+
+load helpers
+
+setup() {
+	setup_busybox
+}
+
+teardown() {
+	[ -z "${SLEEP:-}" ] || kill "$SLEEP" 2>/dev/null || true
+	[ -d "$ROOT/$ID" ] && coracle delete --force "$ID"
+	wait_for remove_cgroups
+}
+
+# remove_cgroups removes what a test made itself, deepest first.
+remove_cgroups() {
+	local d
+	cgroup_dirs "$ID" | while read -r d; do
+		find "$d" -depth -type d -exec rmdir {} + 2>/dev/null
+	done
+	[ -z "$(cgroup_dirs "$ID")" ]
+}
+
+unified() {
+	[ -e /sys/fs/cgroup/cgroup.controllers ]
+}
+
+# hierarchies prints, for each hierarchy that is mounted here, its directory and the
+# cgroup in it of the process whose /proc/PID/cgroup is given.
+hierarchies() {
+	local names path dir
+	while IFS=: read -r _ names path; do
+		dir=${names#name=}
+		[ -n "$dir" ] || dir=unified
+		dir=/sys/fs/cgroup/${dir%%,*}
+		! unified || dir=/sys/fs/cgroup
+		[ ! -d "$dir" ] || ! mountpoint -q "$(realpath "$dir")" || echo "$dir $path"
+	done <"$1"
+}
+
+# sleeping starts a container that sleeps; PID is its process.
+sleeping() {
+	detached 'exec sleep 1000'
+	PID=$(pid_of "$ID")
+}
+
+# limit V1-CONTROLLER V1-FILE V2-FILE prints a file of the container's cgroup.
+limit() {
+	local path
+	if unified; then
+		path=$(sed -n 's/^0:://p' "/proc/$PID/cgroup")
+		cat "/sys/fs/cgroup$path/$3"
+	else
+		path=$(sed -n "s/^[0-9]*:\(.*,\)\?$1\(,.*\)\?://p" "/proc/$PID/cgroup")
+		cat "/sys/fs/cgroup/$1$path/$2"
+	fi
+}
+
+@test "the default path is coracle-ID, at the cgroup of the caller, in each hierarchy" {
+	sleeping
+	! unified || skip "cgroup v2: next to the cgroup of the caller"
+	diff <(hierarchies /proc/self/cgroup | sed "s|/\?$|/coracle-$ID|") <(hierarchies "/proc/$PID/cgroup")
+}
+
+@test "a relative cgroupsPath is below the cgroup of the caller" {
+	config --arg path "$ID-rel" '.linux.cgroupsPath = $path'
+	sleeping
+	! unified || skip "cgroup v2: next to the cgroup of the caller"
+	diff <(hierarchies /proc/self/cgroup | sed "s|/\?$|/$ID-rel|") <(hierarchies "/proc/$PID/cgroup")
+}
+
+@test "an absolute cgroupsPath is below the root of each hierarchy" {
+	config --arg path "/$ID-abs/deep/er" '.linux.cgroupsPath = $path'
+	sleeping
+	run hierarchies "/proc/$PID/cgroup"
+	[ "${#lines[@]}" -ge 1 ]
+	for line in "${lines[@]}"; do
+		[ "${line#* }" = "/$ID-abs/deep/er" ]
+	done
+}
+
+@test "children are in the same cgroups, and the cgroup namespace hides where" {
+	detached 'sleep 1000 & wait'
+	PID=$(pid_of "$ID")
+	children() { pgrep -P "$PID" >/dev/null; }
+	wait_for children
+	diff "/proc/$PID/cgroup" "/proc/$(pgrep -P "$PID")/cgroup"
+	coracle delete --force "$ID"
+	args cat /proc/self/cgroup
+	run coracle run "$ID"
+	[ "$status" -eq 0 ]
+	[[ "$output" != *"$ID"* ]]
+}
+
+@test "a process is in its cgroups when create returns" {
+	args true
+	created --pid-file "$BATS_TEST_TMPDIR/pid"
+	run hierarchies "/proc/$(cat "$BATS_TEST_TMPDIR/pid")/cgroup"
+	for line in "${lines[@]}"; do
+		[[ "$line" == *"coracle-$ID" ]]
+	done
+}
+
+@test "memory limits are set" {
+	config '.linux.resources.memory = {limit: 67108864, reservation: 33554432}'
+	sleeping
+	[ "$(limit memory memory.limit_in_bytes memory.max)" = 67108864 ]
+	[ "$(limit memory memory.soft_limit_in_bytes memory.low)" = 33554432 ]
+}
+
+@test "a process that needs more than the memory limit is killed" {
+	config '.linux.resources.memory = {limit: 8388608}'
+	args sh -c 'head -c 100M /dev/zero | tail -c 50M | wc -c'
+	[ -e /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes ] || [ "$(wc -l </proc/swaps)" -eq 1 ] || skip "swap without its accounting"
+	run coracle run "$ID"
+	[[ "$output" != *52428800* ]]
+}
+
+@test "cpu limits are set" {
+	config '.linux.resources.cpu = {shares: 512, quota: 50000, period: 100000}'
+	sleeping
+	if unified; then
+		[ "$(limit - - cpu.max)" = "50000 100000" ]
+	else
+		[ "$(limit cpu cpu.shares -)" = 512 ]
+		[ "$(limit cpu cpu.cfs_quota_us -)" = 50000 ]
+		[ "$(limit cpu cpu.cfs_period_us -)" = 100000 ]
+	fi
+}
+
+@test "the process runs on the cpus of the cpuset only" {
+	config '.linux.resources.cpu = {cpus: "0", mems: "0"}'
+	sleeping
+	[ "$(limit cpuset cpuset.cpus cpuset.cpus)" = 0 ]
+	[ "$(limit cpuset cpuset.mems cpuset.mems)" = 0 ]
+	[ "$(proc_status Cpus_allowed_list "$PID")" = 0 ]
+}
+
+@test "the limit of processes is set and works" {
+	config '.linux.resources.pids = {limit: 5}'
+	sleeping
+	[ "$(limit pids pids.max pids.max)" = 5 ]
+	coracle delete --force "$ID"
+	shell 'for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; echo never'
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"can't fork"* ]]
+}
+
+@test "a limit of -1 processes is none" {
+	config '.linux.resources.pids = {limit: -1}'
+	sleeping
+	[ "$(limit pids pids.max pids.max)" = max ]
+}
+
+@test "a limit that the kernel refuses is an error, and nothing is left" {
+	config '.linux.resources.cpu = {cpus: "4000"}'
+	background create "$ID"
+	failed linux.resources cpuset
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 1 ]
+	nothing_left
+}
+
+# node NAME TYPE MAJOR MINOR puts a device node into the image.
+node() {
+	mknod -m 666 "rootfs/$1" "$2" "$3" "$4"
+}
+
+@test "devices: nodes in the image cannot be opened by default" {
+	node kmsg c 1 11
+	node loop b 7 0
+	node disk b 254 0
+	config 'del(.linux.resources)'
+	shell 'for n in kmsg loop disk; do ( exec 3</$n ) 2>/dev/null && echo "read $n"; ( exec 3>/$n ) 2>/dev/null && echo "write $n"; done; ( exec 3</kmsg ) 2>&1; exit 0'
+	[ "$status" -eq 0 ]
+	[[ "$output" == *kmsg*"Operation not permitted" ]]
+	[[ "$output" != *read* ]]
+	[[ "$output" != *write* ]]
+}
+
+@test "devices: the default ones can be used" {
+	shell 'set -e; echo x >/dev/null; for n in zero urandom random full; do head -c 1 /dev/$n | wc -c; done; ! echo x >/dev/full; exec 3<>/dev/ptmx; echo ok'
+	[ "$status" -eq 0 ]
+	[[ "$output" == $'1\n1\n1\n1\n'*$'\nok' ]]
+}
+
+@test "devices: a rule allows the device and the access that it names, and no other" {
+	node loop b 7 0
+	node other b 7 1
+	config '.linux.resources.devices = [{allow: false, access: "rwm"}, {allow: true, type: "b", major: 7, minor: 0, access: "r"}]'
+	shell '( exec 3</loop ) && echo read; ( exec 3>>/loop ) || echo no write; ( exec 3</other ) || echo no other; exit 0'
+	[ "$status" -eq 0 ]
+	[[ "$output" == *read* ]]
+	[[ "$output" == *"no write"* ]]
+	[[ "$output" == *"no other"* ]]
+}
+
+@test "devices: a rule for all allows all, and a later one denies again" {
+	node loop b 7 0
+	config '.linux.resources.devices = [{allow: true, access: "rwm"}]'
+	shell '( exec 3</loop ) && echo read'
+	[ "$output" = read ]
+	config '.linux.resources.devices = [{allow: true, access: "rwm"}, {allow: false, type: "b", major: 7, minor: 0, access: "r"}]'
+	shell '( exec 3</loop )'
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"Operation not permitted"* ]]
+}
+
+@test "devices: nodes can be made with CAP_MKNOD, but not opened" {
+	writable
+	config '.process.capabilities[] += ["CAP_MKNOD"]'
+	shell 'mknod /made c 1 11 && echo made; ( exec 3</made ) 2>/dev/null || echo denied'
+	[ "$status" -eq 0 ]
+	[ "$output" = $'made\ndenied' ]
+}
+
+# nest makes cgroups below the container's.
+nest() {
+	local dir path
+	hierarchies "/proc/$PID/cgroup" | while read -r dir path; do
+		mkdir -p "$dir$path/nested/deep"
+	done
+}
+
+@test "delete removes the cgroup with those below it" {
+	sleeping
+	nest
+	[ "$(cgroup_dirs "$ID" | wc -l)" -ge 1 ]
+	coracle kill "$ID" KILL
+	wait_for has_status "$ID" stopped
+	coracle delete "$ID"
+	nothing_left
+}
+
+@test "run removes the cgroup with those below it" {
+	args sh -c 'echo ready; sleep 1000'
+	coracle run "$ID" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null 3>&- &
+	wait_for has_printed ready
+	PID=$(pid_of "$ID")
+	nest
+	coracle kill "$ID" KILL
+	status=0
+	wait $! || status=$?
+	[ "$status" -eq 137 ]
+	nothing_left
+}
+
+@test "delete --force ends processes in nested cgroups of a shared pid namespace" {
+	share pid
+	detached 'sleep 1000 & wait'
+	PID=$(pid_of "$ID")
+	children() { pgrep -P "$PID" >/dev/null; }
+	wait_for children
+	nest
+	child=$(pgrep -P "$PID")
+	hierarchies "/proc/$PID/cgroup" | while read -r dir path; do
+		[[ $dir == */cpuset ]] || echo "$child" >"$dir$path/nested/deep/cgroup.procs"
+	done
+	coracle delete --force "$ID"
+	nothing_left
+	[ ! -e "/proc/$child" ] || [[ "$(proc_status State "$child")" == Z* ]]
+}
+
+@test "delete --force wins against a payload that forks all the time" {
+	share pid
+	config '.linux.resources.pids = {limit: 100}'
+	detached 'fork() { while :; do (sleep 0.01 &) 2>/dev/null; done; }; fork & fork & fork & wait'
+	coracle delete --force "$ID"
+	nothing_left
+}
+
+# busy makes a cgroup with a process in it.
+busy() {
+	sleep 1000 3>&- >/dev/null 2>&1 &
+	SLEEP=$!
+	hierarchies /proc/self/cgroup | while read -r dir _; do
+		mkdir "$dir/$ID-busy"
+		[[ $dir == */cpuset ]] || echo "$SLEEP" >"$dir/$ID-busy/cgroup.procs"
+	done
+	config --arg path "/$ID-busy" '.linux.cgroupsPath = $path'
+}
+
+@test "a cgroup with processes is refused and left alone" {
+	busy
+	args true
+	background create "$ID"
+	failed "$ID-busy" linux.cgroupsPath
+	kill -0 "$SLEEP"
+	hierarchies "/proc/$SLEEP/cgroup" | grep -q "$ID-busy"
+	[ -z "$(ls -A "$ROOT")" ]
+	# A delete does not touch it either.
+	coracle delete --force "$ID"
+	kill -0 "$SLEEP"
+}
+
+@test "a cgroup with processes below it is refused and left alone" {
+	busy
+	config --arg path "/$ID" '.linux.cgroupsPath = $path'
+	hierarchies /proc/self/cgroup | while read -r dir _; do
+		mkdir -p "$dir/$ID/below"
+		[[ $dir == */cpuset ]] || echo "$SLEEP" >"$dir/$ID/below/cgroup.procs"
+	done
+	background create "$ID"
+	failed linux.cgroupsPath
+	kill -0 "$SLEEP"
+}
+
+@test "an empty cgroup that is there already is used" {
+	config --arg path "/$ID-empty" '.linux.cgroupsPath = $path'
+	hierarchies /proc/self/cgroup | while read -r dir _; do
+		mkdir "$dir/$ID-empty"
+	done
+	args true
+	run coracle run "$ID"
+	[ "$status" -eq 0 ]
+	nothing_left
+}
+
+@test "a frozen cgroup is refused" {
+	[ -d /sys/fs/cgroup/freezer ] || skip "no freezer of cgroup v1"
+	mkdir "/sys/fs/cgroup/freezer/$ID-frozen"
+	echo FROZEN >"/sys/fs/cgroup/freezer/$ID-frozen/freezer.state"
+	config --arg path "/$ID-frozen" '.linux.cgroupsPath = $path'
+	background create "$ID"
+	failed frozen linux.cgroupsPath
+	[ -z "$(ls -A "$ROOT")" ]
+}
+
+@test "unified resources are refused on a host with cgroup v1" {
+	! unified || skip "this host has cgroup v2"
+	config '.linux.resources.unified = {"memory.max": "1000000"}'
+	background create "$ID"
+	failed "linux.resources.unified" "cgroup v1"
+	nothing_left
+}
+
+@test "a cgroupsPath that leaves the hierarchy, or is its root, is refused" {
+	for path in ../up /a/../../b a/.. .. / ///; do
+		config --arg path "$path" '.linux.cgroupsPath = $path'
+		background create "$ID"
+		failed linux.cgroupsPath
+		[ ! -e "$ROOT/$ID" ]
+	done
+}
+
+@test "a path for the systemd driver is refused with the reason" {
+	config '.linux.cgroupsPath = "system.slice:coracle:x"'
+	background create "$ID"
+	failed linux.cgroupsPath systemd
+}

@@ -1,0 +1,172 @@
+#!/usr/bin/env bats
+# containerd with coracle as its runtime. A private one: nothing of the system's is
+# used or changed.
+
+load helpers
+
+setup_file() {
+	local dir=$BATS_FILE_TMPDIR
+	command -v containerd ctr umoci >/dev/null || return 0
+	cat >"$dir/config.toml" <<-END
+		version = 2
+		root = "$dir/root"
+		state = "$dir/state"
+		disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
+		[grpc]
+		  address = "$dir/sock"
+	END
+	containerd --config "$dir/config.toml" >"$dir/log" 2>&1 </dev/null 3>&- &
+	echo $! >"$dir/pid"
+	umoci init --layout "$dir/image"
+	umoci new --image "$dir/image:busybox"
+	umoci insert --image "$dir/image:busybox" "$CORACLE_CACHE/busybox" /
+	printf '#!/no/such/interpreter\n' >"$dir/script"
+	chmod 755 "$dir/script"
+	umoci insert --image "$dir/image:busybox" "$dir/script" /script
+	umoci config --image "$dir/image:busybox" --config.env PATH=/bin --config.cmd sh
+	tar -C "$dir/image" -cf "$dir/image.tar" .
+	wait_for ctr --address "$dir/sock" version >/dev/null
+	ctr --address "$dir/sock" --namespace "$(namespace)" image import --base-name test/image "$dir/image.tar"
+}
+
+# namespace is containerd's; it is the parent of the containers' cgroups, too.
+namespace() {
+	echo "cortest-$RUN-containerd"
+}
+
+ctr_() {
+	ctr --address "$BATS_FILE_TMPDIR/sock" --namespace "$(namespace)" "$@"
+}
+
+stopped() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+teardown_file() {
+	local pid dir=$BATS_FILE_TMPDIR
+	[ -e "$dir/pid" ] || return 0
+	pid=$(cat "$dir/pid")
+	ctr_ task ls -q | while read -r id; do ctr_ task rm -f "$id"; done
+	ctr_ container ls -q | while read -r id; do ctr_ container rm "$id"; done
+	kill "$pid"
+	wait_for stopped "$pid"
+	sed -n "s|^[^ ]* [^ ]* [^ ]* [^ ]* \($dir/[^ ]*\).*|\1|p" /proc/self/mountinfo | sort -r | xargs -r umount
+	find /sys/fs/cgroup -depth -type d -path "*/$(namespace)*" -exec rmdir {} +
+}
+
+setup() {
+	command -v containerd ctr umoci >/dev/null || skip "containerd, ctr or umoci is not there"
+	common_setup
+}
+
+teardown() {
+	[ -z "${ID:-}" ] || ! ctr_ task ls -q | grep -qx "$ID" || ctr_ task rm -f "$ID" || true
+}
+
+# ctr_run ID ARG... runs a container; options come in $options.
+options=()
+ctr_run() {
+	ctr_ run "${options[@]}" --runc-binary "$CORACLE" --runc-root "$BATS_FILE_TMPDIR/runc" test/image:busybox "$@"
+}
+
+has_task() {
+	ctr_ task ls | grep -qE "^$ID +[0-9]+ +$1"
+}
+
+@test "run gives the output and the exit status" {
+	options=(--rm)
+	run ctr_run "$ID" sh -c 'echo out; id -u; exit 7'
+	echo "$output"
+	[ "$status" -eq 7 ]
+	[ "$output" = $'out\n0' ]
+	[ -z "$(cgroup_dirs "$ID")" ]
+}
+
+@test "standard input reaches the container" {
+	options=(--rm)
+	run bash -c "echo word | ctr --address '$BATS_FILE_TMPDIR/sock' -n '$(namespace)' run --rm --runc-binary '$CORACLE' --runc-root '$BATS_FILE_TMPDIR/runc' test/image:busybox '$ID' head -n 1"
+	[ "$status" -eq 0 ]
+	[ "$output" = word ]
+}
+
+@test "a container with a terminal" {
+	run script -qec "ctr --address '$BATS_FILE_TMPDIR/sock' -n '$(namespace)' run --rm -t --runc-binary '$CORACLE' --runc-root '$BATS_FILE_TMPDIR/runc' test/image:busybox '$ID' sh -c 'tty; exit 4'" /dev/null </dev/null
+	[ "$status" -eq 4 ]
+	[[ "$output" == */dev/pts/0* ]]
+}
+
+@test "a missing command is an error that engines understand, and nothing is left" {
+	options=(--rm)
+	run ctr_run "$ID" no-such-command
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"executable file not found"* ]]
+	run ctr_run "$ID" /no/such/command
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"no such file or directory"* ]]
+	[ -z "$(cgroup_dirs "$ID")" ]
+	[ ! -e "$BATS_FILE_TMPDIR/runc/$(namespace)/$ID" ]
+}
+
+@test "a script whose interpreter is missing is an error" {
+	options=(--rm)
+	run ctr_run "$ID" /script
+	[ "$status" -eq 1 ]
+	[[ "$output" == *'exec: "/script": no such file or directory'* ]]
+	[ -z "$(cgroup_dirs "$ID")" ]
+}
+
+@test "a detached container runs in its cgroup, is killed and deleted" {
+	options=(-d)
+	ctr_run "$ID" sleep 1000 >/dev/null 2>&1 </dev/null 3>&-
+	has_task RUNNING
+	pid=$(ctr_ task ls | awk -v id="$ID" '$1 == id { print $2 }')
+	grep -q "/$(namespace)/$ID" "/proc/$pid/cgroup"
+	"$CORACLE" --root "$BATS_FILE_TMPDIR/runc/$(namespace)" list -q | grep -qx "$ID"
+	ctr_ task kill -s KILL "$ID"
+	wait_for has_task STOPPED
+	run ctr_ task rm "$ID"
+	[[ "$output" == *137* ]]
+	ctr_ container rm "$ID"
+	[ -z "$(cgroup_dirs "$ID")" ]
+	[ ! -e "$BATS_FILE_TMPDIR/runc/$(namespace)/$ID" ]
+}
+
+@test "a signal with a handler gives the status of the handler" {
+	options=(-d)
+	ctr_run "$ID" sh -c 'trap "exit 3" TERM; while :; do sleep 0.05; done' >/dev/null 2>&1 </dev/null 3>&-
+	ended() {
+		ctr_ task kill -s TERM "$ID"
+		has_task STOPPED
+	}
+	wait_for ended
+	run ctr_ task rm "$ID"
+	[[ "$output" == *3* ]]
+	ctr_ container rm "$ID"
+}
+
+@test "a task is removed by force" {
+	options=(-d)
+	ctr_run "$ID" sleep 1000 >/dev/null 2>&1 </dev/null 3>&-
+	ctr_ task rm -f "$ID"
+	ctr_ container rm "$ID"
+	[ -z "$(cgroup_dirs "$ID")" ]
+	[ ! -e "$BATS_FILE_TMPDIR/runc/$(namespace)/$ID" ]
+}
+
+@test "a process is executed in a running container" {
+	options=(-d)
+	ctr_run "$ID" sleep 1000 >/dev/null 2>&1 </dev/null 3>&-
+	run ctr_ task exec --exec-id one "$ID" sh -c 'echo in; exit 5'
+	[ "$status" -eq 5 ]
+	[ "$output" = in ]
+	ctr_ task rm -f "$ID"
+	ctr_ container rm "$ID"
+}
+
+@test "a limit of memory is applied" {
+	options=(-d --memory-limit 67108864)
+	ctr_run "$ID" sleep 1000 >/dev/null 2>&1 </dev/null 3>&-
+	[ ! -d /sys/fs/cgroup/memory ] || [ "$(cat "/sys/fs/cgroup/memory/$(namespace)/$ID/memory.limit_in_bytes")" = 67108864 ]
+	ctr_ task rm -f "$ID"
+	ctr_ container rm "$ID"
+}

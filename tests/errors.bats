@@ -1,0 +1,388 @@
+#!/usr/bin/env bats
+# What is wrong is said in one line: on standard error and in the log.
+
+load helpers
+
+setup() {
+	setup_busybox
+	args true
+}
+
+# refused TEXT... expects create to fail with all the texts in one line on standard
+# error, the same in the log, and no trace.
+refused() {
+	local log=$BATS_TEST_TMPDIR/refused.log
+	rm -f "$log"
+	background --log "$log" --log-format json create "$ID"
+	failed "$@"
+	one_line
+	one_entry "$log"
+	nothing_left
+}
+
+# one_line asserts that the last command wrote one line, to standard error.
+one_line() {
+	if [ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -ne 1 ] || [ -s "$BATS_TEST_TMPDIR/out" ]; then
+		echo "not one line: $output" >&2
+		return 1
+	fi
+}
+
+# one_entry FILE asserts that a log has one entry, which is what standard error got.
+one_entry() {
+	jq -es --rawfile err "$BATS_TEST_TMPDIR/err" 'length == 1 and .[0].level == "error" and (.[0].msg + "\n") == $err
+		and (.[0].time | test("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(Z|[+-][0-9:]{5})$"))' "$1" >/dev/null || {
+		cat "$1" >&2
+		return 1
+	}
+}
+
+# with PROGRAM TEXT... changes a fresh config.json with jq, and expects an error.
+with() {
+	local program=$1
+	shift
+	cp "$BUNDLE/config.json" "$BUNDLE/good"
+	config "$program"
+	refused "$@"
+	mv "$BUNDLE/good" "$BUNDLE/config.json"
+}
+
+@test "no config.json" {
+	rm config.json
+	refused "config.json" "no such file or directory" "coracle spec"
+}
+
+@test "a config.json that is no regular file" {
+	rm config.json
+	mkfifo config.json
+	refused config.json "not a regular file"
+	rm config.json
+	mkdir config.json
+	refused config.json "not a regular file"
+}
+
+@test "no bundle" {
+	background create --bundle /no/such/bundle "$ID"
+	failed /no/such/bundle/config.json "no such file or directory"
+	one_line
+}
+
+@test "invalid JSON: line and column" {
+	printf '{\n  "ociVersion": "1.0.2",\n  "root": {"path": "rootfs"},,\n}\n' >config.json
+	refused "config.json" "line 3, column 30"
+	printf '' >config.json
+	refused "config.json" "line 1, column 1"
+	printf '{"ociVersion": "1.0.2"' >config.json
+	refused "config.json" "line 1, column 23"
+	printf '{"ociVersion": "1.0.2"} {}' >config.json
+	refused "config.json" "line 1, column 25"
+	printf '[]' >config.json
+	refused "config.json" "line 1, column 1"
+}
+
+@test "wrong types: the property, line and column" {
+	with '.hostname = 5' "config.json: hostname: line " ", column "
+	with '.process.args = "sh"' "config.json: process.args: line "
+	with '.process.terminal = "no"' "config.json: process.terminal: line "
+	with '.process.env = [1]' "config.json: process.env[0]: line "
+	with '.mounts[0].options = {}' "config.json: mounts[0].options: line "
+	with '.linux = []' "config.json: linux: line "
+	with '.process.rlimits[0].hard = -1' "config.json: process.rlimits[0].hard: line "
+	with '.linux.resources.memory.limit = 1.5' "config.json: linux.resources.memory.limit: line "
+	with '.annotations = {a: 1}' "config.json: annotations.a: line "
+}
+
+@test "root: missing, without a path, no directory" {
+	with 'del(.root)' "config.json: root: is missing"
+	with 'del(.root.path)' "config.json: root.path: is missing"
+	with '.root.path = "no-such"' root.path "$BUNDLE/no-such" "no such file or directory"
+	with '.root.path = "config.json"' root.path "$BUNDLE/config.json is not a directory"
+	with '.root.path = "/"' root.path "root of the host"
+}
+
+@test "ociVersion: missing, unknown, and any of 1.x" {
+	with 'del(.ociVersion)' "config.json: ociVersion: is missing"
+	with '.ociVersion = "2.0.0"' ociVersion '"2.0.0"'
+	with '.ociVersion = "0.9.0"' ociVersion '"0.9.0"'
+	with '.ociVersion = "one"' ociVersion '"one"'
+	for version in 1.0.0 1.0.2-dev 1.1.0-rc.2 1.99.0; do
+		config --arg v "$version" '.ociVersion = $v'
+		run coracle run "$ID"
+		[ "$status" -eq 0 ]
+	done
+}
+
+@test "process.args: missing, empty, with an empty command" {
+	with 'del(.process.args)' "process.args: is missing or empty"
+	with '.process.args = []' "process.args: is missing or empty"
+	with '.process.args = [""]' "process.args[0]"
+}
+
+@test "a NUL in a string cannot reach the kernel as its end" {
+	with '.process.args[0] = "true\u0000x"' "process.args[0]" NUL
+	with '.process.env[0] = "A=\u0000"' "process.env[0]" NUL
+	with '.process.cwd = "/\u0000"' "process.cwd" NUL
+	with '.hostname = "a\u0000b"' hostname NUL
+	with '.mounts[0].destination = "/proc\u0000"' "mounts[0]" NUL
+}
+
+@test "a command that is not there" {
+	with '.process.args = ["no-such"]' 'exec: "no-such": executable file not found in $PATH'
+	with '.process.args = ["/no/such"]' 'exec: "/no/such": stat /no/such: no such file or directory'
+	with '.process.args = ["/bin/true/x"]' 'exec: "/bin/true/x"' 'not a directory'
+	with '.process.args = ["true"] | .process.env = []' 'exec: "true": executable file not found in $PATH'
+}
+
+@test "a command that is a directory" {
+	with '.process.args = ["/etc"]' 'exec: "/etc": is a directory' 'permission denied'
+	mkdir rootfs/bin/dir
+	with '.process.args = ["dir"]' 'exec: "dir": executable file not found in $PATH'
+}
+
+@test "a command that may not be executed" {
+	cp rootfs/bin/busybox rootfs/bin/plain
+	chmod 644 rootfs/bin/plain
+	with '.process.args = ["/bin/plain"]' 'exec: "/bin/plain": permission denied'
+	chmod 700 rootfs/bin/plain
+	with '.process.args = ["/bin/plain"] | .process.user = {uid: 1000, gid: 1000}' 'exec: "/bin/plain": permission denied'
+	mkfifo rootfs/bin/fifo
+	with '.process.args = ["/bin/fifo"]' 'exec: "/bin/fifo": permission denied'
+}
+
+@test "a command on a noexec mount" {
+	mkdir rootfs/noexec
+	with '.process.args = ["/noexec/busybox"] | .mounts += [{destination: "/noexec", source: "rootfs/bin", options: ["bind", "noexec"]}]' \
+		'exec: "/noexec/busybox": permission denied'
+}
+
+@test "a command whose interpreter is missing is an error of start" {
+	printf '#!/no/such/interpreter\n' >rootfs/bin/script
+	chmod +x rootfs/bin/script
+	args script
+	created
+	background --log "$BATS_TEST_TMPDIR/log" --log-format json start "$ID"
+	failed 'exec: "script": no such file or directory' interpreter
+	one_line
+	one_entry "$BATS_TEST_TMPDIR/log"
+	[ "$(status_of "$ID")" = stopped ]
+}
+
+@test "process.cwd: missing, relative, or not to be made" {
+	with 'del(.process.cwd)' "process.cwd: is missing"
+	with '.process.cwd = "tmp"' "process.cwd" "not absolute"
+	touch rootfs/file
+	with '.process.cwd = "/file"' 'chdir to cwd ("/file") set in config.json failed: not a directory'
+	with '.process.cwd = "/file/below"' 'chdir to cwd ("/file/below") set in config.json failed: not a directory'
+}
+
+@test "ids that are negative or above 2^32-2" {
+	for field in uid gid 'additionalGids[0]'; do
+		with ".process.user.$field = -1" "config.json: process.user.$field: line "
+		with ".process.user.$field = 4294967296" "config.json: process.user.$field: line "
+		with ".process.user.$field = 4294967295" "config.json: process.user.$field: 4294967295 is out of range (0 to 4294967294)"
+	done
+	config '.process.user = {uid: 4294967294, gid: 4294967294}'
+	run coracle run "$ID"
+	[ "$status" -eq 0 ]
+}
+
+@test "namespaces: duplicate, unknown, with a path of the wrong type or none" {
+	with '.linux.namespaces += [{type: "pid"}]' 'linux.namespaces[6]' '"pid"'
+	with '.linux.namespaces[0].type = "disk"' 'linux.namespaces[0].type' '"disk"'
+	with '.linux.namespaces[0].path = "proc/self/ns/pid"' 'linux.namespaces[0].path' 'not absolute'
+	with '.linux.namespaces = [{type: "network", path: "/proc/self/ns/uts"}, {type: "mount"}, {type: "pid"}, {type: "uts"}]' linux.namespaces /proc/self/ns/uts
+	with '.linux.namespaces = [{type: "pid", path: "/proc/self/ns/net"}, {type: "mount"}, {type: "network"}, {type: "uts"}]' linux.namespaces /proc/self/ns/net
+	with '.linux.namespaces = [{type: "network", path: "/no/such"}, {type: "mount"}, {type: "pid"}, {type: "uts"}]' linux.namespaces '/no/such: no such file or directory'
+	with '.linux.namespaces = [{type: "network", path: "/etc/passwd"}, {type: "mount"}, {type: "pid"}, {type: "uts"}]' linux.namespaces /etc/passwd
+}
+
+@test "rlimits: duplicate, unknown, soft above hard" {
+	with '.process.rlimits += [.process.rlimits[0]]' 'process.rlimits[1].type' RLIMIT_NOFILE
+	with '.process.rlimits[0].type = "RLIMIT_LUCK"' 'process.rlimits[0].type' RLIMIT_LUCK
+	with '.process.rlimits[0].soft = 2048' 'process.rlimits[0]' 2048 1024
+}
+
+@test "mounts: unknown type, missing source, missing destination, unknown data" {
+	with '.mounts += [{destination: "/tmp", type: "nosuchfs", source: "x"}]' 'mounts[7]' nosuchfs /tmp
+	with '.mounts += [{destination: "/tmp", source: "/no/such", options: ["bind"]}]' 'mounts[7]' '/no/such' 'no such file or directory'
+	with '.mounts += [{destination: "/tmp", options: ["bind"]}]' 'mounts[7].source'
+	with '.mounts += [{type: "tmpfs", source: "x"}]' 'mounts[7].destination'
+	with '.mounts += [{destination: "/tmp", type: "tmpfs", source: "x", options: ["size=lots"]}]' 'mounts[7]' /tmp size
+	with '.mounts += [{destination: "/tmp", type: "tmpfs", source: "x", options: ["nosuchoption"]}]' 'mounts[7]' nosuchoption
+}
+
+@test "what this version does not do is an error that names the property" {
+	while read -r program; do
+		pointer=${program%% =*}
+		with "$program" "config.json: ${pointer#.}" "not supported by this version"
+	done <<-'END'
+		.process.apparmorProfile = "x"
+		.process.selinuxLabel = "x"
+		.linux.uidMappings = [{containerID: 0, hostID: 0, size: 1}]
+		.linux.gidMappings = [{containerID: 0, hostID: 0, size: 1}]
+		.linux.timeOffsets = {boottime: {secs: 1}}
+		.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW"}
+		.linux.mountLabel = "x"
+		.linux.netDevices = {eth0: {}}
+		.linux.intelRdt = {closID: "x"}
+	END
+	with '.linux.namespaces += [{type: "user"}]' "linux.namespaces" "user namespace" "not supported"
+	with '.linux.namespaces += [{type: "time"}]' "linux.namespaces" "time namespace" "not supported"
+	with '.mounts += [{destination: "/tmp", source: "rootfs/tmp", options: ["bind"], uidMappings: [{containerID: 0, hostID: 0, size: 1}]}]' \
+		"mounts" "uidMappings" "not supported"
+}
+
+@test "an id that is invalid" {
+	for id in "" . .. a/b "a b" ä 'x;y'; do
+		background create "$id"
+		failed "id"
+		one_line
+		[ -z "$(ls -A "$ROOT" 2>/dev/null)" ]
+	done
+}
+
+@test "an id that is in use" {
+	created
+	background --log "$BATS_TEST_TMPDIR/log" --log-format json create "$ID"
+	failed "$ID" "exist"
+	one_line
+	one_entry "$BATS_TEST_TMPDIR/log"
+	[ "$(status_of "$ID")" = created ]
+}
+
+@test "an id that nobody has" {
+	for command in start state kill delete; do
+		background "$command" "$ID"
+		failed "$ID" "does not exist"
+		one_line
+	done
+}
+
+@test "a state root that cannot be made" {
+	touch "$BATS_TEST_TMPDIR/file"
+	ROOT=$BATS_TEST_TMPDIR/file/root
+	background create "$ID"
+	failed "state root" "$BATS_TEST_TMPDIR/file: not a directory"
+	one_line
+	[ -z "$(cgroup_dirs "$ID")" ]
+}
+
+@test "a state root that is full" {
+	mkdir "$ROOT"
+	# In a mount namespace of its own, so that the mount ends with it.
+	run unshare -m bash -c '
+		mount -t tmpfs -o size=16k full "$1"
+		head -c 16k /dev/zero >"$1/.filler" 2>/dev/null
+		"$0" --root "$1" create "$2" </dev/null >/dev/null 2>"$3"
+		status=$?
+		ls -d "$1/$2" 2>/dev/null
+		exit $status' "$CORACLE" "$ROOT" "$ID" "$BATS_TEST_TMPDIR/err"
+	[ "$status" -eq 1 ]
+	[ -z "$output" ]
+	[[ "$(cat "$BATS_TEST_TMPDIR/err")" == *"no space left on device"* ]]
+	nothing_left
+}
+
+@test "--log-format text: one line with the level and the text" {
+	rm config.json
+	background --log "$BATS_TEST_TMPDIR/log" create "$ID"
+	failed config.json
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/log")" -eq 1 ]
+	grep -q 'level=error msg=".*config.json' "$BATS_TEST_TMPDIR/log"
+}
+
+@test "the log is appended to" {
+	echo '{"level":"info","msg":"first","time":"2000-01-01T00:00:00Z"}' >"$BATS_TEST_TMPDIR/log"
+	background --log "$BATS_TEST_TMPDIR/log" --log-format json state "$ID"
+	failed "does not exist"
+	[ "$(jq -r .level "$BATS_TEST_TMPDIR/log")" = $'info\nerror' ]
+}
+
+@test "a command that succeeds logs nothing and prints nothing on standard error" {
+	args sleep 1000
+	for command in "create" "state" "list" "list -q" "list --format json" "start" "kill" "delete --force" "run"; do
+		case $command in list*) id= ;; *) id=$ID ;; esac
+		# shellcheck disable=SC2086
+		background --log "$BATS_TEST_TMPDIR/log" --log-format json $command $id
+		[ "$status" -eq 0 ]
+		[ -z "$(cat "$BATS_TEST_TMPDIR/err")" ]
+		[ ! -s "$BATS_TEST_TMPDIR/log" ]
+		case $command in state | list*) [ -s "$BATS_TEST_TMPDIR/out" ] ;; *) [ ! -s "$BATS_TEST_TMPDIR/out" ] ;; esac
+		if [ "$command" = "delete --force" ]; then args true; fi
+	done
+}
+
+@test "--debug logs more, and the error last" {
+	background --debug --log "$BATS_TEST_TMPDIR/log" --log-format json run "$ID"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	jq -es 'length > 2 and all(.level == "debug")' "$BATS_TEST_TMPDIR/log"
+	args /no/such
+	background --debug --log "$BATS_TEST_TMPDIR/log" --log-format json run "$ID"
+	failed /no/such
+	one_line
+	jq -es '.[-1].level == "error"' "$BATS_TEST_TMPDIR/log"
+}
+
+@test "--debug without --log writes to standard error" {
+	background --debug run "$ID"
+	[ "$status" -eq 0 ]
+	grep -q level=debug "$BATS_TEST_TMPDIR/err"
+}
+
+@test "a log that cannot be opened" {
+	background --log /no/such/dir/log create "$ID"
+	failed "log: open /no/such/dir/log: no such file or directory"
+	one_line
+	nothing_left
+}
+
+@test "an unknown --log-format, --rootless or --cgroup-manager" {
+	background --log-format xml list
+	failed --log-format '"xml"'
+	one_line
+	for flag in --rootless=maybe --cgroup-manager=magic --systemd-cgroup; do
+		rm -f "$BATS_TEST_TMPDIR/log"
+		background --log "$BATS_TEST_TMPDIR/log" --log-format json $flag list
+		failed ""
+		one_line
+		one_entry "$BATS_TEST_TMPDIR/log"
+	done
+}
+
+@test "the value of a flag is missing" {
+	for command in "create --bundle" "run --pid-file" "--log" "--root"; do
+		# shellcheck disable=SC2086
+		run "$CORACLE" $command
+		failed "flag needs an argument"
+		[ "${#lines[@]}" -eq 1 ]
+	done
+}
+
+@test "an unknown command, an unknown flag, a wrong number of arguments" {
+	for command in "bogus" "bogus x y" "create" "create a b" "start" "state" "kill" "delete" "run a b" "list x" "create --bogus a" "--bogus list" "kill $ID NOSUCHSIGNAL"; do
+		# shellcheck disable=SC2086
+		background $command
+		failed ""
+		one_line
+	done
+}
+
+@test "an error in the flags of a command is in the log too" {
+	background --log "$BATS_TEST_TMPDIR/log" --log-format json create --bogus "$ID"
+	failed bogus
+	one_entry "$BATS_TEST_TMPDIR/log"
+	rm "$BATS_TEST_TMPDIR/log"
+	background --log "$BATS_TEST_TMPDIR/log" --log-format json bogus
+	failed bogus
+	one_entry "$BATS_TEST_TMPDIR/log"
+}
+
+@test "--version names the program, commit and specification" {
+	run "$CORACLE" --version
+	[ "$status" -eq 0 ]
+	[[ "${lines[0]}" =~ ^coracle\ version\ [0-9]+\.[0-9]+\.[0-9]+ ]]
+	[[ "${lines[1]}" =~ ^commit:\ [^\ ]+ ]]
+	[[ "${lines[2]}" =~ ^spec:\ 1\.[0-9]+\.[0-9]+ ]]
+	[ "$(grep -c version <<<"$output")" -eq 1 ]
+}

@@ -1,0 +1,77 @@
+#!/usr/bin/env bats
+# coracle list: all containers of a state root.
+
+load helpers
+
+setup() {
+	setup_busybox
+}
+
+# two makes a created container and a stopped one.
+two() {
+	created
+	args true
+	background run --detach "$ID-b"
+	wait_for has_status "$ID-b" stopped
+}
+
+@test "the table has a line for each container" {
+	two
+	run coracle list
+	[ "$status" -eq 0 ]
+	[ "${#lines[@]}" -eq 3 ]
+	[ "$(tr -s ' ' <<<"${lines[0]}")" = "ID PID STATUS BUNDLE CREATED OWNER" ]
+	[[ $(tr -s ' ' <<<"${lines[1]}") == "$ID $(pid_of "$ID") created $BUNDLE "*" root" ]]
+	[[ $(tr -s ' ' <<<"${lines[2]}") == "$ID-b 0 stopped $BUNDLE "*" root" ]]
+}
+
+@test "--format json prints what state prints" {
+	two
+	coracle list --format json >"$BATS_TEST_TMPDIR/list"
+	[ "$(jq length "$BATS_TEST_TMPDIR/list")" -eq 2 ]
+	[ "$(jq -S '.[0]' "$BATS_TEST_TMPDIR/list")" = "$(coracle state "$ID" | jq -S .)" ]
+	[ "$(jq -S '.[1]' "$BATS_TEST_TMPDIR/list")" = "$(coracle state "$ID-b" | jq -S .)" ]
+}
+
+@test "-q prints ids only" {
+	two
+	[ "$(coracle list -q)" = "$ID"$'\n'"$ID-b" ]
+	[ "$(coracle list --quiet)" = "$ID"$'\n'"$ID-b" ]
+}
+
+@test "without containers there is an empty table and an empty list" {
+	[ "$(coracle list | tr -s ' ')" = "ID PID STATUS BUNDLE CREATED OWNER" ]
+	[ "$(coracle list --format json | jq length)" = 0 ]
+	[ -z "$(coracle list -q)" ]
+}
+
+@test "an unknown format is refused" {
+	run coracle list --format yaml
+	failed '--format "yaml"'
+}
+
+@test "what is not a container of coracle is left out" {
+	created
+	mkdir "$ROOT/empty" "$ROOT/runc" "$ROOT/garbage" "$ROOT/not an id"
+	echo '{"id": "runc", "init_process_pid": 1}' >"$ROOT/runc/state.json"
+	echo '{"id": ' >"$ROOT/garbage/state.json"
+	echo hello >"$ROOT/file"
+	ln -s / "$ROOT/link"
+	run coracle list -q
+	[ "$status" -eq 0 ]
+	[ "$output" = "$ID" ]
+	rm -r "${ROOT:?}"/{empty,runc,garbage,"not an id",file,link}
+}
+
+@test "containers are sorted by id" {
+	for i in c a b; do
+		background create "$ID-$i"
+	done
+	[ "$(coracle list -q)" = "$ID-a"$'\n'"$ID-b"$'\n'"$ID-c" ]
+}
+
+@test "another root has other containers" {
+	created
+	[ -z "$("$CORACLE" --root "$ROOT.other" list -q)" ]
+	[ ! -e "$ROOT.other" ]
+}

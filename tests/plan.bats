@@ -1,0 +1,85 @@
+#!/usr/bin/env bats
+# coracle plan: what would be done, without doing it.
+
+load helpers
+
+setup() {
+	setup_busybox
+}
+
+teardown() {
+	[ -z "${OPEN:-}" ] || rm -rf "$OPEN"
+}
+
+# nobody_plan runs coracle plan as a user without any privilege, who cannot see the
+# directories of bats.
+nobody_plan() {
+	OPEN=$(mktemp -d "/tmp/cortest-$RUN-plan.XXXXXX")
+	chmod 755 "$OPEN"
+	cp "$CORACLE" "$OPEN/coracle"
+	cp "$BUNDLE/config.json" "$OPEN"
+	mkdir "$OPEN/rootfs"
+	chmod -R a+rX "$OPEN"
+	run setpriv --reuid 65534 --regid 65534 --clear-groups "$OPEN/coracle" plan --bundle "$OPEN"
+}
+
+@test "plan needs no privileges" {
+	nobody_plan
+	[ "$status" -eq 0 ]
+	[[ "$output" == *execve* ]]
+	[[ "$output" == *move_mount* ]]
+}
+
+@test "plan needs no root file system that is complete, nor a command that exists" {
+	rm -r rootfs/*
+	args /no/such/command
+	run "$CORACLE" plan
+	[ "$status" -eq 0 ]
+	[[ "$output" == */no/such/command* ]]
+}
+
+@test "each property of the configuration that does something is named" {
+	config '.process.terminal = true | .process.consoleSize = {height: 24, width: 80} | .process.user = {uid: 1000, gid: 1000, umask: 18, additionalGids: [5]}
+		| .process.cwd = "/tmp" | .domainname = "d" | .linux.rootfsPropagation = "slave"
+		| .linux.devices = [{path: "/dev/fuse", type: "c", major: 10, minor: 229}]
+		| .mounts += [{destination: "/mnt", source: "rootfs", options: ["rbind", "rprivate"]}]'
+	run "$CORACLE" plan
+	[ "$status" -eq 0 ]
+	for pointer in root.path root.readonly 'mounts[0]' 'mounts[1]' 'mounts[6]' 'mounts[7]' linux.namespaces linux.cgroupsPath linux.rootfsPropagation \
+		'linux.devices[0]' 'linux.maskedPaths[0]' 'linux.readonlyPaths[0]' hostname domainname process.terminal process.consoleSize process.cwd \
+		process.user.uid process.user.gid process.user.additionalGids process.user.umask process.capabilities process.noNewPrivileges 'process.args[0]'; do
+		[[ "$output" == *"$pointer"* ]] || {
+			echo "no $pointer" >&2
+			return 1
+		}
+	done
+}
+
+@test "--json is valid and holds the same steps" {
+	run "$CORACLE" plan --json
+	[ "$status" -eq 0 ]
+	jq -e '.namespaces and (.descriptors | length > 0) and (.ops | length > 20)' <<<"$output"
+}
+
+@test "plan is the same each time, whatever the id" {
+	"$CORACLE" plan one >"$BATS_TEST_TMPDIR/one"
+	"$CORACLE" plan one >"$BATS_TEST_TMPDIR/again"
+	diff "$BATS_TEST_TMPDIR/one" "$BATS_TEST_TMPDIR/again"
+}
+
+@test "plan has no side effects" {
+	find . -printf '%p %m %T@\n' | sort >"$BATS_TEST_TMPDIR/before"
+	run coracle plan "$ID"
+	[ "$status" -eq 0 ]
+	[ ! -e "$ROOT" ]
+	[ -z "$(cgroup_dirs "$ID")" ]
+	diff "$BATS_TEST_TMPDIR/before" <(find . -printf '%p %m %T@\n' | sort)
+}
+
+@test "plan reports a wrong configuration like create" {
+	config '.process.args = []'
+	background plan
+	failed 'config.json: process.args: is missing or empty'
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 1 ]
+	[ ! -s "$BATS_TEST_TMPDIR/out" ]
+}
