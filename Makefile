@@ -52,12 +52,17 @@ test: unit cross arm64 lint bats ## run all tests and checks
 unit: ## run the unit tests
 	$(GO) test -tags "$(TAGS)" $(GOTESTFLAGS) ./...
 
-# The interpreter and the encoding of ops are what differs between machines.
+# What is written in assembly, and the encoding of ops, differs between machines.
+ARM64_PACKAGES := program signals
+
 .PHONY: arm64
-arm64: ## run the unit tests of the init program for arm64, emulated
-	GOARCH=arm64 $(GO) test -c -o bin/program-arm64.test ./libcontainer/program
-	cd libcontainer/program && CORACLE_TEST_RUNNER=qemu-aarch64-static \
-		qemu-aarch64-static ../../bin/program-arm64.test $(addprefix -test.,$(patsubst -%,%,$(GOTESTFLAGS)))
+arm64: ## run the unit tests of the machine-dependent packages for arm64, emulated
+	@set -e; for p in $(ARM64_PACKAGES); do \
+		echo "arm64: libcontainer/$$p"; \
+		GOARCH=arm64 $(GO) test -c -o bin/$$p-arm64.test ./libcontainer/$$p; \
+		(cd libcontainer/$$p && CORACLE_TEST_RUNNER=qemu-aarch64-static \
+			qemu-aarch64-static ../../bin/$$p-arm64.test $(addprefix -test.,$(patsubst -%,%,$(GOTESTFLAGS)))); \
+	done
 
 .PHONY: cross
 cross: ## build for amd64 and arm64
@@ -85,6 +90,12 @@ shellcheck:
 .PHONY: bats
 bats: build rootfs ## run the tests in tests/, or BATS="tests/run.bats ..."
 	tests/run $(BATS)
+
+.PHONY: bench
+bench: ## compare with crun and runc; installs them when they are missing
+	@tests/deps bench
+	@$(MAKE) --no-print-directory -s build
+	@bench/run
 
 .PHONY: rootfs
 rootfs: ## make the root file systems for the demo and the tests

@@ -1,6 +1,6 @@
 module coracle
 
-go 1.26.8
+go 1.26.0
 
 require (
 	github.com/containerd/console v1.0.5

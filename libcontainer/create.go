@@ -13,6 +13,7 @@ import (
 	"coracle/libcontainer/cgroup"
 	"coracle/libcontainer/compile"
 	"coracle/libcontainer/launch"
+	"coracle/libcontainer/signals"
 	"coracle/libcontainer/state"
 )
 
@@ -40,10 +41,8 @@ type CreateOptions struct {
 
 	// console makes the socket for a terminal in the foreground, see Run.
 	console func() (*os.File, error)
-	// slow is called when the creation takes longer than usual. It returns a
-	// descriptor that becomes readable when the creation is to be given up; -1 for
-	// never. It may be nil.
-	slow func() int
+	// signals has signals that end the creation; nil when nobody catches them.
+	signals *signals.Pipe
 }
 
 // Create makes a container. Its process waits for [Container.Start]. When Create
@@ -215,7 +214,7 @@ func (n *creation) launch(out *compile.Output, preserved []bool) error {
 		return err
 	}
 	n.runtime.trace("sources opened")
-	n.init, err = n.runtime.launch(&n.files, out, files, n.group.BirthDir(), n.options.slow, 0)
+	n.init, err = n.runtime.launch(&n.files, out, files, n.group.BirthDir(), interruptBy(n.options.signals), 0)
 	n.runtime.trace("program launched")
 	return err
 }
@@ -238,7 +237,7 @@ func (n *creation) adopt() error {
 func (n *creation) hooks() error {
 	n.hooked = true
 	hooks := n.bundle.Spec.Hooks
-	h := hookRunner{runtime: n.runtime, spec: n.bundle.Spec, record: n.record, pidfd: n.init.Pidfd, root: -1}
+	h := hookRunner{runtime: n.runtime, spec: n.bundle.Spec, record: n.record, pidfd: n.init.Pidfd, root: -1, interrupt: interruptBy(n.options.signals)}
 	//lint:ignore SA1019 deprecated is not gone: engines still use prestart
 	if err := h.run("prestart", hooks.Prestart, inRuntime, specs.StateCreating); err != nil {
 		return err
@@ -275,7 +274,7 @@ func (r *Runtime) afterStop(spec *specs.Spec, record *state.Record) {
 	if spec == nil || spec.Hooks == nil || len(spec.Hooks.Poststop) == 0 {
 		return
 	}
-	h := hookRunner{runtime: r, spec: spec, record: record, pidfd: -1, root: -1}
+	h := hookRunner{runtime: r, spec: spec, record: record, pidfd: -1, root: -1, interrupt: -1}
 	h.runAll("poststop", spec.Hooks.Poststop, specs.StateStopped)
 }
 

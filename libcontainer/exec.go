@@ -209,10 +209,10 @@ func (x *execution) openContainer(record *state.Record) (pidfd, root int, err er
 
 func (x *execution) launch(out *compile.Output, preserved []bool, birth string) error {
 	terminal := -1
-	var slow func() int
+	interrupt := -1
 	var inProcess func() (*os.File, error)
 	if x.foreground != nil {
-		slow, inProcess = x.foreground.slow, x.foreground.consoleSocket
+		interrupt, inProcess = interruptBy(x.foreground.signals), x.foreground.consoleSocket
 	}
 	var err error
 	if out.Console >= 0 {
@@ -229,6 +229,6 @@ func (x *execution) launch(out *compile.Output, preserved []bool, birth string) 
 	if x.options.IgnorePaused {
 		deadline = 0
 	}
-	x.init, err = x.container.runtime.launch(&x.files, out, files, birth, slow, deadline)
+	x.init, err = x.container.runtime.launch(&x.files, out, files, birth, interrupt, deadline)
 	return err
 }

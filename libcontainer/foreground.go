@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/console"
+	"coracle/libcontainer/signals"
 )
 
 // foreground is what this process needs to wait for a container's process: the
@@ -18,45 +17,31 @@ import (
 type foreground struct {
 	runtime *Runtime
 	id      string
-	signals chan os.Signal
-
-	catchOnce sync.Once
-	// wake is a pipe: each signal is written to it as one byte.
-	wake, wakeWrite int
+	signals *signals.Pipe
 	// consoleOurs gets the master of the terminal; nil without one.
 	consoleOurs *os.File
 	terminal    *console.Foreground
 }
 
-// ending are the signals by which users and engines end a command. To catch a signal
-// takes the Go runtime some time, so these come before all others.
-var ending = []os.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT}
+// ending are the signals by which users and engines end a command.
+var ending = []unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT}
 
+// newForeground begins to catch the signals of ending: before the process runs they
+// end its creation, and then they are passed on to it.
 func newForeground(r *Runtime, id string) (*foreground, error) {
-	f := &foreground{runtime: r, id: id, signals: make(chan os.Signal, 128)}
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
-		return nil, os.NewSyscallError("pipe", err)
+	pipe, err := signals.Open(ending...)
+	if err != nil {
+		return nil, err
 	}
-	f.wake, f.wakeWrite = pipe[0], pipe[1]
-	return f, nil
+	return &foreground{runtime: r, id: id, signals: pipe}, nil
 }
 
-// catch catches the signals that end a command. An ordinary creation is over before
-// that would have taken effect, so it begins when one turns out to be slow, or when
-// the process runs for longer than a moment.
-func (f *foreground) catch() {
-	f.catchOnce.Do(func() {
-		signal.Notify(f.signals, ending...)
-		go f.watchSignals()
-	})
-}
-
-// slow is called when a set-up takes longer than usual: from then on a signal can
-// end it.
-func (f *foreground) slow() int {
-	f.catch()
-	return f.wake
+// interruptBy is the descriptor that interrupts a set-up.
+func interruptBy(p *signals.Pipe) int {
+	if p == nil {
+		return -1
+	}
+	return p.FD
 }
 
 // consoleSocket makes the socket that the terminal comes through, and returns the
@@ -70,40 +55,27 @@ func (f *foreground) consoleSocket() (*os.File, error) {
 	return os.NewFile(uintptr(pair[1]), "console"), nil
 }
 
-// watchSignals turns signals into bytes, for poll(2).
-func (f *foreground) watchSignals() {
-	for s := range f.signals {
-		if sig, ok := s.(unix.Signal); ok {
-			_, _ = unix.Write(f.wakeWrite, []byte{byte(sig)})
-		}
-	}
-}
-
-// How long, in milliseconds, a process runs before it is worth to catch the signals
-// of ending, and then all others too.
-const shortLived, longLived = 2, 20
-
 // forwarded are the signals that are passed on besides those of ending, and SIGCHLD.
 // Those about this process and its own terminal are not among them, nor those that
 // the Go runtime needs.
-func forwarded() []os.Signal {
+func forwarded() []unix.Signal {
 	own := map[unix.Signal]bool{
 		unix.SIGKILL: true, unix.SIGSTOP: true, unix.SIGTSTP: true, unix.SIGCONT: true, unix.SIGTTIN: true, unix.SIGTTOU: true,
 		unix.SIGWINCH: true, unix.SIGURG: true, unix.SIGPIPE: true, unix.SIGSEGV: true, unix.SIGBUS: true, unix.SIGFPE: true,
 		unix.SIGILL: true, unix.SIGTRAP: true, unix.SIGPROF: true,
 	}
-	var signals []os.Signal
+	var list []unix.Signal
 	for s := unix.Signal(1); s <= 64; s++ {
 		if !own[s] {
-			signals = append(signals, s)
+			list = append(list, s)
 		}
 	}
-	return signals
+	return list
 }
 
-// close gives back what the container used. Signals stay caught: the process is
-// about to end with the status that run returns, and not by them.
+// close gives back what the container used.
 func (f *foreground) close() {
+	f.signals.Close()
 	if f.consoleOurs != nil {
 		f.consoleOurs.Close()
 	}
@@ -117,9 +89,6 @@ func (f *foreground) attach() error {
 	if f.consoleOurs == nil {
 		return nil
 	}
-	// From now on a signal must not end this process before it has put the person's
-	// terminal back.
-	f.catch()
 	master, err := receiveTerminal(f.consoleOurs)
 	if err != nil {
 		return err
@@ -162,41 +131,21 @@ func (f *foreground) wait(pid, pidfd int) int {
 }
 
 func (f *foreground) waitForEnd(pid, pidfd int) int {
-	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}, {Fd: int32(f.wake), Events: unix.POLLIN}}
-	sig := make([]byte, 1)
-	timeout := shortLived
+	if err := f.signals.Catch(forwarded()...); err != nil {
+		f.runtime.warn("container %q: %v", f.id, err)
+	}
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}, {Fd: int32(f.signals.FD), Events: unix.POLLIN}}
 	for {
-		n, err := unix.Poll(fds, timeout)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
+		if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
 			f.runtime.warn("wait for container %q: %v", f.id, err)
 			return 255
-		case n == 0 && timeout == shortLived:
-			f.catch()
-			timeout = longLived
-			continue
-		case n == 0:
-			timeout = -1
-			signal.Notify(f.signals, forwarded()...)
-			f.signals <- unix.SIGCHLD // for what has ended already
-			continue
 		}
-		if fds[0].Revents != 0 {
-			if status, ended := f.reap(pid); ended {
-				return status
+		for s, ok := f.signals.Next(); ok; s, ok = f.signals.Next() {
+			if s != unix.SIGCHLD {
+				_ = unix.PidfdSendSignal(pidfd, s, nil, 0)
 			}
 		}
-		if fds[1].Revents == 0 {
-			continue
-		}
-		if n, err := unix.Read(f.wake, sig); n != 1 || err != nil {
-			continue
-		}
-		if s := unix.Signal(sig[0]); s != unix.SIGCHLD {
-			_ = unix.PidfdSendSignal(pidfd, s, nil, 0)
-		} else if status, ended := f.reap(pid); ended {
+		if status, ended := f.reap(pid); ended {
 			return status
 		}
 	}

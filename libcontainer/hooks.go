@@ -29,6 +29,8 @@ type hookRunner struct {
 	// pidfd and root are the first process of the container and its root directory,
 	// for hooks that run in the container's namespaces.
 	pidfd, root int
+	// interrupt becomes readable when everything is to be given up; -1 for never.
+	interrupt int
 }
 
 // place is where hooks of a kind run.
@@ -89,7 +91,7 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 	stdin := jsonpos.Marshal(&specs.State{
 		Version: specs.Version, ID: h.record.ID, Status: status, Pid: pid, Bundle: h.record.Bundle, Annotations: h.record.Annotations,
 	}, "")
-	p := &hookProcess{stdin: stdin, container: -1}
+	p := &hookProcess{stdin: stdin, container: -1, interrupt: h.interrupt}
 	if status == specs.StateCreating || status == specs.StateCreated {
 		p.container = h.pidfd
 	}
@@ -120,6 +122,8 @@ type hookProcess struct {
 	// container is the first process of the container when the hook is of no use
 	// without it, -1 otherwise. That one ends when the container is deleted meanwhile.
 	container int
+	// interrupt is that of the hookRunner.
+	interrupt int
 }
 
 func (p *hookProcess) start(r *Runtime, out *compile.Output, birth string) error {
@@ -146,7 +150,7 @@ func (p *hookProcess) start(r *Runtime, out *compile.Output, birth string) error
 	if err != nil {
 		return err
 	}
-	if p.init, err = r.launch(&files, out, table, birth, nil, joinDeadline); err != nil {
+	if p.init, err = r.launch(&files, out, table, birth, -1, joinDeadline); err != nil {
 		return err
 	}
 	s := setup{init: p.init, forks: out.Forks, trace: func(string) {}}
@@ -166,6 +170,7 @@ func (p *hookProcess) wait(timeout time.Duration) error {
 			{Fd: int32(p.result), Events: unix.POLLIN},
 			{Fd: int32(p.input), Events: unix.POLLOUT},
 			{Fd: int32(p.container), Events: unix.POLLIN},
+			{Fd: int32(p.interrupt), Events: unix.POLLIN},
 		}
 		wait := -1
 		if timeout > 0 {
@@ -197,6 +202,10 @@ func (p *hookProcess) wait(timeout time.Duration) error {
 		if fds[3].Revents != 0 {
 			p.kill()
 			return errors.New("was killed because the init process of the container has ended")
+		}
+		if fds[4].Revents != 0 {
+			p.kill()
+			return fmt.Errorf("was killed: %w", launch.ErrInterrupted)
 		}
 	}
 }

@@ -50,7 +50,7 @@ func (r *Runtime) Run(id string, o RunOptions) (status int, err error) {
 			return 0, fmt.Errorf("become the reaper of the container's orphans: %w", err)
 		}
 	}
-	o.slow, o.console = f.slow, f.consoleSocket
+	o.signals, o.console = f.signals, f.consoleSocket
 	n, err := r.create(id, o.CreateOptions)
 	if err != nil {
 		return 0, err

@@ -26,10 +26,10 @@ func (r *Runtime) holdThread() (release func()) {
 
 // launch starts a program with its files, in the cgroup of the unified hierarchy that
 // birth names. It may be silent up to the deadline, when that is not 0.
-func (r *Runtime) launch(h *hostFiles, out *compile.Output, files []int, birth string, slow func() int, deadline time.Duration) (*launch.Init, error) {
+func (r *Runtime) launch(h *hostFiles, out *compile.Output, files []int, birth string, interrupt int, deadline time.Duration) (*launch.Init, error) {
 	command := launch.Command{
 		Program: out.Program, CloneFlags: out.CloneFlags, Files: files,
-		Socket: out.Socket, Image: out.Image, CgroupFD: -1, Slow: slow, Deadline: deadline,
+		Socket: out.Socket, Image: out.Image, CgroupFD: -1, Interrupt: interrupt, Deadline: deadline,
 	}
 	if birth != "" {
 		var err error

@@ -107,7 +107,7 @@ func (c *Container) startHooks(dir *state.Dir, pidfd int) (*hookRunner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("root of container %q: %w", c.id, err)
 	}
-	return &hookRunner{runtime: c.runtime, spec: spec, record: c.record, pidfd: pidfd, root: root}, nil
+	return &hookRunner{runtime: c.runtime, spec: spec, record: c.record, pidfd: pidfd, root: root, interrupt: -1}, nil
 }
 
 // openGate connects to the init and listens until execve closes the connection.

@@ -37,10 +37,8 @@ type Command struct {
 	CgroupFD int
 	// Deadline is how long the program may be silent, 0 for any time.
 	Deadline time.Duration
-	// Slow is called once when the program has nothing to say for longer than an
-	// ordinary one takes. It returns a descriptor that wakes [Init.Receive] when it
-	// becomes readable, -1 for none. It may be nil.
-	Slow func() int
+	// Interrupt wakes [Init.Receive] when it becomes readable; -1 for never.
+	Interrupt int
 }
 
 // Init is a running program.
@@ -53,19 +51,13 @@ type Init struct {
 	program   *program.Program
 	socket    int
 	deadline  time.Duration
-	slow      func() int
 	interrupt int
 }
-
-// slowAfter is how long, in milliseconds, a program is silent before it counts as
-// slow.
-const slowAfter = 20
 
 // ErrSilent is the error of [Init.Receive] after [Command].Deadline.
 var ErrSilent = errors.New("the process does not answer")
 
-// ErrInterrupted is the error of [Init.Receive] when the descriptor that [Command].Slow
-// returned is readable.
+// ErrInterrupted is the error of [Init.Receive] when [Command].Interrupt is readable.
 var ErrInterrupted = errors.New("interrupted")
 
 // Start runs the program. The thread of the caller becomes its parent as far as
@@ -112,7 +104,7 @@ func Start(c Command) (*Init, error) {
 		_, _ = unix.Wait4(pid, nil, 0, nil)
 		return nil, errors.New("init program: the kernel gives no pidfd; Linux 5.14 or later is needed")
 	}
-	return &Init{Pid: pid, Pidfd: pidfd, program: c.Program, socket: pair[0], deadline: c.Deadline, slow: c.Slow, interrupt: -1}, nil
+	return &Init{Pid: pid, Pidfd: pidfd, program: c.Program, socket: pair[0], deadline: c.Deadline, interrupt: c.Interrupt}, nil
 }
 
 // startError explains why no process could be made.
@@ -192,10 +184,7 @@ func (i *Init) Receive() (Event, error) {
 			{Fd: int32(i.interrupt), Events: unix.POLLIN},
 		}
 		timeout := -1
-		switch {
-		case i.slow != nil:
-			timeout = slowAfter
-		case i.deadline > 0:
+		if i.deadline > 0 {
 			timeout = int(i.deadline.Milliseconds())
 		}
 		n, err := unix.Poll(fds, timeout)
@@ -204,9 +193,6 @@ func (i *Init) Receive() (Event, error) {
 			continue
 		case err != nil:
 			return Event{}, os.NewSyscallError("poll", err)
-		case n == 0 && i.slow != nil:
-			i.interrupt, i.slow = i.slow(), nil
-			continue
 		case n == 0:
 			return Event{}, ErrSilent
 		}

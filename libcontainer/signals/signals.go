@@ -1,0 +1,123 @@
+//go:build amd64 || arm64
+
+// Package signals turns signals into bytes in a pipe, where poll(2) finds them.
+//
+// To catch a signal with os/signal, goroutines and threads of the Go runtime have to
+// hand each other the news, which for all signals takes as long as to create half a
+// container. Here the kernel calls a handler of a few instructions that writes the
+// number of the signal to the pipe. It touches nothing of Go. So a command can catch
+// everything from its first moment on, and none is lost.
+//
+// The signals that the Go runtime needs, and those of faults, are not for this
+// package. Only one pipe can be open in a process at a time.
+package signals
+
+import (
+	"errors"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Pipe is the end to read from.
+type Pipe struct {
+	// FD is readable when there is a signal.
+	FD    int
+	saved map[unix.Signal]sigaction
+}
+
+// sigaction is the kernel's structure.
+type sigaction struct {
+	handler, flags, restorer, mask uint64
+}
+
+// What sigaction(2) knows and package unix does not.
+const (
+	saOnStack  = 0x08000000
+	saRestart  = 0x10000000
+	saRestorer = 0x04000000 // amd64 only; others ignore it
+	sigIgnore  = 1
+)
+
+// pipeFD is where the handler writes.
+var pipeFD int32 = -1
+
+// handlerPC and restorerPC return the addresses of the handler and of what the kernel
+// returns to after it, see handler_amd64.s and handler_arm64.s.
+func handlerPC() uint64
+func restorerPC() uint64
+
+// Open begins to catch the given signals.
+func Open(signals ...unix.Signal) (*Pipe, error) {
+	if pipeFD >= 0 {
+		return nil, errors.New("signals are being caught already")
+	}
+	var fds [2]int
+	// Non-blocking: a handler must not wait. When the pipe is full, 65,536 signals
+	// have not been looked at yet, and one more does not matter.
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return nil, os.NewSyscallError("pipe", err)
+	}
+	pipeFD = int32(fds[1])
+	p := &Pipe{FD: fds[0], saved: make(map[unix.Signal]sigaction)}
+	if err := p.Catch(signals...); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Catch catches more signals. One that this process ignores, because it was started by
+// nohup(1) for instance, stays ignored.
+func (p *Pipe) Catch(signals ...unix.Signal) error {
+	action := sigaction{handler: handlerPC(), flags: saOnStack | saRestart | saRestorer, restorer: restorerPC()}
+	for _, s := range signals {
+		if _, caught := p.saved[s]; caught {
+			continue
+		}
+		var old sigaction
+		if err := set(s, &action, &old); err != nil {
+			return err
+		}
+		if old.handler == sigIgnore {
+			if err := set(s, &old, nil); err != nil {
+				return err
+			}
+			continue
+		}
+		p.saved[s] = old
+	}
+	return nil
+}
+
+func set(s unix.Signal, action, old *sigaction) error {
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(action)), uintptr(unsafe.Pointer(old)), 8, 0, 0)
+	if errno != 0 {
+		return os.NewSyscallError("sigaction", errno)
+	}
+	return nil
+}
+
+// Next takes a signal out of the pipe; ok is false when there is none.
+func (p *Pipe) Next() (s unix.Signal, ok bool) {
+	var b [1]byte
+	for {
+		n, err := unix.Read(p.FD, b[:])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		return unix.Signal(b[0]), n == 1
+	}
+}
+
+// Close puts the signals back to what they were.
+func (p *Pipe) Close() {
+	for s, old := range p.saved {
+		_ = set(s, &old, nil)
+	}
+	p.saved = nil
+	unix.Close(p.FD)
+	unix.Close(int(pipeFD))
+	pipeFD = -1
+}
