@@ -76,6 +76,7 @@ type Container struct {
 	runtime *Runtime
 	id      string
 	record  *state.Record
+	config  *specs.Spec // see spec; nil when it has not been read
 }
 
 // ID is the id of the container.

@@ -13,7 +13,6 @@ import (
 	"coracle/libcontainer/cgroup"
 	"coracle/libcontainer/compile"
 	"coracle/libcontainer/launch"
-	"coracle/libcontainer/state"
 )
 
 // ExecOptions are the choices of exec.
@@ -49,14 +48,19 @@ func (c *Container) ProcessTemplate() (*specs.Process, error) {
 	return &p, nil
 }
 
-// spec is the configuration that the container was created from.
+// spec is the configuration that the container was created from. It never changes.
 func (c *Container) spec() (*specs.Spec, error) {
-	dir, err := c.runtime.root().Open(c.id)
-	if err != nil {
-		return nil, err
+	if c.config == nil {
+		dir, err := c.runtime.root().Open(c.id)
+		if err != nil {
+			return nil, err
+		}
+		defer dir.Close()
+		if c.config, err = specOf(dir); err != nil {
+			return nil, err
+		}
 	}
-	defer dir.Close()
-	return specOf(dir)
+	return c.config, nil
 }
 
 // Exec runs another process in a container. In the foreground it returns the exit
@@ -124,25 +128,23 @@ func (x *execution) close() {
 // start returns when the process has been executed.
 func (x *execution) start() error {
 	c := x.container
-	record, err := c.reload()
+	pidfd, root, err := x.openContainer()
 	if err != nil {
 		return err
 	}
-	pidfd, root, err := x.openContainer(record)
+	record := c.record
+	config, err := c.spec()
 	if err != nil {
 		return err
 	}
-	spec, err := c.spec()
-	if err != nil {
-		return err
-	}
+	spec := *config
 	spec.Process = x.options.Process
 	group := cgroup.Load(record.Cgroup)
 	preserved := openDescriptors(x.options.PreserveFDs)
 	h := host(nil, false)
 	h.CgroupJoin = group.JoinFiles()
 	out, err := compile.Exec(compile.ExecInput{
-		Spec: spec, ID: c.id, Host: h, NoNewKeyring: record.NoNewKeyring, Preserved: preserved, Pidfd: pidfd, Root: root,
+		Spec: &spec, ID: c.id, Host: h, NoNewKeyring: record.NoNewKeyring, Preserved: preserved, Pidfd: pidfd, Root: root,
 	})
 	if err != nil {
 		return err
@@ -179,18 +181,28 @@ func (x *execution) start() error {
 }
 
 // openContainer pins the container: its first process and that one's root directory.
-func (x *execution) openContainer(record *state.Record) (pidfd, root int, err error) {
+func (x *execution) openContainer() (pidfd, root int, err error) {
 	c := x.container
-	s, err := c.State()
+	dir, err := c.runtime.root().Open(c.id)
+	if err != nil {
+		return -1, -1, err
+	}
+	defer dir.Close()
+	record, err := dir.Load()
+	if err != nil {
+		return -1, -1, err
+	}
+	c.record = record
+	s, err := status(dir, record, false)
 	if err != nil {
 		return -1, -1, err
 	}
 	switch {
-	case s.Status == specs.StateStopped:
+	case s == specs.StateStopped:
 		return -1, -1, fmt.Errorf("cannot exec in a stopped container: %w", ErrNotRunning)
-	case s.Status == StatusPaused && !x.options.IgnorePaused:
+	case s == StatusPaused && !x.options.IgnorePaused:
 		return -1, -1, errors.New("cannot exec in a paused container (use --ignore-paused to override)")
-	case s.Status == specs.StateCreating:
+	case s == specs.StateCreating:
 		return -1, -1, errors.New("cannot exec in a container that is being created")
 	}
 	if pidfd, err = record.OpenInit(); err != nil {

@@ -67,29 +67,38 @@ func (c *Container) reload() (*state.Record, error) {
 	return c.record, nil
 }
 
+// lock keeps other commands from changing the container until the directory is closed,
+// and looks at the container.
+func (c *Container) lock() (*state.Dir, specs.ContainerState, error) {
+	dir, err := c.runtime.root().Open(c.id)
+	if err != nil {
+		return nil, "", err
+	}
+	var s specs.ContainerState
+	if err = dir.Lock(); err == nil {
+		if c.record, err = dir.Load(); err == nil {
+			s, err = status(dir, c.record, true)
+		}
+	}
+	if err != nil {
+		dir.Close()
+		return nil, "", err
+	}
+	return dir, s, nil
+}
+
 // Delete removes a stopped container: its cgroup with all that is left in it, and
 // its state.
 func (c *Container) Delete() error {
-	dir, err := c.runtime.root().Open(c.id)
+	dir, s, err := c.lock()
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	if err := dir.Lock(); err != nil {
-		return err
-	}
-	record, err := dir.Load()
-	if err != nil {
-		return err
-	}
-	s, err := status(dir, record, true)
-	if err != nil {
-		return err
-	}
 	if s != specs.StateStopped {
 		return fmt.Errorf("cannot delete container %q that is not stopped: it is %s (--force kills it first)", c.id, s)
 	}
-	return c.runtime.destroy(dir, record)
+	return c.runtime.destroy(dir, c.record)
 }
 
 // destroy removes what a container without its init has.

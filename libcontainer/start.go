@@ -20,27 +20,15 @@ import (
 // been executed. When that fails, the error says why, and the container is
 // stopped.
 func (c *Container) Start() error {
-	dir, err := c.runtime.root().Open(c.id)
+	dir, s, err := c.lock()
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	if err := dir.Lock(); err != nil {
-		return err
-	}
-	record, err := dir.Load()
-	if err != nil {
-		return err
-	}
-	c.record = record
-	s, err := status(dir, record, true)
-	if err != nil {
-		return err
-	}
 	if s != specs.StateCreated {
 		return fmt.Errorf("cannot start container %q: it is %s, not created", c.id, s)
 	}
-	pidfd, err := record.OpenInit()
+	pidfd, err := c.record.OpenInit()
 	if err != nil {
 		return fmt.Errorf("cannot start container %q: %w", c.id, err)
 	}

@@ -99,11 +99,16 @@ has_printed() {
 # failed asserts that the last command failed with status 1 and all these texts in
 # its output.
 failed() {
-	local text
 	if [ "$status" -ne 1 ]; then
 		echo "status $status: $output" >&2
 		return 1
 	fi
+	says "$@"
+}
+
+# says TEXT... asserts that these texts are in the output of the last command.
+says() {
+	local text
 	for text in "$@"; do
 		if [[ $output != *"$text"* ]]; then
 			echo "no '$text' in: $output" >&2
