@@ -44,6 +44,7 @@ var createCommand = &cli.Command{
 			return err
 		}
 		prefaultHeap()
+		rt.TimerSlack = slowMonitor()
 		_, err = rt.Create(c.Args().First(), createOptions(c))
 		return err
 	},

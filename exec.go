@@ -66,6 +66,7 @@ func execute(c *cli.Context) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	rt.TimerSlack = slowMonitor()
 	container, err := rt.Load(c.Args().First())
 	if err != nil {
 		return 0, err

@@ -27,6 +27,7 @@ var runCommand = &cli.Command{
 			return err
 		}
 		prefaultHeap()
+		rt.TimerSlack = slowMonitor()
 		if !c.Bool("detach") {
 			debug.SetGCPercent(100) // this may take days
 		}

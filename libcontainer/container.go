@@ -34,6 +34,10 @@ type Runtime struct {
 	// thread of it ends before the process does, and Create need not lock one to
 	// itself, which would cost a tenth of its time.
 	Exclusive bool
+	// TimerSlack, when not 0, is the timer slack in nanoseconds that processes in
+	// containers get. It is for callers who change that of their own threads, which
+	// is inherited (prctl(2), PR_SET_TIMERSLACK).
+	TimerSlack int
 	// Warn is called with what is worth to be logged without being an error. It
 	// may be nil.
 	Warn func(message string)

@@ -143,6 +143,7 @@ type creation struct {
 }
 
 func (n *creation) create() error {
+	defer n.files.closeIdle()
 	defer n.files.close()
 	// The record comes first. All that happens before the launch has to be quick:
 	// afterwards this process would only wait.
@@ -158,7 +159,7 @@ func (n *creation) create() error {
 
 	preserved := openDescriptors(n.options.PreserveFDs)
 	out, err := compile.Init(compile.Input{
-		Bundle: n.bundle, ID: n.record.ID, Host: host(n.group, n.options.NoPivot),
+		Bundle: n.bundle, ID: n.record.ID, Host: n.runtime.host(n.group, n.options.NoPivot),
 		NoPivot: n.options.NoPivot, NoNewKeyring: n.options.NoNewKeyring, Preserved: preserved,
 	})
 	if err != nil {
@@ -183,7 +184,10 @@ func (n *creation) create() error {
 	if err := n.dir.SaveConfig(n.bundle.Raw); err != nil {
 		return err
 	}
-	s := setup{init: n.init, process: n.bundle.Spec.Process, forks: out.Forks, adopt: n.adopt, hooks: n.hooks, trace: n.runtime.trace}
+	s := setup{
+		init: n.init, process: n.bundle.Spec.Process, forks: out.Forks,
+		adopt: n.adopt, hooks: n.hooks, idle: n.files.closeIdle, trace: n.runtime.trace,
+	}
 	if err := s.follow(compile.DoneCreated); err != nil {
 		return err
 	}

@@ -102,6 +102,7 @@ func (c *Container) Exec(o ExecOptions) (status int, err error) {
 		x.init.Kill()
 		return 0, err
 	}
+	x.files.closeIdle()
 	return f.wait(x.init.Pid, x.init.Pidfd), nil
 }
 
@@ -120,6 +121,7 @@ type execution struct {
 
 func (x *execution) close() {
 	x.files.close()
+	x.files.closeIdle()
 	if x.init != nil {
 		x.init.Close()
 	}
@@ -141,7 +143,7 @@ func (x *execution) start() error {
 	spec.Process = x.options.Process
 	group := cgroup.Load(record.Cgroup)
 	preserved := openDescriptors(x.options.PreserveFDs)
-	h := host(nil, false)
+	h := c.runtime.host(nil, false)
 	h.CgroupJoin = group.JoinFiles()
 	out, err := compile.Exec(compile.ExecInput{
 		Spec: &spec, ID: c.id, Host: h, NoNewKeyring: record.NoNewKeyring, Preserved: preserved, Pidfd: pidfd, Root: root,

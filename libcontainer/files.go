@@ -15,7 +15,13 @@ import (
 )
 
 // hostFiles are the descriptors that this process opens for an init.
-type hostFiles struct{ fds []int }
+type hostFiles struct {
+	fds []int
+	// nullTree is where protected null devices are opened; 0 when there is none. To
+	// close such a tree takes the kernel up to a millisecond, so that waits for a time
+	// in which there is nothing else to do.
+	nullTree int
+}
 
 // close closes them here. The init has its own copies; if they stayed open, nobody
 // would see the end of a stream or of the gate.
@@ -24,6 +30,14 @@ func (h *hostFiles) close() {
 		unix.Close(fd)
 	}
 	h.fds = nil
+}
+
+// closeIdle closes what nobody sees.
+func (h *hostFiles) closeIdle() {
+	if h.nullTree != 0 {
+		unix.Close(h.nullTree)
+		h.nullTree = 0
+	}
 }
 
 // keep makes a descriptor one of the files.
@@ -99,17 +113,19 @@ func (h *hostFiles) guardNull(fd int) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("standard streams: %w", os.NewSyscallError("fcntl", err))
 	}
-	tree, err := source.Tree{
-		What: "null device for a standard stream", Path: "/dev/null", Null: true, Attrs: []source.Attr{{Set: unix.MOUNT_ATTR_RDONLY}},
-	}.Open()
-	if errors.Is(err, unix.EPERM) {
-		return fd, nil // without privileges there is nothing to take from the host
+	if h.nullTree == 0 {
+		tree, err := source.Tree{
+			What: "null device for a standard stream", Path: "/dev/null", Null: true, Attrs: []source.Attr{{Set: unix.MOUNT_ATTR_RDONLY}},
+		}.Open()
+		if errors.Is(err, unix.EPERM) {
+			return fd, nil // without privileges there is nothing to take from the host
+		}
+		if err != nil {
+			return -1, err
+		}
+		h.nullTree = tree
 	}
-	if err != nil {
-		return -1, err
-	}
-	h.keep(tree)
-	return h.open(fmt.Sprintf("/proc/self/fd/%d", tree), flags&unix.O_ACCMODE|unix.O_NOCTTY, "standard streams")
+	return h.open("/proc/self/fd/"+strconv.Itoa(h.nullTree), flags&unix.O_ACCMODE|unix.O_NOCTTY, "standard streams")
 }
 
 // table opens the sources of a program and puts them behind what it inherits.

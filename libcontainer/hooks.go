@@ -78,9 +78,11 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 	if where == inContainer {
 		in.Root = h.root
 		group := cgroup.Load(h.record.Cgroup)
-		in.Host = host(nil, false)
+		in.Host = h.runtime.host(nil, false)
 		in.Host.CgroupJoin = group.JoinFiles()
 		birth = group.BirthDir()
+	} else {
+		in.Host.TimerSlack = h.runtime.TimerSlack
 	}
 	if status == specs.StateStopped {
 		pid = 0

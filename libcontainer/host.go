@@ -18,8 +18,8 @@ import (
 )
 
 // host gathers what compiling has to know. group may be nil.
-func host(group *cgroup.Manager, noPivot bool) compile.Host {
-	h := compile.Host{LastCap: lastCap(), Capabilities: ownCapabilities(), IsDir: isDir, Shared: shared}
+func (r *Runtime) host(group *cgroup.Manager, noPivot bool) compile.Host {
+	h := compile.Host{LastCap: lastCap(), Capabilities: ownCapabilities(), IsDir: isDir, Shared: shared, TimerSlack: r.TimerSlack}
 	if group != nil {
 		h.CgroupJoin = group.JoinFiles()
 		for _, g := range group.Hierarchies() {

@@ -54,6 +54,8 @@ type setup struct {
 	adopted bool
 	// hooks runs the hooks before the pivot; nil when there are none.
 	hooks func() error
+	// idle is called when the init has much to do and this process has nothing.
+	idle  func()
 	trace func(string)
 }
 
@@ -102,8 +104,14 @@ func (s *setup) serve(e *launch.Event) error {
 		return acknowledge()
 	case e.Kind == program.KindSync && e.A == compile.SyncCgroup:
 		// They are there: they were made while the init came here.
-		if err := acknowledge(); err != nil || s.forks {
+		if err := acknowledge(); err != nil {
 			return err
+		}
+		if s.idle != nil {
+			s.idle()
+		}
+		if s.forks {
+			return nil
 		}
 		return s.adoptOnce()
 	case e.Kind == program.KindSync && e.A == compile.SyncHooks && !s.forks && s.hooks != nil:

@@ -350,3 +350,18 @@ has_sys_resource() {
 	run bash -c 'trap "" PIPE HUP USR1; exec "$1" --root "$2" run "$3"' - "$CORACLE" "$ROOT" "$ID"
 	[ "$output" = $'SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000' ]
 }
+
+@test "the process has the timer slack of the caller" {
+	# The command changes that of some of its own threads.
+	config '.process.args = ["sh", "-c", "cat /proc/1/timerslack_ns"]'
+	local slack='import ctypes, os, sys
+ctypes.CDLL(None).prctl(29, 123456, 0, 0, 0)
+os.execv(sys.argv[1], sys.argv[1:])'
+	for _ in 1 2 3 4 5; do
+		run python3 -c "$slack" "$CORACLE" --root "$ROOT" run "$ID"
+		[ "$output" = 123456 ]
+	done
+	detached 'sleep 1000'
+	run python3 -c "$slack" "$CORACLE" --root "$ROOT" exec "$ID" cat /proc/self/timerslack_ns
+	[ "$output" = 123456 ]
+}

@@ -81,6 +81,8 @@ type Host struct {
 	// Shared tells whether a namespace that is joined by path is the runtime's own. It
 	// may be nil.
 	Shared func(path string, ns specs.LinuxNamespaceType) bool
+	// TimerSlack, in nanoseconds, is set when it is not 0.
+	TimerSlack int
 	// CgroupJoin are the files through which the init enters its cgroups by writing
 	// "0", after SyncCgroup. It is empty when the init is born there.
 	CgroupJoin []string
@@ -281,6 +283,9 @@ func (c *compiler) begin() {
 	c.Close(c.image)
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
 	c.Prctl(unix.PR_SET_NAME, c.String("coracle-init"))
+	if c.in.Host.TimerSlack != 0 {
+		c.Prctl(unix.PR_SET_TIMERSLACK, program.Int(c.in.Host.TimerSlack))
+	}
 	c.Setsid()
 	// Modes are given exactly; the caller's umask is put back for the process.
 	c.Umask(program.Int(0)).Into(c.umask)

@@ -344,7 +344,7 @@ var flagNames = sync.OnceValue(func() map[format][]flagName {
 		formatPrctl: {
 			{unix.PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG"}, {unix.PR_SET_KEEPCAPS, "PR_SET_KEEPCAPS"}, {unix.PR_CAPBSET_DROP, "PR_CAPBSET_DROP"},
 			{unix.PR_CAP_AMBIENT, "PR_CAP_AMBIENT"}, {unix.PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS"}, {unix.PR_SET_DUMPABLE, "PR_SET_DUMPABLE"},
-			{unix.PR_SET_NAME, "PR_SET_NAME"},
+			{unix.PR_SET_NAME, "PR_SET_NAME"}, {unix.PR_SET_TIMERSLACK, "PR_SET_TIMERSLACK"},
 		},
 		formatKeyctl: {{unix.KEYCTL_JOIN_SESSION_KEYRING, "JOIN_SESSION_KEYRING"}, {unix.KEYCTL_SETPERM, "SETPERM"}},
 		formatIoctl: {
