@@ -14,7 +14,7 @@ func createFlags() []cli.Flag {
 		&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`"},
 		&cli.BoolFlag{Name: "no-pivot", Usage: "do not use pivot_root(2), for hosts whose root is a ramdisk; less safe"},
 		&cli.BoolFlag{Name: "no-new-keyring", Usage: "do not make a session keyring for the container"},
-		&cli.IntFlag{Name: "preserve-fds", Usage: "pass on `N` more file descriptors, from 3 on"},
+		&cli.UintFlag{Name: "preserve-fds", Usage: "pass on `N` more file descriptors, from 3 on"},
 	}
 }
 
@@ -25,8 +25,13 @@ func createOptions(c *cli.Context) libcontainer.CreateOptions {
 		PidFile:       c.String("pid-file"),
 		NoPivot:       c.Bool("no-pivot"),
 		NoNewKeyring:  c.Bool("no-new-keyring"),
-		PreserveFDs:   max(0, c.Int("preserve-fds")),
+		PreserveFDs:   preservedFDs(c),
 	}
+}
+
+// preservedFDs is the number of descriptors to pass on. No process has more than a million.
+func preservedFDs(c *cli.Context) int {
+	return int(min(c.Uint("preserve-fds"), 1<<20))
 }
 
 var createCommand = &cli.Command{

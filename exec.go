@@ -34,10 +34,10 @@ var execCommand = &cli.Command{
 		&cli.StringFlag{Name: "console-socket", Usage: "send the terminal to the socket `PATH`"},
 		&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when the process has been executed"},
 		&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`"},
-		&cli.IntFlag{Name: "preserve-fds", Usage: "pass on `N` more file descriptors, from 3 on"},
+		&cli.UintFlag{Name: "preserve-fds", Usage: "pass on `N` more file descriptors, from 3 on"},
 		&cli.BoolFlag{Name: "ignore-paused", Usage: "run in a paused container too"},
-		&cli.StringFlag{Name: "process-label", Usage: "SELinux `LABEL` of the process"},
-		&cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE` of the process"},
+		&cli.StringFlag{Name: "process-label", Usage: "SELinux `LABEL` of the process; not supported yet"},
+		&cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE` of the process; not supported yet"},
 	},
 	OnUsageError: func(_ *cli.Context, err error, _ bool) error { return &execError{err} },
 	Action: func(c *cli.Context) error {
@@ -82,7 +82,7 @@ func execute(c *cli.Context) (status int, err error) {
 		Process:       process,
 		ConsoleSocket: c.String("console-socket"),
 		PidFile:       c.String("pid-file"),
-		PreserveFDs:   max(0, c.Int("preserve-fds")),
+		PreserveFDs:   preservedFDs(c),
 		Detach:        c.Bool("detach"),
 		IgnorePaused:  c.Bool("ignore-paused"),
 	})

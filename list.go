@@ -12,9 +12,9 @@ import (
 var listCommand = &cli.Command{
 	Name:      "list",
 	Usage:     "list containers",
-	ArgsUsage: " ",
+	ArgsUsage: " ", // without one, urfave/cli writes "[arguments...]"
 	Flags: []cli.Flag{
-		&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "table or json", Value: "table"},
+		&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "`FORMAT`, table or json", Value: "table"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "only ids"},
 	},
 	Action: func(c *cli.Context) error {

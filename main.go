@@ -5,7 +5,7 @@
 //go:debug updatemaxprocs=0
 //go:debug decoratemappings=0
 
-// Coracle is an OCI container runtime: a drop-in replacement for runc.
+// Coracle is an OCI container runtime that takes the place of runc.
 //
 // Each command is a file of this package that turns flags into one call of
 // package libcontainer and its result into output.
@@ -19,6 +19,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -86,12 +88,12 @@ func newApp() *cli.App {
 	app.HideHelpCommand = true
 	app.Flags = []cli.Flag{
 		&cli.StringFlag{Name: "root", Usage: "keep the state of containers in `DIR`", DefaultText: defaultRoot()},
-		&cli.StringFlag{Name: "log", Usage: "write the log to `FILE` instead of standard error"},
-		&cli.StringFlag{Name: "log-format", Usage: "format of the log, text or json", Value: "text"},
-		&cli.BoolFlag{Name: "debug", Usage: "log more than errors"},
-		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd manage cgroups"},
-		&cli.StringFlag{Name: "cgroup-manager", Usage: "cgroupfs, systemd or disabled", Value: "cgroupfs"},
-		&cli.StringFlag{Name: "rootless", Usage: "ignore cgroup permission errors: true, false or auto", Value: "auto"},
+		&cli.StringFlag{Name: "log", Usage: "write errors and warnings to `FILE` as well"},
+		&cli.StringFlag{Name: "log-format", Usage: "`FORMAT` of the log, text or json", Value: "text"},
+		&cli.BoolFlag{Name: "debug", Usage: "log how long each phase takes"},
+		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd manage cgroups; not supported yet"},
+		&cli.StringFlag{Name: "cgroup-manager", Usage: "`MANAGER` of the cgroups: cgroupfs; others are not supported yet", Value: "cgroupfs"},
+		&cli.StringFlag{Name: "rootless", Usage: "`MODE` true, false or auto; accepted, and without effect yet", Value: "auto"},
 		&cli.StringFlag{Name: "criu", Usage: "ignored; for callers that pass it", Hidden: true},
 	}
 	app.Commands = []*cli.Command{
@@ -112,11 +114,29 @@ func newApp() *cli.App {
 	app.CommandNotFound = nil
 	app.Action = func(c *cli.Context) error {
 		if c.Args().Present() {
-			return fmt.Errorf("no such command: %q (see %s --help)", c.Args().First(), name)
+			return unknownCommand(c)
 		}
 		return cli.ShowAppHelp(c)
 	}
 	return app
+}
+
+// missing are the commands of runc that are still to come.
+var missing = []string{"checkpoint", "events", "features", "pause", "ps", "restore", "resume", "update"}
+
+// unknownCommand answers what is no command.
+func unknownCommand(c *cli.Context) error {
+	command := c.Args().First()
+	switch {
+	case command == "help":
+		if command = c.Args().Get(1); command != "" {
+			return cli.ShowCommandHelp(c, command)
+		}
+		return cli.ShowAppHelp(c)
+	case slices.Contains(missing, command):
+		return fmt.Errorf("the command %q is not supported by this version of coracle", command)
+	}
+	return fmt.Errorf("no such command: %q (see %s --help)", command, name)
 }
 
 // before sets up what all commands need. The log comes first: whatever goes wrong
@@ -176,7 +196,12 @@ func containerOf(c *cli.Context) (*libcontainer.Container, error) {
 // checkArgs checks the number of arguments.
 func checkArgs(c *cli.Context, least, most int) error {
 	if n := c.NArg(); n < least || n > most {
-		return fmt.Errorf("%s %s: wrong number of arguments: usage: %s %s %s", name, c.Command.Name, name, c.Command.Name, c.Command.ArgsUsage)
+		usage := strings.TrimSpace(name + " " + c.Command.Name + " " + c.Command.ArgsUsage)
+		hint := ""
+		if slices.ContainsFunc(c.Args().Slice(), func(a string) bool { return strings.HasPrefix(a, "-") }) {
+			hint = " (flags go before the arguments, those of all commands before the command)"
+		}
+		return fmt.Errorf("%s %s: wrong number of arguments: usage: %s%s", name, c.Command.Name, usage, hint)
 	}
 	return nil
 }
@@ -240,7 +265,11 @@ func tracer() func(string) {
 
 func flushWarnings() {
 	for _, w := range warnings {
-		logger.Warn(w)
+		if logFile == nil {
+			fmt.Fprintln(os.Stderr, "warning: "+w)
+		} else {
+			logger.Warn(w)
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ var runCommand = &cli.Command{
 	Name:        "run",
 	Usage:       "create and start a container",
 	ArgsUsage:   "ID",
-	Description: "Waits for the process, deletes the container and exits with the status of the process,\n128 plus the number of the signal when a signal ended it.",
+	Description: "Without --detach, waits for the process, deletes the container (unless --keep is given) and exits with the status of the process,\n128 plus the number of the signal when a signal ended it.",
 	Flags: append(createFlags(),
 		&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when the process has been started"},
 		&cli.BoolFlag{Name: "keep", Usage: "do not delete the container when its process has ended"},

@@ -15,11 +15,11 @@ import (
 var specCommand = &cli.Command{
 	Name:        "spec",
 	Usage:       "write a config.json to start from",
-	ArgsUsage:   " ",
+	ArgsUsage:   " ", // without one, urfave/cli writes "[arguments...]"
 	Description: "The configuration runs sh with a terminal in the directory rootfs of the bundle.",
 	Flags: []cli.Flag{
 		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "write it into `DIR`", DefaultText: "the current directory"},
-		&cli.BoolFlag{Name: "rootless", Usage: "for a container that is run without privileges"},
+		&cli.BoolFlag{Name: "rootless", Usage: "for a container that is run without privileges, which is not supported yet"},
 	},
 	Action: func(c *cli.Context) error {
 		if err := checkArgs(c, 0, 0); err != nil {

@@ -201,7 +201,7 @@ func (x *execution) openContainer() (pidfd, root int, err error) {
 	}
 	switch {
 	case s == specs.StateStopped:
-		return -1, -1, fmt.Errorf("cannot exec in a stopped container: %w", ErrNotRunning)
+		return -1, -1, fmt.Errorf("cannot exec in a stopped container: %q: %w", c.id, ErrNotRunning)
 	case s == StatusPaused && !x.options.IgnorePaused:
 		return -1, -1, errors.New("cannot exec in a paused container (use --ignore-paused to override)")
 	case s == specs.StateCreating:

@@ -10,6 +10,7 @@ import (
 	"coracle/libcontainer/compile"
 	"coracle/libcontainer/program"
 	"coracle/libcontainer/source"
+	"coracle/libcontainer/state"
 )
 
 // Plan is what Create would do.
@@ -33,6 +34,9 @@ type PlanDescriptor struct {
 // Plan compiles a bundle and describes the result. It has no side effects and needs
 // no privileges.
 func (r *Runtime) Plan(id string, o CreateOptions) (*Plan, error) {
+	if err := state.CheckID(id); err != nil {
+		return nil, err
+	}
 	b, warnings, err := bundle.Load(o.Bundle)
 	for _, w := range warnings {
 		r.warn("%v", w)

@@ -386,3 +386,42 @@ with() {
 	[[ "${lines[2]}" =~ ^spec:\ 1\.[0-9]+\.[0-9]+ ]]
 	[ "$(grep -c version <<<"$output")" -eq 1 ]
 }
+
+@test "a flag behind the arguments gets a hint" {
+	run coracle run "$ID" --bundle .
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"flags go before the arguments"* ]]
+}
+
+@test "a command that is still missing is named as such" {
+	run coracle pause "$ID"
+	[ "$status" -eq 1 ]
+	[ "$output" = 'the command "pause" is not supported by this version of coracle' ]
+}
+
+@test "help is a command too" {
+	run coracle help
+	[ "$status" -eq 0 ]
+	[[ "$output" == *COMMANDS* ]]
+	run coracle help create
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"coracle create"* ]]
+}
+
+@test "a negative number of descriptors is an error" {
+	run coracle create --preserve-fds -3 "$ID"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *preserve-fds* ]]
+	[ ! -e "$ROOT/$ID" ]
+}
+
+@test "without a log a warning goes to standard error" {
+	config '.process.capabilities.bounding += ["CAP_FOO"]'
+	args true
+	run coracle run "$ID"
+	[ "$status" -eq 0 ]
+	[[ "$output" == 'warning: '*CAP_FOO* ]]
+	run coracle --log log run "$ID"
+	[ -z "$output" ]
+	grep -q CAP_FOO log
+}

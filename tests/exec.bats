@@ -167,7 +167,7 @@ gone() {
 	detached true
 	wait_for has_status "$ID" stopped
 	x "$ID" true
-	refused "cannot exec in a stopped container"
+	refused "cannot exec in a stopped container: \"$ID\""
 	background exec --detach --pid-file "$BATS_TEST_TMPDIR/pid" "$ID" true
 	[ "$status" -eq 255 ]
 	[ ! -e "$BATS_TEST_TMPDIR/pid" ]

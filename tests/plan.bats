@@ -83,3 +83,20 @@ nobody_plan() {
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 1 ]
 	[ ! -s "$BATS_TEST_TMPDIR/out" ]
 }
+
+@test "the example in docs/plan.md is what is printed" {
+	run "$CORACLE" plan
+	[ "$status" -eq 0 ]
+	local line count=0
+	while IFS= read -r line; do
+		grep -qFx -- "$line" <<<"$output"
+		count=$((count + 1))
+	done < <(sed -n '/^    mount "proc"/,/^$/s/^    //p' "$BATS_TEST_DIRNAME/../docs/plan.md")
+	[ "$count" -gt 5 ]
+}
+
+@test "plan refuses an id that create refuses" {
+	run "$CORACLE" plan a/b
+	[ "$status" -eq 1 ]
+	[[ "$output" == 'invalid container id "a/b"'* ]]
+}
