@@ -263,9 +263,16 @@ func tracer() func(string) {
 	}
 }
 
+// flushWarnings writes the warnings to the log or, without one, shows them to a person.
+// To an engine they would be a part of the result: some read both streams as one.
 func flushWarnings() {
+	if len(warnings) == 0 {
+		return
+	}
+	_, err := unix.IoctlGetTermios(int(os.Stderr.Fd()), unix.TCGETS)
+	person := logFile == nil && err == nil
 	for _, w := range warnings {
-		if logFile == nil {
+		if person {
 			fmt.Fprintln(os.Stderr, "warning: "+w)
 		} else {
 			logger.Warn(w)

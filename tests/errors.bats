@@ -415,12 +415,15 @@ with() {
 	[ ! -e "$ROOT/$ID" ]
 }
 
-@test "without a log a warning goes to standard error" {
+@test "without a log a warning goes to the terminal, but nowhere else" {
 	config '.process.capabilities.bounding += ["CAP_FOO"]'
 	args true
-	run coracle run "$ID"
+	run script -qec "'$CORACLE' --root '$ROOT' run '$ID'" /dev/null
 	[ "$status" -eq 0 ]
 	[[ "$output" == 'warning: '*CAP_FOO* ]]
+	run coracle run "$ID"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
 	run coracle --log log run "$ID"
 	[ -z "$output" ]
 	grep -q CAP_FOO log
