@@ -46,7 +46,7 @@ func slowMonitor() int {
 		return 0
 	}
 	// The file exists for threads too, but not below task/.
-	fd, err := unix.Open("/proc/self/task/../../"+tid+"/timerslack_ns", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open("/proc/"+tid+"/timerslack_ns", unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0
 	}

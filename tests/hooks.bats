@@ -706,26 +706,8 @@ hanging() {
 	nothing_left
 }
 
-@test "delete --force ends a create whose hook hangs" {
-	for kind in prestart createRuntime createContainer; do
-		config 'del(.hooks)'
-		rm -f "$LOG"
-		hanging "$kind"
-		[ "$(status_of "$ID")" = creating ]
-		status=0
-		timeout --foreground 20 "$CORACLE" --root "$ROOT" delete --force "$ID" </dev/null || status=$?
-		[ "$status" -eq 0 ] || kill -KILL "$COMMAND"
-		[ "$status" -eq 0 ]
-		wait "$COMMAND" || status=$?
-		[ "$status" -eq 1 ]
-		wait_for no_process "sleep 1$$"
-		logged hangs poststop
-		nothing_left
-	done
-}
-
-@test "delete --force ends a start whose startContainer hook hangs" {
-	hanging startContainer
+# delete_ends_it deletes the container of a hanging command, which fails then.
+delete_ends_it() {
 	status=0
 	timeout --foreground 20 "$CORACLE" --root "$ROOT" delete --force "$ID" </dev/null || status=$?
 	[ "$status" -eq 0 ] || kill -KILL "$COMMAND"
@@ -735,4 +717,19 @@ hanging() {
 	wait_for no_process "sleep 1$$"
 	logged hangs poststop
 	nothing_left
+}
+
+@test "delete --force ends a create whose hook hangs" {
+	for kind in prestart createRuntime createContainer; do
+		config 'del(.hooks)'
+		rm -f "$LOG"
+		hanging "$kind"
+		[ "$(status_of "$ID")" = creating ]
+		delete_ends_it
+	done
+}
+
+@test "delete --force ends a start whose startContainer hook hangs" {
+	hanging startContainer
+	delete_ends_it
 }

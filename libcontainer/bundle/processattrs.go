@@ -51,6 +51,13 @@ func names[K ~string, V any](table map[K]V) string {
 	return strings.Join(text, ", ")
 }
 
+// oneOf checks a property that takes one of the names in a table.
+func oneOf[K ~string, V any](v *validator, pointer string, value K, table map[K]V) {
+	if _, ok := table[value]; !ok {
+		v.bad(pointer, "%q is not one of %s", value, names(table))
+	}
+}
+
 // SchedAttr is process.scheduler in the terms of sched_setattr(2).
 func SchedAttr(s *specs.Scheduler) unix.SchedAttr {
 	a := unix.SchedAttr{
@@ -115,13 +122,9 @@ func ParseList(list string) ([]uint64, error) {
 
 func (v *validator) scheduler(s *specs.Scheduler) {
 	const p = "process.scheduler"
-	if _, ok := schedulerPolicies[s.Policy]; !ok {
-		v.bad(p+".policy", "%q is not one of %s", s.Policy, names(schedulerPolicies))
-	}
+	oneOf(v, p+".policy", s.Policy, schedulerPolicies)
 	for i, f := range s.Flags {
-		if _, ok := schedulerFlags[f]; !ok {
-			v.bad(fmt.Sprintf("%s.flags[%d]", p, i), "%q is not one of %s", f, names(schedulerFlags))
-		}
+		oneOf(v, fmt.Sprintf("%s.flags[%d]", p, i), f, schedulerFlags)
 	}
 	if s.Nice < -20 || s.Nice > 19 {
 		v.bad(p+".nice", "%d is out of range (-20 to 19)", s.Nice)
@@ -139,9 +142,7 @@ func (v *validator) scheduler(s *specs.Scheduler) {
 }
 
 func (v *validator) ioPriority(p *specs.LinuxIOPriority) {
-	if _, ok := ioPriorityClasses[p.Class]; !ok {
-		v.bad("process.ioPriority.class", "%q is not one of %s", p.Class, names(ioPriorityClasses))
-	}
+	oneOf(v, "process.ioPriority.class", p.Class, ioPriorityClasses)
 	if p.Priority < 0 || p.Priority > 7 {
 		v.bad("process.ioPriority.priority", "%d is out of range (0 to 7)", p.Priority)
 	}
@@ -157,13 +158,9 @@ func (v *validator) execAffinity(a *specs.CPUAffinity) {
 
 func (v *validator) memoryPolicy(p *specs.LinuxMemoryPolicy) {
 	const pointer = "linux.memoryPolicy"
-	if _, ok := memoryModes[p.Mode]; !ok {
-		v.bad(pointer+".mode", "%q is not one of %s", p.Mode, names(memoryModes))
-	}
+	oneOf(v, pointer+".mode", p.Mode, memoryModes)
 	for i, f := range p.Flags {
-		if _, ok := memoryFlags[f]; !ok {
-			v.bad(fmt.Sprintf("%s.flags[%d]", pointer, i), "%q is not one of %s", f, names(memoryFlags))
-		}
+		oneOf(v, fmt.Sprintf("%s.flags[%d]", pointer, i), f, memoryFlags)
 	}
 	nodes, err := ParseList(p.Nodes)
 	switch {
@@ -177,9 +174,7 @@ func (v *validator) memoryPolicy(p *specs.LinuxMemoryPolicy) {
 }
 
 func (v *validator) personality(p *specs.LinuxPersonality) {
-	if _, ok := personalityDomains[p.Domain]; !ok {
-		v.bad("linux.personality.domain", "%q is not one of %s", p.Domain, names(personalityDomains))
-	}
+	oneOf(v, "linux.personality.domain", p.Domain, personalityDomains)
 	if len(p.Flags) > 0 {
 		v.bad("linux.personality.flags", "there are no flags yet that could be given")
 	}

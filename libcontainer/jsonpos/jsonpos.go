@@ -248,15 +248,9 @@ func (d *decoder) object(v reflect.Value, kind reflect.Kind) {
 		default:
 			d.value(reflect.Value{})
 		}
-		d.path = d.path[:len(d.path)-1]
-		d.space()
-		if d.peek() == ',' {
-			d.pos++
-			d.space()
-			continue
+		if !d.another('}', "or a comma in an object") {
+			return
 		}
-		d.expect('}', "or a comma in an object")
-		return
 	}
 }
 
@@ -295,6 +289,20 @@ func appendFields(fields []field, t reflect.Type, prefix []int) []field {
 	return fields
 }
 
+// another is called behind a member of an object or an element of an array. It tells
+// whether a comma announces one more; otherwise it has read the end.
+func (d *decoder) another(end byte, where string) bool {
+	d.path = d.path[:len(d.path)-1]
+	d.space()
+	if d.peek() != ',' {
+		d.expect(end, where)
+		return false
+	}
+	d.pos++
+	d.space()
+	return true
+}
+
 func (d *decoder) array(v reflect.Value, kind reflect.Kind) {
 	d.pos++
 	if kind == reflect.Slice {
@@ -317,15 +325,9 @@ func (d *decoder) array(v reflect.Value, kind reflect.Kind) {
 		} else {
 			d.value(reflect.Value{})
 		}
-		d.path = d.path[:len(d.path)-1]
-		d.space()
-		if d.peek() == ',' {
-			d.pos++
-			d.space()
-			continue
+		if !d.another(']', "or a comma in an array") {
+			return
 		}
-		d.expect(']', "or a comma in an array")
-		return
 	}
 }
 
