@@ -199,6 +199,8 @@ func (v *validator) mounts() {
 		if strings.ContainsRune(m.Destination, 0) || strings.ContainsRune(m.Source, 0) {
 			v.bad(p, "has a NUL character in it")
 		}
+		v.idMap(p+".uidMappings", m.UIDMappings)
+		v.idMap(p+".gidMappings", m.GIDMappings)
 		o, err := ParseMountOptions(m)
 		if err != nil {
 			v.bad(p+".options", "%v", err)
