@@ -220,14 +220,12 @@ with() {
 		.process.selinuxLabel = "x"
 		.linux.uidMappings = [{containerID: 0, hostID: 0, size: 1}]
 		.linux.gidMappings = [{containerID: 0, hostID: 0, size: 1}]
-		.linux.timeOffsets = {boottime: {secs: 1}}
 		.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW"}
 		.linux.mountLabel = "x"
 		.linux.netDevices = {eth0: {}}
 		.linux.intelRdt = {closID: "x"}
 	END
 	with '.linux.namespaces += [{type: "user"}]' "linux.namespaces" "user namespace" "not supported"
-	with '.linux.namespaces += [{type: "time"}]' "linux.namespaces" "time namespace" "not supported"
 	with '.mounts += [{destination: "/tmp", source: "rootfs/tmp", options: ["bind"], uidMappings: [{containerID: 0, hostID: 0, size: 1}]}]' \
 		"mounts" "uidMappings" "not supported"
 }

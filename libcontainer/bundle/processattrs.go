@@ -149,9 +149,9 @@ func (v *validator) ioPriority(p *specs.LinuxIOPriority) {
 }
 
 func (v *validator) execAffinity(a *specs.CPUAffinity) {
-	for pointer, list := range map[string]string{"initial": a.Initial, "final": a.Final} {
-		if _, err := ParseList(list); err != nil {
-			v.bad("process.execCPUAffinity."+pointer, "%v", err)
+	for _, property := range []struct{ name, list string }{{"initial", a.Initial}, {"final", a.Final}} {
+		if _, err := ParseList(property.list); err != nil {
+			v.bad("process.execCPUAffinity."+property.name, "%v", err)
 		}
 	}
 }

@@ -21,10 +21,8 @@ func (v *validator) unsupported() {
 		return
 	}
 	check(Namespace(s, specs.UserNamespace) != nil, "linux.namespaces: the user namespace")
-	check(Namespace(s, specs.TimeNamespace) != nil, "linux.namespaces: the time namespace")
 	check(len(l.UIDMappings) > 0, "linux.uidMappings")
 	check(len(l.GIDMappings) > 0, "linux.gidMappings")
-	check(len(l.TimeOffsets) > 0, "linux.timeOffsets")
 	check(l.Seccomp != nil, "linux.seccomp")
 	check(l.MountLabel != "", "linux.mountLabel")
 	check(len(l.NetDevices) > 0, "linux.netDevices")

@@ -33,6 +33,7 @@ func Validate(s *specs.Spec) (problems, warnings []Problem) {
 		v.propagation()
 		v.resources()
 		v.sysctl()
+		v.timeOffsets()
 		if s.Linux.MemoryPolicy != nil {
 			v.memoryPolicy(s.Linux.MemoryPolicy)
 		}
@@ -167,7 +168,8 @@ func (v *validator) namespaces() {
 }
 
 func (v *validator) names() {
-	for pointer, name := range map[string]string{"hostname": v.spec.Hostname, "domainname": v.spec.Domainname} {
+	for _, property := range []struct{ pointer, name string }{{"hostname", v.spec.Hostname}, {"domainname", v.spec.Domainname}} {
+		pointer, name := property.pointer, property.name
 		if name == "" {
 			continue
 		}

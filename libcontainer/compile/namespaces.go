@@ -37,6 +37,7 @@ func (c *compiler) namespaces() {
 			switch {
 			case flag&atClone != 0:
 				c.out.CloneFlags |= uintptr(flag)
+			case flag == unix.CLONE_NEWTIME: // see timeNamespace
 			case flag != unix.CLONE_NEWCGROUP: // see joinCgroup
 				unshare |= flag
 			}
@@ -46,6 +47,7 @@ func (c *compiler) namespaces() {
 		fd := c.source(source.Namespace{Pointer: pointer, Name: string(ns.Type), Path: ns.Path, Flag: flag})
 		joins = append(joins, join{ns, fd, flag, program.Note{What: "join the " + string(ns.Type) + " namespace", Object: ns.Path, Pointer: pointer}})
 	}
+	c.timeNamespace()
 	if len(joins) > 0 {
 		// Others may look at this process from the moment that it shares a namespace
 		// with them; until the execve they must not see into it.
