@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
@@ -49,7 +50,11 @@ func writeTable(c *cli.Context, states []libcontainer.State) error {
 	w := tabwriter.NewWriter(c.App.Writer, 12, 1, 3, ' ', 0)
 	fmt.Fprintln(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER")
 	for _, s := range states {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.Pid, s.Status, s.Bundle, s.Created, s.Owner)
+		pid := "-" // the process has ended
+		if s.Pid != 0 {
+			pid = strconv.Itoa(s.Pid)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, pid, s.Status, s.Bundle, s.Created, s.Owner)
 	}
 	return w.Flush()
 }

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"github.com/urfave/cli/v2"
+	"errors"
 
-	"coracle/libcontainer"
+	"github.com/urfave/cli/v2"
 )
 
 var planCommand = &cli.Command{
@@ -13,6 +13,7 @@ var planCommand = &cli.Command{
 	Description: "Prints the init program that a bundle compiles to: each step with its system calls and\nthe part of config.json that it comes from. Nothing is done, and no privileges are needed.",
 	Flags: append(createFlags(),
 		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+		&cli.BoolFlag{Name: "brief", Usage: "print the steps without their system calls"},
 	),
 	Action: func(c *cli.Context) error {
 		if err := checkArgs(c, 0, 1); err != nil {
@@ -26,6 +27,9 @@ var planCommand = &cli.Command{
 		if err != nil {
 			return err
 		}
+		if c.Bool("json") && c.Bool("brief") {
+			return errors.New("plan: --json and --brief exclude each other")
+		}
 		plan, err := rt.Plan(id, createOptions(c))
 		if err != nil {
 			return err
@@ -33,11 +37,10 @@ var planCommand = &cli.Command{
 		if c.Bool("json") {
 			return writeJSON(c.App.Writer, plan)
 		}
-		return writePlan(c, plan)
+		if c.Bool("brief") {
+			return plan.WriteBrief(c.App.Writer)
+		}
+		_, err = plan.WriteTo(c.App.Writer)
+		return err
 	},
-}
-
-func writePlan(c *cli.Context, p *libcontainer.Plan) error {
-	_, err := p.WriteTo(c.App.Writer)
-	return err
 }

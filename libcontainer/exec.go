@@ -72,7 +72,7 @@ func (c *Container) Exec(o ExecOptions) (status int, err error) {
 		c.runtime.warn("%v", w)
 	}
 	if len(problems) > 0 {
-		return 0, fmt.Errorf("exec: %s: %s", problems[0].Pointer, problems[0].Text)
+		return 0, fmt.Errorf("exec: %s", problems[0].Sentence())
 	}
 	switch {
 	case o.Process.Terminal && o.Detach && o.ConsoleSocket == "":

@@ -30,6 +30,8 @@ type hookRunner struct {
 	// pidfd and root are the first process of the container and its root directory,
 	// for hooks that run in the container's namespaces.
 	pidfd, root int
+	// dir notes the process of each hook; nil for hooks that end with the container.
+	dir *state.Dir
 	// interrupt becomes readable when everything is to be given up; -1 for never.
 	interrupt int
 }
@@ -101,6 +103,12 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 	defer p.close()
 	if err := p.start(h.runtime, out, birth); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
+	}
+	if h.dir != nil {
+		defer h.dir.RemoveHook()
+		if err := h.dir.SaveHook(p.init.Pid); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
 	}
 	timeout := time.Duration(0)
 	if hook.Timeout != nil {

@@ -78,6 +78,14 @@ func newPlan(out *compile.Output) *Plan {
 	return p
 }
 
+// WriteBrief writes the steps for people, without their system calls.
+func (p *Plan) WriteBrief(w io.Writer) error {
+	if _, err := fmt.Fprintf(w, "launch the init program with %s\n", p.Namespaces); err != nil {
+		return err
+	}
+	return p.program.WriteBrief(w)
+}
+
 // WriteTo writes the plan for people.
 func (p *Plan) WriteTo(w io.Writer) (int64, error) {
 	var b bytes.Buffer

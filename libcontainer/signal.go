@@ -156,7 +156,7 @@ func (r *Runtime) ForceDelete(id string) error {
 }
 
 // interruptOthers gets the lock of a container from a create or start that is at
-// work: without its init, neither lasts.
+// work: without its init neither lasts, nor without a poststart hook that it waits for.
 func (r *Runtime) interruptOthers(dir *state.Dir) error {
 	ok, err := dir.TryLock()
 	if err != nil || ok {
@@ -168,6 +168,7 @@ func (r *Runtime) interruptOthers(dir *state.Dir) error {
 		}
 	}
 	for deadline := time.Now().Add(killTimeout * time.Millisecond); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		dir.KillHook()
 		if ok, err := dir.TryLock(); err != nil || ok {
 			return err
 		}

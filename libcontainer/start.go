@@ -55,6 +55,8 @@ func (c *Container) start(dir *state.Dir, pidfd int) error {
 		dir.RemoveGate()
 		c.runtime.trace("process started")
 		if h != nil {
+			// Nor does it end with the process, which may be quicker than they are.
+			h.dir = dir
 			err = h.asHookError(h.run("poststart", h.spec.Hooks.Poststart, inRuntime, specs.StateRunning))
 		}
 	}

@@ -63,7 +63,8 @@ with() {
 
 @test "no bundle" {
 	background create --bundle /no/such/bundle "$ID"
-	failed /no/such/bundle/config.json "no such file or directory"
+	failed /no/such/bundle/config.json "no such file or directory" "no such directory"
+	[[ $output != *"coracle spec"* ]]
 	one_line
 }
 
@@ -93,15 +94,15 @@ with() {
 }
 
 @test "root: missing, without a path, no directory" {
-	with 'del(.root)' "config.json: root: is missing"
-	with 'del(.root.path)' "config.json: root.path: is missing"
+	with 'del(.root)' "config.json: root is missing"
+	with 'del(.root.path)' "config.json: root.path is missing"
 	with '.root.path = "no-such"' root.path "$BUNDLE/no-such" "no such file or directory"
 	with '.root.path = "config.json"' root.path "$BUNDLE/config.json is not a directory"
 	with '.root.path = "/"' root.path "root of the host"
 }
 
 @test "ociVersion: missing, unknown, and any of 1.x" {
-	with 'del(.ociVersion)' "config.json: ociVersion: is missing"
+	with 'del(.ociVersion)' "config.json: ociVersion is missing"
 	with '.ociVersion = "2.0.0"' ociVersion '"2.0.0"'
 	with '.ociVersion = "0.9.0"' ociVersion '"0.9.0"'
 	with '.ociVersion = "one"' ociVersion '"one"'
@@ -113,8 +114,8 @@ with() {
 }
 
 @test "process.args: missing, empty, with an empty command" {
-	with 'del(.process.args)' "process.args: is missing or empty"
-	with '.process.args = []' "process.args: is missing or empty"
+	with 'del(.process.args)' "process.args is missing or empty"
+	with '.process.args = []' "process.args is missing or empty"
 	with '.process.args = [""]' "process.args[0]"
 }
 
@@ -168,7 +169,7 @@ with() {
 }
 
 @test "process.cwd: missing, relative, or not to be made" {
-	with 'del(.process.cwd)' "process.cwd: is missing"
+	with 'del(.process.cwd)' "process.cwd is missing"
 	with '.process.cwd = "tmp"' "process.cwd" "not absolute"
 	touch rootfs/file
 	with '.process.cwd = "/file"' 'chdir to cwd ("/file") set in config.json failed: not a directory'

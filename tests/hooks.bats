@@ -26,7 +26,9 @@ hook_file() {
 
 # log_of KIND is the log as a hook of this kind sees it.
 log_of() {
-	if [ "$1" = startContainer ]; then echo /log; else echo "$LOG"; fi
+	if [ -n "$command" ]; then
+		set -- "$command" "$ID"
+	elif [ "$1" = startContainer ]; then echo /log; else echo "$LOG"; fi
 }
 
 # log_hooks [KIND...] adds hooks that write their kind to the log.
@@ -679,9 +681,10 @@ life() {
 	done <"$LOG"
 }
 
-# hanging KIND adds a hook that does not end by itself, and begins a create or, for those
-# kinds, a start, which is $COMMAND then.
+# hanging KIND [COMMAND] adds a hook that does not end by itself, and begins a create or, for those
+# kinds, a start, which is $COMMAND then. It can be told to begin a run.
 hanging() {
+	local command=${2:-}
 	hook "$1" "echo hangs >>'$(log_of "$1")'; exec sleep 1$$"
 	log_hooks poststop
 	args sleep 1000
@@ -727,6 +730,27 @@ delete_ends_it() {
 		[ "$(status_of "$ID")" = creating ]
 		delete_ends_it
 	done
+}
+
+@test "delete --force ends a start or run whose poststart hook hangs" {
+	hanging poststart
+	delete_ends_it
+	rm -f "$LOG"
+	hanging poststart run
+	delete_ends_it
+}
+
+@test "a poststart hook is not disturbed by the end of the process" {
+	hook poststart "while [ ! -e '$BATS_TEST_TMPDIR/go' ]; do sleep 0.05; done; echo poststart >>'$LOG'"
+	args true
+	created
+	aside "$CORACLE" --root "$ROOT" start "$ID"
+	wait_for gone "$(pid_of "$ID")"
+	touch "$BATS_TEST_TMPDIR/go"
+	wait "${ASIDE[-1]}"
+	logged poststart
+	[ ! -e "$ROOT/$ID/hook" ]
+	coracle delete "$ID"
 }
 
 @test "delete --force ends a start whose startContainer hook hangs" {

@@ -22,7 +22,7 @@ two() {
 	[ "${#lines[@]}" -eq 3 ]
 	[ "$(tr -s ' ' <<<"${lines[0]}")" = "ID PID STATUS BUNDLE CREATED OWNER" ]
 	[[ $(tr -s ' ' <<<"${lines[1]}") == "$ID $(pid_of "$ID") created $BUNDLE "*" root" ]]
-	[[ $(tr -s ' ' <<<"${lines[2]}") == "$ID-b 0 stopped $BUNDLE "*" root" ]]
+	[[ $(tr -s ' ' <<<"${lines[2]}") == "$ID-b - stopped $BUNDLE "*" root" ]]
 }
 
 @test "--format json prints what state prints" {

@@ -61,6 +61,15 @@ nobody_plan() {
 	jq -e '.namespaces and (.descriptors | length > 0) and (.ops | length > 20)' <<<"$output"
 }
 
+@test "--brief has the same steps, a line each, without their calls" {
+	"$CORACLE" plan --brief >"$BATS_TEST_TMPDIR/brief"
+	diff "$BATS_TEST_TMPDIR/brief" <("$CORACLE" plan | grep -v '^  ')
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/brief")" -lt 120 ]
+	grep -qxF 'mount "proc" at "/proc"  (mounts[0])' "$BATS_TEST_TMPDIR/brief"
+	background plan --brief --json
+	failed '--json and --brief exclude each other'
+}
+
 @test "plan is the same each time, whatever the id" {
 	"$CORACLE" plan one >"$BATS_TEST_TMPDIR/one"
 	"$CORACLE" plan one >"$BATS_TEST_TMPDIR/again"
@@ -79,7 +88,7 @@ nobody_plan() {
 @test "plan reports a wrong configuration like create" {
 	config '.process.args = []'
 	background plan
-	failed 'config.json: process.args: is missing or empty'
+	failed 'config.json: process.args is missing or empty'
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 1 ]
 	[ ! -s "$BATS_TEST_TMPDIR/out" ]
 }

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -49,11 +50,19 @@ type Problem struct {
 	Text string
 }
 
-func (p Problem) Error() string {
+func (p Problem) Error() string { return ConfigName + ": " + p.Sentence() }
+
+// Sentence is the problem without the name of the file. A text that says what the
+// property is, has or needs goes on from its name.
+func (p Problem) Sentence() string {
 	if p.Pointer == "" {
-		return ConfigName + ": " + p.Text
+		return p.Text
 	}
-	return ConfigName + ": " + p.Pointer + ": " + p.Text
+	switch verb, _, _ := strings.Cut(p.Text, " "); verb {
+	case "is", "has", "needs":
+		return p.Pointer + " " + p.Text
+	}
+	return p.Pointer + ": " + p.Text
 }
 
 // Load reads the bundle in dir and validates it. The warnings are for the log;
@@ -97,6 +106,8 @@ func Read(dir string) (*Bundle, error) {
 func readConfig(path string) ([]byte, error) {
 	raw, err := rawfile.ReadFollow(path, maxConfig)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && unix.Access(filepath.Dir(path), unix.F_OK) != nil:
+		return nil, fmt.Errorf("bundle: %w (there is no such directory)", err)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("bundle has no %s: %w (make one with \"coracle spec\")", ConfigName, err)
 	case err != nil:

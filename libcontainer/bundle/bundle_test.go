@@ -31,18 +31,18 @@ func TestProblems(t *testing.T) {
 	u32 := func(v uint32) *uint32 { return &v }
 	i64 := func(v int64) *int64 { return &v }
 	for want, change := range map[string]func(*specs.Spec){
-		`ociVersion: is missing; it is required, the current version is "1.3.0"`: func(s *specs.Spec) { s.Version = "" },
-		`ociVersion: "2.0.0" is not a version that this runtime knows (1.x)`:     func(s *specs.Spec) { s.Version = "2.0.0" },
-		`ociVersion: "1.x" is not a version that this runtime knows (1.x)`:       func(s *specs.Spec) { s.Version = "1.x" },
-		`root: is missing; it is required on Linux`:                              func(s *specs.Spec) { s.Root = nil },
-		`root.path: is missing or empty`:                                         func(s *specs.Spec) { s.Root.Path = "" },
-		`process.args: is missing or empty; it must hold the command`:            func(s *specs.Spec) { s.Process.Args = nil },
-		`process.args[0]: is empty; it must be the command`:                      func(s *specs.Spec) { s.Process.Args = []string{""} },
-		`process.args[1]: has a NUL character in it`:                             func(s *specs.Spec) { s.Process.Args = []string{"a", "b\x00"} },
-		`process.env[0]: has a NUL character in it`:                              func(s *specs.Spec) { s.Process.Env = []string{"A=\x00"} },
-		`process.cwd: is missing or empty; it must be an absolute path`:          func(s *specs.Spec) { s.Process.Cwd = "" },
-		`process.cwd: "tmp" is not absolute`:                                     func(s *specs.Spec) { s.Process.Cwd = "tmp" },
-		`process.user.uid: 4294967295 is out of range (0 to 4294967294)`:         func(s *specs.Spec) { s.Process.User.UID = 1<<32 - 1 },
+		`ociVersion is missing; it is required, the current version is "1.3.0"`: func(s *specs.Spec) { s.Version = "" },
+		`ociVersion: "2.0.0" is not a version that this runtime knows (1.x)`:    func(s *specs.Spec) { s.Version = "2.0.0" },
+		`ociVersion: "1.x" is not a version that this runtime knows (1.x)`:      func(s *specs.Spec) { s.Version = "1.x" },
+		`root is missing; it is required on Linux`:                              func(s *specs.Spec) { s.Root = nil },
+		`root.path is missing or empty`:                                         func(s *specs.Spec) { s.Root.Path = "" },
+		`process.args is missing or empty; it must hold the command`:            func(s *specs.Spec) { s.Process.Args = nil },
+		`process.args[0] is empty; it must be the command`:                      func(s *specs.Spec) { s.Process.Args = []string{""} },
+		`process.args[1] has a NUL character in it`:                             func(s *specs.Spec) { s.Process.Args = []string{"a", "b\x00"} },
+		`process.env[0] has a NUL character in it`:                              func(s *specs.Spec) { s.Process.Env = []string{"A=\x00"} },
+		`process.cwd is missing or empty; it must be an absolute path`:          func(s *specs.Spec) { s.Process.Cwd = "" },
+		`process.cwd: "tmp" is not absolute`:                                    func(s *specs.Spec) { s.Process.Cwd = "tmp" },
+		`process.user.uid: 4294967295 is out of range (0 to 4294967294)`:        func(s *specs.Spec) { s.Process.User.UID = 1<<32 - 1 },
 		`process.user.additionalGids[1]: 4294967295 is out of range (0 to 4294967294)`: func(s *specs.Spec) {
 			s.Process.User.AdditionalGids = []uint32{0, 1<<32 - 1}
 		},
@@ -60,18 +60,18 @@ func TestProblems(t *testing.T) {
 		},
 		`linux.namespaces[0].type: "pids" is not a namespace type`: func(s *specs.Spec) { s.Linux.Namespaces[0].Type = "pids" },
 		`linux.namespaces[0].path: "ns" is not absolute`:           func(s *specs.Spec) { s.Linux.Namespaces[0].Path = "ns" },
-		`hostname: needs a uts namespace in linux.namespaces`: func(s *specs.Spec) {
+		`hostname needs a uts namespace in linux.namespaces`: func(s *specs.Spec) {
 			s.Linux.Namespaces = append(s.Linux.Namespaces[:3], s.Linux.Namespaces[4:]...)
 		},
-		`linux.maskedPaths: needs a mount namespace in linux.namespaces`: func(s *specs.Spec) {
+		`linux.maskedPaths needs a mount namespace in linux.namespaces`: func(s *specs.Spec) {
 			s.Linux.Namespaces = append(s.Linux.Namespaces[:4], s.Linux.Namespaces[5:]...)
 		},
-		`mounts[0].destination: is missing or empty`: func(s *specs.Spec) { s.Mounts[0].Destination = "" },
+		`mounts[0].destination is missing or empty`: func(s *specs.Spec) { s.Mounts[0].Destination = "" },
 		`mounts[0].destination: a mount on the root of the container is not possible`: func(s *specs.Spec) {
 			s.Mounts[0].Destination = "/proc/.."
 		},
-		`mounts[0].type: is missing; only bind mounts have none`: func(s *specs.Spec) { s.Mounts[0].Type = "" },
-		`mounts[0].source: is missing; a bind mount needs one`: func(s *specs.Spec) {
+		`mounts[0].type is missing; only bind mounts have none`: func(s *specs.Spec) { s.Mounts[0].Type = "" },
+		`mounts[0].source is missing; a bind mount needs one`: func(s *specs.Spec) {
 			s.Mounts[0] = specs.Mount{Destination: "/x", Options: []string{"rbind"}}
 		},
 		`mounts[0].options: "size=1m" is not an option of bind mounts`: func(s *specs.Spec) {
@@ -94,7 +94,7 @@ func TestProblems(t *testing.T) {
 		`linux.resources.pids.limit: -2 is neither a number of processes nor -1`: func(s *specs.Spec) {
 			s.Linux.Resources.Pids = &specs.LinuxPids{Limit: i64(-2)}
 		},
-		`linux.seccomp: is not supported by this version of coracle`: func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{} },
+		`linux.seccomp is not supported by this version of coracle`: func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{} },
 	} {
 		s := Default()
 		change(s)

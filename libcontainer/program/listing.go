@@ -103,6 +103,25 @@ func (p *Program) WriteTo(w io.Writer) (int64, error) {
 	return b.WriteTo(w)
 }
 
+// WriteBrief writes what the program is for, a line for each purpose, without its calls.
+func (p *Program) WriteBrief(w io.Writer) error {
+	var b bytes.Buffer
+	last := ""
+	for i := range p.about {
+		note := p.about[i].note
+		if s := note.Subject(); s != last {
+			last = s
+			b.WriteString(note.Text())
+			if where := note.Where(); where != "" {
+				fmt.Fprintf(&b, "  (%s)", where)
+			}
+			b.WriteByte('\n')
+		}
+	}
+	_, err := b.WriteTo(w)
+	return err
+}
+
 // text is the line without its number and purpose.
 func (l Line) text() string {
 	var b strings.Builder

@@ -73,22 +73,31 @@ func parseStat(stat string) (uint64, error) {
 	return start, nil
 }
 
-// OpenInit opens the init process of the record by a pidfd. The pid is only
-// trusted after the descriptor pins it: then the start time is compared. The error
-// wraps [ErrGone] when the process has ended.
+// OpenInit opens the init process of the record by a pidfd. The error wraps [ErrGone]
+// when the process has ended.
 func (r *Record) OpenInit() (int, error) {
 	if r.Pid <= 0 {
 		return -1, ErrGone
 	}
-	fd, err := unix.PidfdOpen(r.Pid, 0)
+	fd, err := openProcess(r.Pid, r.StartTime)
+	if err != nil && !errors.Is(err, ErrGone) {
+		return -1, fmt.Errorf("open the init process %d: %w", r.Pid, err)
+	}
+	return fd, err
+}
+
+// openProcess opens a process by a pidfd. The pid is only trusted after the descriptor
+// pins it: then the start time is compared.
+func openProcess(pid int, startTime uint64) (int, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return -1, ErrGone
 	}
 	if err != nil {
-		return -1, fmt.Errorf("open the init process %d: %w", r.Pid, err)
+		return -1, err
 	}
-	start, err := StartTime(r.Pid)
-	if err == nil && start != r.StartTime {
+	start, err := StartTime(pid)
+	if err == nil && start != startTime {
 		err = ErrGone
 	}
 	if err != nil {
