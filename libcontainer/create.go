@@ -13,6 +13,7 @@ import (
 	"coracle/libcontainer/cgroup"
 	"coracle/libcontainer/compile"
 	"coracle/libcontainer/launch"
+	"coracle/libcontainer/netdevice"
 	"coracle/libcontainer/signals"
 	"coracle/libcontainer/state"
 )
@@ -140,6 +141,7 @@ type creation struct {
 	init    *launch.Init
 	files   hostFiles
 	hooked  bool // whether hooks have run
+	devices *netdevice.Moved
 }
 
 func (n *creation) create() error {
@@ -186,7 +188,7 @@ func (n *creation) create() error {
 	}
 	s := setup{
 		init: n.init, process: n.bundle.Spec.Process, forks: out.Forks,
-		adopt: n.adopt, hooks: n.hooks, idle: n.files.closeIdle, trace: n.runtime.trace,
+		adopt: n.adopt, netDevices: n.netDevices, hooks: n.hooks, idle: n.files.closeIdle, trace: n.runtime.trace,
 	}
 	if err := s.follow(compile.DoneCreated); err != nil {
 		return err
@@ -196,7 +198,12 @@ func (n *creation) create() error {
 		return err
 	}
 	if n.options.PidFile != "" {
-		return writePidFile(n.options.PidFile, n.record.Pid)
+		if err := writePidFile(n.options.PidFile, n.record.Pid); err != nil {
+			return err
+		}
+	}
+	if n.devices != nil {
+		n.devices.Close()
 	}
 	return nil
 }
@@ -237,6 +244,12 @@ func (n *creation) adopt() error {
 	return n.dir.Save(n.record)
 }
 
+// netDevices moves the network devices into the network namespace of the init.
+func (n *creation) netDevices() (err error) {
+	n.devices, err = netdevice.Move(n.bundle.Spec.Linux.NetDevices, n.init.Pid)
+	return err
+}
+
 // hooks runs the hooks that come before the pivot.
 func (n *creation) hooks() error {
 	n.hooked = true
@@ -255,6 +268,12 @@ func (n *creation) hooks() error {
 // undo removes every trace. When it was after the first hooks, the poststop hooks run
 // too (runtime.md#lifecycle, steps 3 to 5, 12 and 13).
 func (n *creation) undo() {
+	if n.devices != nil {
+		if err := n.devices.Restore(); err != nil {
+			n.runtime.warn("container %q: %v", n.record.ID, err)
+		}
+		n.devices.Close()
+	}
 	if n.init != nil {
 		n.init.Kill()
 		n.init.Close()

@@ -52,6 +52,8 @@ type setup struct {
 	// adopt is called once, when the final process is known. It may be nil.
 	adopt   func() error
 	adopted bool
+	// netDevices moves the network devices that the container gets; nil when there are none.
+	netDevices func() error
 	// hooks runs the hooks before the pivot; nil when there are none.
 	hooks func() error
 	// idle is called when the init has much to do and this process has nothing.
@@ -114,6 +116,12 @@ func (s *setup) serve(e *launch.Event) error {
 			return nil
 		}
 		return s.adoptOnce()
+	case e.Kind == program.KindSync && e.A == compile.SyncNetDevices && !s.forks && s.netDevices != nil:
+		if err := s.netDevices(); err != nil {
+			return err
+		}
+		s.trace("network devices moved")
+		return acknowledge()
 	case e.Kind == program.KindSync && e.A == compile.SyncHooks && !s.forks && s.hooks != nil:
 		if err := s.adoptOnce(); err != nil {
 			return err

@@ -34,6 +34,7 @@ func Validate(s *specs.Spec) (problems, warnings []Problem) {
 		v.resources()
 		v.sysctl()
 		v.timeOffsets()
+		v.netDevices()
 		if s.Linux.MemoryPolicy != nil {
 			v.memoryPolicy(s.Linux.MemoryPolicy)
 		}

@@ -49,6 +49,9 @@ const (
 	// SyncStart waits, on the connection to start, until the startContainer hooks have
 	// run.
 	SyncStart
+	// SyncNetDevices waits until the network devices of the host that the container
+	// gets are in its network namespace.
+	SyncNetDevices
 )
 
 // The stages whose completion an init program announces.

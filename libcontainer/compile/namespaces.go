@@ -104,8 +104,17 @@ func (c *compiler) fork(explain func(syscall.Errno) string) {
 	c.sync(c.socket, SyncPid)
 }
 
-// network brings up the loopback device of a new network namespace.
+// network brings up the loopback device of a new network namespace, and waits for the
+// devices that come from the host.
 func (c *compiler) network() {
+	c.loopback()
+	if c.spec.Linux != nil && len(c.spec.Linux.NetDevices) > 0 {
+		c.note("linux.netDevices", "wait for the network devices", "")
+		c.sync(c.socket, SyncNetDevices)
+	}
+}
+
+func (c *compiler) loopback() {
 	ns := bundle.Namespace(c.spec, specs.NetworkNamespace)
 	if ns == nil || ns.Path != "" {
 		return

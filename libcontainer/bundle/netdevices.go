@@ -1,0 +1,72 @@
+package bundle
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// maxDeviceName is the longest name of a network device, in bytes (IFNAMSIZ without NUL).
+const maxDeviceName = 15
+
+// netDevices checks linux.netDevices. Which devices the host has, and which names are
+// free in a namespace that is joined, shows only when they are moved.
+func (v *validator) netDevices() {
+	devices := v.spec.Linux.NetDevices
+	if len(devices) == 0 {
+		return
+	}
+	const pointer = "linux.netDevices"
+	if Namespace(v.spec, specs.NetworkNamespace) == nil {
+		v.bad(pointer, "needs a network namespace in linux.namespaces")
+	}
+	taken := make(map[string]string)
+	for _, host := range slices.Sorted(maps.Keys(devices)) {
+		p := fmt.Sprintf("%s[%q]", pointer, host)
+		if why := badDeviceName(host); why != "" {
+			v.bad(p, "cannot be the name of a network device: %s", why)
+			continue
+		}
+		name := NetDeviceName(host, devices[host])
+		if why := badDeviceName(name); why != "" {
+			v.bad(p+".name", "%q cannot be the name of a network device: %s", name, why)
+			continue
+		}
+		if strings.Contains(name, "%") {
+			if strings.Count(name, "%") != 1 || !strings.Contains(name, "%d") {
+				v.bad(p+".name", "%q is no template; it may have a single %%d", name)
+			}
+			continue // the kernel finds a number
+		}
+		if other, ok := taken[name]; ok {
+			v.bad(p+".name", "%q is the name of %s[%q] already", name, pointer, other)
+		}
+		taken[name] = host
+	}
+}
+
+// NetDeviceName is the name that a device of the host gets in the container.
+func NetDeviceName(host string, d specs.LinuxNetDevice) string {
+	if d.Name == "" {
+		return host
+	}
+	return d.Name
+}
+
+// badDeviceName says what is wrong with a name; nothing when it is empty.
+func badDeviceName(name string) string {
+	switch {
+	case name == "":
+		return "it is empty"
+	case len(name) > maxDeviceName:
+		return fmt.Sprintf("it has more than %d characters", maxDeviceName)
+	case name == "." || name == "..":
+		return "it is a directory"
+	case strings.ContainsAny(name, "/: \t\n\v\f\r\x00"):
+		return "it has a slash, colon, space or NUL in it"
+	}
+	return ""
+}
