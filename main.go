@@ -98,6 +98,7 @@ func newApp() *cli.App {
 	}
 	app.Commands = []*cli.Command{
 		createCommand, deleteCommand, execCommand, killCommand, listCommand, planCommand, runCommand, specCommand, startCommand, stateCommand,
+		validateCommand,
 	}
 	app.Before = before
 	// Errors are reported in one place and in one line, without a page of help.

@@ -94,6 +94,12 @@ func TestProblems(t *testing.T) {
 		`linux.resources.pids.limit: -2 is neither a number of processes nor -1`: func(s *specs.Spec) {
 			s.Linux.Resources.Pids = &specs.LinuxPids{Limit: i64(-2)}
 		},
+		`linux.cgroupsPath: "/a/../b" has ".." in it`:                        func(s *specs.Spec) { s.Linux.CgroupsPath = "/a/../b" },
+		`linux.cgroupsPath: "/./" is the root; it must be a cgroup below it`: func(s *specs.Spec) { s.Linux.CgroupsPath = "/./" },
+		`linux.cgroupsPath has a NUL character in it`:                        func(s *specs.Spec) { s.Linux.CgroupsPath = "a\x00" },
+		`linux.resources.hugepageLimits[0].pageSize is missing or empty; it is the size of the pages, like 2MB`: func(s *specs.Spec) {
+			s.Linux.Resources.HugepageLimits = []specs.LinuxHugepageLimit{{Limit: 1}}
+		},
 		`linux.seccomp is not supported by this version of coracle`: func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{} },
 	} {
 		s := Default()

@@ -26,11 +26,14 @@ func Validate(s *specs.Spec) (problems, warnings []Problem) {
 		v.process(s.Process)
 	}
 	v.hooks()
+	v.annotations()
+	v.foreign()
 	if s.Linux != nil {
 		v.devices()
 		v.paths("linux.maskedPaths", s.Linux.MaskedPaths)
 		v.paths("linux.readonlyPaths", s.Linux.ReadonlyPaths)
 		v.propagation()
+		v.cgroupsPath()
 		v.resources()
 		v.sysctl()
 		v.timeOffsets()
@@ -418,6 +421,20 @@ func (v *validator) propagation() {
 	}
 }
 
+// cgroupsPath checks what is wrong for every driver of cgroups.
+func (v *validator) cgroupsPath() {
+	p := v.spec.Linux.CgroupsPath
+	switch {
+	case p == "":
+	case strings.ContainsRune(p, 0):
+		v.bad("linux.cgroupsPath", "has a NUL character in it")
+	case slices.Contains(strings.Split(p, "/"), ".."):
+		v.bad("linux.cgroupsPath", "%q has \"..\" in it", p)
+	case path.Clean("/"+p) == "/":
+		v.bad("linux.cgroupsPath", "%q is the root; it must be a cgroup below it", p)
+	}
+}
+
 func (v *validator) resources() {
 	r := v.spec.Linux.Resources
 	if r == nil {
@@ -432,6 +449,11 @@ func (v *validator) resources() {
 		}
 		if strings.Trim(d.Access, "rwm") != "" {
 			v.bad(p+".access", "%q has other letters than r, w and m", d.Access)
+		}
+	}
+	for i, h := range r.HugepageLimits {
+		if h.Pagesize == "" {
+			v.bad(fmt.Sprintf("linux.resources.hugepageLimits[%d].pageSize", i), "is missing or empty; it is the size of the pages, like 2MB")
 		}
 	}
 	if p := r.Pids; p != nil && p.Limit != nil && *p.Limit < -1 {

@@ -12,6 +12,7 @@
 package jsonpos
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -44,23 +45,33 @@ const maxDepth = 1000
 // entry for each property that the type does not have. The error is of type
 // *Error; v may then be half filled.
 func Unmarshal(data []byte, v any) (unknown []*Error, err error) {
-	d := &decoder{data: data, fields: make(map[reflect.Type][]field)}
+	d := newDecoder(data)
+	err = d.document(reflect.ValueOf(v).Elem())
+	return d.unknown, err
+}
+
+func newDecoder(data []byte) *decoder {
+	return &decoder{data: data, fields: make(map[reflect.Type][]field)}
+}
+
+// document decodes the whole document.
+func (d *decoder) document(v reflect.Value) (err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
 		case *Error:
-			unknown, err = d.unknown, r
+			err = r
 		default:
 			panic(r)
 		}
 	}()
 	d.space()
-	d.value(reflect.ValueOf(v).Elem())
+	d.value(v)
 	d.space()
 	if d.pos < len(d.data) {
 		d.fail("there is more after the end of the document")
 	}
-	return d.unknown, nil
+	return nil
 }
 
 type decoder struct {
@@ -70,44 +81,27 @@ type decoder struct {
 	path    []step
 	unknown []*Error
 	fields  map[reflect.Type][]field
-}
-
-// step is a part of a path: a name or, when that is empty, an index.
-type step struct {
-	name  string
-	index int
+	// report is set when the decoding goes on after a value that does not fit.
+	report *Report
 }
 
 // field is a property of a struct.
 type field struct {
-	name  string
-	index []int
-}
-
-func (d *decoder) pathText() string {
-	var b strings.Builder
-	for i, s := range d.path {
-		switch {
-		case s.name == "":
-			fmt.Fprintf(&b, "[%d]", s.index)
-		case i > 0:
-			b.WriteString("." + s.name)
-		default:
-			b.WriteString(s.name)
-		}
-	}
-	return b.String()
+	name     string
+	index    []int
+	required bool // not tagged omitempty
 }
 
 func (d *decoder) errorAt(pos int, format string, args ...any) *Error {
 	pos = min(pos, len(d.data))
-	before := string(d.data[:pos])
-	return &Error{
-		Path:   d.pathText(),
-		Line:   1 + strings.Count(before, "\n"),
-		Column: len(before) - strings.LastIndexByte(before, '\n'),
-		Text:   fmt.Sprintf(format, args...),
-	}
+	line, column := place(d.data, pos)
+	return &Error{Path: pathText(d.path), Line: line, Column: column, Text: fmt.Sprintf(format, args...)}
+}
+
+// place is the line and column of a position.
+func place(data []byte, pos int) (line, column int) {
+	before := data[:pos]
+	return 1 + bytes.Count(before, []byte{'\n'}), len(before) - bytes.LastIndexByte(before, '\n')
 }
 
 // fail ends the decoding with an error at the current position.
@@ -184,22 +178,24 @@ func (d *decoder) value(v reflect.Value) {
 	}
 	switch d.data[d.pos] {
 	case '{':
-		d.check(kind == reflect.Invalid || kind == reflect.Struct || kind == reflect.Map, start, "an object", v)
+		if !d.check(kind == reflect.Invalid || kind == reflect.Struct || kind == reflect.Map, start, "an object", v) {
+			kind = reflect.Invalid
+		}
 		d.object(v, kind)
 	case '[':
-		d.check(kind == reflect.Invalid || kind == reflect.Slice, start, "an array", v)
+		if !d.check(kind == reflect.Invalid || kind == reflect.Slice, start, "an array", v) {
+			kind = reflect.Invalid
+		}
 		d.array(v, kind)
 	case '"':
 		s := d.string()
-		d.check(kind == reflect.Invalid || kind == reflect.String, start, "a string", v)
-		if kind == reflect.String {
+		if d.check(kind == reflect.Invalid || kind == reflect.String, start, "a string", v) && kind == reflect.String {
 			v.SetString(s)
 		}
 	case 't', 'f':
 		b := d.data[d.pos] == 't'
 		d.literal(strconv.FormatBool(b))
-		d.check(kind == reflect.Invalid || kind == reflect.Bool, start, "a boolean", v)
-		if kind == reflect.Bool {
+		if d.check(kind == reflect.Invalid || kind == reflect.Bool, start, "a boolean", v) && kind == reflect.Bool {
 			v.SetBool(b)
 		}
 	default:
@@ -207,15 +203,26 @@ func (d *decoder) value(v reflect.Value) {
 	}
 }
 
-// check fails with an error about the type of a value.
-func (d *decoder) check(ok bool, start int, got string, v reflect.Value) {
+// check fails with an error about the type of a value, or notes it for the report.
+func (d *decoder) check(ok bool, start int, got string, v reflect.Value) bool {
 	if !ok {
-		panic(d.errorAt(start, "%s does not fit, this is %s", got, typeName(v.Type())))
+		err := d.errorAt(start, "%s does not fit, this is %s", got, typeName(v.Type()))
+		if d.report == nil {
+			panic(err)
+		}
+		d.report.Misfits = append(d.report.Misfits, err)
 	}
+	return ok
 }
 
 func (d *decoder) object(v reflect.Value, kind reflect.Kind) {
+	start := d.pos
 	d.pos++
+	var seen map[string]bool
+	if d.report != nil {
+		seen = make(map[string]bool)
+		defer func() { d.missing(v, kind, seen, start) }()
+	}
 	if kind == reflect.Map && v.IsNil() {
 		v.Set(reflect.MakeMap(v.Type()))
 	}
@@ -231,6 +238,12 @@ func (d *decoder) object(v reflect.Value, kind reflect.Kind) {
 		}
 		key := d.string()
 		d.path = append(d.path, step{name: key})
+		if seen != nil {
+			if seen[key] {
+				d.report.Repeated = append(d.report.Repeated, d.errorAt(keyPos, "is there for the second time"))
+			}
+			seen[key] = true
+		}
 		d.space()
 		d.expect(':', "after a property name")
 		d.space()
@@ -256,12 +269,7 @@ func (d *decoder) object(v reflect.Value, kind reflect.Kind) {
 
 // property finds the field of a struct for a property.
 func (d *decoder) property(v reflect.Value, name string) reflect.Value {
-	t := v.Type()
-	fields, ok := d.fields[t]
-	if !ok {
-		fields = appendFields(nil, t, nil)
-		d.fields[t] = fields
-	}
+	fields := d.properties(v.Type())
 	for i := range fields {
 		if fields[i].name == name {
 			return v.FieldByIndex(fields[i].index)
@@ -270,20 +278,30 @@ func (d *decoder) property(v reflect.Value, name string) reflect.Value {
 	return reflect.Value{}
 }
 
+// properties are those of a type of struct.
+func (d *decoder) properties(t reflect.Type) []field {
+	fields, ok := d.fields[t]
+	if !ok {
+		fields = appendFields(nil, t, nil)
+		d.fields[t] = fields
+	}
+	return fields
+}
+
 // appendFields lists the properties of a struct with those of embedded ones.
 func appendFields(fields []field, t reflect.Type, prefix []int) []field {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		index := append(append([]int(nil), prefix...), i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
 			fields = appendFields(fields, f.Type, index)
 		case name == "-" || !f.IsExported():
 		case name == "":
-			fields = append(fields, field{f.Name, index})
+			fields = append(fields, field{f.Name, index, false})
 		default:
-			fields = append(fields, field{name, index})
+			fields = append(fields, field{name, index, options != "omitempty"})
 		}
 	}
 	return fields
@@ -314,7 +332,7 @@ func (d *decoder) array(v reflect.Value, kind reflect.Kind) {
 		return
 	}
 	for i := 0; ; i++ {
-		d.path = append(d.path, step{index: i})
+		d.path = append(d.path, step{index: i, element: true})
 		if kind == reflect.Slice {
 			if i == v.Cap() {
 				v.Grow(max(4, i))
@@ -369,12 +387,14 @@ func (d *decoder) number(v reflect.Value, kind reflect.Kind, start int) {
 	case reflect.Invalid:
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		n, err := strconv.ParseInt(text, 10, v.Type().Bits())
-		d.check(err == nil && integer, start, "the number "+text, v)
-		v.SetInt(n)
+		if d.check(err == nil && integer, start, "the number "+text, v) {
+			v.SetInt(n)
+		}
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		n, err := strconv.ParseUint(text, 10, v.Type().Bits())
-		d.check(err == nil && integer, start, "the number "+text, v)
-		v.SetUint(n)
+		if d.check(err == nil && integer, start, "the number "+text, v) {
+			v.SetUint(n)
+		}
 	default:
 		d.check(false, start, "the number "+text, v)
 	}

@@ -1,0 +1,42 @@
+package bundle
+
+import specs "github.com/opencontainers/runtime-spec/specs-go"
+
+// foreignSection is a part of the configuration that is for another platform.
+type foreignSection struct {
+	pointer, platform string
+	used              bool
+}
+
+// foreignSections lists what has no meaning on Linux.
+func foreignSections(s *specs.Spec) []foreignSection {
+	p := s.Process
+	if p == nil {
+		p = &specs.Process{}
+	}
+	return []foreignSection{
+		{"windows", "Windows", s.Windows != nil},
+		{"solaris", "Solaris", s.Solaris != nil},
+		{"vm", "virtual machines", s.VM != nil},
+		{"zos", "z/OS", s.ZOS != nil},
+		{"freebsd", "FreeBSD", s.FreeBSD != nil},
+		{"process.commandLine", "Windows", p.CommandLine != ""},
+		{"process.user.username", "Windows", p.User.Username != ""},
+	}
+}
+
+// foreign warns of properties that have no effect here.
+func (v *validator) foreign() {
+	for _, section := range foreignSections(v.spec) {
+		if section.used {
+			v.warn(section.pointer, "is for %s and has no effect here", section.platform)
+		}
+	}
+}
+
+// annotations checks their keys (config.md#annotations).
+func (v *validator) annotations() {
+	if _, ok := v.spec.Annotations[""]; ok {
+		v.bad(`annotations[""]`, "has no key; it must not be empty")
+	}
+}

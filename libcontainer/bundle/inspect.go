@@ -1,0 +1,139 @@
+package bundle
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/jsonpos"
+)
+
+// Finding is something that is wrong with a configuration, and where.
+type Finding struct {
+	Problem
+	// Warning tells that a container can be created all the same.
+	Warning bool
+	// Line and Column count from 1, columns in bytes. Of what is missing it is the place
+	// where it would have to be: that of the object around it.
+	Line, Column int
+}
+
+// Inspection is everything that is wrong with a bundle.
+type Inspection struct {
+	// Config is the path of the configuration.
+	Config string
+	// Findings are in the order of the configuration.
+	Findings []Finding
+}
+
+// Problems counts the findings that forbid to create a container.
+func (i *Inspection) Problems() (n int) {
+	for _, f := range i.Findings {
+		if !f.Warning {
+			n++
+		}
+	}
+	return n
+}
+
+// Inspect checks the bundle in dir with the checks of [Load], and does not stop at the
+// first problem. It warns of more than Load does: of required properties that are
+// missing where nothing depends on them, and of properties that are there twice.
+//
+// The error is for a bundle whose configuration cannot be read.
+func Inspect(dir string) (*Inspection, error) {
+	dir = cmp.Or(dir, ".")
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("bundle %q: %w", dir, err)
+	}
+	raw, err := readConfig(filepath.Join(path, ConfigName))
+	if err != nil {
+		return nil, err
+	}
+	b := &Bundle{Path: path, Spec: new(specs.Spec), Raw: raw}
+	i := inspector{raw: raw, inspection: &Inspection{Config: filepath.Join(dir, ConfigName)}}
+	report, err := jsonpos.Examine(raw, b.Spec)
+	if err != nil {
+		// What is behind this cannot be understood.
+		i.errors([]*jsonpos.Error{asError(err)}, false)
+		return i.inspection, nil
+	}
+	i.errors(report.Misfits, false)
+	i.misfits = report.Misfits
+	problems, warnings := Validate(b.Spec)
+	i.problems(problems, false)
+	i.problems(warnings, true)
+	if b.Spec.Root != nil && b.Spec.Root.Path != "" {
+		if err := b.findRootfs(); err != nil {
+			i.problems([]Problem{asProblem(err)}, false)
+		}
+	}
+	i.errors(report.Unknown, true)
+	i.errors(report.Repeated, true)
+	for _, m := range report.Missing {
+		if required(b.Spec, m.Path) {
+			i.problem(Problem{m.Path, m.Text}, true)
+		}
+	}
+	slices.SortStableFunc(i.inspection.Findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return i.inspection, nil
+}
+
+type inspector struct {
+	raw        []byte
+	inspection *Inspection
+	misfits    []*jsonpos.Error
+}
+
+// errors adds what was found by reading.
+func (i *inspector) errors(errs []*jsonpos.Error, warning bool) {
+	for _, e := range errs {
+		i.inspection.Findings = append(i.inspection.Findings, Finding{Problem{e.Path, e.Text}, warning, e.Line, e.Column})
+	}
+}
+
+func (i *inspector) problems(problems []Problem, warning bool) {
+	for _, p := range problems {
+		i.problem(p, warning)
+	}
+}
+
+// problem adds what was found by checking. What only repeats another finding is left out:
+// a value that does not fit was not read, so that it seems to be missing.
+func (i *inspector) problem(p Problem, warning bool) {
+	for _, m := range i.misfits {
+		if jsonpos.Within(p.Pointer, m.Path) || p.Pointer == jsonpos.Parent(m.Path) {
+			return
+		}
+	}
+	for _, f := range i.inspection.Findings {
+		if f.Pointer == p.Pointer && warning {
+			return
+		}
+	}
+	line, column := jsonpos.Locate(i.raw, p.Pointer)
+	i.inspection.Findings = append(i.inspection.Findings, Finding{p, warning, line, column})
+}
+
+func asError(err error) *jsonpos.Error {
+	var at *jsonpos.Error
+	if errors.As(err, &at) {
+		return at
+	}
+	return &jsonpos.Error{Line: 1, Column: 1, Text: err.Error()}
+}
+
+func asProblem(err error) Problem {
+	var p Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	return Problem{Text: err.Error()}
+}

@@ -1,0 +1,44 @@
+package bundle
+
+import (
+	"fmt"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/jsonpos"
+)
+
+// required tells whether the specification requires a property that its Go types do not
+// mark as optional. In a few places these differ.
+func required(s *specs.Spec, path string) bool {
+	for _, section := range foreignSections(s) {
+		if jsonpos.Within(path, section.pointer) {
+			return false
+		}
+	}
+	switch {
+	case path == "process.user":
+		// config.md#user requires its ids, and not the object itself.
+		return false
+	case path == "linux.memoryPolicy.nodes":
+		return false
+	case strings.HasSuffix(path, ".major"), strings.HasSuffix(path, ".minor"):
+		// Of devices "unless type is p".
+		return !isFifo(s, jsonpos.Parent(path))
+	}
+	return true
+}
+
+// isFifo tells whether a pointer is that of a device that is a FIFO.
+func isFifo(s *specs.Spec, pointer string) bool {
+	if s.Linux == nil {
+		return false
+	}
+	for i, d := range s.Linux.Devices {
+		if d.Type == "p" && pointer == fmt.Sprintf("linux.devices[%d]", i) {
+			return true
+		}
+	}
+	return false
+}

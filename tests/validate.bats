@@ -1,0 +1,154 @@
+#!/usr/bin/env bats
+# coracle validate: everything that is wrong with a bundle.
+
+load helpers
+
+setup() {
+	common_setup
+	make_config
+	mkdir rootfs
+}
+
+# finds LINE... expects validate to fail with these lines, in this order, and no others.
+finds() {
+	background validate
+	[ "$status" -eq 1 ]
+	diff <(printf '%s\n' "$@") "$BATS_TEST_TMPDIR/out" >&2
+}
+
+@test "the default configuration is valid" {
+	background validate
+	[ "$status" -eq 0 ]
+	[ "$output" = "config.json is valid" ]
+	[ ! -s "$BATS_TEST_TMPDIR/err" ]
+}
+
+@test "--bundle names the bundle, and the findings name the file by it" {
+	cd /
+	run "$CORACLE" validate --bundle "$BUNDLE"
+	[ "$status" -eq 0 ]
+	[ "$output" = "$BUNDLE/config.json is valid" ]
+}
+
+@test "every problem is found, with line and column, in the order of the file" {
+	cat >config.json <<-END
+		{
+		  "ociVersion": "1.3.0",
+		  "root": {"path": "missing"},
+		  "process": {
+		    "user": {"uid": 0, "gid": -1},
+		    "args": "sh",
+		    "cwd": "tmp"
+		  },
+		  "mounts": [
+		    {"destination": "/proc", "type": "proc"},
+		    {"destination": "/x", "type": "bind", "source": "/x", "options": ["size=1"]}
+		  ],
+		  "hostname": "there",
+		  "linux": {"namespaces": [{"type": "pid"}, {"type": "pid"}, {"type": "mount"}], "sysctl": {"kernel.pid_max": "5"}}
+		}
+	END
+	finds "config.json:3:20: error: root.path: rootfs $BUNDLE/missing: no such file or directory" \
+		'config.json:5:31: error: process.user.gid: the number -1 does not fit, this is of type uint32' \
+		'config.json:6:13: error: process.args: a string does not fit, this is an array' \
+		'config.json:7:12: error: process.cwd: "tmp" is not absolute' \
+		'config.json:11:70: error: mounts[1].options: "size=1" is not an option of bind mounts' \
+		'config.json:13:15: error: hostname needs a uts namespace in linux.namespaces' \
+		'config.json:14:45: error: linux.namespaces[1]: a second "pid" namespace; linux.namespaces[0] is one already' \
+		'config.json:14:111: error: linux.sysctl["kernel.pid_max"]: cannot be set for a container: it is a parameter of the whole system'
+	[ "$(cat "$BATS_TEST_TMPDIR/err")" = "config.json has 8 errors and 0 warnings" ]
+}
+
+@test "unknown, repeated and missing properties are warnings" {
+	config 'del(.process.user.gid) | .process.nice = 3'
+	sed -i '2i "hostname": "first",' config.json
+	background validate
+	[ "$status" -eq 0 ]
+	says "warning: process.user.gid is missing; the specification requires it" \
+		"warning: process.nice is not a property that the specification has here" "warning: hostname is there for the second time"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -eq 3 ]
+	[ ! -s "$BATS_TEST_TMPDIR/err" ]
+	run "$CORACLE" validate --strict
+	failed "config.json has 3 warnings"
+}
+
+@test "what another platform needs has no effect, and that is said" {
+	config '.windows = {layerFolders: []} | .process.commandLine = "x" | .process.user.username = "me"'
+	run "$CORACLE" validate
+	[ "$status" -eq 0 ]
+	says "warning: windows is for Windows" "warning: process.commandLine is for Windows" "warning: process.user.username is for Windows"
+	[ "${#lines[@]}" -eq 3 ]
+}
+
+@test "--json has the same, and JSON Pointers" {
+	config '.linux.sysctl = {"kernel.a/b": "1"} | .process.nice = 3'
+	background validate --json
+	[ "$status" -eq 1 ]
+	jq -e '.config == "config.json" and .valid == false and (.findings | length == 2)
+		and (.findings[] | select(.severity == "error") | .pointer == "/linux/sysctl/kernel.a~1b" and .property == "linux.sysctl[\"kernel.a/b\"]")
+		and (.findings[] | select(.severity == "warning") | .pointer == "/process/nice" and .line > 1 and .column > 1
+			and (.message | test("not a property")))' "$BATS_TEST_TMPDIR/out"
+	[ "$(cat "$BATS_TEST_TMPDIR/err")" = "config.json has 1 error and 1 warning" ]
+	make_other
+	run "$CORACLE" validate --json --bundle other
+	[ "$status" -eq 0 ]
+	jq -e '.valid and .findings == []' <<<"$output"
+}
+
+make_other() {
+	mkdir -p other/rootfs
+	coracle spec --bundle other
+}
+
+@test "JSON that is none, and no config.json" {
+	printf '{\n "a": tru\n}' >config.json
+	finds 'config.json:2:7: error: a: this is no JSON value'
+	rm config.json
+	background validate
+	[ "$status" -eq 1 ]
+	[ ! -s "$BATS_TEST_TMPDIR/out" ]
+	says "bundle has no config.json"
+	run "$CORACLE" validate x
+	failed "wrong number of arguments"
+}
+
+@test "the error is in the log too" {
+	config '.process.cwd = "x"'
+	run "$CORACLE" --log log --log-format json validate
+	[ "$status" -eq 1 ]
+	jq -es 'length == 1 and .[0].msg == "config.json has 1 error and 0 warnings"' log
+}
+
+@test "validate and create agree" {
+	cp -a "$CORACLE_CACHE/busybox/." rootfs
+	args true
+	local change
+	for change in . '.process.cwd = ""' '.ociVersion = "1"' '.process.capabilities.bounding += ["CAP_X"]' '.process.user = {}' \
+		'.annotations = {"": "x"}' '.root.path = "/"' '.process.rlimits += [.process.rlimits[0]]' 'del(.process)' '.linux.memoryPolicy = {}' \
+		'.linux.devices = [{type: "p", path: "/dev/f"}]' '.mounts[0].options = [""]' '.linux.cgroupsPath = "a/../b"' \
+		'.linux.resources.hugepageLimits = [{limit: 1}]' '.hooks = {poststop: [{path: "x"}]}'; do
+		cp config.json good
+		config "$change"
+		background validate
+		local validated=$status
+		background create "$ID"
+		[ "$status" -eq "$validated" ] || {
+			echo "$change: validate $validated, create $status: $output" >&2
+			false
+		}
+		[ "$status" -ne 0 ] || coracle delete --force "$ID"
+		mv good config.json
+	done
+}
+
+@test "it needs no privileges and leaves nothing" {
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$BATS_TEST_TMPDIR"
+	OPEN=$(mktemp -d "/tmp/cortest-$RUN-validate.XXXXXX")
+	cp -r "$CORACLE" config.json rootfs "$OPEN"
+	chmod -R a+rX "$OPEN"
+	run setpriv --reuid 65534 --regid 65534 --clear-groups "$OPEN/coracle" validate --bundle "$OPEN"
+	[ "$status" -eq 0 ]
+	[ "$(ls "$OPEN")" = $'config.json\ncoracle\nrootfs' ]
+	rm -r "$OPEN"
+	no_leftovers
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/libcontainer"
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/jsonpos"
+)
+
+var validateCommand = &cli.Command{
+	Name:      "validate",
+	Usage:     "check a bundle",
+	ArgsUsage: " ",
+	Description: "Prints everything that is wrong with the config.json of a bundle, with line and column. Errors\n" +
+		"keep create from making a container, warnings do not. The exit status is 1 when there are\n" +
+		"errors, and 0 otherwise. Nothing is done, and no privileges are needed.",
+	Flags: []cli.Flag{
+		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "the bundle is in `DIR`", DefaultText: "the current directory"},
+		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+		&cli.BoolFlag{Name: "strict", Usage: "fail because of warnings too"},
+	},
+	Action: func(c *cli.Context) error {
+		if err := checkArgs(c, 0, 0); err != nil {
+			return err
+		}
+		inspection, err := libcontainer.Validate(c.String("bundle"))
+		if err != nil {
+			return err
+		}
+		if c.Bool("json") {
+			err = writeJSON(c.App.Writer, verdictOf(inspection))
+		} else {
+			err = writeFindings(c, inspection)
+		}
+		if err != nil {
+			return err
+		}
+		return judge(inspection, c.Bool("strict"))
+	},
+}
+
+// verdict is what validate prints as JSON.
+type verdict struct {
+	Config   string           `json:"config"`
+	Valid    bool             `json:"valid"`
+	Findings []verdictFinding `json:"findings"`
+}
+
+type verdictFinding struct {
+	Severity string `json:"severity"`
+	// Property is written as in all messages, Pointer is the same as a JSON Pointer
+	// (RFC 6901).
+	Property string `json:"property"`
+	Pointer  string `json:"pointer"`
+	Line     int    `json:"line"`
+	Column   int    `json:"column"`
+	Message  string `json:"message"`
+}
+
+func severity(f bundle.Finding) string {
+	if f.Warning {
+		return "warning"
+	}
+	return "error"
+}
+
+func verdictOf(i *bundle.Inspection) verdict {
+	v := verdict{Config: i.Config, Valid: i.Problems() == 0, Findings: []verdictFinding{}}
+	for _, f := range i.Findings {
+		v.Findings = append(v.Findings, verdictFinding{severity(f), f.Pointer, jsonpos.Pointer(f.Pointer), f.Line, f.Column, f.Text})
+	}
+	return v
+}
+
+// writeFindings writes a line for each finding in the form of compilers, which editors
+// understand.
+func writeFindings(c *cli.Context, i *bundle.Inspection) error {
+	for _, f := range i.Findings {
+		if _, err := fmt.Fprintf(c.App.Writer, "%s:%d:%d: %s: %s\n", i.Config, f.Line, f.Column, severity(f), f.Sentence()); err != nil {
+			return err
+		}
+	}
+	if len(i.Findings) > 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(c.App.Writer, "%s is valid\n", i.Config)
+	return err
+}
+
+// judge is the error that the findings amount to.
+func judge(i *bundle.Inspection, strict bool) error {
+	problems := i.Problems()
+	warnings := len(i.Findings) - problems
+	switch {
+	case problems > 0:
+		return fmt.Errorf("%s has %s and %s", i.Config, count(problems, "error"), count(warnings, "warning"))
+	case strict && warnings > 0:
+		return fmt.Errorf("%s has %s", i.Config, count(warnings, "warning"))
+	}
+	return nil
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
