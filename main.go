@@ -97,8 +97,8 @@ func newApp() *cli.App {
 		&cli.StringFlag{Name: "criu", Usage: "ignored; for callers that pass it", Hidden: true},
 	}
 	app.Commands = []*cli.Command{
-		createCommand, deleteCommand, execCommand, killCommand, listCommand, planCommand, runCommand, specCommand, startCommand, stateCommand,
-		validateCommand,
+		createCommand, deleteCommand, execCommand, killCommand, listCommand, pauseCommand, planCommand, psCommand, resumeCommand, runCommand,
+		specCommand, startCommand, stateCommand, validateCommand,
 	}
 	app.Before = before
 	// Errors are reported in one place and in one line, without a page of help.
@@ -123,7 +123,7 @@ func newApp() *cli.App {
 }
 
 // missing are the commands of runc that are still to come.
-var missing = []string{"checkpoint", "events", "features", "pause", "ps", "restore", "resume", "update"}
+var missing = []string{"checkpoint", "events", "features", "restore", "update"}
 
 // unknownCommand answers what is no command.
 func unknownCommand(c *cli.Context) error {

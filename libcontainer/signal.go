@@ -38,6 +38,9 @@ func (c *Container) Signal(sig unix.Signal) error {
 		}
 		return fmt.Errorf("signal container %q: %w", c.id, err)
 	}
+	if group := cgroup.Load(record.Cgroup); sig == unix.SIGKILL && !group.KilledWhenFrozen() {
+		group.Thaw()
+	}
 	return nil
 }
 

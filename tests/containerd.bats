@@ -170,3 +170,19 @@ has_task() {
 	ctr_ task rm -f "$ID"
 	ctr_ container rm "$ID"
 }
+
+@test "task pause and resume" {
+	options=(--detach)
+	ctr_run "$ID" sleep 1000 >/dev/null 2>&1 </dev/null 3>&-
+	ctr_ task pause "$ID"
+	wait_for has_task PAUSED
+	ctr_ task resume "$ID"
+	wait_for has_task RUNNING
+}
+
+@test "task ps lists the processes" {
+	options=(--detach)
+	ctr_run "$ID" sh -c 'sleep 1000 & wait' >/dev/null 2>&1 </dev/null 3>&-
+	two() { [ "$(ctr_ task ps "$ID" | tail -n +2 | wc -l)" -eq 2 ]; }
+	wait_for two
+}

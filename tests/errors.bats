@@ -392,9 +392,9 @@ with() {
 }
 
 @test "a command that is still missing is named as such" {
-	run coracle pause "$ID"
+	run coracle checkpoint "$ID"
 	[ "$status" -eq 1 ]
-	[ "$output" = 'the command "pause" is not supported by this version of coracle' ]
+	[ "$output" = 'the command "checkpoint" is not supported by this version of coracle' ]
 }
 
 @test "help is a command too" {

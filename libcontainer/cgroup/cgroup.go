@@ -241,7 +241,7 @@ func (m *Manager) checkUnused() error {
 		if unix.Access(dir, unix.F_OK) != nil {
 			continue
 		}
-		if pids, err := cgroups.GetAllPids(dir); err == nil && len(pids) > 0 {
+		if pids, err := pidsBelow(dir); err == nil && len(pids) > 0 {
 			return fmt.Errorf("cgroup %s (linux.cgroupsPath) has processes already; two containers in one cgroup would share limits, pause and kill", dir)
 		}
 	}
@@ -289,26 +289,6 @@ func (m *Manager) BirthDir() string { return m.saved.Paths[unifiedKey] }
 // BornInside tells that all that matters is in the unified hierarchy: the limits are
 // there before the first process is, see [Manager.Claim].
 func (m *Manager) BornInside() bool { return m.saved.Unified }
-
-// Frozen tells whether the cgroup is paused.
-func (m *Manager) Frozen() (bool, error) {
-	file, frozen := "", ""
-	if m.saved.Unified {
-		file, frozen = filepath.Join(m.saved.Paths[unifiedKey], "cgroup.freeze"), "1"
-	} else if dir := m.saved.Paths["freezer"]; dir != "" {
-		file, frozen = filepath.Join(dir, "freezer.state"), "FROZEN"
-	} else {
-		return false, nil
-	}
-	state, err := rawfile.ReadFollow(file, 1<<10)
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENODEV) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return strings.TrimSpace(string(state)) == frozen, nil
-}
 
 // Hierarchies describes the cgroup for a mount of type cgroup in the container.
 func (m *Manager) Hierarchies() []Hierarchy {

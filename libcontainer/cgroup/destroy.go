@@ -10,25 +10,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/opencontainers/cgroups"
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/rawfile"
 )
 
 // destroyDeadline bounds how long a cgroup may take to become empty.
 const destroyDeadline = 10 * time.Second
-
-// Pids are the processes in the cgroup and in all cgroups below it.
-func (m *Manager) Pids() ([]int, error) {
-	dir := m.anyDir()
-	if dir == "" {
-		return nil, nil
-	}
-	pids, err := cgroups.GetAllPids(dir)
-	if gone(err) {
-		return nil, nil
-	}
-	return pids, err
-}
 
 // anyDir is a directory of a hierarchy in which all processes of the container
 // are.
@@ -97,7 +85,7 @@ func (m *Manager) signalAll(sig unix.Signal) error {
 func (m *Manager) kill(deadline time.Time) error {
 	if m.saved.Unified {
 		// The kernel's own way, without a race against forks.
-		err := os.WriteFile(filepath.Join(m.saved.Paths[unifiedKey], "cgroup.kill"), []byte("1"), 0)
+		err := rawfile.Write(filepath.Join(m.saved.Paths[unifiedKey], "cgroup.kill"), "1")
 		if err == nil || gone(err) {
 			return m.waitEmpty(deadline)
 		}
@@ -114,9 +102,9 @@ func (m *Manager) kill(deadline time.Time) error {
 		// A frozen cgroup cannot fork away from the signals, and gets them when
 		// it is thawed. Freezing may not succeed while it forks: the next round
 		// tries again.
-		m.setFrozen(true)
+		_ = m.setFrozen(true)
 		_ = m.signalAll(unix.SIGKILL)
-		m.setFrozen(false)
+		m.Thaw()
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%d processes of the cgroup are still there after SIGKILL", len(pids))
 		}
@@ -143,24 +131,6 @@ func (m *Manager) waitEmpty(deadline time.Time) error {
 	}
 }
 
-// setFrozen freezes or thaws as far as that works at once.
-func (m *Manager) setFrozen(frozen bool) {
-	state := map[bool]string{true: "FROZEN", false: "THAWED"}[frozen]
-	file := "freezer.state"
-	dir := m.saved.Paths["freezer"]
-	if m.saved.Unified {
-		state = map[bool]string{true: "1", false: "0"}[frozen]
-		file, dir = "cgroup.freeze", m.saved.Paths[unifiedKey]
-	}
-	if dir == "" {
-		return
-	}
-	_ = os.WriteFile(filepath.Join(dir, file), []byte(state), 0)
-}
-
-// Thaw lets frozen processes go on, as far as there are any.
-func (m *Manager) Thaw() { m.setFrozen(false) }
-
 // Destroy ends what is left in the cgroup and removes it with all cgroups below
 // it. It succeeds when there is nothing to do.
 func (m *Manager) Destroy() error {
@@ -181,7 +151,7 @@ func (m *Manager) Destroy() error {
 		return nil
 	}
 	// A frozen process does not die.
-	m.setFrozen(false)
+	m.Thaw()
 	if err := m.kill(deadline); err != nil {
 		return err
 	}
@@ -227,18 +197,13 @@ func removeTree(dir string) error {
 	if rmdir(dir) == nil {
 		return nil
 	}
-	entries, err := os.ReadDir(dir)
-	if gone(err) {
-		return nil
-	}
+	children, err := childrenOf(dir)
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if e.IsDir() {
-			if err := removeTree(filepath.Join(dir, e.Name())); err != nil {
-				return err
-			}
+	for _, child := range children {
+		if err := removeTree(child); err != nil {
+			return err
 		}
 	}
 	return rmdir(dir)

@@ -1,0 +1,183 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/rawfile"
+)
+
+// freezeDeadline bounds how long a cgroup may take to freeze. A process that waits for
+// a device cannot be frozen before the device has answered.
+const freezeDeadline = 10 * time.Second
+
+// errNoFreezer tells that there is nothing to freeze the container with.
+var errNoFreezer = errors.New("the host has no freezer cgroup (cgroup v1) and no cgroup v2")
+
+// freezerFile is the file that freezes, with what to write for that and for its
+// opposite; empty without a freezer.
+func (m *Manager) freezerFile() (file, freeze, thaw string) {
+	if m.saved.Unified {
+		return filepath.Join(m.saved.Paths[unifiedKey], "cgroup.freeze"), "1", "0"
+	}
+	if dir := m.saved.Paths["freezer"]; dir != "" {
+		return filepath.Join(dir, "freezer.state"), "FROZEN", "THAWED"
+	}
+	return "", "", ""
+}
+
+// Frozen tells whether the cgroup is paused, or about to be.
+func (m *Manager) Frozen() (bool, error) {
+	file, _, thaw := m.freezerFile()
+	if file == "" {
+		return false, nil
+	}
+	state, err := rawfile.ReadFollow(file, 1<<10)
+	if gone(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return strings.TrimSpace(string(state)) != thaw, nil
+}
+
+// setFrozen freezes or thaws as far as that works at once.
+func (m *Manager) setFrozen(frozen bool) error {
+	file, freeze, thaw := m.freezerFile()
+	if file == "" {
+		return errNoFreezer
+	}
+	value := thaw
+	if frozen {
+		value = freeze
+	}
+	return rawfile.Write(file, value)
+}
+
+// Freeze stops all processes of the cgroup and returns when the last one has stopped.
+// When that fails, they go on. It gives up when the descriptor interrupt becomes
+// readable; -1 stands for none.
+func (m *Manager) Freeze(interrupt int) error {
+	freeze := m.freezeV1
+	if m.saved.Unified {
+		freeze = m.freezeV2
+	}
+	err := freeze(time.Now().Add(freezeDeadline), interrupt)
+	if err != nil {
+		m.Thaw()
+	}
+	return err
+}
+
+var errNotFrozen = fmt.Errorf("there are processes that do not freeze, for %d s; they go on", int(freezeDeadline.Seconds()))
+
+var errInterrupted = errors.New("interrupted by a signal; the processes go on")
+
+// freezeV1 tries again and again: a cgroup stays in the state FREEZING when processes
+// came into it meanwhile (Linux, cgroup-v1/freezer-subsystem.rst). Letting it go in
+// between lets forks come to their end.
+func (m *Manager) freezeV1(deadline time.Time, interrupt int) error {
+	for round := 1; ; round++ {
+		if err := m.setFrozen(true); err != nil {
+			return err
+		}
+		file, frozen, _ := m.freezerFile()
+		state, err := rawfile.ReadFollow(file, 1<<10)
+		if err != nil {
+			return err
+		}
+		switch {
+		case strings.TrimSpace(string(state)) == frozen:
+			return nil
+		case time.Now().After(deadline):
+			return errNotFrozen
+		case round%50 == 0:
+			m.Thaw()
+			if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(interrupt), Events: unix.POLLIN}}, 10); n > 0 {
+				return errInterrupted
+			}
+		case round%10 == 0:
+			time.Sleep(50 * time.Microsecond)
+		}
+	}
+}
+
+// freezeV2 waits until the kernel tells that the last process has stopped
+// (Linux, cgroup-v2.rst, cgroup.events).
+func (m *Manager) freezeV2(deadline time.Time, interrupt int) error {
+	events := filepath.Join(m.saved.Paths[unifiedKey], "cgroup.events")
+	fd, err := unix.Open(events, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: events, Err: err}
+	}
+	defer unix.Close(fd)
+	if err := m.setFrozen(true); err != nil {
+		return err
+	}
+	buf := make([]byte, 256)
+	for {
+		n, err := unix.Pread(fd, buf, 0)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return &os.PathError{Op: "read", Path: events, Err: err}
+		}
+		if n > 0 && strings.Contains("\n"+string(buf[:n]), "\nfrozen 1\n") {
+			return nil
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			return errNotFrozen
+		}
+		// The kernel wakes up those who poll when the file has changed since it was read.
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}, {Fd: int32(interrupt), Events: unix.POLLIN}}
+		if _, err := unix.Poll(fds, int(left.Milliseconds())+1); err != nil && !errors.Is(err, unix.EINTR) {
+			return os.NewSyscallError("poll", err)
+		}
+		if fds[1].Revents != 0 {
+			return errInterrupted
+		}
+	}
+}
+
+// Thaw lets frozen processes go on, as far as there are any.
+func (m *Manager) Thaw() { _ = m.setFrozen(false) }
+
+// Unfreeze is Thaw with an error when the processes are still frozen.
+func (m *Manager) Unfreeze() error {
+	if err := m.setFrozen(false); err != nil {
+		return err
+	}
+	// A cgroup above may be frozen, too.
+	frozen, err := m.heldFrozen()
+	if err == nil && frozen {
+		return errors.New("a cgroup above that of the container is frozen, too")
+	}
+	return err
+}
+
+// heldFrozen tells whether processes are frozen though their cgroup is not.
+func (m *Manager) heldFrozen() (bool, error) {
+	if !m.saved.Unified {
+		return m.Frozen()
+	}
+	// The end of a freeze takes a moment, that of a cgroup above is not to be expected.
+	for deadline := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
+		events, err := rawfile.ReadFollow(filepath.Join(m.saved.Paths[unifiedKey], "cgroup.events"), 1<<12)
+		if err != nil || !strings.Contains("\n"+string(events), "\nfrozen 1\n") {
+			return false, err
+		}
+		if time.Now().After(deadline) {
+			return true, nil
+		}
+	}
+}
+
+// KilledWhenFrozen tells that a frozen process dies from SIGKILL at once, and not when
+// it is thawed. That is so with cgroup v2.
+func (m *Manager) KilledWhenFrozen() bool { return m.saved.Unified }

@@ -1,0 +1,24 @@
+package libcontainer
+
+import (
+	"fmt"
+
+	"coracle/libcontainer/cgroup"
+)
+
+// Pids are the processes of the container, all those in its cgroup, as the runtime's pid
+// namespace numbers them. The error wraps [ErrNotRunning] when there are none.
+func (c *Container) Pids() ([]int, error) {
+	record, err := c.reload()
+	if err != nil {
+		return nil, err
+	}
+	pids, err := cgroup.Load(record.Cgroup).Pids()
+	if err != nil {
+		return nil, fmt.Errorf("processes of container %q: %w", c.id, err)
+	}
+	if len(pids) == 0 {
+		return nil, c.notRunning(nil)
+	}
+	return pids, nil
+}

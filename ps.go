@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+var psCommand = &cli.Command{
+	Name:      "ps",
+	Usage:     "list the processes of a container",
+	ArgsUsage: "ID [PS-OPTION...]",
+	Description: "The table is that of ps(1) with the given options, or with -ef. It needs its column PID. The\n" +
+		"process ids are those of the host.",
+	Flags: []cli.Flag{
+		&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "`FORMAT`, table or json: an array of process ids", Value: "table"},
+	},
+	Action: func(c *cli.Context) error {
+		if c.NArg() < 1 {
+			return checkArgs(c, 1, 1)
+		}
+		format := c.String("format")
+		if format != "table" && format != "json" {
+			return fmt.Errorf("--format %q: table or json is possible", format)
+		}
+		rt, err := runtimeOf(c)
+		if err != nil {
+			return err
+		}
+		container, err := rt.Load(c.Args().First())
+		if err != nil {
+			return err
+		}
+		pids, err := container.Pids()
+		if err != nil {
+			return err
+		}
+		if format == "json" {
+			return writeJSON(c.App.Writer, pids)
+		}
+		options := c.Args().Slice()[1:]
+		if len(options) == 0 {
+			options = []string{"-ef"}
+		}
+		out, err := exec.Command("ps", options...).Output()
+		if err != nil {
+			return psFailure(options, err)
+		}
+		return filterPs(c.App.Writer, string(out), pids)
+	},
+}
+
+// psFailure puts the failure of ps into one line.
+func psFailure(options []string, err error) error {
+	var status *exec.ExitError
+	if errors.As(err, &status) {
+		if first, _, _ := strings.Cut(strings.TrimSpace(string(status.Stderr)), "\n"); first != "" {
+			return fmt.Errorf("ps %s: %s", strings.Join(options, " "), first)
+		}
+	}
+	return fmt.Errorf("ps %s: %w (--format json does without ps)", strings.Join(options, " "), err)
+}
+
+// filterPs writes the title of what ps has printed, and the lines about processes of the
+// container. The column PID may be anywhere, but not behind one with blanks.
+func filterPs(w io.Writer, table string, pids []int) error {
+	title, rest, _ := strings.Cut(table, "\n")
+	column := slices.Index(strings.Fields(title), "PID")
+	if column < 0 {
+		return fmt.Errorf("ps prints no column PID, only %q: it tells which processes are the container's", strings.TrimSpace(title))
+	}
+	var out strings.Builder
+	out.WriteString(title + "\n")
+	for line := range strings.Lines(rest) {
+		fields := strings.Fields(line)
+		if len(fields) <= column {
+			continue
+		}
+		pid, err := strconv.Atoi(fields[column])
+		if err != nil {
+			return fmt.Errorf("ps: the column PID has %q, which is no process id", fields[column])
+		}
+		if slices.Contains(pids, pid) {
+			out.WriteString(line)
+		}
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}
