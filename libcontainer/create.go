@@ -14,6 +14,7 @@ import (
 	"coracle/libcontainer/compile"
 	"coracle/libcontainer/launch"
 	"coracle/libcontainer/netdevice"
+	"coracle/libcontainer/rdt"
 	"coracle/libcontainer/signals"
 	"coracle/libcontainer/state"
 )
@@ -92,14 +93,21 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 	if err != nil {
 		return nil, err
 	}
+	class, err := intelRdt(b.Spec, id)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := r.root().Create(id)
 	if err != nil {
 		return nil, err
 	}
-	n := &creation{runtime: r, options: o, bundle: b, group: group, dir: dir}
+	n := &creation{runtime: r, options: o, bundle: b, group: group, class: class, dir: dir}
 	n.record = &state.Record{
 		ID: id, Bundle: b.Path, Rootfs: b.Rootfs, Created: time.Now().UTC().Format(time.RFC3339Nano), Owner: os.Getuid(),
 		Annotations: b.Spec.Annotations, PrivatePid: privatePid(b.Spec), NoNewKeyring: o.NoNewKeyring, Cgroup: group.Saved(),
+	}
+	if class != nil {
+		n.record.Rdt = class.Saved()
 	}
 	if h := b.Spec.Hooks; h != nil {
 		n.record.StartHooks, n.record.Poststop = len(h.StartContainer)+len(h.Poststart) > 0, len(h.Poststop) > 0
@@ -136,6 +144,7 @@ type creation struct {
 	options CreateOptions
 	bundle  *bundle.Bundle
 	group   *cgroup.Manager
+	class   *rdt.Manager // nil without Intel RDT
 	dir     *state.Dir
 	record  *state.Record
 	init    *launch.Init
@@ -156,6 +165,11 @@ func (n *creation) create() error {
 		return err
 	}
 	defer n.group.Release()
+	if n.class != nil {
+		if err := n.class.Create(); err != nil {
+			return err
+		}
+	}
 	n.record.Cgroup = n.group.Saved()
 	n.runtime.trace("state recorded")
 
@@ -230,6 +244,18 @@ func (n *creation) launch(out *compile.Output, preserved []bool) error {
 	return err
 }
 
+// intelRdt decides on the place in resctrl; nil when the configuration asks for none.
+func intelRdt(s *specs.Spec, id string) (*rdt.Manager, error) {
+	if s.Linux == nil || s.Linux.IntelRdt == nil {
+		return nil, nil
+	}
+	root, err := rdt.Root()
+	if err != nil {
+		return nil, fmt.Errorf("linux.intelRdt: %w", err)
+	}
+	return rdt.New(root, id, s.Linux.IntelRdt)
+}
+
 // adopt records the process as the container's. Until then it ends with this one.
 func (n *creation) adopt() error {
 	n.record.Pid = n.init.Pid
@@ -241,6 +267,11 @@ func (n *creation) adopt() error {
 		return fmt.Errorf("init process %d: %w", n.init.Pid, err)
 	}
 	n.record.StartTime = start
+	if n.class != nil {
+		if err := n.class.Add(n.init.Pid); err != nil {
+			return err
+		}
+	}
 	return n.dir.Save(n.record)
 }
 
@@ -279,7 +310,11 @@ func (n *creation) undo() {
 		n.init.Close()
 	}
 	n.files.close()
-	if err := n.group.Destroy(); err != nil {
+	err := n.group.Destroy()
+	if err == nil && n.class != nil {
+		err = n.class.Remove()
+	}
+	if err != nil {
 		// The record stays, so that delete can try again.
 		n.runtime.warn("container %q: %v", n.record.ID, err)
 		return

@@ -13,6 +13,7 @@ import (
 	"coracle/libcontainer/cgroup"
 	"coracle/libcontainer/compile"
 	"coracle/libcontainer/launch"
+	"coracle/libcontainer/rdt"
 )
 
 // ExecOptions are the choices of exec.
@@ -159,6 +160,9 @@ func (x *execution) start() error {
 		return err
 	}
 	s := setup{init: x.init, process: spec.Process, forks: out.Forks, trace: c.runtime.trace}
+	if record.Rdt != nil {
+		s.adopt = func() error { return rdt.Load(*record.Rdt).Add(x.init.Pid) }
+	}
 	err = s.follow(compile.DoneStarted)
 	if err == nil {
 		err = x.init.Executed()

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/rdt"
 	"coracle/libcontainer/state"
 )
 
@@ -108,6 +109,11 @@ func (c *Container) Delete() error {
 func (r *Runtime) destroy(dir *state.Dir, record *state.Record) error {
 	if err := cgroup.Load(record.Cgroup).Destroy(); err != nil {
 		return fmt.Errorf("container %q: %w", dir.ID, err)
+	}
+	if record.Rdt != nil {
+		if err := rdt.Load(*record.Rdt).Remove(); err != nil {
+			return fmt.Errorf("container %q: %w", dir.ID, err)
+		}
 	}
 	var spec *specs.Spec
 	if record.Poststop {

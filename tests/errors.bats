@@ -223,7 +223,6 @@ with() {
 		.linux.gidMappings = [{containerID: 0, hostID: 0, size: 1}]
 		.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW"}
 		.linux.mountLabel = "x"
-		.linux.intelRdt = {closID: "x"}
 	END
 	with '.linux.namespaces += [{type: "user"}]' "linux.namespaces" "user namespace" "not supported"
 	with '.mounts += [{destination: "/tmp", source: "rootfs/tmp", options: ["bind"], uidMappings: [{containerID: 0, hostID: 0, size: 1}]}]' \

@@ -25,7 +25,6 @@ func (v *validator) unsupported() {
 	check(len(l.GIDMappings) > 0, "linux.gidMappings")
 	check(l.Seccomp != nil, "linux.seccomp")
 	check(l.MountLabel != "", "linux.mountLabel")
-	check(l.IntelRdt != nil, "linux.intelRdt")
 	for _, m := range s.Mounts {
 		check(len(m.UIDMappings)+len(m.GIDMappings) > 0, "mounts: uidMappings and gidMappings")
 	}

@@ -38,6 +38,7 @@ func Validate(s *specs.Spec) (problems, warnings []Problem) {
 		v.sysctl()
 		v.timeOffsets()
 		v.netDevices()
+		v.intelRdt()
 		if s.Linux.MemoryPolicy != nil {
 			v.memoryPolicy(s.Linux.MemoryPolicy)
 		}

@@ -11,15 +11,16 @@ import (
 )
 
 // ready waits for what the runtime has to do while the process still has its
-// privileges: set resource limits, which only the runtime may raise, and find
-// the home directory, which needs a parser for /etc/passwd.
+// privileges: set resource limits and the OOM score, which only the runtime may raise
+// or lower, put it into a class of service, and find the home directory, which needs a
+// parser for /etc/passwd.
 func (c *compiler) ready() {
 	p := c.spec.Process
 	if p == nil {
 		return
 	}
 	if c.hasEnv("HOME") {
-		if len(p.Rlimits) > 0 {
+		if len(p.Rlimits) > 0 || p.OOMScoreAdj != nil || c.spec.Linux != nil && c.spec.Linux.IntelRdt != nil {
 			c.note("process.rlimits", "set the resource limits", "")
 			c.sync(c.socket, SyncReady)
 		}

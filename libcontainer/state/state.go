@@ -21,6 +21,7 @@ import (
 	"coracle/libcontainer/cgroup"
 	"coracle/libcontainer/jsonpos"
 	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/rdt"
 )
 
 // The names in a container's directory.
@@ -72,6 +73,8 @@ type Record struct {
 	// Poststop tells that hooks have to run when the container is deleted.
 	Poststop bool         `json:"poststop,omitempty"`
 	Cgroup   cgroup.Saved `json:"cgroup"`
+	// Rdt is where the container is in resctrl; nil when it is nowhere.
+	Rdt *rdt.Saved `json:"rdt,omitempty"`
 	// Steps are the ops of the init program behind the gate, so that start can
 	// say what failed.
 	Steps []Step `json:"steps,omitempty"`
