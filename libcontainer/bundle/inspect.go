@@ -55,13 +55,18 @@ func Inspect(dir string) (*Inspection, error) {
 	if err != nil {
 		return nil, err
 	}
+	return &Inspection{Config: filepath.Join(dir, ConfigName), Findings: findings(path, raw)}, nil
+}
+
+// findings are what is wrong with the configuration of the bundle at a path.
+func findings(path string, raw []byte) []Finding {
 	b := &Bundle{Path: path, Spec: new(specs.Spec), Raw: raw}
-	i := inspector{raw: raw, inspection: &Inspection{Config: filepath.Join(dir, ConfigName)}}
+	i := inspector{raw: raw}
 	report, err := jsonpos.Examine(raw, b.Spec)
 	if err != nil {
 		// What is behind this cannot be understood.
 		i.errors([]*jsonpos.Error{asError(err)}, false)
-		return i.inspection, nil
+		return i.found
 	}
 	i.errors(report.Misfits, false)
 	i.misfits = report.Misfits
@@ -80,22 +85,22 @@ func Inspect(dir string) (*Inspection, error) {
 			i.problem(Problem{m.Path, m.Text}, true)
 		}
 	}
-	slices.SortStableFunc(i.inspection.Findings, func(a, b Finding) int {
+	slices.SortStableFunc(i.found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return i.inspection, nil
+	return i.found
 }
 
 type inspector struct {
-	raw        []byte
-	inspection *Inspection
-	misfits    []*jsonpos.Error
+	raw     []byte
+	found   []Finding
+	misfits []*jsonpos.Error
 }
 
 // errors adds what was found by reading.
 func (i *inspector) errors(errs []*jsonpos.Error, warning bool) {
 	for _, e := range errs {
-		i.inspection.Findings = append(i.inspection.Findings, Finding{Problem{e.Path, e.Text}, warning, e.Line, e.Column})
+		i.found = append(i.found, Finding{Problem{e.Path, e.Text}, warning, e.Line, e.Column})
 	}
 }
 
@@ -113,13 +118,13 @@ func (i *inspector) problem(p Problem, warning bool) {
 			return
 		}
 	}
-	for _, f := range i.inspection.Findings {
+	for _, f := range i.found {
 		if f.Pointer == p.Pointer && warning {
 			return
 		}
 	}
 	line, column := jsonpos.Locate(i.raw, p.Pointer)
-	i.inspection.Findings = append(i.inspection.Findings, Finding{p, warning, line, column})
+	i.found = append(i.found, Finding{p, warning, line, column})
 }
 
 func asError(err error) *jsonpos.Error {

@@ -103,6 +103,23 @@ var propagations = map[string]uint64{
 // Propagation is the MS_* value of linux.rootfsPropagation, 0 for an unknown one.
 func Propagation(name string) uint64 { return propagations[name] }
 
+// MountOptionNames are all options that have a meaning here, sorted. Any other one is
+// for the file system.
+func MountOptionNames() []string {
+	names := []string{"bind", "rbind"}
+	for name := range mountEffects {
+		names = append(names, name, "r"+name)
+	}
+	for name := range superEffects {
+		names = append(names, name)
+	}
+	for name := range propagations {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
 // notYet are options of the specification that this version does not have.
 var notYet = []string{"idmap", "ridmap", "tmpcopyup", "remount"}
 

@@ -42,13 +42,16 @@ var (
 )
 
 // names lists the keys of a table for an error.
-func names[K ~string, V any](table map[K]V) string {
+func names[K ~string, V any](table map[K]V) string { return strings.Join(sortedNames(table), ", ") }
+
+// sortedNames are the keys of a table.
+func sortedNames[K ~string, V any](table map[K]V) []string {
 	keys := slices.Sorted(maps.Keys(table))
 	text := make([]string, len(keys))
 	for i, k := range keys {
 		text[i] = string(k)
 	}
-	return strings.Join(text, ", ")
+	return text
 }
 
 // oneOf checks a property that takes one of the names in a table.

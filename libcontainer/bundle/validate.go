@@ -302,6 +302,20 @@ func (v *validator) process(p *specs.Process) {
 	}
 }
 
+// hookKinds are the kinds of hooks (config.md#posix-platform-hooks).
+var hookKinds = []struct {
+	name string
+	of   func(*specs.Hooks) []specs.Hook
+}{
+	//lint:ignore SA1019 deprecated is not gone: engines still use prestart
+	{"prestart", func(h *specs.Hooks) []specs.Hook { return h.Prestart }},
+	{"createRuntime", func(h *specs.Hooks) []specs.Hook { return h.CreateRuntime }},
+	{"createContainer", func(h *specs.Hooks) []specs.Hook { return h.CreateContainer }},
+	{"startContainer", func(h *specs.Hooks) []specs.Hook { return h.StartContainer }},
+	{"poststart", func(h *specs.Hooks) []specs.Hook { return h.Poststart }},
+	{"poststop", func(h *specs.Hooks) []specs.Hook { return h.Poststop }},
+}
+
 // hooks checks what can be known of hooks without running them: some of their paths
 // mean something only in the container.
 func (v *validator) hooks() {
@@ -309,16 +323,8 @@ func (v *validator) hooks() {
 	if h == nil {
 		return
 	}
-	for _, kind := range []struct {
-		name  string
-		hooks []specs.Hook
-	}{
-		//lint:ignore SA1019 deprecated is not gone: engines still use prestart
-		{"prestart", h.Prestart},
-		{"createRuntime", h.CreateRuntime}, {"createContainer", h.CreateContainer}, {"startContainer", h.StartContainer},
-		{"poststart", h.Poststart}, {"poststop", h.Poststop},
-	} {
-		for i, hook := range kind.hooks {
+	for _, kind := range hookKinds {
+		for i, hook := range kind.of(h) {
 			p := fmt.Sprintf("hooks.%s[%d]", kind.name, i)
 			if !path.IsAbs(hook.Path) {
 				v.bad(p+".path", "%q is not absolute", hook.Path)

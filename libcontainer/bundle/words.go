@@ -1,0 +1,49 @@
+package bundle
+
+import (
+	"slices"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Words are the words of the specification that a configuration may use, from the tables
+// that its checks use.
+type Words struct {
+	// VersionMin and VersionMax are the first and the last release of the specification
+	// that are known as ociVersion.
+	VersionMin, VersionMax string
+	// Hooks are the kinds of hooks.
+	Hooks []string
+	// Namespaces are the types of linux.namespaces.
+	Namespaces []string
+	// Capabilities are those of process.capabilities.
+	Capabilities []string
+	// MemoryModes and MemoryFlags are those of linux.memoryPolicy.
+	MemoryModes, MemoryFlags []string
+}
+
+// KnownWords are the words that this version understands and does something about.
+func KnownWords() Words {
+	w := Words{VersionMin: "1.0.0", VersionMax: specs.Version, MemoryModes: sortedNames(memoryModes), MemoryFlags: sortedNames(memoryFlags)}
+	for _, kind := range hookKinds {
+		w.Hooks = append(w.Hooks, kind.name)
+	}
+	for _, f := range namespaceFlags {
+		if Supported(&specs.Spec{Linux: &specs.Linux{Namespaces: []specs.LinuxNamespace{{Type: f.Type}}}}) {
+			w.Namespaces = append(w.Namespaces, string(f.Type))
+		}
+	}
+	slices.Sort(w.Namespaces)
+	for _, name := range capabilityNames {
+		w.Capabilities = append(w.Capabilities, "CAP_"+name)
+	}
+	return w
+}
+
+// Supported tells whether all that a configuration asks for is built. It may be a part of
+// a configuration, and is not checked otherwise.
+func Supported(s *specs.Spec) bool {
+	v := &validator{spec: s}
+	v.unsupported()
+	return len(v.problems) == 0
+}
