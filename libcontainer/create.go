@@ -93,9 +93,6 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range group.Warnings() {
-		r.warn("%s", w)
-	}
 	class, err := intelRdt(b.Spec, id)
 	if err != nil {
 		return nil, err
@@ -206,7 +203,9 @@ func (n *creation) create() error {
 	s := setup{
 		init: n.init, process: n.bundle.Spec.Process, forks: out.Forks,
 		adopt: n.adopt, netDevices: n.netDevices, hooks: n.hooks, idle: n.files.closeIdle, trace: n.runtime.trace,
+		mounts: &mountHelper{spec: n.bundle.Spec, copyFrom: -1},
 	}
+	defer s.mounts.close()
 	if err := s.follow(compile.DoneCreated); err != nil {
 		return err
 	}

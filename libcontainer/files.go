@@ -116,7 +116,7 @@ func (h *hostFiles) guardNull(fd int) (int, error) {
 	if h.nullTree == 0 {
 		tree, err := source.Tree{
 			What: "null device for a standard stream", Path: "/dev/null", Null: true, Attrs: []source.Attr{{Set: unix.MOUNT_ATTR_RDONLY}},
-		}.Open()
+		}.Open(nil)
 		if errors.Is(err, unix.EPERM) {
 			return fd, nil // without privileges there is nothing to take from the host
 		}
@@ -133,7 +133,7 @@ func (h *hostFiles) table(out *compile.Output, inherited []int) ([]int, error) {
 	files := make([]int, out.SourceFD, out.SourceFD+len(out.Sources))
 	copy(files, inherited)
 	for _, s := range out.Sources {
-		fd, err := s.Open()
+		fd, err := s.Open(files)
 		if err != nil {
 			return nil, err
 		}

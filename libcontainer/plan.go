@@ -48,9 +48,6 @@ func (r *Runtime) Plan(id string, o CreateOptions) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range group.Warnings() {
-		r.warn("%s", w)
-	}
 	out, err := compile.Init(compile.Input{
 		Bundle: b, ID: id, Host: r.host(group, o.NoPivot), NoPivot: o.NoPivot, NoNewKeyring: o.NoNewKeyring,
 		Preserved: make([]bool, o.PreserveFDs),

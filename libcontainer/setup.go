@@ -56,6 +56,8 @@ type setup struct {
 	netDevices func() error
 	// hooks runs the hooks before the pivot; nil when there are none.
 	hooks func() error
+	// mounts helps with mounts; nil when there are none.
+	mounts *mountHelper
 	// idle is called when the init has much to do and this process has nothing.
 	idle  func()
 	trace func(string)
@@ -137,6 +139,16 @@ func (s *setup) serve(e *launch.Event) error {
 		}
 		s.trace("container built")
 		return s.ready(e.FD)
+	}
+	if s.mounts != nil {
+		switch answer, ok, err := s.mounts.serve(e); {
+		case err != nil:
+			return err
+		case ok && answer:
+			return acknowledge()
+		case ok:
+			return nil
+		}
 	}
 	return fmt.Errorf("the init process sent an unexpected message %+v", e.Message)
 }

@@ -225,8 +225,6 @@ with() {
 		.linux.mountLabel = "x"
 	END
 	with '.linux.namespaces += [{type: "user"}]' "linux.namespaces" "user namespace" "not supported"
-	with '.mounts += [{destination: "/tmp", source: "rootfs/tmp", options: ["bind"], uidMappings: [{containerID: 0, hostID: 0, size: 1}]}]' \
-		"mounts" "uidMappings" "not supported"
 }
 
 @test "an id that is invalid" {

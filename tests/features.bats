@@ -97,7 +97,7 @@ agrees() {
 	# An option of a bind mount that is not known is refused.
 	for option in $(feature '.mountOptions[]'); do
 		case $option in
-		tmpcopyup) accepted --arg o "$option" '.mounts += [{destination: "/x", type: "tmpfs", source: "x", options: [$o]}]' ;;
+		tmpcopyup | async | sync | dirsync | lazytime | nolazytime | mand | nomand) accepted --arg o "$option" '.mounts += [{destination: "/x", type: "tmpfs", source: "x", options: [$o]}]' ;;
 		idmap | ridmap) accepted --arg o "$option" '.mounts += [{destination: "/x", source: "/x", options: ["bind", $o],
 			uidMappings: [{containerID: 0, hostID: 1, size: 1}], gidMappings: [{containerID: 0, hostID: 1, size: 1}]}]' ;;
 		*) accepted --arg o "$option" '.mounts += [{destination: "/x", source: "/x", options: ["bind", $o]}]' ;;
@@ -164,7 +164,7 @@ agrees() {
 	agrees .linux.intelRdt.schemata '.linux.intelRdt = {closID: "x", schemata: ["L3:0=f"]}'
 	agrees .linux.intelRdt.monitoring '.linux.intelRdt = {closID: "x", enableMonitoring: true}'
 	agrees .linux.netDevices.enabled '.linux.netDevices = {eth9: {name: "eth0"}}'
-	agrees .linux.mountExtensions.idmap.enabled '.mounts += [{destination: "/x", source: "/x", options: ["bind"],
+	agrees .linux.mountExtensions.idmap.enabled '.mounts += [{destination: "/x", source: "/x", options: ["bind", "idmap"],
 		uidMappings: [{containerID: 0, hostID: 1, size: 1}], gidMappings: [{containerID: 0, hostID: 1, size: 1}]}]'
 }
 

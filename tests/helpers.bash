@@ -224,6 +224,10 @@ no_leftovers() {
 }
 
 teardown() {
+	common_teardown
+}
+
+common_teardown() {
 	local d
 	for d in "$ROOT"/*/; do
 		[ ! -d "$d" ] || coracle delete --force "$(basename "$d")" || true

@@ -159,58 +159,6 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-func TestMountOptions(t *testing.T) {
-	const (
-		ro, nosuid, noexec = unix.MOUNT_ATTR_RDONLY, unix.MOUNT_ATTR_NOSUID, unix.MOUNT_ATTR_NOEXEC
-		noatime, strict    = unix.MOUNT_ATTR_NOATIME, unix.MOUNT_ATTR_STRICTATIME
-	)
-	for _, c := range []struct {
-		m    specs.Mount
-		want MountOptions
-	}{
-		{specs.Mount{Type: "tmpfs", Options: []string{"nosuid", "strictatime", "mode=755", "size=65536k", "noswap"}}, MountOptions{
-			Attr:   MountAttr{Set: nosuid | strict, Clear: atime},
-			Params: []MountParam{{"mode", "755", true}, {"size", "65536k", true}, {"noswap", "", false}},
-		}},
-		{specs.Mount{Options: []string{"rbind", "ro", "rw"}}, MountOptions{Bind: true, Recursive: true, Attr: MountAttr{Clear: ro}}},
-		{specs.Mount{Options: []string{"bind", "rw", "ro"}}, MountOptions{Bind: true, Attr: MountAttr{Set: ro}}},
-		{specs.Mount{Type: "bind", Options: []string{"rro", "noexec", "rprivate", "shared"}}, MountOptions{
-			Bind: true, Attr: MountAttr{Set: noexec}, TreeAttr: MountAttr{Set: ro},
-			Propagation: []uint64{unix.MS_PRIVATE | unix.MS_REC, unix.MS_SHARED},
-		}},
-		{specs.Mount{Type: "tmpfs", Options: []string{"noatime", "relatime"}}, MountOptions{Attr: MountAttr{Clear: atime}}},
-		{specs.Mount{Type: "tmpfs", Options: []string{"relatime", "noatime"}}, MountOptions{Attr: MountAttr{Set: noatime, Clear: atime}}},
-		{specs.Mount{Type: "ext4", Options: []string{"defaults", "sync", "a=b=c"}}, MountOptions{
-			Params: []MountParam{{"sync", "", false}, {"a", "b=c", true}},
-		}},
-	} {
-		got, err := ParseMountOptions(c.m)
-		if err != nil || !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%v:\n got %+v, %v\nwant %+v", c.m, got, err, c.want)
-		}
-	}
-}
-
-// TestEveryMountOptionOfTheSpec: none is taken for a parameter of the file system.
-func TestEveryMountOptionOfTheSpec(t *testing.T) {
-	options := strings.Fields(`async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime
-		nodev nodiratime noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind
-		rdev rdiratime relatime rexec rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow
-		ro rprivate rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave
-		strictatime suid symfollow sync unbindable`)
-	for _, o := range options {
-		got, err := ParseMountOptions(specs.Mount{Type: "ext4", Options: []string{o}})
-		if err != nil {
-			t.Errorf("%s: %v", o, err)
-		}
-		for _, p := range got.Params {
-			if _, known := superEffects[p.Key]; !known {
-				t.Errorf("%s went to the file system", o)
-			}
-		}
-	}
-}
-
 func TestCapabilityNumbers(t *testing.T) {
 	for name, want := range map[string]int{"CAP_CHOWN": 0, "CAP_SYS_ADMIN": unix.CAP_SYS_ADMIN, "CAP_CHECKPOINT_RESTORE": unix.CAP_CHECKPOINT_RESTORE, "CAP_NET_RAW": unix.CAP_NET_RAW} {
 		if got, ok := Capability(name); !ok || got != want {
@@ -298,23 +246,4 @@ func TestUnknownPropertiesAreWarnings(t *testing.T) {
 	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0].Error(), "root.colour: line 1, column 47") {
 		t.Error(err, warnings)
 	}
-}
-
-func FuzzParseMountOptions(f *testing.F) {
-	f.Add("tmpfs", "size=1m,ro,rbind")
-	f.Add("bind", "rro,=,shared")
-	f.Fuzz(func(t *testing.T, typ, options string) {
-		o, err := ParseMountOptions(specs.Mount{Type: typ, Options: strings.Split(options, ",")})
-		if err != nil {
-			return
-		}
-		for _, p := range o.Params {
-			if strings.ContainsRune(p.Key+p.Value, 0) {
-				t.Errorf("a NUL got through in %+v", p)
-			}
-		}
-		if o.Attr.Set&o.Attr.Clear&^uint64(atime) != 0 {
-			t.Errorf("%#x is both set and cleared", o.Attr.Set&o.Attr.Clear)
-		}
-	})
 }

@@ -12,20 +12,41 @@ import (
 // MountAttr is a change of a mount's attributes, in the terms of mount_setattr(2).
 type MountAttr struct {
 	Set, Clear uint64
+	// Recursive changes the mounts below it as well.
+	Recursive bool
 }
+
+// IDMapping says whether the owners of files in a mount are mapped.
+type IDMapping int
+
+// The values of [IDMapping].
+const (
+	NoIDMap        IDMapping = iota
+	IDMapTop                 // those of the mount itself
+	IDMapRecursive           // those of the mounts below it as well
+)
 
 // MountOptions is the meaning of the options of a mount (config.md#linux-mount-options).
 type MountOptions struct {
 	// Bind and Recursive tell a bind mount and whether it takes the mounts
 	// below its source along.
 	Bind, Recursive bool
-	// Attr is for the mount itself, TreeAttr also for those below it.
-	Attr, TreeAttr MountAttr
+	// Remount changes what is mounted at the destination already. With Bind only that
+	// mount changes, not its file system.
+	Remount bool
+	// IDMap says which mounts get a mapping of ids.
+	IDMap IDMapping
+	// CopyUp fills a tmpfs with what its mount point holds.
+	CopyUp bool
+	// Attrs are changes of attributes. Later ones override earlier ones.
+	Attrs []MountAttr
 	// Propagation holds MS_SHARED and the like in the order given, each with
 	// MS_REC when it is recursive.
 	Propagation []uint64
 	// Params are what the file system itself gets, in the order given.
 	Params []MountParam
+	// Idle are options without effect: those of a file system, in a bind mount.
+	Idle []string
 }
 
 // MountParam is an option for the file system: a key with or without a value.
@@ -100,13 +121,23 @@ var propagations = map[string]uint64{
 	"unbindable": unix.MS_UNBINDABLE, "runbindable": unix.MS_UNBINDABLE | unix.MS_REC,
 }
 
+// mountKinds are the options that say what kind of mount is made.
+var mountKinds = map[string]func(*MountOptions){
+	"bind":      func(o *MountOptions) { o.Bind = true },
+	"rbind":     func(o *MountOptions) { o.Bind, o.Recursive = true, true },
+	"remount":   func(o *MountOptions) { o.Remount = true },
+	"idmap":     func(o *MountOptions) { o.IDMap = max(o.IDMap, IDMapTop) },
+	"ridmap":    func(o *MountOptions) { o.IDMap = IDMapRecursive },
+	"tmpcopyup": func(o *MountOptions) { o.CopyUp = true },
+}
+
 // Propagation is the MS_* value of linux.rootfsPropagation, 0 for an unknown one.
 func Propagation(name string) uint64 { return propagations[name] }
 
 // MountOptionNames are all options that have a meaning here, sorted. Any other one is
 // for the file system.
 func MountOptionNames() []string {
-	names := []string{"bind", "rbind"}
+	var names []string
 	for name := range mountEffects {
 		names = append(names, name, "r"+name)
 	}
@@ -116,41 +147,33 @@ func MountOptionNames() []string {
 	for name := range propagations {
 		names = append(names, name)
 	}
+	for name := range mountKinds {
+		names = append(names, name)
+	}
 	slices.Sort(names)
 	return names
 }
-
-// notYet are options of the specification that this version does not have.
-var notYet = []string{"idmap", "ridmap", "tmpcopyup", "remount"}
 
 // ParseMountOptions gives the options of a mount their meaning. Later options
 // override earlier ones, as in mount(8).
 func ParseMountOptions(m specs.Mount) (o MountOptions, err error) {
 	o.Bind = m.Type == "bind"
-	o.Recursive = o.Bind && slices.Contains(m.Options, "rbind")
 	for _, opt := range m.Options {
-		switch opt {
-		case "bind":
-			o.Bind = true
-			continue
-		case "rbind":
-			o.Bind, o.Recursive = true, true
-			continue
-		case "":
+		if opt == "" {
 			return o, fmt.Errorf("an option is empty")
 		}
 		if strings.ContainsRune(opt, 0) {
 			return o, fmt.Errorf("%q has a NUL character in it", opt)
 		}
-		if slices.Contains(notYet, opt) || strings.HasPrefix(opt, "idmap=") || strings.HasPrefix(opt, "ridmap=") {
-			return o, fmt.Errorf("%q is not supported by this version of coracle", opt)
-		}
-		if p, ok := propagations[opt]; ok {
+		tree, isTree := strings.CutPrefix(opt, "r")
+		if kind, ok := mountKinds[opt]; ok {
+			kind(&o)
+		} else if p, ok := propagations[opt]; ok {
 			o.Propagation = append(o.Propagation, p)
 		} else if e, ok := mountEffects[opt]; ok {
-			o.Attr.apply(e)
-		} else if e, ok := mountEffects[strings.TrimPrefix(opt, "r")]; ok && strings.HasPrefix(opt, "r") {
-			o.TreeAttr.apply(e)
+			o.change(e, false)
+		} else if e, ok := mountEffects[tree]; ok && isTree {
+			o.change(e, true)
 		} else if e, ok := superEffects[opt]; ok {
 			if !e.nothing {
 				o.Params = append(o.Params, MountParam{Key: e.param})
@@ -160,15 +183,68 @@ func ParseMountOptions(m specs.Mount) (o MountOptions, err error) {
 			o.Params = append(o.Params, MountParam{key, value, hasValue})
 		}
 	}
+	if len(m.UIDMappings)+len(m.GIDMappings) > 0 && o.IDMap == NoIDMap {
+		o.IDMap = IDMapTop
+	}
+	return o, o.check(m)
+}
+
+// check finds options that do not go together.
+func (o *MountOptions) check(m specs.Mount) error {
 	if o.Bind {
 		for _, p := range o.Params {
 			if _, ok := superEffects[p.Key]; ok && !p.HasValue {
-				continue // of the file system behind the source, which stays as it is
+				// Of the file system behind the source, which stays as it is.
+				o.Idle = append(o.Idle, p.Key)
+				continue
 			}
-			return o, fmt.Errorf("%q is not an option of bind mounts", p)
+			if p.Key == "idmap" || p.Key == "ridmap" {
+				return fmt.Errorf("%q: the mapping belongs into uidMappings and gidMappings of the mount", p)
+			}
+			return fmt.Errorf("%q is not an option of bind mounts", p)
+		}
+		o.Params = nil
+	}
+	switch {
+	case o.CopyUp && (o.Bind || o.Remount || m.Type != "tmpfs"):
+		return fmt.Errorf(`"tmpcopyup" is only possible for a new tmpfs`)
+	case o.IDMap != NoIDMap && o.Remount:
+		return fmt.Errorf("a remount cannot change the mapping of ids")
+	case o.IDMap != NoIDMap && m.Type == "cgroup" && !o.Bind:
+		return fmt.Errorf("mounts of cgroups cannot have a mapping of ids")
+	}
+	return nil
+}
+
+// change adds a change of attributes.
+func (o *MountOptions) change(e effect, recursive bool) {
+	if n := len(o.Attrs); n == 0 || o.Attrs[n-1].Recursive != recursive {
+		o.Attrs = append(o.Attrs, MountAttr{Recursive: recursive})
+	}
+	o.Attrs[len(o.Attrs)-1].apply(e)
+}
+
+// NewAttr is the outcome of all changes for a mount that starts without attributes and
+// has none below it.
+func (o *MountOptions) NewAttr() (attr uint64) {
+	for _, a := range o.Attrs {
+		attr = attr&^a.Clear | a.Set
+	}
+	return attr
+}
+
+// Changes tells what becomes of an attribute that a mount has or lacks already: whether
+// it is set or cleared at last. Neither means that it stays.
+func (o *MountOptions) Changes(attr uint64) (set, cleared bool) {
+	for _, a := range o.Attrs {
+		switch {
+		case a.Set&attr != 0:
+			set, cleared = true, false
+		case a.Clear&attr != 0:
+			set, cleared = false, true
 		}
 	}
-	return o, nil
+	return set, cleared
 }
 
 func (a *MountAttr) apply(e effect) {

@@ -25,7 +25,4 @@ func (v *validator) unsupported() {
 	check(len(l.GIDMappings) > 0, "linux.gidMappings")
 	check(l.Seccomp != nil, "linux.seccomp")
 	check(l.MountLabel != "", "linux.mountLabel")
-	for _, m := range s.Mounts {
-		check(len(m.UIDMappings)+len(m.GIDMappings) > 0, "mounts: uidMappings and gidMappings")
-	}
 }

@@ -190,67 +190,6 @@ func (v *validator) names() {
 	}
 }
 
-func (v *validator) mounts() {
-	for i, m := range v.spec.Mounts {
-		p := fmt.Sprintf("mounts[%d]", i)
-		switch {
-		case m.Destination == "":
-			v.bad(p+".destination", "is missing or empty")
-			continue
-		case !path.IsAbs(m.Destination):
-			v.warn(p+".destination", "%q is not absolute; it is taken as %q", m.Destination, path.Clean("/"+m.Destination))
-		}
-		if path.Clean("/"+m.Destination) == "/" {
-			v.bad(p+".destination", "a mount on the root of the container is not possible")
-		}
-		if strings.ContainsRune(m.Destination, 0) || strings.ContainsRune(m.Source, 0) {
-			v.bad(p, "has a NUL character in it")
-		}
-		v.idMap(p+".uidMappings", m.UIDMappings)
-		v.idMap(p+".gidMappings", m.GIDMappings)
-		o, err := ParseMountOptions(m)
-		if err != nil {
-			v.bad(p+".options", "%v", err)
-			continue
-		}
-		if o.Bind && m.Source == "" {
-			v.bad(p+".source", "is missing; a bind mount needs one")
-		}
-		if !o.Bind && m.Type == "" {
-			v.bad(p+".type", "is missing; only bind mounts have none")
-		}
-		if err := checkProcDestination(m, o); err != nil {
-			v.bad(p+".destination", "%v", err)
-		}
-	}
-}
-
-// procFiles may be covered by a mount although they are in /proc: they only
-// inform, and files for them are what lxcfs and similar provide.
-var procFiles = []string{
-	"/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo", "/proc/slabinfo", "/proc/stat",
-	"/proc/swaps", "/proc/uptime", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
-}
-
-// AllowedInProc tells whether a mount may be made at a cleaned path in /proc.
-func AllowedInProc(destination string) bool {
-	return slices.Contains(procFiles, destination)
-}
-
-// checkProcDestination refuses to cover /proc or parts of it: labels, sysctls
-// and the like are written there, and must not land in a file of the image.
-func checkProcDestination(m specs.Mount, o MountOptions) error {
-	d := path.Clean("/" + m.Destination)
-	if d != "/proc" && !strings.HasPrefix(d, "/proc/") || AllowedInProc(d) {
-		return nil
-	}
-	if d == "/proc" && (m.Type == "proc" || o.Bind) {
-		// Whether the source of a bind mount is a procfs shows only when it is opened.
-		return nil
-	}
-	return fmt.Errorf("%q cannot be covered by a mount; in /proc only these can: %s", d, strings.Join(procFiles, ", "))
-}
-
 func (v *validator) process(p *specs.Process) {
 	if len(p.Args) == 0 {
 		v.bad("process.args", "is missing or empty; it must hold the command")

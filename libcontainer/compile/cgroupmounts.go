@@ -20,11 +20,11 @@ func (c *compiler) cgroupMount(m *mount) {
 		c.warn("%s: the host has no cgroups; the mount is left out", m.subject.Subject())
 		return
 	}
-	attr := m.Attr.Set&^m.TreeAttr.Clear | m.TreeAttr.Set
+	attr := m.NewAttr()
 	at := mountPoint{dir: true, strict: true}
 	if len(hs) == 1 && hs[0].Name == "" {
 		c.Describe(m.note())
-		c.hierarchy(hs[0], attr)
+		c.hierarchy(m, 0, attr)
 		c.attach(m, c.mnt.Arg(), at, false)
 		c.closeMount(m, c.mnt.Arg(), true)
 		return
@@ -34,9 +34,9 @@ func (c *compiler) cgroupMount(m *mount) {
 	c.Describe(m.note())
 	c.newFilesystem("tmpfs", "tmpfs", []bundle.MountParam{{Key: "mode", Value: "755", HasValue: true}}, attr&^unix.MOUNT_ATTR_RDONLY, top)
 	c.attach(m, top.Arg(), at, false)
-	for _, h := range hs {
+	for i, h := range hs {
 		c.Describe(program.Note{What: "mount the cgroup hierarchy", Object: h.Name, At: m.dest, Pointer: m.subject.Pointer, Index: m.subject.Index})
-		c.hierarchy(h, attr)
+		c.hierarchy(m, i, attr)
 		// The tmpfs is ours alone up to now: nothing but this program makes names in it.
 		c.Mkdirat(top.Arg(), h.Name, 0o755)
 		c.MoveMountAt(c.mnt.Arg(), top.Arg(), h.Name)
@@ -54,17 +54,42 @@ func (c *compiler) cgroupMount(m *mount) {
 	c.closeMount(m, top.Arg(), true)
 }
 
-// hierarchy makes a detached mount of what the container may see of a hierarchy.
-func (c *compiler) hierarchy(h Hierarchy, attr uint64) {
-	if ns := bundle.Namespace(c.spec, specs.CgroupNamespace); ns == nil {
-		if !c.ownMounts() {
-			// In a mount namespace of others, paths mean what they want them to mean.
-			c.fail("linux.namespaces: cgroups can only be mounted in a joined mount namespace together with a cgroup namespace")
-			return
+// pinCgroups opens the container's part of each hierarchy where the mount namespace that
+// is joined next would give the host's paths another meaning. They exist by now.
+func (c *compiler) pinCgroups() {
+	if bundle.Namespace(c.spec, specs.CgroupNamespace) != nil {
+		return
+	}
+	c.pinned = make(map[int][]program.Word)
+	for i, m := range c.list {
+		if m.Remount || m.Bind || m.Type != "cgroup" {
+			continue
 		}
-		// The cgroup exists by now, and before the pivot the host's paths are valid.
-		c.OpenTree(program.Cwd(), h.Path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Into(c.mnt)
-		c.MountSetattr(c.mnt.Arg(), "", unix.AT_EMPTY_PATH, attr, 0, 0)
+		c.Describe(m.note())
+		for _, h := range c.in.Host.Cgroups {
+			w := c.Word("cgroup", -1)
+			c.OpenTree(program.Cwd(), h.Path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Into(w)
+			c.pinned[i] = append(c.pinned[i], w)
+		}
+	}
+}
+
+// hierarchy makes a detached mount of what the container may see of a hierarchy.
+func (c *compiler) hierarchy(m *mount, i int, attr uint64) {
+	h := c.in.Host.Cgroups[i]
+	if bundle.Namespace(c.spec, specs.CgroupNamespace) == nil {
+		if pinned := c.pinned[m.subject.Index]; pinned != nil {
+			c.Set(c.mnt, pinned[i].Arg())
+		} else {
+			// The cgroup exists by now, and before the pivot the host's paths are valid.
+			c.OpenTree(program.Cwd(), h.Path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Into(c.mnt)
+		}
+		clr := uint64(0)
+		if attr&unix.MOUNT_ATTR__ATIME != 0 {
+			clr = unix.MOUNT_ATTR__ATIME
+		}
+		// A copy would be a peer of the host's mount.
+		c.MountSetattr(c.mnt.Arg(), "", unix.AT_EMPTY_PATH, attr, clr, unix.MS_PRIVATE)
 		return
 	}
 	fstype, src := "cgroup", "cgroup"

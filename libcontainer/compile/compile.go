@@ -52,6 +52,15 @@ const (
 	// SyncNetDevices waits until the network devices of the host that the container
 	// gets are in its network namespace.
 	SyncNetDevices
+	// SyncCopyUp waits until the contents of the directory that came with ValueCopyFrom
+	// are in the tmpfs that comes with the message; B is its index in mounts, and C what
+	// its root takes over ([CopyMode] and the like).
+	SyncCopyUp
+	// SyncMakeDir and SyncMakeFile wait until a mount point is made that is reached
+	// through a dangling link: B is the index in mounts. The root of the container comes
+	// with the message.
+	SyncMakeDir
+	SyncMakeFile
 )
 
 // The stages whose completion an init program announces.
@@ -63,8 +72,12 @@ const (
 )
 
 // ValuePid is the pid of the process that goes on after SyncPid's fork, as the
-// runtime sees it. A pidfd comes with the message.
-const ValuePid = 1
+// runtime sees it. A pidfd comes with the message. ValueCopyFrom brings the directory
+// that SyncCopyUp is about.
+const (
+	ValuePid = 1 + iota
+	ValueCopyFrom
+)
 
 // HomeSize is the room for the answer to SyncReady, "HOME=" and NUL included.
 const HomeSize = 4096
@@ -156,6 +169,16 @@ type compiler struct {
 	stat                      program.Statx
 	statfs                    program.Statfs
 
+	list []*mount // the mounts of the configuration
+	// ask asks the runtime for a mount point.
+	ask program.FDMessage
+	// openFiles is the caller's limit of open files, when it was raised.
+	openFiles program.Rlimit
+	// userns has the descriptors of user namespaces for mounts with mapped ids.
+	userns map[string]int
+	// pinned has the cgroups for mounts, by index, where their paths do not mean the
+	// same any more when they are mounted.
+	pinned map[int][]program.Word
 	// kept has the descriptors of mounts, by index, that are needed once more when
 	// paths in them are protected.
 	kept map[int]program.Arg
@@ -169,6 +192,7 @@ type compiler struct {
 
 type readonlyMount struct {
 	mnt  program.Word
+	dest string
 	note program.Note
 }
 
@@ -176,7 +200,9 @@ type readonlyMount struct {
 func Init(in Input) (*Output, error) {
 	c := newCompiler(in, true)
 
+	c.readMounts()
 	c.begin()
+	c.raiseOpenFiles()
 	c.namespaces()
 	c.keyring()
 	c.network()
@@ -199,11 +225,13 @@ func Init(in Input) (*Output, error) {
 	// Masks come after everything that uses /proc and /sys of the container.
 	c.readonlyPaths()
 	c.maskedPaths()
+	c.propagateMounts()
 	c.propagateRoot()
 	c.attributes()
 	c.ready()
 	// From here on no descriptor leads to a directory of the host.
 	c.dropDescriptors()
+	c.restoreOpenFiles()
 	c.noNewPrivileges()
 	c.identity()
 	c.lookUpCommand()

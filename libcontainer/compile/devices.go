@@ -46,12 +46,9 @@ var devLinks = []struct{ name, target string }{
 // which nothing must be made.
 func (c *compiler) hostDev() bool {
 	bind := false
-	for _, m := range c.spec.Mounts {
-		if path.Clean("/"+m.Destination) == "/dev" {
-			bind = m.Type == "bind"
-			for _, o := range m.Options {
-				bind = bind || o == "bind" || o == "rbind"
-			}
+	for _, m := range c.list {
+		if m.dest == "/dev" && !m.Remount {
+			bind = m.Bind
 		}
 	}
 	return bind

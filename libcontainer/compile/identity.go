@@ -33,7 +33,7 @@ func (c *compiler) ready() {
 	c.Openat2(c.root, "etc/passwd", program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}).Into(c.tmp).
 		Allow(program.AnyError).Else(noPasswd)
 	message := program.Message{Kind: program.KindSync, A: SyncReady}
-	c.SendFD(c.socket, message.Encode(), c.tmp)
+	c.SendFD(c.socket, message.Encode(), c.tmp.Arg())
 	c.Close(c.tmp.Arg())
 	c.Jump(wait)
 	c.Bind(noPasswd)

@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"fmt"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -18,39 +17,68 @@ import (
 
 func quote(s string) string { return strconv.Quote(s) }
 
-// mounts makes the mounts in list order, for later ones may lie in earlier ones.
-//
-// Every mount is complete, with all its flags, before it is attached, and it is
-// attached to a pinned mount point, never to a path.
-func (c *compiler) mounts() {
-	c.keepMounts()
-	for i, m := range c.spec.Mounts {
-		o, err := bundle.ParseMountOptions(m)
-		if err != nil {
-			c.fail("mounts[%d].options: %w", i, err)
-			return
-		}
-		mt := &mount{Mount: m, MountOptions: o, dest: path.Clean("/" + m.Destination)}
-		mt.subject = program.Note{What: "mount", Object: m.Type, At: mt.dest, Pointer: "mounts[#]", Index: i}
-		switch {
-		case o.Bind:
-			mt.subject.What, mt.subject.Object = "bind mount", m.Source
-			c.bindMount(mt)
-		case m.Type == "cgroup":
-			c.joinCgroup()
-			c.cgroupMount(mt)
-		default:
-			c.newMount(mt)
-		}
-	}
-}
-
 // mount is an entry of mounts on its way to be built.
 type mount struct {
 	specs.Mount
 	bundle.MountOptions
 	dest    string // cleaned
 	subject program.Note
+}
+
+// readMounts gives the entries of mounts their meaning.
+func (c *compiler) readMounts() {
+	c.list = make([]*mount, 0, len(c.spec.Mounts))
+	for i, m := range c.spec.Mounts {
+		o, err := bundle.ParseMountOptions(m)
+		if err != nil {
+			c.fail("mounts[%d].options: %w", i, err)
+		}
+		mt := &mount{Mount: m, MountOptions: o, dest: path.Clean("/" + m.Destination)}
+		mt.subject = program.Note{What: "mount", Object: m.Type, At: mt.dest, Pointer: "mounts[#]", Index: i}
+		switch {
+		case o.Remount:
+			mt.subject.What, mt.subject.Object = "remount", ""
+		case o.Bind:
+			mt.subject.What, mt.subject.Object = "bind mount", m.Source
+		}
+		c.list = append(c.list, mt)
+	}
+}
+
+// mounts makes the mounts in list order, for later ones may lie in earlier ones.
+//
+// Every mount is complete, with all its flags, before it is attached, and it is
+// attached to a pinned mount point, never to a path.
+func (c *compiler) mounts() {
+	c.keepMounts()
+	for _, m := range c.list {
+		switch {
+		case m.Remount:
+			c.remount(m)
+		case m.Bind:
+			c.bindMount(m)
+		case m.Type == "cgroup":
+			c.joinCgroup()
+			c.cgroupMount(m)
+		default:
+			if m.Type == "cgroup2" {
+				// A cgroup namespace decides what is its root.
+				c.joinCgroup()
+			}
+			c.newMount(m)
+		}
+	}
+}
+
+// lastAt is the last entry of mounts before another one that made a mount at the same
+// destination; nil when there is none.
+func (c *compiler) lastAt(m *mount) *mount {
+	for i := m.subject.Index - 1; i >= 0; i-- {
+		if other := c.list[i]; other.dest == m.dest && !other.Remount {
+			return other
+		}
+	}
+	return nil
 }
 
 // note is the subject with explanations of what can go wrong with a file system.
@@ -74,22 +102,6 @@ func (m *mount) refuse(reason string) program.Note {
 	return n
 }
 
-func (m *mount) explain(e syscall.Errno) string {
-	hint := ""
-	switch e {
-	case unix.ENODEV:
-		hint = fmt.Sprintf("the kernel has no file system %q", m.Type)
-	case unix.EINVAL:
-		if m.Bind || len(m.Params) == 0 {
-			return ""
-		}
-		hint = "the file system does not accept the options " + strings.Join(m.Options, ",")
-	default:
-		return ""
-	}
-	return m.subject.Subject() + ": " + e.Error() + ": " + hint
-}
-
 // special file systems are only mounted on real directories: reached through a
 // link they could end up where the image wants them.
 func special(fstype string) bool {
@@ -111,27 +123,36 @@ func pseudo(fstype string) bool {
 
 // newMount mounts a new file system.
 func (c *compiler) newMount(m *mount) {
-	attr := m.Attr.Set&^m.TreeAttr.Clear | m.TreeAttr.Set
+	attr := m.NewAttr()
 	params := m.Params
 	mnt := c.mnt
 	readonly := attr&unix.MOUNT_ATTR_RDONLY != 0
 	if readonly && !pseudo(m.Type) {
 		params = append([]bundle.MountParam{{Key: "ro"}}, params...)
 	}
-	if readonly && (m.Type == "tmpfs" || m.dest == "/dev") {
-		// Mount points and devices still have to be made in it.
+	if readonly && c.readonlyLater(m) {
 		attr &^= unix.MOUNT_ATTR_RDONLY
 		mnt = c.Word("mnt"+strconv.Itoa(m.subject.Index), -1)
-		c.readonly = append(c.readonly, readonlyMount{mnt, m.note()})
+		c.readonly = append(c.readonly, readonlyMount{mnt, m.dest, m.note()})
 	}
 	c.Describe(m.note())
 	c.newFilesystem(m.Type, m.Source, params, attr, mnt)
-	for _, p := range m.Propagation {
-		c.MountSetattr(mnt.Arg(), "", unix.AT_EMPTY_PATH, 0, 0, p&^unix.MS_REC)
+	if m.Type == "tmpfs" {
+		c.fillTmpfs(m, mnt.Arg())
+	}
+	c.idMapNew(m, mnt.Arg())
+	if !c.propagatedLater(m) {
+		for _, p := range m.Propagation {
+			c.MountSetattr(mnt.Arg(), "", unix.AT_EMPTY_PATH, 0, 0, p&^unix.MS_REC)
+		}
 	}
 	c.attach(m, mnt.Arg(), mountPoint{dir: true, strict: special(m.Type)}, m.Type == "proc")
 	c.closeMount(m, mnt.Arg(), mnt == c.mnt)
 }
+
+// readonlyLater tells whether a read-only mount has to be writable at first: mount
+// points and devices still have to be made in it.
+func (c *compiler) readonlyLater(m *mount) bool { return m.Type == "tmpfs" || m.dest == "/dev" }
 
 // closeMount closes the descriptor of a mount that has been attached, unless it is
 // needed once more. done tells that nobody else needs it.
@@ -141,24 +162,6 @@ func (c *compiler) closeMount(m *mount, mnt program.Arg, done bool) {
 	} else if done {
 		c.Close(mnt)
 	}
-}
-
-// newFilesystem makes a detached mount of a new file system.
-func (c *compiler) newFilesystem(fstype, src string, params []bundle.MountParam, attr uint64, into program.Word) {
-	c.Fsopen(fstype).Into(c.fs)
-	if src != "" {
-		c.FsconfigString(c.fs.Arg(), "source", src)
-	}
-	for _, p := range params {
-		if p.HasValue {
-			c.FsconfigString(c.fs.Arg(), p.Key, p.Value)
-		} else {
-			c.FsconfigFlag(c.fs.Arg(), p.Key)
-		}
-	}
-	c.FsconfigCreate(c.fs.Arg())
-	c.Fsmount(c.fs.Arg(), attr).Into(into)
-	c.Close(c.fs.Arg())
 }
 
 // bindMount mounts a tree that was taken and given its flags on the host.
@@ -195,22 +198,70 @@ func (c *compiler) bindAttrs(m *mount) []source.Attr {
 	default:
 		attrs = append(attrs, source.Attr{Propagation: unix.MS_SLAVE, Recursive: true})
 	}
-	if m.TreeAttr != (bundle.MountAttr{}) {
-		attrs = append(attrs, source.Attr{Set: m.TreeAttr.Set, Clear: m.TreeAttr.Clear, Recursive: true})
+	if m.IDMap != bundle.NoIDMap {
+		attrs = append(attrs, source.Attr{IDMap: c.idMap(m), Recursive: m.IDMap == bundle.IDMapRecursive})
 	}
-	if m.Attr != (bundle.MountAttr{}) {
-		attrs = append(attrs, source.Attr{Set: m.Attr.Set, Clear: m.Attr.Clear})
+	for _, a := range m.Attrs {
+		attrs = append(attrs, source.Attr{Set: a.Set, Clear: a.Clear, Recursive: a.Recursive})
 	}
-	for _, p := range m.Propagation {
-		attrs = append(attrs, source.Attr{Propagation: p &^ unix.MS_REC, Recursive: p&unix.MS_REC != 0})
+	if !c.propagatedLater(m) {
+		for _, p := range m.Propagation {
+			attrs = append(attrs, source.Attr{Propagation: p &^ unix.MS_REC, Recursive: p&unix.MS_REC != 0})
+		}
 	}
 	return attrs
+}
+
+// propagatedLater tells whether the propagation of a mount has to wait: an unbindable
+// one cannot be copied, which making parts of it read-only needs.
+func (c *compiler) propagatedLater(m *mount) bool {
+	if _, kept := c.kept[m.subject.Index]; !kept {
+		return false
+	}
+	for _, p := range m.Propagation {
+		if p&unix.MS_UNBINDABLE != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// propagateMounts gives mounts the propagation that had to wait.
+func (c *compiler) propagateMounts() {
+	for _, m := range c.list {
+		if m.Remount || !c.propagatedLater(m) {
+			continue
+		}
+		c.Describe(m.note())
+		for _, p := range m.Propagation {
+			flags := uint(unix.AT_EMPTY_PATH)
+			if p&unix.MS_REC != 0 {
+				flags |= unix.AT_RECURSIVE
+			}
+			c.MountSetattr(c.kept[m.subject.Index], "", flags, 0, 0, p&^unix.MS_REC)
+		}
+	}
+}
+
+// inOwn tells whether a mount lies in an earlier one that is new and empty but for what
+// this program makes: there is no link in it.
+func (c *compiler) inOwn(m *mount) bool {
+	var in *mount
+	for _, other := range c.list[:m.subject.Index] {
+		if !other.Remount && strings.HasPrefix(m.dest, other.dest+"/") && (in == nil || len(other.dest) >= len(in.dest)) {
+			in = other
+		}
+	}
+	return in != nil && !in.Bind && !in.CopyUp && pseudo(in.Type)
 }
 
 // attach puts a detached mount at its place. Only what is allowed to be may land
 // on a procfs, by whatever path it got there.
 func (c *compiler) attach(m *mount, mnt program.Arg, at mountPoint, procAllowed bool) {
 	c.Describe(m.notePoint())
+	if !at.strict && !c.inOwn(m) {
+		at.made = &made{m.subject.Index}
+	}
 	c.openOrMake(relative(m.dest), at, c.target)
 	if !procAllowed {
 		ok := c.Label()

@@ -84,6 +84,7 @@ func (c *compiler) namespaces() {
 	if ns := bundle.Namespace(c.spec, specs.MountNamespace); ns != nil && ns.Path != "" {
 		// The files of the cgroups are named by paths, which mean something else there.
 		c.joinCgroup()
+		c.pinCgroups()
 	}
 	joinAll(func(f uint64) bool { return f == unix.CLONE_NEWNS })
 }

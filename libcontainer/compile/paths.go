@@ -40,7 +40,7 @@ func (c *compiler) openProtected(p string) program.Op {
 	dir, rest := c.root, relative(p)
 	if i := c.mountOf(p); i >= 0 {
 		dir = c.kept[i]
-		rest = strings.TrimPrefix(path.Clean("/" + p)[len(path.Clean("/"+c.spec.Mounts[i].Destination)):], "/")
+		rest = strings.TrimPrefix(path.Clean("/" + p)[len(c.list[i].dest):], "/")
 	}
 	return c.Openat2(dir, rootOr(rest), program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot})
 }
@@ -50,10 +50,9 @@ func (c *compiler) openProtected(p string) program.Op {
 func (c *compiler) mountOf(p string) int {
 	p = path.Clean("/" + p)
 	found, length := -1, -1
-	for i, m := range c.spec.Mounts {
-		d := path.Clean("/" + m.Destination)
-		if (p == d || strings.HasPrefix(p, d+"/")) && len(d) >= length {
-			found, length = i, len(d)
+	for i, m := range c.list {
+		if !m.Remount && len(m.dest) >= length && (p == m.dest || strings.HasPrefix(p, m.dest+"/")) {
+			found, length = i, len(m.dest)
 		}
 	}
 	return found

@@ -129,7 +129,12 @@ func (c *compiler) makeCwd() {
 type mountPoint struct {
 	dir    bool // a directory; otherwise a file, or whatever is there
 	strict bool // without any symbolic link
+	// made lets the runtime make what a dangling link leads to; nil for nobody.
+	made *made
 }
+
+// made names the entry of mounts that a mount point is made for.
+type made struct{ index int }
 
 // openOrMake pins a path below the root in a word. What is missing is made:
 // directories with mode 0755, and an empty file at the end when that is wanted.
@@ -149,7 +154,12 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 	if m.dir {
 		last = dirHow
 	}
-	missing, done := c.Label(), c.Label()
+	missing, dangling, done := c.Label(), c.Label(), c.Label()
+	allowed := func(o program.Op, e syscall.Errno) {
+		if m.made != nil {
+			o.Allow(e).Else(dangling)
+		}
+	}
 	c.Openat2(c.root, rel, last).Into(into).Allow(unix.ENOENT).Else(missing)
 	c.Jump(done)
 
@@ -174,7 +184,7 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 			next = into
 		}
 		c.Mkdirat(parent, dirs[start:end], 0o755).Allow(unix.EEXIST)
-		c.Openat2(c.root, dirs[:end], dirHow).Into(next)
+		allowed(c.Openat2(c.root, dirs[:end], dirHow).Into(next), unix.ENOENT)
 		if i > 0 {
 			c.Close(parent)
 		}
@@ -183,12 +193,34 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 	if !m.dir {
 		// O_EXCL: whatever appeared at this place meanwhile is not ours. EEXIST for a
 		// name that could not be resolved is a dangling link.
-		c.Openat(parent, path.Base(rel), unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(into)
+		allowed(c.Openat(parent, path.Base(rel), unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(into), unix.EEXIST)
 		if parent != c.root {
 			c.Close(parent)
 		}
 	}
+	if m.made != nil {
+		c.Jump(done)
+		c.Bind(dangling)
+		c.askToMake(m)
+		c.Openat2(c.root, rel, last).Into(into)
+	}
 	c.Bind(done)
+}
+
+// askToMake lets the runtime make a mount point that is reached through a dangling link:
+// a program cannot follow links one by one.
+func (c *compiler) askToMake(m mountPoint) {
+	if c.ask == (program.FDMessage{}) {
+		c.ask = c.NewFDMessage("ask", program.KindSync)
+	}
+	point := SyncMakeFile
+	if m.dir {
+		point = SyncMakeDir
+	}
+	c.Set(c.ask.A(), program.Int(point))
+	c.Set(c.ask.B(), program.Int(m.made.index))
+	c.SendFDMessage(c.socket, c.ask, c.root)
+	c.receive(c.socket, c.reply, program.MessageSize)
 }
 
 // mountPointError explains why a mount point could not be pinned or used.

@@ -60,7 +60,7 @@ func (c *compiler) terminal(withConsole bool) {
 	}
 
 	c.note(pointer, "hand over the terminal", "")
-	c.SendFD(c.consoleSocket, []byte("/dev/ptmx\x00"), master)
+	c.SendFD(c.consoleSocket, []byte("/dev/ptmx\x00"), master.Arg())
 	c.Close(c.consoleSocket)
 	c.Close(master.Arg())
 

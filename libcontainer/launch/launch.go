@@ -39,6 +39,10 @@ type Command struct {
 	Deadline time.Duration
 	// Interrupt wakes [Init.Receive] when it becomes readable; -1 for never.
 	Interrupt int
+	// Opaque makes the image unreadable: the kernel then lets nobody look into the
+	// process, from its first moment on, who could not do so outside of its user
+	// namespace.
+	Opaque bool
 }
 
 // Init is a running program.
@@ -69,6 +73,11 @@ func Start(c Command) (*Init, error) {
 		return nil, fmt.Errorf("init program: %w", err)
 	}
 	defer unix.Close(image)
+	if c.Opaque {
+		if err := unix.Fchmod(image, 0o111); err != nil {
+			return nil, fmt.Errorf("init program: %w", os.NewSyscallError("fchmod", err))
+		}
+	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("init program: %w", os.NewSyscallError("socketpair", err))
@@ -234,26 +243,24 @@ func (i *Init) receive() (e Event, ok bool, err error) {
 	if err != nil {
 		return Event{}, false, os.NewSyscallError("recvmsg", err)
 	}
-	fds, err := rights(oob[:oobn])
-	if n == 0 && err == nil && len(fds) == 0 {
+	e.FD = -1
+	if oobn > 0 {
+		if e.FD, err = rights(oob[:oobn]); err != nil {
+			return Event{}, false, err
+		}
+	}
+	if n == 0 {
 		return Event{}, false, nil
 	}
 	m, valid := program.DecodeMessage(buf[:n])
-	if !valid || err != nil || len(fds) > 1 || flags&unix.MSG_CTRUNC != 0 {
-		for _, fd := range fds {
-			unix.Close(fd)
-		}
-		return Event{}, false, errors.New("the init process sent a malformed message")
-	}
-	e.FD = -1
-	if len(fds) == 1 {
-		e.FD = fds[0]
-	}
-	e.Message = m
-	if m.Kind == program.KindError {
+	if !valid || flags&unix.MSG_CTRUNC != 0 {
 		if e.FD >= 0 {
 			unix.Close(e.FD)
 		}
+		return Event{}, false, errors.New("the init process sent a malformed message")
+	}
+	e.Message = m
+	if m.Kind == program.KindError {
 		if f := i.program.Explain(m); f != nil {
 			return Event{}, false, f
 		}
@@ -262,23 +269,19 @@ func (i *Init) receive() (e Event, ok bool, err error) {
 	return e, true, nil
 }
 
-// rights are the descriptors that came with a message, also with an error.
-func rights(oob []byte) (fds []int, err error) {
-	if len(oob) == 0 {
-		return nil, nil
-	}
+func rights(oob []byte) (int, error) {
 	msgs, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
-		return nil, os.NewSyscallError("recvmsg", err)
+		return -1, os.NewSyscallError("recvmsg", err)
 	}
-	for i := range msgs {
-		some, parseErr := unix.ParseUnixRights(&msgs[i])
-		if parseErr != nil {
-			err = os.NewSyscallError("recvmsg", parseErr)
-		}
-		fds = append(fds, some...)
+	if len(msgs) != 1 {
+		return -1, errors.New("the init process sent more than one control message")
 	}
-	return fds, err
+	fds, err := unix.ParseUnixRights(&msgs[0])
+	if err != nil || len(fds) != 1 {
+		return -1, errors.New("the init process sent no single descriptor")
+	}
+	return fds[0], nil
 }
 
 // Executed waits until execve has closed the conversation, which the program announced

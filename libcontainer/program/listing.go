@@ -25,6 +25,7 @@ const (
 	formatUmount
 	formatClone
 	formatFsopen
+	formatFspick
 	formatFsconfig // from here on one name per value
 	formatPrctl
 	formatKeyctl
@@ -201,7 +202,7 @@ func (p *Program) arg(a Arg) string {
 		}
 		return how + ", " + flagText(formatResolve, f[2]) + "}"
 	case formatMountSetattr:
-		f := p.fields(a, 3)
+		f := p.fields(a, 4)
 		var parts []string
 		if f[0] != 0 {
 			parts = append(parts, "set "+flagText(formatMountAttr, f[0]))
@@ -211,6 +212,9 @@ func (p *Program) arg(a Arg) string {
 		}
 		if f[2] != 0 {
 			parts = append(parts, "propagation "+flagText(formatMount, f[2]))
+		}
+		if f[3] != 0 {
+			parts = append(parts, fmt.Sprintf("user namespace %d", f[3]))
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	case formatMessage:
@@ -347,6 +351,9 @@ var flagNames = sync.OnceValue(func() map[format][]flagName {
 		},
 		formatMount: {
 			{unix.MS_RDONLY, "MS_RDONLY"}, {unix.MS_NOSUID, "MS_NOSUID"}, {unix.MS_NODEV, "MS_NODEV"}, {unix.MS_NOEXEC, "MS_NOEXEC"},
+			{unix.MS_SYNCHRONOUS, "MS_SYNCHRONOUS"}, {unix.MS_MANDLOCK, "MS_MANDLOCK"}, {unix.MS_DIRSYNC, "MS_DIRSYNC"},
+			{unix.MS_NOSYMFOLLOW, "MS_NOSYMFOLLOW"}, {unix.MS_NOATIME, "MS_NOATIME"}, {unix.MS_NODIRATIME, "MS_NODIRATIME"},
+			{unix.MS_RELATIME, "MS_RELATIME"}, {unix.MS_STRICTATIME, "MS_STRICTATIME"}, {unix.MS_LAZYTIME, "MS_LAZYTIME"},
 			{unix.MS_MOVE, "MS_MOVE"}, {unix.MS_REC, "MS_REC"}, {unix.MS_SHARED, "MS_SHARED"}, {unix.MS_SLAVE, "MS_SLAVE"},
 			{unix.MS_PRIVATE, "MS_PRIVATE"}, {unix.MS_UNBINDABLE, "MS_UNBINDABLE"},
 		},
@@ -357,8 +364,10 @@ var flagNames = sync.OnceValue(func() map[format][]flagName {
 			{unix.CLONE_NEWCGROUP, "CLONE_NEWCGROUP"}, {unix.CLONE_NEWTIME, "CLONE_NEWTIME"},
 		},
 		formatFsopen: {{unix.FSOPEN_CLOEXEC, "FSOPEN_CLOEXEC"}},
+		formatFspick: {{unix.FSPICK_CLOEXEC, "FSPICK_CLOEXEC"}, {unix.FSPICK_EMPTY_PATH, "FSPICK_EMPTY_PATH"}},
 		formatFsconfig: {
 			{unix.FSCONFIG_SET_FLAG, "SET_FLAG"}, {unix.FSCONFIG_SET_STRING, "SET_STRING"}, {unix.FSCONFIG_CMD_CREATE, "CREATE"},
+			{unix.FSCONFIG_CMD_RECONFIGURE, "RECONFIGURE"},
 		},
 		formatPrctl: {
 			{unix.PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG"}, {unix.PR_SET_KEEPCAPS, "PR_SET_KEEPCAPS"}, {unix.PR_CAPBSET_DROP, "PR_CAPBSET_DROP"},
@@ -383,11 +392,11 @@ var callNames = sync.OnceValue(func() map[uint32]string {
 		unix.SYS_ACCEPT4: "accept4", unix.SYS_CAPSET: "capset", unix.SYS_CHDIR: "chdir", unix.SYS_CHROOT: "chroot",
 		unix.SYS_CLONE3: "clone3", unix.SYS_CLOSE: "close", unix.SYS_CLOSE_RANGE: "close_range", unix.SYS_DUP3: "dup3",
 		unix.SYS_EXECVE: "execve", unix.SYS_EXIT_GROUP: "exit_group", unix.SYS_FACCESSAT2: "faccessat2", unix.SYS_FCHDIR: "fchdir",
-		unix.SYS_FCHOWNAT: "fchownat", unix.SYS_FCNTL: "fcntl", unix.SYS_FSCONFIG: "fsconfig", unix.SYS_FSMOUNT: "fsmount", unix.SYS_FSOPEN: "fsopen",
+		unix.SYS_FCHMOD: "fchmod", unix.SYS_FCHOWNAT: "fchownat", unix.SYS_FCNTL: "fcntl", unix.SYS_FSCONFIG: "fsconfig", unix.SYS_FSMOUNT: "fsmount", unix.SYS_FSOPEN: "fsopen", unix.SYS_FSPICK: "fspick",
 		unix.SYS_FSTATFS: "fstatfs", unix.SYS_GETCWD: "getcwd", unix.SYS_IOCTL: "ioctl", unix.SYS_IOPRIO_SET: "ioprio_set", unix.SYS_KEYCTL: "keyctl",
 		unix.SYS_MKDIRAT: "mkdirat", unix.SYS_MKNODAT: "mknodat", unix.SYS_MOUNT: "mount", unix.SYS_MOUNT_SETATTR: "mount_setattr", unix.SYS_MUNMAP: "munmap",
 		unix.SYS_MOVE_MOUNT: "move_mount", unix.SYS_OPENAT: "openat", unix.SYS_OPENAT2: "openat2", unix.SYS_OPEN_TREE: "open_tree",
-		unix.SYS_PIVOT_ROOT: "pivot_root", unix.SYS_PERSONALITY: "personality", unix.SYS_PRCTL: "prctl", unix.SYS_RECVFROM: "recvfrom", unix.SYS_RT_SIGACTION: "rt_sigaction",
+		unix.SYS_PIVOT_ROOT: "pivot_root", unix.SYS_PERSONALITY: "personality", unix.SYS_PRCTL: "prctl", unix.SYS_PRLIMIT64: "prlimit64", unix.SYS_RECVFROM: "recvfrom", unix.SYS_RT_SIGACTION: "rt_sigaction",
 		unix.SYS_RT_SIGPROCMASK: "rt_sigprocmask", unix.SYS_SCHED_SETAFFINITY: "sched_setaffinity", unix.SYS_SCHED_SETATTR: "sched_setattr", unix.SYS_SENDMSG: "sendmsg", unix.SYS_SENDTO: "sendto", unix.SYS_SETDOMAINNAME: "setdomainname",
 		unix.SYS_SETGROUPS: "setgroups", unix.SYS_SETHOSTNAME: "sethostname", unix.SYS_SETNS: "setns", unix.SYS_SET_MEMPOLICY: "set_mempolicy", unix.SYS_SETRESGID: "setresgid",
 		unix.SYS_SETRESUID: "setresuid", unix.SYS_SETSID: "setsid", unix.SYS_SOCKET: "socket", unix.SYS_STATX: "statx",

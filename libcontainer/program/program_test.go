@@ -245,7 +245,7 @@ func TestSendFD(t *testing.T) {
 	b := NewBuilder(3)
 	f := b.Word("f", -1)
 	b.Openat(Cwd(), path, unix.O_RDONLY, 0).Into(f)
-	b.SendFD(FD(3), []byte("a file"), f)
+	b.SendFD(FD(3), []byte("a file"), f.Arg())
 	p, err := b.Finish()
 	if err != nil {
 		t.Fatal(err)

@@ -81,6 +81,9 @@ func (b *Builder) Fchownat(dir Arg, name string, uid, gid int64, flags int) Op {
 	return b.Syscall(unix.SYS_FCHOWNAT, dir, b.String(name), Int(uid), Int(gid), flag(formatAt, uint64(flags)))
 }
 
+// Fchmod changes the mode of an open file. Other bits than those of a mode do not count.
+func (b *Builder) Fchmod(fd, mode Arg) Op { return b.Syscall(unix.SYS_FCHMOD, fd, mode) }
+
 // Statx asks for the attributes of a name below a directory, or with
 // AT_EMPTY_PATH for those of a descriptor.
 func (b *Builder) Statx(dir Arg, name string, flags int, s Statx) Op {
@@ -154,6 +157,16 @@ func (b *Builder) FsconfigCreate(fs Arg) Op {
 	return b.Syscall(unix.SYS_FSCONFIG, fs, flag(formatFsconfig, unix.FSCONFIG_CMD_CREATE), Int(0), Int(0), Int(0))
 }
 
+// Fspick opens the file system of a pinned mount for changes.
+func (b *Builder) Fspick(mnt Arg) Op {
+	return b.Syscall(unix.SYS_FSPICK, mnt, b.String(""), flag(formatFspick, unix.FSPICK_CLOEXEC|unix.FSPICK_EMPTY_PATH))
+}
+
+// FsconfigReconfigure changes the file system to its new parameters.
+func (b *Builder) FsconfigReconfigure(fs Arg) Op {
+	return b.Syscall(unix.SYS_FSCONFIG, fs, flag(formatFsconfig, unix.FSCONFIG_CMD_RECONFIGURE), Int(0), Int(0), Int(0))
+}
+
 // Fsmount makes a detached mount of a new file system.
 func (b *Builder) Fsmount(fs Arg, attrs uint64) Op {
 	return b.Syscall(unix.SYS_FSMOUNT, fs, Hex(unix.FSMOUNT_CLOEXEC), flag(formatMountAttr, attrs))
@@ -168,6 +181,13 @@ func (b *Builder) OpenTree(dir Arg, path string, flags uint) Op {
 func (b *Builder) MountSetattr(dir Arg, path string, flags uint, set, clr, propagation uint64) Op {
 	attr := Arg{value: uint64(b.Bytes(encode64(set, clr, propagation, 0))), format: formatMountSetattr}
 	return b.Syscall(unix.SYS_MOUNT_SETATTR, dir, b.String(path), flag(formatAt, uint64(flags)), attr, Int(sizeofMountAttr))
+}
+
+// MountIDMap maps the owners of the files in a detached mount by the mappings of a user
+// namespace, whose descriptor is known in advance.
+func (b *Builder) MountIDMap(mnt Arg, userns int) Op {
+	attr := Arg{value: uint64(b.Bytes(encode64(unix.MOUNT_ATTR_IDMAP, 0, 0, uint64(userns)))), format: formatMountSetattr}
+	return b.Syscall(unix.SYS_MOUNT_SETATTR, mnt, b.String(""), flag(formatAt, unix.AT_EMPTY_PATH), attr, Int(sizeofMountAttr))
 }
 
 // MoveMount attaches a detached mount to a pinned mount point.
@@ -279,19 +299,43 @@ func (b *Builder) Recv(sock Arg, buf Addr, n int) Op {
 	return b.Syscall(unix.SYS_RECVFROM, sock, Ptr(buf), Int(n), Int(0), Int(0), Int(0))
 }
 
-// SendFD sends bytes with a descriptor attached. The word fd is copied when the
-// op runs.
-func (b *Builder) SendFD(sock Arg, payload []byte, fd Word) Op {
+// SendFD sends bytes with a descriptor attached. A word is copied when the op runs.
+func (b *Builder) SendFD(sock Arg, payload []byte, fd Arg) Op {
 	return b.sendFD(sock, b.Bytes(payload), len(payload), fd)
 }
 
-func (b *Builder) sendFD(sock Arg, payload Addr, n int, fd Word) Op {
+func (b *Builder) sendFD(sock Arg, payload Addr, n int, fd Arg) Op {
+	return b.SendFDMessage(sock, b.newFDMessage(payload, n), fd)
+}
+
+// FDMessage is a message that a descriptor is attached to when it is sent.
+type FDMessage struct{ payload, control, header Addr }
+
+// NewFDMessage reserves a message that can be sent several times, with other values.
+func (b *Builder) NewFDMessage(name string, kind Kind) FDMessage {
+	f := b.newFDMessage(b.Data("", Message{Kind: kind}.Encode()), MessageSize)
+	b.name(f.A().Addr(), name+".a")
+	b.name(f.B().Addr(), name+".b")
+	return f
+}
+
+func (b *Builder) newFDMessage(payload Addr, n int) FDMessage {
 	iov := b.Data("", encode64(uint64(payload), uint64(n)))
 	// struct cmsghdr {len, level, type} and the descriptor, padded to 8 bytes.
 	control := b.Data("", append(encode64(20, uint64(unix.SOL_SOCKET)|uint64(unix.SCM_RIGHTS)<<32), make([]byte, 8)...))
-	b.Set(Word(control+16), fd.Arg())
-	msg := b.Bytes(encode64(0, 0, uint64(iov), 1, uint64(control), 24, 0))
-	return b.Syscall(unix.SYS_SENDMSG, sock, Ptr(msg), Hex(unix.MSG_NOSIGNAL))
+	return FDMessage{payload, control, b.Bytes(encode64(0, 0, uint64(iov), 1, uint64(control), 24, 0))}
+}
+
+// A is the first value of the message.
+func (f FDMessage) A() Word { return Word(f.payload + 4) }
+
+// B is the second value.
+func (f FDMessage) B() Word { return Word(f.payload + 8) }
+
+// SendFDMessage sends the message with a descriptor.
+func (b *Builder) SendFDMessage(sock Arg, f FDMessage, fd Arg) Op {
+	b.Set(Word(f.control+16), fd)
+	return b.Syscall(unix.SYS_SENDMSG, sock, Ptr(f.header), Hex(unix.MSG_NOSIGNAL))
 }
 
 // Setgroups sets the supplementary groups.
@@ -361,6 +405,31 @@ func (b *Builder) IoprioSet(priority int) Op {
 	return b.Syscall(unix.SYS_IOPRIO_SET, Int(whoProcess), Int(0), Hex(uint64(priority)))
 }
 
+// Rlimit is a buffer for a resource limit, and the words in it.
+type Rlimit struct{ addr Addr }
+
+// NewRlimit reserves the buffer.
+func (b *Builder) NewRlimit(name string) Rlimit { return Rlimit{b.Buffer(name, 16)} }
+
+// GetRlimit asks for a resource limit of the process.
+func (b *Builder) GetRlimit(resource int, l Rlimit) Op {
+	return b.Syscall(unix.SYS_PRLIMIT64, Int(0), Int(resource), Int(0), Ptr(l.addr))
+}
+
+// SetRlimit sets a resource limit of the process.
+func (b *Builder) SetRlimit(resource int, l Rlimit) Op {
+	return b.Syscall(unix.SYS_PRLIMIT64, Int(0), Int(resource), Ptr(l.addr), Int(0))
+}
+
+// CopyHard makes both limits of a buffer the hard one of another.
+func (b *Builder) CopyHard(to, from Rlimit) {
+	for _, half := range []Addr{0, 4} {
+		for _, limit := range []Addr{0, 8} {
+			b.Set(Word(to.addr+limit+half), Word(from.addr+8+half).Arg())
+		}
+	}
+}
+
 // Personality sets the execution domain.
 func (b *Builder) Personality(p uint64) Op { return b.Syscall(unix.SYS_PERSONALITY, Hex(p)) }
 
@@ -410,7 +479,7 @@ func flag(f format, v uint64) Arg { return Arg{value: v, format: f} }
 func (b *Builder) SendWordFD(sock Arg, m Message, value, fd Word) Op {
 	payload := b.Data("", m.Encode())
 	b.Set(Word(payload+8), value.Arg())
-	return b.sendFD(sock, payload, MessageSize, fd)
+	return b.sendFD(sock, payload, MessageSize, fd.Arg())
 }
 
 // Pointers places an array of addresses.

@@ -17,8 +17,9 @@ import (
 
 // Source is something to open.
 type Source interface {
-	// Open returns a descriptor that is closed on exec.
-	Open() (int, error)
+	// Open returns a descriptor that is closed on exec. files are the descriptors that
+	// the program gets, as far as they are open already, by their numbers there.
+	Open(files []int) (int, error)
 }
 
 // Attr is one call of mount_setattr(2).
@@ -26,6 +27,9 @@ type Attr struct {
 	Set, Clear  uint64
 	Propagation uint64 // MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE
 	Recursive   bool
+	// IDMap, when not 0, is the descriptor, in the program, of a user namespace whose
+	// mappings the owners of files get.
+	IDMap int `json:",omitempty"`
 }
 
 // Tree is a detached copy of a mount, or of the part of one below a directory
@@ -43,7 +47,7 @@ type Tree struct {
 }
 
 // Open makes the tree.
-func (t Tree) Open() (int, error) {
+func (t Tree) Open(files []int) (int, error) {
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
 	if t.Recursive {
 		flags |= unix.AT_RECURSIVE
@@ -52,14 +56,14 @@ func (t Tree) Open() (int, error) {
 	if err != nil {
 		return -1, t.failure("", err)
 	}
-	if err := t.prepare(fd); err != nil {
+	if err := t.prepare(fd, files); err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
 	return fd, nil
 }
 
-func (t Tree) prepare(fd int) error {
+func (t Tree) prepare(fd int, files []int) error {
 	if t.Null {
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil {
@@ -75,11 +79,27 @@ func (t Tree) prepare(fd int) error {
 			flags |= unix.AT_RECURSIVE
 		}
 		attr := unix.MountAttr{Attr_set: a.Set, Attr_clr: a.Clear, Propagation: a.Propagation}
+		if a.IDMap != 0 {
+			attr.Attr_set |= unix.MOUNT_ATTR_IDMAP
+			attr.Userns_fd = uint64(files[a.IDMap])
+		}
 		if err := unix.MountSetattr(fd, "", flags, &attr); err != nil {
-			return t.failure("mount_setattr", err)
+			return t.failure("mount_setattr", a.hint(err))
 		}
 	}
 	return nil
+}
+
+// hint adds what an error of the kernel means here.
+func (a Attr) hint(err error) error {
+	switch {
+	case a.IDMap == 0:
+	case errors.Is(err, unix.EINVAL):
+		return fmt.Errorf("%w: the file system, or one below it, cannot have a mapping of ids, or has one already", err)
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w: a mapping of ids needs privileges over the file system", err)
+	}
+	return err
 }
 
 // failure is an error about the tree.
@@ -91,6 +111,9 @@ func (t Tree) failure(call string, err error) error {
 	if call != "" {
 		what += ": " + call
 	}
+	if errors.Is(err, unix.EMFILE) {
+		return fmt.Errorf("%s: %w (each bind mount takes one; the hard limit of open files, ulimit -Hn, is too low)", what, err)
+	}
 	return fmt.Errorf("%s: %w", what, err)
 }
 
@@ -100,7 +123,7 @@ type Dir struct {
 }
 
 // Open opens the directory for nothing but lookups.
-func (d Dir) Open() (int, error) {
+func (d Dir) Open([]int) (int, error) {
 	fd, err := unix.Open(d.Path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("%s: %w", d.What, err)
@@ -117,7 +140,7 @@ type Namespace struct {
 }
 
 // Open opens the namespace and checks its type.
-func (n Namespace) Open() (int, error) {
+func (n Namespace) Open([]int) (int, error) {
 	fd, err := unix.Open(n.Path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return -1, fmt.Errorf("%s namespace (%s): %w", n.Name, n.Pointer, &os.PathError{Op: "open", Path: n.Path, Err: err})
@@ -143,7 +166,7 @@ type Held struct {
 }
 
 // Open makes the copy.
-func (h Held) Open() (int, error) {
+func (h Held) Open([]int) (int, error) {
 	fd, err := unix.FcntlInt(uintptr(h.FD), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("%s: %w", h.What, os.NewSyscallError("fcntl", err))
@@ -164,6 +187,8 @@ func Describe(s Source) string {
 		return "directory " + s.Path
 	case Held:
 		return s.What
+	case IDMap:
+		return fmt.Sprintf("user namespace with the ids %s and the group ids %s", ranges(s.UIDs), ranges(s.GIDs))
 	case Namespace:
 		return fmt.Sprintf("%s namespace %s", s.Name, s.Path)
 	}

@@ -24,7 +24,7 @@ func TestTreeIsDetachedAndReadonly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fd, err := Tree{What: "tree", Path: dir, Attrs: []Attr{{Set: unix.MOUNT_ATTR_RDONLY}}}.Open()
+	fd, err := Tree{What: "tree", Path: dir, Attrs: []Attr{{Set: unix.MOUNT_ATTR_RDONLY}}}.Open(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestTreeIsDetachedAndReadonly(t *testing.T) {
 
 func TestTreeErrors(t *testing.T) {
 	needRoot(t)
-	_, err := Tree{What: `bind mount "/none"`, Pointer: "mounts[2]", Path: "/none/at/all"}.Open()
+	_, err := Tree{What: `bind mount "/none"`, Pointer: "mounts[2]", Path: "/none/at/all"}.Open(nil)
 	if err == nil || err.Error() != `bind mount "/none" (mounts[2]): no such file or directory` {
 		t.Error(err)
 	}
@@ -53,13 +53,13 @@ func TestTreeErrors(t *testing.T) {
 
 func TestNullDeviceIsVerified(t *testing.T) {
 	needRoot(t)
-	fd, err := Tree{What: "null", Path: "/dev/null", Null: true}.Open()
+	fd, err := Tree{What: "null", Path: "/dev/null", Null: true}.Open(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	unix.Close(fd)
 	for _, path := range []string{"/dev/zero", "/etc/passwd", "/"} {
-		if fd, err := (Tree{What: "null", Path: path, Null: true}).Open(); err == nil {
+		if fd, err := (Tree{What: "null", Path: path, Null: true}).Open(nil); err == nil {
 			unix.Close(fd)
 			t.Errorf("%s is taken for the null device", path)
 		}
@@ -68,7 +68,7 @@ func TestNullDeviceIsVerified(t *testing.T) {
 
 func TestNamespaceTypeIsVerified(t *testing.T) {
 	ok := Namespace{Pointer: "p", Name: "network", Path: "/proc/self/ns/net", Flag: unix.CLONE_NEWNET}
-	fd, err := ok.Open()
+	fd, err := ok.Open(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestNamespaceTypeIsVerified(t *testing.T) {
 	} {
 		bad := ok
 		bad.Path = path
-		if _, err := bad.Open(); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+		if _, err := bad.Open(nil); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -91,7 +91,7 @@ func TestFifoDoesNotBlock(t *testing.T) {
 	if err := exec.Command("mkfifo", path).Run(); err != nil {
 		t.Skip(err)
 	}
-	if _, err := (Namespace{Name: "network", Path: path, Flag: unix.CLONE_NEWNET}).Open(); err == nil {
+	if _, err := (Namespace{Name: "network", Path: path, Flag: unix.CLONE_NEWNET}).Open(nil); err == nil {
 		t.Error("a fifo is taken for a namespace")
 	}
 }

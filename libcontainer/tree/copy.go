@@ -1,0 +1,302 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxDepth is how deep a tree may be. Each level takes two descriptors.
+const maxDepth = 256
+
+// Root says what the root of a copy takes over.
+type Root struct{ Mode, UID, GID bool }
+
+// Copy copies the contents of a directory into another one that is empty: files, fifos
+// and links with their owners, modes, times and extended attributes. It stays in the
+// mount that the directory lies in, and hard links become files of their own. Sockets
+// are left out, for nobody listens to a copy, and so are devices: they may lie in a mount
+// that gives no access to them, and the copy may not.
+func Copy(from, to int, root Root) error {
+	src, err := unix.Openat(from, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: ".", Err: err}
+	}
+	defer unix.Close(src)
+	dst, err := unix.Openat(to, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: ".", Err: err}
+	}
+	defer unix.Close(dst)
+	var st unix.Stat_t
+	if err := unix.Fstat(src, &st); err != nil {
+		return &os.PathError{Op: "stat", Path: ".", Err: err}
+	}
+	uid, gid := -1, -1
+	if root.UID {
+		uid = int(st.Uid)
+	}
+	if root.GID {
+		gid = int(st.Gid)
+	}
+	if err := unix.Fchown(dst, uid, gid); err != nil {
+		return &os.PathError{Op: "chown", Path: ".", Err: err}
+	}
+	if root.Mode {
+		if err := unix.Fchmod(dst, st.Mode&0o7777); err != nil {
+			return &os.PathError{Op: "chmod", Path: ".", Err: err}
+		}
+	}
+	return copyEntries(src, dst, ".", 0)
+}
+
+// copyEntries copies what is in a directory.
+func copyEntries(src, dst int, at string, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("%s: more than %d directories deep", at, maxDepth)
+	}
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := unix.Getdents(src, buf)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return &os.PathError{Op: "read", Path: at, Err: err}
+		}
+		if n == 0 {
+			return nil
+		}
+		_, _, names := unix.ParseDirent(buf[:n], -1, nil)
+		for _, name := range names {
+			if err := copyEntry(src, dst, name, path.Join(at, name), depth); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// copyEntry copies one entry of a directory. Everything about it is pinned before it is
+// looked at.
+func copyEntry(src, dst int, name, at string, depth int) error {
+	fail := func(op string, err error) error { return &os.PathError{Op: op, Path: at, Err: err} }
+	pin, err := unix.Openat2(src, name, &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return nil // gone meanwhile
+	case errors.Is(err, unix.EXDEV):
+		return mountPoint(src, dst, name)
+	case err != nil:
+		return fail("open", err)
+	}
+	defer unix.Close(pin)
+	var st unix.Stat_t
+	if err := unix.Fstat(pin, &st); err != nil {
+		return fail("stat", err)
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFSOCK, unix.S_IFCHR, unix.S_IFBLK:
+		return nil
+	case unix.S_IFLNK:
+		target, err := readLink(pin)
+		if err == nil {
+			err = unix.Symlinkat(target, dst, name)
+		}
+		if err != nil {
+			return fail("copy", err)
+		}
+	case unix.S_IFDIR:
+		if err := copyDir(pin, dst, name, at, depth); err != nil {
+			return err
+		}
+	case unix.S_IFREG:
+		if err := copyFile(pin, dst, name, st.Size); err != nil {
+			return fail("copy", err)
+		}
+	default:
+		if err := unix.Mknodat(dst, name, st.Mode, 0); err != nil {
+			return fail("copy", err)
+		}
+	}
+	if err := copyAttributes(pin, dst, name, &st); err != nil {
+		return fail("copy the attributes of", err)
+	}
+	return nil
+}
+
+// mountPoint stands for something that is mounted in the directory: an empty directory
+// or file.
+func mountPoint(src, dst int, name string) error {
+	mode := uint32(unix.S_IFREG | 0o644)
+	var st unix.Stat_t
+	err := unix.Fstatat(src, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	switch {
+	case err != nil:
+	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		mode = unix.S_IFDIR | 0o755
+		err = unix.Mkdirat(dst, name, 0o755)
+	default:
+		err = unix.Mknodat(dst, name, mode, 0)
+	}
+	if err == nil {
+		err = finish(dst, name, mode, Owner{os.Geteuid(), os.Getegid()})
+	}
+	if err != nil {
+		return &os.PathError{Op: "make", Path: name, Err: err}
+	}
+	return nil
+}
+
+func copyDir(pin, dst int, name, at string, depth int) error {
+	fail := func(op string, err error) error { return &os.PathError{Op: op, Path: at, Err: err} }
+	from, err := unix.Openat(pin, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fail("open", err)
+	}
+	defer unix.Close(from)
+	if err := unix.Mkdirat(dst, name, 0o700); err != nil {
+		return fail("mkdir", err)
+	}
+	to, err := unix.Openat(dst, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fail("open", err)
+	}
+	defer unix.Close(to)
+	return copyEntries(from, to, at, depth+1)
+}
+
+// copyFile copies a regular file that is pinned. Holes stay holes.
+func copyFile(pin, dst int, name string, size int64) error {
+	from, err := unix.Open("/proc/self/fd/"+strconv.Itoa(pin), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(from)
+	to, err := unix.Openat(dst, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(to)
+	if err := unix.Ftruncate(to, size); err != nil {
+		return err
+	}
+	// Not beyond the size at first: somebody may be writing.
+	for offset := int64(0); offset < size; {
+		start, err := unix.Seek(from, offset, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) || err == nil && start >= size {
+			return nil
+		}
+		if errors.Is(err, unix.EINVAL) {
+			start, err = offset, nil // a file system without holes
+		}
+		if err != nil {
+			return err
+		}
+		end, err := unix.Seek(from, start, unix.SEEK_HOLE)
+		if err != nil {
+			end = size
+		}
+		if err := copyRange(from, to, start, min(end, size)); err != nil {
+			return err
+		}
+		offset = min(end, size)
+	}
+	return nil
+}
+
+func copyRange(from, to int, start, end int64) error {
+	buf := make([]byte, min(end-start, 256<<10))
+	for start < end {
+		n, err := unix.Pread(from, buf[:min(int64(len(buf)), end-start)], start)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return nil
+		}
+		for done := 0; done < n; {
+			w, err := unix.Pwrite(to, buf[done:n], start+int64(done))
+			if errors.Is(err, unix.EINTR) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			done += w
+		}
+		start += int64(n)
+	}
+	return nil
+}
+
+// copyAttributes gives a copy the attributes of the original. The owner comes first: to
+// change it takes away set-user-id bits and capabilities.
+func copyAttributes(pin, dst int, name string, st *unix.Stat_t) error {
+	if err := unix.Fchownat(dst, name, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOVERFLOW) {
+			return fmt.Errorf("the owner %d:%d is not mapped in the user namespace: %w", st.Uid, st.Gid, err)
+		}
+		return err
+	}
+	// Nobody else has names in the copy.
+	copy_, err := unix.Openat(dst, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(copy_)
+	to := "/proc/self/fd/" + strconv.Itoa(copy_)
+	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		if err := unix.Chmod(to, st.Mode&0o7777); err != nil {
+			return err
+		}
+		if err := copyXattrs("/proc/self/fd/"+strconv.Itoa(pin), to); err != nil {
+			return err
+		}
+	}
+	return unix.UtimesNanoAt(dst, name, []unix.Timespec{st.Atim, st.Mtim}, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// copyXattrs copies the extended attributes that a tmpfs can have.
+func copyXattrs(from, to string) error {
+	names := make([]byte, 64<<10)
+	n, err := unix.Listxattr(from, names)
+	if errors.Is(err, unix.ENOTSUP) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	value := make([]byte, 64<<10)
+	for _, name := range split(names[:n]) {
+		size, err := unix.Getxattr(from, name, value)
+		if err == nil {
+			err = unix.Setxattr(to, name, value[:size], 0)
+		}
+		// The label is decided by the mount; other ones are not for every file system.
+		if err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.EPERM) {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// split splits a list of names that end with NUL.
+func split(list []byte) (names []string) {
+	start := 0
+	for i, b := range list {
+		if b == 0 {
+			names = append(names, string(list[start:i]))
+			start = i + 1
+		}
+	}
+	return names
+}

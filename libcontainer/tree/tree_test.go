@@ -1,0 +1,250 @@
+package tree
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// openDir pins a directory.
+func openDir(t testing.TB, path string) int {
+	t.Helper()
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}
+
+func self() Owner { return Owner{os.Getuid(), os.Getgid()} }
+
+func write(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func link(t testing.TB, target, path string) {
+	t.Helper()
+	if err := os.Symlink(target, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMake has a umask that would show.
+func TestMake(t *testing.T) {
+	defer unix.Umask(unix.Umask(0o077))
+	for _, c := range []struct{ name, made string }{
+		{"/a/b", "a/b"},
+		{"a/../b/./c/", "b/c"},
+		{"../../x", "x"},
+		{"/relative/y", "missing/z/y"},
+		{"/absolute", "etc/new"},
+		{"/outside/x", "x"},
+		{"/up/x", "x"},
+		{"/chain/x", "missing/z/x"},
+		{"/deep/down/x", "x"},
+	} {
+		for _, dir := range []bool{true, false} {
+			top := t.TempDir()
+			root := filepath.Join(top, "root")
+			write(t, filepath.Join(root, "etc/passwd"), "")
+			link(t, "missing/z", filepath.Join(root, "relative"))
+			link(t, "/etc/new", filepath.Join(root, "absolute"))
+			link(t, "../../../..", filepath.Join(root, "outside"))
+			link(t, "/../../.", filepath.Join(root, "up"))
+			link(t, "relative", filepath.Join(root, "chain"))
+			link(t, "etc/..", filepath.Join(root, "deep"))
+			link(t, "/", filepath.Join(root, "down"))
+			if err := Make(openDir(t, root), c.name, dir, self()); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+				continue
+			}
+			st, err := os.Lstat(filepath.Join(root, c.made))
+			if err != nil || st.IsDir() != dir || st.Mode().Perm() != map[bool]os.FileMode{true: 0o755, false: 0o644}[dir] {
+				t.Errorf("%s: %v, %v", c.name, st, err)
+			}
+			// A second time it is there already.
+			if err := Make(openDir(t, root), c.name, dir, self()); err != nil {
+				t.Errorf("%s again: %v", c.name, err)
+			}
+			if names, _ := os.ReadDir(top); len(names) != 1 {
+				t.Errorf("%s made something outside: %v", c.name, names)
+			}
+		}
+	}
+}
+
+func TestMakeErrors(t *testing.T) {
+	root := t.TempDir()
+	link(t, "b", filepath.Join(root, "a"))
+	link(t, "a", filepath.Join(root, "b"))
+	write(t, filepath.Join(root, "file"), "")
+	for name, want := range map[string]error{"/a": unix.ELOOP, "/a/x": unix.ELOOP, "/file/x": unix.ENOTDIR, "/" + strings.Repeat("n", 300): unix.ENAMETOOLONG} {
+		if err := Make(openDir(t, root), name, true, self()); !errors.Is(err, want) {
+			t.Errorf("%.20s: %v", name, err)
+		}
+	}
+}
+
+// TestMakeInARace: whoever swaps a directory for a link that leads out of the tree
+// meanwhile gets nothing made there.
+func TestMakeInARace(t *testing.T) {
+	top := t.TempDir()
+	root, outside := filepath.Join(top, "root"), filepath.Join(top, "outside")
+	for _, d := range []string{filepath.Join(root, "dir"), outside} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link(t, outside, filepath.Join(root, "link"))
+	fd, stop, stopped := openDir(t, root), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = unix.Renameat2(fd, "dir", fd, "link", unix.RENAME_EXCHANGE)
+			}
+		}
+	}()
+	for i := range 2000 {
+		// It may fail, but never outside.
+		_ = Make(fd, "/dir/new/x", i%2 == 0, self())
+		_ = os.RemoveAll(filepath.Join(root, "dir/new"))
+	}
+	close(stop)
+	<-stopped
+	if names, err := os.ReadDir(outside); err != nil || len(names) > 0 {
+		t.Errorf("outside has %v, %v", names, err)
+	}
+}
+
+func FuzzMake(f *testing.F) {
+	f.Add("/a/b", "../../x", "c")
+	f.Add("/l/l/l", "l/../l", "/")
+	f.Fuzz(func(t *testing.T, name, target, other string) {
+		if strings.ContainsRune(name+target+other, 0) || target == "" || other == "" {
+			return
+		}
+		top := t.TempDir()
+		root := filepath.Join(top, "root")
+		if err := os.Mkdir(root, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		_ = os.Symlink(target, filepath.Join(root, "l"))
+		_ = os.Symlink(other, filepath.Join(root, "a"))
+		fd := openDir(t, root)
+		err := Make(fd, name, true, self())
+		if names, _ := os.ReadDir(top); len(names) != 1 {
+			t.Errorf("something was made outside: %v", names)
+		}
+		if err == nil && name != "" {
+			d, err := unix.Openat2(fd, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
+			if err != nil {
+				t.Errorf("%q does not exist: %v", name, err)
+			} else {
+				unix.Close(d)
+			}
+		}
+	})
+}
+
+func TestCopy(t *testing.T) {
+	defer unix.Umask(unix.Umask(0o077))
+	from, to := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(from, "file"), "text")
+	write(t, filepath.Join(from, "sub/deep/file"), strings.Repeat("x", 1<<20))
+	link(t, "../file", filepath.Join(from, "sub/link"))
+	if err := unix.Mkfifo(filepath.Join(from, "fifo"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(from, "sub/deep/file"), 0o4711|os.ModeSetuid); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Unix(981173106, 5)
+	for _, name := range []string{"file", "sub/deep"} {
+		if err := os.Chtimes(filepath.Join(from, name), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hasXattr := unix.Setxattr(filepath.Join(from, "file"), "user.note", []byte("hello"), 0) == nil
+	sparse := filepath.Join(from, "sparse")
+	write(t, sparse, "start")
+	if err := os.Truncate(sparse, 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(from, 0o751); err != nil {
+		t.Fatal(err)
+	}
+	if err := Copy(openDir(t, from), openDir(t, to), Root{Mode: true, UID: true, GID: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"", "file", "sub", "sub/deep", "sub/deep/file", "sub/link", "fifo", "sparse"} {
+		var a, b unix.Stat_t
+		if err := unix.Lstat(filepath.Join(from, name), &a); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Lstat(filepath.Join(to, name), &b); err != nil {
+			t.Error(err)
+			continue
+		}
+		same := a.Mode == b.Mode && a.Uid == b.Uid && a.Gid == b.Gid && (a.Mtim == b.Mtim || name == "") && (a.Size == b.Size || a.Mode&unix.S_IFMT == unix.S_IFDIR)
+		if !same {
+			t.Errorf("%q: %+v became %+v", name, a, b)
+		}
+		if name == "sparse" && b.Blocks > 1000 {
+			t.Errorf("a hole has become %d blocks", b.Blocks)
+		}
+	}
+	if got, err := os.ReadFile(filepath.Join(to, "sub/deep/file")); err != nil || string(got) != strings.Repeat("x", 1<<20) {
+		t.Error(len(got), err)
+	}
+	if got, err := os.Readlink(filepath.Join(to, "sub/link")); err != nil || got != "../file" {
+		t.Error(got, err)
+	}
+	if hasXattr {
+		value := make([]byte, 10)
+		if n, err := unix.Getxattr(filepath.Join(to, "file"), "user.note", value); err != nil || string(value[:n]) != "hello" {
+			t.Error(string(value[:n]), err)
+		}
+	}
+}
+
+func TestCopyTakesNothingOverThatItShouldNot(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	if err := os.Chmod(from, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(to, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := Copy(openDir(t, from), openDir(t, to), Root{}); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(to); err != nil || st.Mode().Perm() != 0o750 {
+		t.Error(st.Mode(), err)
+	}
+}
+
+func TestCopyTooDeep(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	if err := os.MkdirAll(filepath.Join(from, strings.Repeat("d/", maxDepth+2)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Copy(openDir(t, from), openDir(t, to), Root{}); err == nil || !strings.Contains(err.Error(), "directories deep") {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,69 @@
+#!/usr/bin/env bats
+# Propagation of mounts, between host and container and as the options say.
+
+load helpers
+load mounts
+
+# shared_host runs the container on a host whose mounts are shared, as with systemd.
+shared_host() {
+	run unshare --mount --propagation shared bash -c 'mount --make-rshared / && mount --bind "$1" "$1" && mount --make-shared "$1" && exec "$2" --root "$3" run "$4"' - "$SOURCE" "$CORACLE" "$ROOT" "$ID"
+	[ "$status" -eq 0 ]
+}
+
+@test "the propagation of bind mounts is slave by default, and what the options say" {
+	mount_also '{destination: "/default", type: "bind", source: $SOURCE, options: ["bind"]},
+		{destination: "/slave", type: "bind", source: $SOURCE, options: ["bind", "rslave"]},
+		{destination: "/private", type: "bind", source: $SOURCE, options: ["rbind", "rprivate"]},
+		{destination: "/unbindable", type: "bind", source: $SOURCE, options: ["rbind", "unbindable"]},
+		{destination: "/shared", type: "bind", source: $SOURCE, options: ["rbind", "rshared"]}'
+	args cat /proc/self/mountinfo
+	shared_host
+	[[ $(mounted /default) =~ ^[a-z,]+" master:"[0-9]+" - " ]]
+	[[ $(mounted /slave) =~ ^[a-z,]+" master:"[0-9]+" - " ]]
+	[[ $(mounted /private) =~ ^[a-z,]+" - " ]]
+	[[ $(mounted /unbindable) =~ ^[a-z,]+" unbindable - " ]]
+	[[ $(mounted /shared) =~ ^[a-z,]+" shared:"[0-9]+ ]]
+}
+
+@test "rootfsPropagation is that of the root" {
+	args cat /proc/self/mountinfo
+	for case in "slave: master:[0-9]+ - " "private: - " "shared: shared:[0-9]+ " "unbindable: unbindable - "; do
+		for r in "" r; do
+			config --arg p "$r${case%%:*}" '.linux.rootfsPropagation = $p'
+			shared_host
+			[[ $(mounted /) =~ ^[a-z,]+${case#*:} ]] || {
+				echo "$r$case $(mounted /)" >&2
+				return 1
+			}
+		done
+	done
+	config 'del(.linux.rootfsPropagation)'
+	shared_host
+	[[ $(mounted /) =~ ^[a-z,]+" master:"[0-9]+" - " ]]
+}
+
+@test "mounts that the host makes in a shared source appear in the container" {
+	mkdir "$SOURCE/below"
+	mount_also '{destination: "/mnt", type: "bind", source: $SOURCE, options: ["rbind", "rslave"]}'
+	args sh -c 'echo ready; while [ ! -e /mnt/below/late ]; do sleep 0.05; done; echo late'
+	run unshare --mount --propagation private bash -c '
+		mount --bind "$1" "$1" && mount --make-shared "$1"
+		"$2" --root "$3" run "$4" >"$5" 2>&1 </dev/null 3>&- &
+		for i in $(seq 200); do grep -q ready "$5" && break; sleep 0.05; done
+		mount -t tmpfs tmpfs "$1/below" && touch "$1/below/late"
+		wait $!' - "$SOURCE" "$CORACLE" "$ROOT" "$ID" "$BATS_TEST_TMPDIR/out"
+	[ "$status" -eq 0 ]
+	has_printed late
+}
+
+@test "mounts of the container do not reach a shared host" {
+	config '.process.capabilities.bounding += ["CAP_SYS_ADMIN"] | .process.capabilities.effective += ["CAP_SYS_ADMIN"] | .process.capabilities.permitted += ["CAP_SYS_ADMIN"]'
+	mount_also '{destination: "/mnt", type: "bind", source: $SOURCE, options: ["rbind"]}'
+	args sh -c 'mount -t tmpfs tmpfs /mnt && mount -t tmpfs tmpfs /tmp && echo mounted'
+	run unshare --mount --propagation shared bash -c '
+		mount --make-rshared /
+		before=$(cat /proc/self/mountinfo)
+		"$2" --root "$3" run "$4"
+		[ "$before" = "$(cat /proc/self/mountinfo)" ] && echo same' - "$SOURCE" "$CORACLE" "$ROOT" "$ID"
+	[ "$output" = $'mounted\nsame' ]
+}
