@@ -52,6 +52,14 @@ test: unit cross arm64 lint bats ## run all tests and checks
 unit: ## run the unit tests
 	$(GO) test -tags "$(TAGS)" $(GOTESTFLAGS) ./...
 
+# How long each fuzz target runs, and which do: a regular expression.
+FUZZTIME ?= 10s
+FUZZ ?= .
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME=10s, or only those that FUZZ=... names
+	GO="$(GO)" TAGS="$(TAGS)" tests/fuzz $(FUZZTIME) '$(FUZZ)'
+
 # What is written in assembly, and the encoding of ops, differs between machines.
 ARM64_PACKAGES := program signals
 

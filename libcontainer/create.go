@@ -93,6 +93,9 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, w := range group.Warnings() {
+		r.warn("%s", w)
+	}
 	class, err := intelRdt(b.Spec, id)
 	if err != nil {
 		return nil, err

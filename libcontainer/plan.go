@@ -48,6 +48,9 @@ func (r *Runtime) Plan(id string, o CreateOptions) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, w := range group.Warnings() {
+		r.warn("%s", w)
+	}
 	out, err := compile.Init(compile.Input{
 		Bundle: b, ID: id, Host: r.host(group, o.NoPivot), NoPivot: o.NoPivot, NoNewKeyring: o.NoNewKeyring,
 		Preserved: make([]bool, o.PreserveFDs),

@@ -14,7 +14,8 @@ teardown() {
 		[ ! -d "$d" ] || coracle delete --force "$(basename "$d")" || true
 	done
 	for d in "$BATS_TEST_TMPDIR/inner" "$BATS_TEST_TMPDIR/outer"; do
-		! mountpoint -q "$d" || umount "$d"
+		# The kernel takes a moment to give up a loop device.
+		! mountpoint -q "$d" || wait_for umount "$d"
 	done
 	wait_for no_cgroups
 }

@@ -1,5 +1,5 @@
-// Package cgroup puts containers into cgroups and applies linux.resources, by way
-// of github.com/opencontainers/cgroups.
+// Package cgroup puts containers into cgroups, applies linux.resources and tells what a
+// container uses.
 //
 // Hosts with a hierarchy for each controller (v1), with a single one (v2) and
 // hybrids work. A [Manager] can be saved and loaded again: later commands work on
@@ -14,11 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/opencontainers/cgroups"
-	// For its effect: it makes managers apply rules for devices.
-	_ "github.com/opencontainers/cgroups/devices"
-	"github.com/opencontainers/cgroups/fs"
-	"github.com/opencontainers/cgroups/fs2"
+	"github.com/moby/sys/mountinfo"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -34,9 +30,14 @@ const (
 
 // Manager is the cgroup of one container, in all hierarchies.
 type Manager struct {
-	saved  Saved
-	config *cgroups.Cgroup
-	lock   int // a descriptor that locks the claimed cgroup; -1 without one
+	saved Saved
+	lock  int // a descriptor that locks the claimed cgroup; -1 without one
+	// What Create applies.
+	plan    plan
+	devices []deviceRule
+	list    deviceList // the same, for cgroup v1
+	// fresh tells that the directory in the unified hierarchy is new.
+	fresh bool
 }
 
 // Saved is what has to be kept of a manager.
@@ -62,27 +63,41 @@ func New(s *specs.Spec, id string) (*Manager, error) {
 	if err := checkPath(path); err != nil {
 		return nil, fmt.Errorf("cgroup (linux.cgroupsPath): %w", err)
 	}
-	resources, err := Resources(s)
-	if err != nil {
-		return nil, err
-	}
-	m := &Manager{config: &cgroups.Cgroup{Path: path, Resources: resources}, lock: -1}
-	m.saved.Unified = cgroups.IsCgroup2UnifiedMode()
-	if m.saved.Unified && resources.Unified == nil && s.Linux != nil && s.Linux.Resources != nil {
-		resources.Unified = s.Linux.Resources.Unified
-	}
-	if !m.saved.Unified && s.Linux != nil && s.Linux.Resources != nil && len(s.Linux.Resources.Unified) > 0 {
-		return nil, errors.New("linux.resources.unified: this host has cgroup v1")
-	}
-	if m.saved.Paths, err = paths(m.saved.Unified, path, m.config); err != nil {
+	m := &Manager{lock: -1}
+	m.saved.Unified = isUnified()
+	var err error
+	if m.saved.Paths, err = paths(m.saved.Unified, path); err != nil {
 		return nil, fmt.Errorf("cgroup %q: %w", path, err)
+	}
+	var resources specs.LinuxResources
+	if s.Linux != nil && s.Linux.Resources != nil {
+		resources = *s.Linux.Resources
+	}
+	m.plan = m.newPlan()
+	m.plan.fresh, m.plan.current = true, func(_, _ string) string { return "" }
+	if m.plan.resources(&resources); m.plan.err != nil {
+		return nil, m.plan.err
+	}
+	m.devices = deviceRules(resources.Devices)
+	if !m.saved.Unified {
+		if m.list, err = listOf(m.devices); err != nil {
+			return nil, fmt.Errorf("%s.devices: %w", resourcesPointer, err)
+		}
 	}
 	return m, nil
 }
 
+// newPlan makes an empty plan for what this cgroup has.
+func (m *Manager) newPlan() plan {
+	return plan{v2: m.saved.Unified, unified: m.inUnified, current: m.read}
+}
+
+// Warnings tell which properties of linux.resources have no effect.
+func (m *Manager) Warnings() []string { return m.plan.warnings }
+
 // Load makes a manager from what was saved.
 func Load(s Saved) *Manager {
-	return &Manager{saved: s, config: &cgroups.Cgroup{Resources: &cgroups.Resources{}}, lock: -1}
+	return &Manager{saved: s, lock: -1}
 }
 
 // Saved is what Load needs. The cgroup may be saved before it exists.
@@ -105,7 +120,7 @@ func checkPath(path string) error {
 // paths finds the directories of a cgroup. An absolute path starts at the root of
 // each hierarchy, a relative one at the runtime's own cgroup, or for v2, where a
 // cgroup with processes cannot have children with controllers, next to it.
-func paths(unified bool, path string, config *cgroups.Cgroup) (map[string]string, error) {
+func paths(unified bool, path string) (map[string]string, error) {
 	own, err := ownCgroups()
 	if err != nil {
 		return nil, err
@@ -121,7 +136,7 @@ func paths(unified bool, path string, config *cgroups.Cgroup) (map[string]string
 	for key, ownPath := range own {
 		base := filepath.Join(mountpoint, strings.TrimPrefix(key, "name="))
 		if key == unifiedKey {
-			if !cgroups.IsCgroup2HybridMode() {
+			if !isCgroup(hybrid) {
 				continue
 			}
 			base = hybrid
@@ -132,15 +147,15 @@ func paths(unified bool, path string, config *cgroups.Cgroup) (map[string]string
 			own := filepath.Join(base, ownPath)
 			if own != base && !isCgroup(own) {
 				// The mount shows only a part of the hierarchy, as in a container.
-				// The library finds out which; it has to read all mounts for it.
-				return libraryPaths(config)
+				part, err := partBelow(base, ownPath)
+				if err != nil {
+					return nil, err
+				}
+				own = part
 			}
 			base = own
 		}
 		found[key] = filepath.Join(base, path)
-	}
-	if found["devices"] == "" {
-		return libraryPaths(config)
 	}
 	return found, nil
 }
@@ -165,28 +180,36 @@ func ownCgroups() (map[string]string, error) {
 	return own, nil
 }
 
-func libraryPaths(config *cgroups.Cgroup) (map[string]string, error) {
-	m, err := fs.NewManager(config, nil)
+// partBelow is where a cgroup is below a mount that does not show the whole hierarchy. To
+// find that out takes reading all mounts.
+func partBelow(base, own string) (string, error) {
+	real, err := filepath.EvalSymlinks(base) // cpu may be a link to cpu,cpuacct
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	return m.GetPaths(), nil
+	mounts, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(real))
+	if err != nil {
+		return "", err
+	}
+	if len(mounts) == 0 {
+		return base, nil
+	}
+	rel, err := filepath.Rel(mounts[0].Root, own)
+	if err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
+		return base, nil // the process is somewhere else: the top is the best there is
+	}
+	return filepath.Join(base, rel), nil
+}
+
+// isUnified tells whether the host has only the unified hierarchy.
+func isUnified() bool {
+	var st unix.Statfs_t
+	return unix.Statfs(mountpoint, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
 }
 
 func isCgroup(path string) bool {
 	var st unix.Statfs_t
 	return unix.Statfs(path, &st) == nil && (st.Type == unix.CGROUP_SUPER_MAGIC || st.Type == unix.CGROUP2_SUPER_MAGIC)
-}
-
-func (m *Manager) library() (cgroups.Manager, error) {
-	if m.saved.Unified {
-		return fs2.NewManager(m.config, m.saved.Paths[unifiedKey])
-	}
-	p := make(map[string]string, len(m.saved.Paths))
-	for k, v := range m.saved.Paths {
-		p[k] = v
-	}
-	return fs.NewManager(m.config, p)
 }
 
 // Claim makes the cgroup the container's: nobody else may be in it or about to use it.
@@ -204,9 +227,11 @@ func (m *Manager) Claim() error {
 	if dir == "" {
 		return errors.New("the host has no cgroups that a container could be put into")
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	fresh, err := makeDir(dir)
+	if err != nil {
 		return fmt.Errorf("make the cgroup (linux.cgroupsPath): %w", err)
 	}
+	m.fresh = fresh && m.saved.Unified
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("cgroup: %w", &os.PathError{Op: "open", Path: dir, Err: err})
@@ -247,22 +272,6 @@ func (m *Manager) checkUnused() error {
 	}
 	if frozen, _ := m.Frozen(); frozen {
 		return errors.New("the cgroup (linux.cgroupsPath) exists and is frozen; a process put into it would hang")
-	}
-	return nil
-}
-
-// Create makes the cgroup and applies the limits. Where a process is born inside,
-// Claim has done it.
-func (m *Manager) Create() error {
-	lib, err := m.library()
-	if err != nil {
-		return fmt.Errorf("cgroup: %w", err)
-	}
-	if err := lib.Apply(-1); err != nil {
-		return fmt.Errorf("make the cgroup (linux.cgroupsPath, linux.resources): %w", err)
-	}
-	if err := lib.Set(m.config.Resources); err != nil {
-		return fmt.Errorf("apply the limits (linux.resources): %w", err)
 	}
 	return nil
 }

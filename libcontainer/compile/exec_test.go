@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/jsonpos"
 )
 
 func compileExec(t *testing.T, change func(*specs.Spec)) (string, *Output) {
@@ -116,4 +117,32 @@ func TestExecOfADyingContainer(t *testing.T) {
 	if found != 2 {
 		t.Errorf("%d explanations, want 2", found)
 	}
+}
+
+// FuzzExec: whatever process passes validation compiles or is refused, without a panic.
+func FuzzExec(f *testing.F) {
+	f.Add([]byte(`{"args":["sh"],"cwd":"/","user":{"uid":5,"gid":6,"additionalGids":[7],"umask":18},"env":["HOME=","A=1"]}`), false)
+	f.Add([]byte(`{"args":["sh"],"cwd":"/","terminal":true,"consoleSize":{"height":24,"width":80},"noNewPrivileges":true,
+		"scheduler":{"policy":"SCHED_BATCH","nice":3},"ioPriority":{"class":"IOPRIO_CLASS_BE","priority":4},
+		"execCPUAffinity":{"initial":"0","final":"0-1"},"capabilities":{"bounding":["CAP_KILL","CAP_NONE"]},
+		"rlimits":[{"type":"RLIMIT_CORE","hard":1,"soft":0}],"oomScoreAdj":5}`), true)
+	f.Fuzz(func(t *testing.T, data []byte, bare bool) {
+		s := bundle.Default()
+		if bare {
+			s.Linux = nil
+		}
+		s.Process = new(specs.Process)
+		if _, err := jsonpos.Unmarshal(data, s.Process); err != nil {
+			return
+		}
+		if problems, _ := bundle.ValidateProcess(s.Process); len(problems) > 0 {
+			return
+		}
+		out, err := Exec(ExecInput{Spec: s, ID: "demo", Host: testHost(), Preserved: []bool{false, true}, Pidfd: 100, Root: 101})
+		if err != nil {
+			return
+		}
+		_ = out.Program.Lines()
+		_ = out.Program.Image()
+	})
 }

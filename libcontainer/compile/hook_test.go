@@ -78,3 +78,24 @@ func TestHookIsExplained(t *testing.T) {
 	}
 	t.Error("the hook is not executed")
 }
+
+// FuzzHook: every hook that passes validation compiles.
+func FuzzHook(f *testing.F) {
+	f.Add("/opt/hook", "hook\na  b\n", "A=1\nB=")
+	f.Add("/", "", "")
+	f.Fuzz(func(t *testing.T, path, args, env string) {
+		hook := specs.Hook{Path: path, Args: strings.Split(args, "\n"), Env: strings.Split(env, "\n")}
+		s := bundle.Default()
+		s.Hooks = &specs.Hooks{Poststop: []specs.Hook{hook}}
+		if problems, _ := bundle.Validate(s); len(problems) > 0 {
+			return
+		}
+		for _, fd := range []int{-1, 100} {
+			out, err := Hook(HookInput{Hook: hook, Name: "poststop[0]", Spec: s, Pidfd: fd, Root: fd, Host: testHost()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = out.Program.Image()
+		}
+	})
+}

@@ -243,24 +243,26 @@ func (i *Init) receive() (e Event, ok bool, err error) {
 	if err != nil {
 		return Event{}, false, os.NewSyscallError("recvmsg", err)
 	}
-	e.FD = -1
-	if oobn > 0 {
-		if e.FD, err = rights(oob[:oobn]); err != nil {
-			return Event{}, false, err
-		}
-	}
-	if n == 0 {
+	fds, err := rights(oob[:oobn])
+	if n == 0 && err == nil && len(fds) == 0 {
 		return Event{}, false, nil
 	}
 	m, valid := program.DecodeMessage(buf[:n])
-	if !valid || flags&unix.MSG_CTRUNC != 0 {
-		if e.FD >= 0 {
-			unix.Close(e.FD)
+	if !valid || err != nil || len(fds) > 1 || flags&unix.MSG_CTRUNC != 0 {
+		for _, fd := range fds {
+			unix.Close(fd)
 		}
 		return Event{}, false, errors.New("the init process sent a malformed message")
 	}
+	e.FD = -1
+	if len(fds) == 1 {
+		e.FD = fds[0]
+	}
 	e.Message = m
 	if m.Kind == program.KindError {
+		if e.FD >= 0 {
+			unix.Close(e.FD)
+		}
 		if f := i.program.Explain(m); f != nil {
 			return Event{}, false, f
 		}
@@ -269,19 +271,23 @@ func (i *Init) receive() (e Event, ok bool, err error) {
 	return e, true, nil
 }
 
-func rights(oob []byte) (int, error) {
+// rights are the descriptors that came with a message, also with an error.
+func rights(oob []byte) (fds []int, err error) {
+	if len(oob) == 0 {
+		return nil, nil
+	}
 	msgs, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
-		return -1, os.NewSyscallError("recvmsg", err)
+		return nil, os.NewSyscallError("recvmsg", err)
 	}
-	if len(msgs) != 1 {
-		return -1, errors.New("the init process sent more than one control message")
+	for i := range msgs {
+		some, parseErr := unix.ParseUnixRights(&msgs[i])
+		if parseErr != nil {
+			err = os.NewSyscallError("recvmsg", parseErr)
+		}
+		fds = append(fds, some...)
 	}
-	fds, err := unix.ParseUnixRights(&msgs[0])
-	if err != nil || len(fds) != 1 {
-		return -1, errors.New("the init process sent no single descriptor")
-	}
-	return fds[0], nil
+	return fds, err
 }
 
 // Executed waits until execve has closed the conversation, which the program announced

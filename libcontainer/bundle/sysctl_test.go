@@ -1,0 +1,77 @@
+package bundle
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestSysctlPath(t *testing.T) {
+	for key, want := range map[string]string{
+		"net.ipv4.ip_forward":              "net/ipv4/ip_forward",
+		"net/ipv4/ip_forward":              "net/ipv4/ip_forward",
+		"net.ipv4.conf.eth0/100.rp_filter": "net/ipv4/conf/eth0.100/rp_filter",
+		"net/ipv4/conf/eth0.100/rp_filter": "net/ipv4/conf/eth0.100/rp_filter",
+		"kernel":                           "kernel",
+	} {
+		if got, err := SysctlPath(key); err != nil || got != want {
+			t.Errorf("%s is %s, %v", key, got, err)
+		}
+	}
+	for _, key := range []string{"", ".", "/", "net..ipv4", "net/../kernel", "net.ipv4.", "/net/ipv4", "a/.", "net.ip\x00v4", "net ipv4"} {
+		if got, err := SysctlPath(key); err == nil {
+			t.Errorf("%q is taken for %s", key, got)
+		}
+	}
+}
+
+// FuzzSysctlPath: what comes out is a path below /proc/sys, and its own spelling.
+func FuzzSysctlPath(f *testing.F) {
+	f.Add("net.ipv4.conf.eth0/1.rp_filter")
+	f.Add("net/../kernel/pid_max")
+	f.Add("kernel./etc")
+	f.Fuzz(func(t *testing.T, key string) {
+		p, err := SysctlPath(key)
+		if err != nil {
+			return
+		}
+		if path.Clean("/proc/sys/"+p) != "/proc/sys/"+p || strings.ContainsAny(p, "\x00\n") || strings.Count(p, "/") != strings.Count(path.Clean(p), "/") {
+			t.Errorf("%q is taken for %q", key, p)
+		}
+		if strings.Contains(p, "/") {
+			if again, err := SysctlPath(p); err == nil && strings.IndexAny(p, "./") == strings.Index(p, "/") && again != p {
+				t.Errorf("%q comes back as %q", p, again)
+			}
+		}
+		_, _ = SysctlNamespace(p)
+	})
+}
+
+// FuzzParseList compares a mask with the numbers that the list has.
+func FuzzParseList(f *testing.F) {
+	f.Add("0-3,7")
+	f.Add(" 1 , 65535")
+	f.Add("3-1")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, list string) {
+		mask, err := ParseList(list)
+		if err != nil {
+			return
+		}
+		if len(mask) > maxList/64 {
+			t.Errorf("%q has %d words", list, len(mask))
+		}
+		var numbers []string
+		for n := range len(mask) * 64 {
+			if mask[n/64]&(1<<(n%64)) != 0 {
+				numbers = append(numbers, strconv.Itoa(n))
+			}
+		}
+		again, err := ParseList(strings.Join(numbers, ","))
+		if err != nil || !slices.Equal(again, mask) {
+			t.Errorf("%q: %v and %v, %v", list, mask, again, err)
+		}
+	})
+}

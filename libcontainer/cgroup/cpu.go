@@ -1,0 +1,155 @@
+package cgroup
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// What the kernel takes: shares as such, times in microseconds.
+const (
+	minShares, maxShares = 2, 262144
+	minPeriod, maxPeriod = 1000, 1000000
+	minQuota             = 1000
+)
+
+// cpu plans linux.resources.cpu (config-linux.md#cpu).
+func (p *plan) cpu(c *specs.LinuxCPU) {
+	if c == nil {
+		return
+	}
+	switch {
+	case given(c.Period) && (*c.Period < minPeriod || *c.Period > maxPeriod):
+		p.fail("cpu.period", "%d is out of range: %d to %d µs", *c.Period, minPeriod, maxPeriod)
+	case given(c.Quota) && (*c.Quota < -1 || *c.Quota > 0 && *c.Quota < minQuota):
+		p.fail("cpu.quota", "%d is neither -1 nor at least %d µs", *c.Quota, minQuota)
+	case c.Burst != nil && given(c.Quota) && *c.Quota > 0 && *c.Burst > uint64(*c.Quota):
+		p.fail("cpu.burst", "%d is more than the quota of %d", *c.Burst, *c.Quota)
+	case c.Idle != nil && *c.Idle != 0 && *c.Idle != 1:
+		p.fail("cpu.idle", "%d is neither 0 nor 1", *c.Idle)
+	}
+	if p.unified("cpu") {
+		p.cpuV2(c)
+	} else {
+		p.cpuV1(c)
+	}
+	p.cpuset("cpu.cpus", "cpuset.cpus", c.Cpus)
+	p.cpuset("cpu.mems", "cpuset.mems", c.Mems)
+}
+
+const hintRealtime = "realtime time is handed down: a cgroup above may have none to give"
+
+func (p *plan) cpuV1(c *specs.LinuxCPU) {
+	if given(c.Shares) {
+		// The kernel would take another value instead.
+		if *c.Shares < minShares || *c.Shares > maxShares {
+			p.fail("cpu.shares", "%d is out of range: %d to %d", *c.Shares, minShares, maxShares)
+		}
+		p.add("cpu.shares", "cpu", utoa(*c.Shares), "cpu.shares")
+	}
+	if given(c.Period) {
+		p.add("cpu.period", "cpu", utoa(*c.Period), "cpu.cfs_period_us")
+	}
+	if given(c.Quota) {
+		p.add("cpu.quota", "cpu", itoa(*c.Quota), "cpu.cfs_quota_us").hint = "a cgroup above may have a lower one"
+	}
+	if c.Burst != nil {
+		s := p.add("cpu.burst", "cpu", utoa(*c.Burst), "cpu.cfs_burst_us")
+		s.needless, s.hint = *c.Burst == 0, "it cannot be more than the quota"
+	}
+	if c.Idle != nil {
+		p.add("cpu.idle", "cpu", itoa(*c.Idle), "cpu.idle").needless = *c.Idle == 0
+	}
+	if given(c.RealtimePeriod) {
+		p.add("cpu.realtimePeriod", "cpu", utoa(*c.RealtimePeriod), "cpu.rt_period_us").hint = hintRealtime
+	}
+	if given(c.RealtimeRuntime) {
+		p.add("cpu.realtimeRuntime", "cpu", itoa(*c.RealtimeRuntime), "cpu.rt_runtime_us").hint = hintRealtime
+	}
+}
+
+func (p *plan) cpuV2(c *specs.LinuxCPU) {
+	if given(c.RealtimePeriod) {
+		p.fail("cpu.realtimePeriod", "cgroup v2 has no limit of realtime time")
+	}
+	if given(c.RealtimeRuntime) {
+		p.fail("cpu.realtimeRuntime", "cgroup v2 has no limit of realtime time")
+	}
+	if given(c.Shares) {
+		p.add("cpu.shares", "cpu", utoa(weightOfShares(*c.Shares)), "cpu.weight")
+	}
+	if c.Idle != nil {
+		p.add("cpu.idle", "cpu", itoa(*c.Idle), "cpu.idle").needless = *c.Idle == 0
+	}
+	switch {
+	case given(c.Quota):
+		value := limitV2(*c.Quota)
+		if given(c.Period) {
+			value += " " + utoa(*c.Period)
+		}
+		p.add("cpu.quota", "cpu", value, "cpu.max")
+	case given(c.Period):
+		quota, _, _ := strings.Cut(p.current("cpu", "cpu.max"), " ")
+		if quota == "" {
+			quota = "max"
+		}
+		p.add("cpu.period", "cpu", quota+" "+utoa(*c.Period), "cpu.max")
+	}
+	if c.Burst != nil {
+		s := p.add("cpu.burst", "cpu", utoa(*c.Burst), "cpu.max.burst")
+		s.needless, s.hint = *c.Burst == 0, "it cannot be more than the quota"
+	}
+}
+
+// weightOfShares converts shares of cgroup v1 to a weight of cgroup v2. The curve goes
+// through the ends of both ranges, and through both defaults, 1024 and 100. It is that of
+// runc and crun.
+func weightOfShares(shares uint64) uint64 {
+	switch {
+	case shares <= minShares:
+		return 1
+	case shares >= maxShares:
+		return 10000
+	}
+	l := math.Log2(float64(shares))
+	return uint64(math.Ceil(math.Pow(10, (l*l+125*l)/612-7.0/34)))
+}
+
+// cpuset plans a set of CPUs or memory nodes.
+func (p *plan) cpuset(pointer, file, list string) {
+	if list == "" {
+		return
+	}
+	if _, ok := parseList(list); !ok {
+		p.fail(pointer, "%q is not a list of numbers and ranges like 0-3,7", list)
+		return
+	}
+	p.add(pointer, "cpuset", list, file).hint = "the machine, or a cgroup above, has not got all of them"
+}
+
+// maxListed bounds the numbers in a list; Linux ends below that.
+const maxListed = 1 << 16
+
+// parseList reads a list of numbers and ranges like 0-3,7.
+func parseList(list string) (set map[int]bool, ok bool) {
+	set = make(map[int]bool)
+	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
+		first, last, isRange := strings.Cut(strings.TrimSpace(part), "-")
+		from, err := strconv.Atoi(first)
+		if err != nil || from < 0 || from > maxListed {
+			return nil, false
+		}
+		to := from
+		if isRange {
+			if to, err = strconv.Atoi(last); err != nil || to < from || to > maxListed {
+				return nil, false
+			}
+		}
+		for n := from; n <= to; n++ {
+			set[n] = true
+		}
+	}
+	return set, true
+}

@@ -1,0 +1,223 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/rawfile"
+)
+
+// Create makes the cgroup and applies the limits. Where a process is born inside, Claim has
+// done it.
+func (m *Manager) Create() error {
+	for _, key := range slices.Sorted(maps.Keys(m.saved.Paths)) {
+		if err := m.create(key, m.saved.Paths[key]); err != nil {
+			return fmt.Errorf("make the cgroup (linux.cgroupsPath, linux.resources): %w", err)
+		}
+	}
+	if err := m.setDevices(m.devices, m.list, true); err != nil {
+		return fmt.Errorf("apply the limits: %w", err)
+	}
+	if _, err := m.apply(m.plan.settings, false); err != nil {
+		return fmt.Errorf("apply the limits: %w", err)
+	}
+	return m.checkCpuset(m.plan.settings)
+}
+
+func (m *Manager) create(key, dir string) error {
+	switch {
+	case key == unifiedKey:
+		// Claim has made the directory.
+		return m.enableControllers(dir)
+	case key == "cpuset":
+		return makeCpuset(dir, func(file string) bool {
+			return slices.ContainsFunc(m.plan.settings, func(s setting) bool { return slices.Contains(s.files, file) })
+		})
+	}
+	_, err := makeDir(dir)
+	return err
+}
+
+// makeDir makes the directory of a cgroup with those above. It tells whether the last one
+// is new.
+func makeDir(dir string) (fresh bool, err error) {
+	err = unix.Mkdir(dir, 0o755)
+	if errors.Is(err, unix.ENOENT) && dir != mountpoint && dir != "/" {
+		if _, err := makeDir(filepath.Dir(dir)); err != nil {
+			return false, err
+		}
+		err = unix.Mkdir(dir, 0o755)
+	}
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, unix.EEXIST):
+		return false, nil
+	case errors.Is(err, unix.EROFS):
+		return false, fmt.Errorf("%w (the cgroups are mounted read-only)", &os.PathError{Op: "mkdir", Path: dir, Err: err})
+	}
+	return false, &os.PathError{Op: "mkdir", Path: dir, Err: err}
+}
+
+// makeCpuset makes a cgroup of the controller cpuset of cgroup v1, which takes no process
+// before it has CPUs and memory nodes. Those that it does not get are those of the cgroup
+// above.
+func makeCpuset(dir string, gets func(file string) bool) error {
+	if _, err := makeDir(dir); err != nil {
+		return err
+	}
+	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+		from := dir
+		if gets(file) {
+			from = filepath.Dir(dir)
+		}
+		if _, err := inheritCpuset(from, file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inheritCpuset fills in what a cgroup lacks from the one above, and returns what it has.
+func inheritCpuset(dir, file string) (string, error) {
+	path := filepath.Join(dir, file)
+	content, err := rawfile.ReadFollow(path, 1<<16)
+	if err != nil {
+		return "", err
+	}
+	if value := strings.TrimSpace(string(content)); value != "" {
+		return value, nil
+	}
+	value, err := inheritCpuset(filepath.Dir(dir), file)
+	if err != nil {
+		return "", err
+	}
+	return value, rawfile.Write(path, value)
+}
+
+// enableControllers makes the controllers available that the host has, in a cgroup of the
+// unified hierarchy. On a hybrid host only those that are needed: the others cost time.
+//
+// One that is not needed may stay unavailable, as to those who may not enable it. What is
+// asked for and missing is found when it is set.
+func (m *Manager) enableControllers(dir string) error {
+	root := mountpoint
+	wanted := m.plan.needed()
+	if !m.saved.Unified {
+		root = hybrid
+		if len(wanted) == 0 {
+			return nil
+		}
+	}
+	here := func(dir string) ([]string, error) {
+		content, err := rawfile.ReadFollow(filepath.Join(dir, "cgroup.controllers"), 1<<12)
+		return strings.Fields(string(content)), err
+	}
+	has, err := here(dir)
+	if err != nil {
+		return err
+	}
+	if m.saved.Unified {
+		// Usually all of them are there.
+		if wanted, err = here(root); err != nil {
+			return err
+		}
+	}
+	if !slices.ContainsFunc(wanted, func(c string) bool { return !slices.Contains(has, c) }) {
+		return m.checkType(dir)
+	}
+	rel, err := filepath.Rel(root, dir)
+	if err != nil {
+		return err
+	}
+	above := root
+	for part := range strings.SplitSeq(rel, "/") {
+		control := filepath.Join(above, "cgroup.subtree_control")
+		if err := rawfile.Write(control, "+"+strings.Join(wanted, " +")); err != nil {
+			for _, c := range wanted { // those that can be
+				_ = rawfile.Write(control, "+"+c)
+			}
+		}
+		above = filepath.Join(above, part)
+	}
+	return m.checkType(dir)
+}
+
+// checkType looks whether a cgroup can have processes. Below one that has processes itself
+// it cannot, unless it is a threaded one, which not all controllers support.
+func (m *Manager) checkType(dir string) error {
+	content, err := rawfile.ReadFollow(filepath.Join(dir, "cgroup.type"), 1<<10)
+	if err != nil {
+		return nil // a kernel without threaded cgroups
+	}
+	kind := strings.TrimSpace(string(content))
+	if kind == "domain" {
+		return nil
+	}
+	for _, c := range m.plan.needed() {
+		if !slices.Contains([]string{"cpu", "cpuset", "pids", "perf_event"}, c) {
+			return fmt.Errorf("cgroup %s is of the type %q, in which the controller %s does not work (a cgroup above has processes)", dir, kind, c)
+		}
+	}
+	if kind == "domain invalid" {
+		return rawfile.Write(filepath.Join(dir, "cgroup.type"), "threaded")
+	}
+	return nil
+}
+
+// setDevices applies rules for devices; list says the same for cgroup v1.
+func (m *Manager) setDevices(rules []deviceRule, list deviceList, fresh bool) error {
+	if !m.saved.Unified {
+		dir := m.saved.Paths["devices"]
+		if dir == "" {
+			return fmt.Errorf("%s.devices: this host has no cgroup controller devices, so all of them could be used", resourcesPointer)
+		}
+		if err := setDeviceList(dir, list, fresh); err != nil {
+			return fmt.Errorf("%s.devices: %w", resourcesPointer, err)
+		}
+		return nil
+	}
+	dir := m.saved.Paths[unifiedKey]
+	if err := setDeviceFilter(dir, rules, fresh && m.fresh); err != nil {
+		if errors.Is(err, os.ErrPermission) && inUserNamespace() {
+			return nil // nor can it make nodes of devices
+		}
+		return fmt.Errorf("%s.devices: %w", resourcesPointer, err)
+	}
+	return nil
+}
+
+// inUserNamespace tells whether this process is root, if at all, of less than the host.
+func inUserNamespace() bool {
+	ids, err := rawfile.ReadFollow("/proc/self/uid_map", 1<<16)
+	return err == nil && strings.Join(strings.Fields(string(ids)), " ") != "0 0 4294967295"
+}
+
+// checkCpuset looks whether a cgroup of v2 got the CPUs and memory nodes that it was given:
+// the kernel takes others in place of what is not there, and says nothing.
+func (m *Manager) checkCpuset(settings []setting) error {
+	for _, s := range settings {
+		if s.controller != "cpuset" || !m.inUnified("cpuset") {
+			continue
+		}
+		wanted, _ := parseList(s.value)
+		effective := m.read("cpuset", s.files[0]+".effective")
+		got, ok := parseList(effective)
+		if !ok {
+			continue
+		}
+		for n := range wanted {
+			if !got[n] {
+				return fmt.Errorf("apply the limits: %s.%s: the kernel makes %q of %q (%s)", resourcesPointer, s.pointer, effective, s.value, s.hint)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/rawfile"
+)
+
+// setDeviceList applies a list of devices to a cgroup of v1. One that has processes gets
+// only what has changed: at no moment does it lose a device that it keeps.
+func setDeviceList(dir string, l deviceList, fresh bool) error {
+	var old deviceList
+	sameKind := false
+	if !fresh {
+		content, err := rawfile.ReadFollow(filepath.Join(dir, "devices.list"), 1<<20)
+		if err != nil {
+			return err
+		}
+		old, err = parseDeviceList(string(content))
+		if err != nil {
+			return fmt.Errorf("%s/devices.list: %w", dir, err)
+		}
+		// An allowing list is shown without its exceptions.
+		sameKind = !old.allow && !l.allow
+	}
+	except, unexcept := "devices.allow", "devices.deny"
+	if l.allow {
+		except, unexcept = unexcept, except
+	}
+	if !sameKind {
+		old.exceptions = nil
+		err := rawfile.Write(filepath.Join(dir, unexcept), "a")
+		if errors.Is(err, unix.EINVAL) && fresh {
+			// It is not so fresh: it has cgroups below it. Only exceptions can change.
+			return setDeviceList(dir, l, false)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, e := range l.exceptions {
+		if slices.Contains(old.exceptions, e) {
+			continue
+		}
+		err := rawfile.Write(filepath.Join(dir, except), e.String())
+		if errors.Is(err, unix.EPERM) && isAlwaysAllowed(e) {
+			continue // a cgroup above denies what nobody has asked for
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", e, err)
+		}
+	}
+	for _, e := range old.exceptions {
+		// What is left of an exception that was larger is written once more.
+		i := slices.IndexFunc(l.exceptions, func(n deviceException) bool { return n.devices == e.devices })
+		if i >= 0 {
+			e.access &^= l.exceptions[i].access
+		}
+		if e.access != 0 {
+			if err := rawfile.Write(filepath.Join(dir, unexcept), e.String()); err != nil {
+				return fmt.Errorf("%s: %w", e, err)
+			}
+		}
+	}
+	return nil
+}
+
+func isAlwaysAllowed(e deviceException) bool {
+	return slices.Contains(alwaysAllowed, deviceRule{e.devices, e.access, true})
+}
+
+// parseDeviceList reads devices.list.
+func parseDeviceList(content string) (deviceList, error) {
+	var l deviceList
+	for line := range strings.Lines(content) {
+		line = strings.TrimSpace(line)
+		fields := strings.Fields(line)
+		if len(fields) != 3 || len(fields[0]) != 1 {
+			return l, fmt.Errorf("malformed line %q", line)
+		}
+		if fields[0][0] == anyType {
+			l.allow = true
+			continue
+		}
+		major, minor, _ := strings.Cut(fields[1], ":")
+		e := deviceException{devices: devices{typ: fields[0][0]}, access: parseAccess(fields[2])}
+		var err error
+		if e.major, err = parseNumber(major); err == nil {
+			e.minor, err = parseNumber(minor)
+		}
+		if err != nil {
+			return l, fmt.Errorf("malformed line %q", line)
+		}
+		l.exceptions = append(l.exceptions, e)
+	}
+	return l, nil
+}
+
+func parseNumber(s string) (int64, error) {
+	if s == "*" {
+		return anyNumber, nil
+	}
+	return strconv.ParseInt(s, 10, 64)
+}

@@ -1,0 +1,289 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/rawfile"
+)
+
+// resourcesPointer is where the properties are that this package applies.
+const resourcesPointer = "linux.resources"
+
+// setting is a value for a file of the cgroup.
+type setting struct {
+	// pointer names the property that asks for it, below linux.resources.
+	pointer    string
+	controller string
+	// files are the names that the file may have; the first one that exists counts.
+	files []string
+	value string
+	// values has the value for each of the files where these differ.
+	values []string
+	// needless tells that without the file the value is true anyway.
+	needless bool
+	// restore is what to write to get back what the file says; nil when that is just
+	// what it says.
+	restore func(content string) string
+	// hint is said when the kernel refuses the value.
+	hint string
+}
+
+// plan is linux.resources as a list of settings, in the order of writing.
+//
+// It is made before anything is done, so that what cannot work is an error without a
+// trace. What a host cannot do is an error too: a limit is never left out silently.
+type plan struct {
+	// v2 tells that the host has only the unified hierarchy.
+	v2 bool
+	// unified tells whether a controller is in the unified hierarchy.
+	unified func(controller string) bool
+	// current reads a file of the cgroup; "" when there is none, or no cgroup yet.
+	current func(controller, file string) string
+	// fresh tells that the cgroup is a new one, with the values that the kernel gives it.
+	fresh bool
+
+	settings []setting
+	warnings []string
+	err      error // the first one
+}
+
+// add appends a setting, and returns it to have more said about it.
+func (p *plan) add(pointer, controller, value string, files ...string) *setting {
+	p.settings = append(p.settings, setting{pointer: pointer, controller: controller, files: files, value: value})
+	return &p.settings[len(p.settings)-1]
+}
+
+func (p *plan) fail(pointer, format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf("%s.%s: %s", resourcesPointer, pointer, fmt.Sprintf(format, args...))
+	}
+}
+
+func (p *plan) warn(pointer, format string, args ...any) {
+	p.warnings = append(p.warnings, fmt.Sprintf("%s.%s: %s", resourcesPointer, pointer, fmt.Sprintf(format, args...)))
+}
+
+// resources plans everything but the devices.
+func (p *plan) resources(r *specs.LinuxResources) {
+	p.memory(r.Memory)
+	p.cpu(r.CPU)
+	p.pids(r.Pids)
+	p.blockIO(r.BlockIO)
+	p.hugepages(r.HugepageLimits)
+	p.network(r.Network)
+	p.rdma(r.Rdma)
+	p.unifiedFiles(r.Unified) // last: it says best what the kernel gets
+}
+
+// unifiedName is the name of a controller in the unified hierarchy.
+func unifiedName(controller string) string {
+	if controller == "blkio" {
+		return "io"
+	}
+	return controller
+}
+
+// needed are the controllers of the unified hierarchy that the settings need.
+func (p *plan) needed() []string {
+	var names []string
+	for _, s := range p.settings {
+		if name := unifiedName(s.controller); s.controller != unifiedKey && p.unified(s.controller) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// undo is what brings back the values from before.
+type undo struct {
+	path, value string
+}
+
+// apply writes the settings. With remember it returns what brings back the old values,
+// also when it fails in the middle.
+//
+// The values of a controller may depend on one another: the kernel accepts a period only
+// if the quota fits, a limit of swap only above that of memory. What it refuses is tried
+// again when another value of the same controller has changed.
+func (m *Manager) apply(settings []setting, remember bool) (undos []undo, err error) {
+	pending := slices.Clone(settings)
+	for len(pending) > 0 {
+		controller := pending[0].controller
+		var failed []setting
+		var first error
+		progress := false
+		for _, s := range pending {
+			if s.controller != controller {
+				failed = append(failed, s)
+				continue
+			}
+			u, err := m.write(&s, remember)
+			undos = append(undos, u...)
+			switch {
+			case err == nil:
+				progress = true
+			case first == nil:
+				first = err
+				fallthrough
+			default:
+				failed = append(failed, s)
+			}
+		}
+		if first != nil && !progress {
+			return undos, first
+		}
+		pending = failed
+	}
+	return undos, nil
+}
+
+// write writes one setting.
+func (m *Manager) write(s *setting, remember bool) ([]undo, error) {
+	dir := m.dirOf(s.controller)
+	if dir == "" {
+		if s.needless {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("%s.%s: this host has no cgroup controller %s", resourcesPointer, s.pointer, s.controller)
+	}
+	for i, file := range s.files {
+		path, value := filepath.Join(dir, file), s.value
+		if s.values != nil {
+			value = s.values[i]
+		}
+		var undos []undo
+		if remember {
+			old, err := rawfile.ReadFollow(path, 1<<20)
+			if err == nil {
+				undos = append(undos, undo{path, s.oldValue(string(old))})
+			}
+		}
+		err := rawfile.Write(path, value)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, m.refused(s, path, value, err)
+		}
+		return undos, nil
+	}
+	if s.needless {
+		return nil, nil
+	}
+	return nil, m.missing(s, dir)
+}
+
+func (s *setting) oldValue(content string) string {
+	if s.restore != nil {
+		return s.restore(content)
+	}
+	if content = strings.TrimSpace(content); content == "" {
+		return "\n" // to write nothing would change nothing
+	}
+	return content
+}
+
+// refused puts into words what the kernel has against a value.
+func (m *Manager) refused(s *setting, path, value string, err error) error {
+	var at *os.PathError
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	hint := s.hint
+	switch {
+	case errors.Is(err, unix.EBUSY) && s.controller == "memory":
+		if usage := m.read("memory", "memory.usage_in_bytes"); usage != "" {
+			hint = fmt.Sprintf("the container uses %s bytes, and has used %s", usage, m.read("memory", "memory.max_usage_in_bytes"))
+		}
+	case errors.Is(err, unix.EINVAL) && strings.HasSuffix(path, "/memory.limit_in_bytes"):
+		hint = fmt.Sprintf("the limit of memory and swap together is %s: memory.swap has to be raised with it", m.read("memory", "memory.memsw.limit_in_bytes"))
+	case errors.Is(err, unix.EROFS):
+		hint = "the cgroups are mounted read-only"
+	}
+	if hint != "" {
+		hint = " (" + hint + ")"
+	}
+	return fmt.Errorf("%s.%s: write %q to %s: %w%s", resourcesPointer, s.pointer, value, path, err, hint)
+}
+
+// missing tells why a file does not exist.
+func (m *Manager) missing(s *setting, dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s.%s: the cgroup %s has been removed by somebody else", resourcesPointer, s.pointer, dir)
+	}
+	controller, parameter, isParameter := strings.Cut(s.files[0], ".")
+	switch {
+	case s.controller == unifiedKey && !isParameter:
+		return fmt.Errorf("%s.%s: a key has the form CONTROLLER.PARAMETER, like memory.high", resourcesPointer, s.pointer)
+	case (s.controller == unifiedKey || m.inUnified(s.controller)) && controller != "cgroup" && !slices.Contains(strings.Fields(m.read(unifiedKey, "cgroup.controllers")), controller):
+		return fmt.Errorf("%s.%s: the cgroup controller %s is not available, or cannot be enabled, in %s", resourcesPointer, s.pointer, controller, dir)
+	case s.controller == unifiedKey:
+		return fmt.Errorf("%s.%s: the controller %s of this kernel has no parameter %s", resourcesPointer, s.pointer, controller, parameter)
+	}
+	return fmt.Errorf("%s.%s: this kernel has no %s (%s)", resourcesPointer, s.pointer, strings.Join(s.files, " and no "), dir)
+}
+
+// dirOf is the directory with the files of a controller; "" without one.
+func (m *Manager) dirOf(controller string) string {
+	if m.inUnified(controller) {
+		return m.saved.Paths[unifiedKey]
+	}
+	return m.saved.Paths[controller]
+}
+
+// inUnified tells whether a controller is in the unified hierarchy. On a hybrid host each
+// is in one or the other.
+func (m *Manager) inUnified(controller string) bool {
+	if m.saved.Unified || controller == unifiedKey {
+		return true
+	}
+	if m.saved.Paths[controller] != "" || m.saved.Paths[unifiedKey] == "" {
+		return false
+	}
+	available, err := rawfile.ReadFollow(filepath.Join(hybrid, "cgroup.controllers"), 1<<12)
+	return err == nil && slices.Contains(strings.Fields(string(available)), unifiedName(controller))
+}
+
+// read reads a small file of the cgroup, without blanks around it; "" when it cannot.
+func (m *Manager) read(controller, file string) string {
+	dir := m.dirOf(controller)
+	if dir == "" {
+		return ""
+	}
+	data, err := rawfile.ReadFollow(filepath.Join(dir, file), 1<<20)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(data))
+}
+
+// keyed makes the restore of a file that has a line for each key: it is the line of this
+// key, or otherwise what stands for none.
+func keyed(key, none string) func(string) string {
+	return func(content string) string {
+		for line := range strings.Lines(content) {
+			if strings.HasPrefix(line, key+" ") {
+				return strings.TrimSpace(line)
+			}
+		}
+		return none
+	}
+}
+
+// fieldOf is the value of a key in a file of lines "key value".
+func fieldOf(content, key string) string {
+	for line := range strings.Lines(content) {
+		if k, v, ok := strings.Cut(strings.TrimSpace(line), " "); ok && k == key {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,84 @@
+package cgroup
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/rawfile"
+)
+
+// Update changes the limits that are given, and no others. Rules for devices are left alone
+// unless devices is set; they replace all former ones then.
+//
+// When a part fails, what was changed before is changed back.
+func (m *Manager) Update(r *specs.LinuxResources, devices bool) (warnings []string, err error) {
+	p := m.newPlan()
+	if p.resources(r); p.err != nil {
+		return p.warnings, p.err
+	}
+	var rules []deviceRule
+	var list deviceList
+	if devices {
+		rules = deviceRules(r.Devices)
+		if !m.saved.Unified {
+			if list, err = listOf(rules); err != nil {
+				return p.warnings, fmt.Errorf("%s.devices: %w", resourcesPointer, err)
+			}
+		}
+	}
+	undos, err := m.apply(p.settings, true)
+	if err == nil {
+		err = m.checkCpuset(p.settings)
+	}
+	if err == nil && devices {
+		err = m.updateDevices(rules, list)
+	}
+	if err != nil {
+		if failed := m.rollBack(undos); failed != nil {
+			err = fmt.Errorf("%w; and the former limits could not all be brought back: %w", err, failed)
+		}
+	}
+	return p.warnings, err
+}
+
+// updateDevices replaces the rules for devices, or leaves them as they are.
+func (m *Manager) updateDevices(rules []deviceRule, list deviceList) error {
+	if m.saved.Unified {
+		return m.setDevices(rules, list, false) // all at once
+	}
+	var former deviceList
+	content, err := rawfile.ReadFollow(filepath.Join(m.saved.Paths["devices"], "devices.list"), 1<<20)
+	if err == nil {
+		former, err = parseDeviceList(string(content))
+	}
+	if err != nil {
+		return fmt.Errorf("%s.devices: %w", resourcesPointer, err)
+	}
+	if err := m.setDevices(rules, list, false); err != nil {
+		if !former.allow { // otherwise nobody knows its exceptions
+			_ = m.setDevices(nil, former, false)
+		}
+		return err
+	}
+	return nil
+}
+
+// rollBack writes the old values again, latest first.
+func (m *Manager) rollBack(undos []undo) error {
+	var failed error
+	for range 2 { // values that depend on one another may need a second round
+		failed = nil
+		for _, u := range slices.Backward(undos) {
+			if err := rawfile.Write(u.path, u.value); err != nil {
+				failed = err
+			}
+		}
+		if failed == nil {
+			return nil
+		}
+	}
+	return failed
+}
