@@ -185,7 +185,7 @@ func testsOf(file string) ([]string, error) {
 func checkRow(t *testing.T, r conformance) {
 	t.Helper()
 	switch {
-	case !slices.Contains([]string{"yes", "not yet", "in work"}, r.state):
+	case !slices.Contains([]string{"yes", "not yet"}, r.state):
 		t.Errorf("%s:%d: the state %q is none", conformancePage, r.line, r.state)
 	case r.state == "yes" && len(r.tests) == 0:
 		t.Errorf("%s:%d: %q has no test", conformancePage, r.line, r.properties)

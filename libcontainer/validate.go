@@ -1,11 +1,26 @@
 package libcontainer
 
-import "coracle/libcontainer/bundle"
+import (
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/cgroup"
+)
 
 // Validate checks the bundle in dir, the current directory when empty, like
-// [Runtime.Create] does before it begins, and does not stop at the first problem. It has
-// no side effects and needs no privileges. The error is for a bundle that has no
-// configuration or one that cannot be read.
+// [Runtime.Create] does before it begins, and does not stop at the first problem. Of the
+// host only its version of cgroups matters. It has no side effects and needs no
+// privileges. The error is for a bundle that has no configuration or one that cannot be
+// read.
 func Validate(dir string) (*bundle.Inspection, error) {
-	return bundle.Inspect(dir)
+	return bundle.Inspect(dir, func(s *specs.Spec) (problems, warnings []bundle.Problem) {
+		wrong, idle := cgroup.Check(s)
+		for _, p := range wrong {
+			problems = append(problems, bundle.Problem(p))
+		}
+		for _, p := range idle {
+			warnings = append(warnings, bundle.Problem(p))
+		}
+		return problems, warnings
+	})
 }

@@ -126,7 +126,8 @@ make_other() {
 	for change in . '.process.cwd = ""' '.ociVersion = "1"' '.process.capabilities.bounding += ["CAP_X"]' '.process.user = {}' \
 		'.annotations = {"": "x"}' '.root.path = "/"' '.process.rlimits += [.process.rlimits[0]]' 'del(.process)' '.linux.memoryPolicy = {}' \
 		'.linux.devices = [{type: "p", path: "/dev/f"}]' '.mounts[0].options = [""]' '.linux.cgroupsPath = "a/../b"' \
-		'.linux.resources.hugepageLimits = [{limit: 1}]' '.hooks = {poststop: [{path: "x"}]}'; do
+		'.linux.resources.hugepageLimits = [{limit: 1}]' '.linux.resources.cpu = {quota: 5}' '.linux.resources.devices += [{type: "c", allow: true, major: 5, minor: 1, access: "x"}]' \
+		'.linux.resources.memory = {limit: -2}' '.linux.resources.memory = {kernel: 5}' '.linux.resources.unified = {"..": "1"}' '.hooks = {poststop: [{path: "x"}]}'; do
 		cp config.json good
 		config "$change"
 		background validate
@@ -139,6 +140,14 @@ make_other() {
 		[ "$status" -ne 0 ] || coracle delete --force "$ID"
 		mv good config.json
 	done
+}
+
+@test "limits are checked, each of them" {
+	config '.linux.resources = {memory: {limit: -2}, cpu: {period: 1, quota: 5}, blockIO: {weight: 5}, pids: {limit: -2}}'
+	background validate
+	[ "$status" -eq 1 ]
+	says linux.resources.memory.limit linux.resources.cpu.period linux.resources.cpu.quota linux.resources.blockIO.weight linux.resources.pids.limit
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -eq 5 ]
 }
 
 @test "it needs no privileges and leaves nothing" {

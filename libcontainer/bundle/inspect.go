@@ -42,10 +42,11 @@ func (i *Inspection) Problems() (n int) {
 
 // Inspect checks the bundle in dir with the checks of [Load], and does not stop at the
 // first problem. It warns of more than Load does: of required properties that are
-// missing where nothing depends on them, and of properties that are there twice.
+// missing where nothing depends on them, and of properties that are there twice. more
+// has further checks; it may be nil.
 //
 // The error is for a bundle whose configuration cannot be read.
-func Inspect(dir string) (*Inspection, error) {
+func Inspect(dir string, more func(*specs.Spec) (problems, warnings []Problem)) (*Inspection, error) {
 	dir = cmp.Or(dir, ".")
 	path, err := filepath.Abs(dir)
 	if err != nil {
@@ -55,11 +56,11 @@ func Inspect(dir string) (*Inspection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Inspection{Config: filepath.Join(dir, ConfigName), Findings: findings(path, raw)}, nil
+	return &Inspection{Config: filepath.Join(dir, ConfigName), Findings: findings(path, raw, more)}, nil
 }
 
 // findings are what is wrong with the configuration of the bundle at a path.
-func findings(path string, raw []byte) []Finding {
+func findings(path string, raw []byte, more func(*specs.Spec) (problems, warnings []Problem)) []Finding {
 	b := &Bundle{Path: path, Spec: new(specs.Spec), Raw: raw}
 	i := inspector{raw: raw}
 	report, err := jsonpos.Examine(raw, b.Spec)
@@ -73,6 +74,11 @@ func findings(path string, raw []byte) []Finding {
 	problems, warnings := Validate(b.Spec)
 	i.problems(problems, false)
 	i.problems(warnings, true)
+	if more != nil {
+		problems, warnings := more(b.Spec)
+		i.problems(problems, false)
+		i.problems(warnings, true)
+	}
 	if b.Spec.Root != nil && b.Spec.Root.Path != "" {
 		if err := b.findRootfs(); err != nil {
 			i.problems([]Problem{asProblem(err)}, false)
@@ -119,7 +125,7 @@ func (i *inspector) problem(p Problem, warning bool) {
 		}
 	}
 	for _, f := range i.found {
-		if f.Pointer == p.Pointer && warning {
+		if f.Pointer == p.Pointer && (warning || f.Text == p.Text) {
 			return
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // inspect inspects a bundle with a configuration, and gives a line for each finding.
 func inspect(t *testing.T, config string) (lines []string) {
 	t.Helper()
-	i, err := Inspect(writeBundle(t, config))
+	i, err := Inspect(writeBundle(t, config), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func FuzzInspect(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, config []byte) {
-		found := findings(dir, config)
+		found := findings(dir, config, nil)
 		i := Inspection{Findings: found}
 		if loadErr := loadable(dir, config); (loadErr == nil) != (i.Problems() == 0) {
 			t.Errorf("it is loaded with %v, and has %+v", loadErr, found)

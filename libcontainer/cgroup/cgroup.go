@@ -93,7 +93,7 @@ func (m *Manager) newPlan() plan {
 }
 
 // Warnings tell which properties of linux.resources have no effect.
-func (m *Manager) Warnings() []string { return m.plan.warnings }
+func (m *Manager) Warnings() []string { return texts(m.plan.warnings) }
 
 // Load makes a manager from what was saved.
 func Load(s Saved) *Manager {

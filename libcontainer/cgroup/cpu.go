@@ -20,14 +20,16 @@ func (p *plan) cpu(c *specs.LinuxCPU) {
 	if c == nil {
 		return
 	}
-	switch {
-	case given(c.Period) && (*c.Period < minPeriod || *c.Period > maxPeriod):
+	if given(c.Period) && (*c.Period < minPeriod || *c.Period > maxPeriod) {
 		p.fail("cpu.period", "%d is out of range: %d to %d µs", *c.Period, minPeriod, maxPeriod)
-	case given(c.Quota) && (*c.Quota < -1 || *c.Quota > 0 && *c.Quota < minQuota):
+	}
+	if given(c.Quota) && (*c.Quota < -1 || *c.Quota > 0 && *c.Quota < minQuota) {
 		p.fail("cpu.quota", "%d is neither -1 nor at least %d µs", *c.Quota, minQuota)
-	case c.Burst != nil && given(c.Quota) && *c.Quota > 0 && *c.Burst > uint64(*c.Quota):
+	}
+	if c.Burst != nil && given(c.Quota) && *c.Quota > 0 && *c.Burst > uint64(*c.Quota) {
 		p.fail("cpu.burst", "%d is more than the quota of %d", *c.Burst, *c.Quota)
-	case c.Idle != nil && *c.Idle != 0 && *c.Idle != 1:
+	}
+	if c.Idle != nil && *c.Idle != 0 && *c.Idle != 1 {
 		p.fail("cpu.idle", "%d is neither 0 nor 1", *c.Idle)
 	}
 	if p.unified("cpu") {

@@ -183,7 +183,7 @@ func TestWhatHasNoEffectIsTold(t *testing.T) {
 		true:  {"kernel", "kernelTCP", "useHierarchy", "swappiness", "disableOOMKiller"},
 	} {
 		var got []string
-		for _, w := range planOf(t, v2, all, nil).warnings {
+		for _, w := range texts(planOf(t, v2, all, nil).warnings) {
 			name, _, _ := strings.Cut(strings.TrimPrefix(w, "linux.resources.memory."), ":")
 			got = append(got, name)
 		}

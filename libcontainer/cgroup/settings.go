@@ -51,8 +51,9 @@ type plan struct {
 	fresh bool
 
 	settings []setting
-	warnings []string
-	err      error // the first one
+	warnings []Problem
+	problems []Problem
+	err      error // the first problem
 }
 
 // add appends a setting, and returns it to have more said about it.
@@ -62,13 +63,12 @@ func (p *plan) add(pointer, controller, value string, files ...string) *setting 
 }
 
 func (p *plan) fail(pointer, format string, args ...any) {
-	if p.err == nil {
-		p.err = fmt.Errorf("%s.%s: %s", resourcesPointer, pointer, fmt.Sprintf(format, args...))
-	}
+	p.problems = append(p.problems, Problem{resourcesPointer + "." + pointer, fmt.Sprintf(format, args...)})
+	p.err = p.problems[0]
 }
 
 func (p *plan) warn(pointer, format string, args ...any) {
-	p.warnings = append(p.warnings, fmt.Sprintf("%s.%s: %s", resourcesPointer, pointer, fmt.Sprintf(format, args...)))
+	p.warnings = append(p.warnings, Problem{resourcesPointer + "." + pointer, fmt.Sprintf(format, args...)})
 }
 
 // resources plans everything but the devices.

@@ -17,7 +17,7 @@ import (
 func (m *Manager) Update(r *specs.LinuxResources, devices bool) (warnings []string, err error) {
 	p := m.newPlan()
 	if p.resources(r); p.err != nil {
-		return p.warnings, p.err
+		return texts(p.warnings), p.err
 	}
 	var rules []deviceRule
 	var list deviceList
@@ -25,7 +25,7 @@ func (m *Manager) Update(r *specs.LinuxResources, devices bool) (warnings []stri
 		rules = deviceRules(r.Devices)
 		if !m.saved.Unified {
 			if list, err = listOf(rules); err != nil {
-				return p.warnings, fmt.Errorf("%s.devices: %w", resourcesPointer, err)
+				return texts(p.warnings), fmt.Errorf("%s.devices: %w", resourcesPointer, err)
 			}
 		}
 	}
@@ -41,7 +41,7 @@ func (m *Manager) Update(r *specs.LinuxResources, devices bool) (warnings []stri
 			err = fmt.Errorf("%w; and the former limits could not all be brought back: %w", err, failed)
 		}
 	}
-	return p.warnings, err
+	return texts(p.warnings), err
 }
 
 // updateDevices replaces the rules for devices, or leaves them as they are.
