@@ -98,7 +98,7 @@ func newApp() *cli.App {
 	}
 	app.Commands = []*cli.Command{
 		createCommand, deleteCommand, execCommand, featuresCommand, killCommand, listCommand, pauseCommand, planCommand, psCommand, resumeCommand, runCommand,
-		specCommand, startCommand, stateCommand, validateCommand,
+		specCommand, startCommand, stateCommand, updateCommand, validateCommand,
 	}
 	app.Before = before
 	// Errors are reported in one place and in one line, without a page of help.
@@ -123,7 +123,7 @@ func newApp() *cli.App {
 }
 
 // missing are the commands of runc that are still to come.
-var missing = []string{"checkpoint", "events", "restore", "update"}
+var missing = []string{"checkpoint", "events", "restore"}
 
 // unknownCommand answers what is no command.
 func unknownCommand(c *cli.Context) error {

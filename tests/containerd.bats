@@ -186,3 +186,13 @@ has_task() {
 	two() { [ "$(ctr_ task ps "$ID" | tail -n +2 | wc -l)" -eq 2 ]; }
 	wait_for two
 }
+
+@test "task metrics, after an update as containerd does it" {
+	ctr_ tasks --help | grep -q -w metrics || skip "this ctr has no metrics"
+	options=(--detach --memory-limit 67108864)
+	ctr_run "$ID" sleep 1000 >/dev/null 2>&1 </dev/null 3>&-
+	echo '{"memory": {"limit": 33554432}}' | "$CORACLE" --root "$BATS_FILE_TMPDIR/runc/$(namespace)" update --resources - "$ID"
+	run ctr_ task metrics "$ID"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *33554432* ]]
+}

@@ -1,0 +1,67 @@
+package libcontainer
+
+import (
+	"fmt"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/rdt"
+)
+
+// UpdateOptions say what to change.
+type UpdateOptions struct {
+	// Resources has the limits to change. Those that are not given, or 0, stay.
+	Resources specs.LinuxResources
+	// Devices replaces the rules for devices by those in Resources. Otherwise they stay as
+	// they are: engines send them along with every update.
+	Devices bool
+	// Schemata are lines for the class of Intel RDT that the container is in, such as
+	// "L3:0=f".
+	Schemata []string
+}
+
+// Update changes limits of a container. When a part fails, nothing is changed. The error
+// wraps [ErrNotRunning] for a stopped container.
+func (c *Container) Update(o UpdateOptions) error {
+	dir, s, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if s == specs.StateStopped {
+		return fmt.Errorf("cannot update: %w", c.notRunning(nil))
+	}
+	if m := o.Resources.Memory; m != nil && m.CheckBeforeUpdate == nil {
+		// The configuration may have said it for all updates.
+		spec, err := specOf(dir)
+		if err != nil {
+			return err
+		}
+		if l := spec.Linux; l != nil && l.Resources != nil && l.Resources.Memory != nil {
+			withCheck := *m
+			withCheck.CheckBeforeUpdate = l.Resources.Memory.CheckBeforeUpdate
+			o.Resources.Memory = &withCheck
+		}
+	}
+	restore := func() error { return nil }
+	if len(o.Schemata) > 0 {
+		if c.record.Rdt == nil {
+			return fmt.Errorf("update container %q: it is in no class of Intel RDT of its own (linux.intelRdt)", c.id)
+		}
+		if restore, err = rdt.Load(*c.record.Rdt).Update(o.Schemata); err != nil {
+			return fmt.Errorf("update container %q: %w", c.id, err)
+		}
+	}
+	warnings, err := cgroup.Load(c.record.Cgroup).Update(&o.Resources, o.Devices)
+	for _, w := range warnings {
+		c.runtime.warn("%s", w)
+	}
+	if err != nil {
+		if failed := restore(); failed != nil {
+			err = fmt.Errorf("%w; and the former schemata could not be brought back: %w", err, failed)
+		}
+		return fmt.Errorf("update container %q: %w", c.id, err)
+	}
+	return nil
+}
