@@ -93,11 +93,19 @@ staticcheck:
 
 shellcheck:
 	shellcheck -x $$(grep -rlE '^#!.*(bash|/sh)$$' .ci bench tests) tests/*.bash
-	shellcheck -x -s bats tests/*.bats
+	shellcheck -x -s bats tests/*.bats tests/user/*.bats
 
 .PHONY: bats
 bats: build rootfs ## run the tests in tests/, or BATS="tests/run.bats ..."
 	tests/run $(BATS)
+
+.PHONY: test-vm
+test-vm: build vm-image ## run the tests of `make bats` in a virtual machine with systemd, cgroup v2 and AppArmor
+	tests/vm/run $(BATS)
+
+.PHONY: vm-image
+vm-image: ## make the image of the virtual machine
+	tests/vm/make-image
 
 .PHONY: bench
 bench: ## compare with crun and runc; installs them when they are missing

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # linux.cgroupsPath and linux.resources.
 
 load helpers

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # containerd with coracle as its runtime. A private one: nothing of the system's is
 # used or changed.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # Devices: the default ones, linux.devices, and what is in /dev besides.
 
 load helpers

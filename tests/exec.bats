@@ -98,6 +98,7 @@ gone() {
 	[ "$output" = '--user 5 --tty' ]
 }
 
+# bats test_tags=vm
 @test "the exit status is that of the process" {
 	waiting
 	for s in 0 1 42 126 255; do
@@ -290,6 +291,7 @@ gone() {
 	[ "$(sort <<<"$output")" = $'HOME=/root\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nTERM=xterm' ]
 }
 
+# bats test_tags=vm
 @test "capabilities, no_new_privs and limits are the container's" {
 	config '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 100, hard: 200}, {type: "RLIMIT_CORE", soft: 0, hard: 0}]
 		| .process.capabilities.permitted += ["CAP_SYS_ADMIN"] | .process.capabilities.bounding += ["CAP_SYS_ADMIN"] | .process.oomScoreAdj = 77'
@@ -705,6 +707,7 @@ gone() {
 
 # --- every kind of container
 
+# bats test_tags=vm
 @test "the process is in all namespaces and cgroups of the container" {
 	waiting
 	first=$(pid_of "$ID")
@@ -718,6 +721,7 @@ gone() {
 	[ "$status" -eq 0 ]
 }
 
+# bats test_tags=vm
 @test "the process is in the cgroups also with an empty cgroupsPath hierarchy of its own" {
 	config --arg path "/$ID-custom" '.linux.cgroupsPath = $path'
 	waiting
@@ -725,6 +729,7 @@ gone() {
 	grep -q "/$ID-custom" "/proc/$pid/cgroup"
 }
 
+# bats test_tags=vm
 @test "exec works with the pid namespace of the host" {
 	share pid
 	waiting
@@ -739,6 +744,7 @@ gone() {
 	nothing_left
 }
 
+# bats test_tags=vm
 @test "exec works in namespaces joined by path" {
 	unshare --net --ipc --uts --pid --fork --kill-child sleep 1000 3>&- </dev/null >/dev/null 2>&1 &
 	unshare=$!
@@ -760,6 +766,7 @@ gone() {
 	[ "$mine" = "$kept" ]
 }
 
+# bats test_tags=vm
 @test "exec works in a container without namespaces but that of mounts" {
 	config '.linux.namespaces = [{type: "mount"}] | del(.hostname) | .mounts |= map(select(.type | IN("proc", "tmpfs")))
 		| .linux.maskedPaths = [] | .linux.readonlyPaths = []'
@@ -822,6 +829,7 @@ gone() {
 	[ "$output" = in ]
 }
 
+# bats test_tags=vm
 @test "a paused container is refused, and waits with --ignore-paused" {
 	dir=/sys/fs/cgroup/freezer/coracle-$ID
 	waiting
@@ -839,6 +847,7 @@ gone() {
 	has_printed thawed
 }
 
+# bats test_tags=vm
 @test "what the limit of pids does not allow is a clean error" {
 	config '.linux.resources.pids = {limit: 1}'
 	waiting
@@ -848,6 +857,7 @@ gone() {
 	[ "$(status_of "$ID")" = running ]
 }
 
+# bats test_tags=vm
 @test "exec works up to the limit of pids" {
 	# One process is there, one comes, and one is there for a moment: it forks into the
 	# pid namespace.

@@ -274,6 +274,7 @@ has_sys_resource() {
 	((0x$(proc_status CapEff self) >> 24 & 1))
 }
 
+# bats test_tags=vm
 @test "a hard limit is raised" {
 	has_sys_resource || skip "to raise a hard limit takes CAP_SYS_RESOURCE"
 	config '.process.rlimits = [{type: "RLIMIT_MSGQUEUE", soft: 1000000, hard: 1000000}]'
@@ -281,6 +282,7 @@ has_sys_resource() {
 	[[ $output == *"1000000 1000000"* ]]
 }
 
+# bats test_tags=vm
 @test "a hard limit that cannot be raised is an error that says why" {
 	! has_sys_resource || skip "hard limits can be raised here"
 	config '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 100, hard: 10000000}]'
@@ -300,6 +302,7 @@ has_sys_resource() {
 	failed "process.rlimits[1]"
 }
 
+# bats test_tags=vm
 @test "oomScoreAdj is raised" {
 	config '.process.oomScoreAdj = 321'
 	shell 'cat /proc/self/oom_score_adj'
@@ -311,6 +314,7 @@ has_sys_resource() {
 	[ "$output" = "$(cat /proc/self/oom_score_adj)" ]
 }
 
+# bats test_tags=vm
 @test "oomScoreAdj is lowered" {
 	has_sys_resource || skip "to lower oom_score_adj takes CAP_SYS_RESOURCE"
 	config '.process.oomScoreAdj = -500'
@@ -318,6 +322,7 @@ has_sys_resource() {
 	[ "$output" = -500 ]
 }
 
+# bats test_tags=vm
 @test "an oomScoreAdj that cannot be lowered is an error that says why" {
 	! has_sys_resource || skip "oom_score_adj can be lowered here"
 	config '.process.oomScoreAdj = -500'

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # Namespaces: new ones, those of the host, and joined ones.
 
 load helpers

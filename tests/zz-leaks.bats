@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # What the tests have left behind: nothing. This file runs last.
 
 load helpers
