@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # What the kernel keeps about a process or its namespaces: scheduler, I/O priority, CPU affinity,
 # memory policy, personality, kernel parameters.
 

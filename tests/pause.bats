@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # pause, resume, and what other commands do with a paused container.
 
 load helpers
