@@ -169,7 +169,8 @@ type compiler struct {
 	stat                      program.Statx
 	statfs                    program.Statfs
 
-	list []*mount // the mounts of the configuration
+	list []*mount          // the mounts of the configuration
+	at   map[string]*mount // the last one so far at each destination
 	// ask asks the runtime for a mount point.
 	ask program.FDMessage
 	// openFiles is the caller's limit of open files, when it was raised.

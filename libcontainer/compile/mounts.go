@@ -4,7 +4,6 @@ import (
 	"path"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -43,6 +42,8 @@ func (c *compiler) readMounts() {
 		}
 		c.list = append(c.list, mt)
 	}
+	const opsOfMount = 24 // more or less
+	c.Grow(opsOfMount * len(c.list))
 }
 
 // mounts makes the mounts in list order, for later ones may lie in earlier ones.
@@ -51,6 +52,7 @@ func (c *compiler) readMounts() {
 // attached to a pinned mount point, never to a path.
 func (c *compiler) mounts() {
 	c.keepMounts()
+	c.at = make(map[string]*mount, len(c.list))
 	for _, m := range c.list {
 		switch {
 		case m.Remount:
@@ -67,18 +69,10 @@ func (c *compiler) mounts() {
 			}
 			c.newMount(m)
 		}
-	}
-}
-
-// lastAt is the last entry of mounts before another one that made a mount at the same
-// destination; nil when there is none.
-func (c *compiler) lastAt(m *mount) *mount {
-	for i := m.subject.Index - 1; i >= 0; i-- {
-		if other := c.list[i]; other.dest == m.dest && !other.Remount {
-			return other
+		if !m.Remount {
+			c.at[m.dest] = m
 		}
 	}
-	return nil
 }
 
 // note is the subject with explanations of what can go wrong with a file system.
@@ -191,8 +185,9 @@ func (c *compiler) bindMount(m *mount) {
 // the host's mount; it becomes what the rootfs is unless the mount says otherwise.
 func (c *compiler) bindAttrs(m *mount) []source.Attr {
 	var attrs []source.Attr
+	private := len(m.Propagation) > 0 && m.Propagation[0] == unix.MS_PRIVATE|unix.MS_REC && !c.propagatedLater(m)
 	switch p := bundle.Propagation(c.propagation()); {
-	case p&unix.MS_SHARED != 0:
+	case private, p&unix.MS_SHARED != 0:
 	case p&(unix.MS_PRIVATE|unix.MS_UNBINDABLE) != 0:
 		attrs = append(attrs, source.Attr{Propagation: unix.MS_PRIVATE, Recursive: true})
 	default:
@@ -246,13 +241,12 @@ func (c *compiler) propagateMounts() {
 // inOwn tells whether a mount lies in an earlier one that is new and empty but for what
 // this program makes: there is no link in it.
 func (c *compiler) inOwn(m *mount) bool {
-	var in *mount
-	for _, other := range c.list[:m.subject.Index] {
-		if !other.Remount && strings.HasPrefix(m.dest, other.dest+"/") && (in == nil || len(other.dest) >= len(in.dest)) {
-			in = other
+	for dir := path.Dir(m.dest); dir != "/"; dir = path.Dir(dir) {
+		if in := c.at[dir]; in != nil {
+			return !in.Bind && !in.CopyUp && pseudo(in.Type)
 		}
 	}
-	return in != nil && !in.Bind && !in.CopyUp && pseudo(in.Type)
+	return false
 }
 
 // attach puts a detached mount at its place. Only what is allowed to be may land

@@ -21,7 +21,7 @@ func (c *compiler) remount(m *mount) {
 	c.reconfigure(m)
 
 	readonly, writable := m.Changes(unix.MOUNT_ATTR_RDONLY)
-	previous := c.lastAt(m)
+	previous := c.at[m.dest]
 	later := readonly && previous != nil && c.readonlyLater(previous)
 	if readonly || writable {
 		c.forgetReadonly(m.dest)
@@ -62,7 +62,7 @@ func (c *compiler) reconfigure(m *mount) {
 		return
 	}
 	params := m.Params
-	if p := c.lastAt(m); p != nil && !p.Bind && !pseudo(p.Type) {
+	if p := c.at[m.dest]; p != nil && !p.Bind && !pseudo(p.Type) {
 		switch readonly, writable := m.Changes(unix.MOUNT_ATTR_RDONLY); {
 		case readonly:
 			params = append([]bundle.MountParam{{Key: "ro"}}, params...)

@@ -3,6 +3,7 @@ package program
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -238,6 +239,12 @@ func NewBuilder(failFD int) *Builder {
 	putUint32(b.init[reportOffset:], uint32(KindError))
 	b.name(FailFD.Addr(), "failfd")
 	return b
+}
+
+// Grow makes room for n more ops.
+func (b *Builder) Grow(n int) {
+	b.code = slices.Grow(b.code, n*opSize)
+	b.about = slices.Grow(b.about, n)
 }
 
 // Describe sets the note of all ops that follow, and returns the one that was
