@@ -97,7 +97,7 @@ func newApp() *cli.App {
 		&cli.StringFlag{Name: "criu", Usage: "ignored; for callers that pass it", Hidden: true},
 	}
 	app.Commands = []*cli.Command{
-		createCommand, deleteCommand, execCommand, featuresCommand, killCommand, listCommand, pauseCommand, planCommand, psCommand, resumeCommand, runCommand,
+		createCommand, deleteCommand, eventsCommand, execCommand, featuresCommand, killCommand, listCommand, pauseCommand, planCommand, psCommand, resumeCommand, runCommand,
 		specCommand, startCommand, stateCommand, updateCommand, validateCommand,
 	}
 	app.Before = before
@@ -123,7 +123,7 @@ func newApp() *cli.App {
 }
 
 // missing are the commands of runc that are still to come.
-var missing = []string{"checkpoint", "events", "restore"}
+var missing = []string{"checkpoint", "restore"}
 
 // unknownCommand answers what is no command.
 func unknownCommand(c *cli.Context) error {

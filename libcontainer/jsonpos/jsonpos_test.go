@@ -101,7 +101,7 @@ func TestMarshal(t *testing.T) {
 	n := int32(-3)
 	for _, v := range []any{
 		outer{embedded: embedded{7}, Name: "a\n\"\\\t\u00e9\U0001f600", ID: 1, Ok: true, List: []inner{{&n}, {}}, Map: map[string]string{"b": "1", "a": ""}, Deep: &inner{}},
-		&outer{}, []string{}, []string(nil), map[string]string{}, "\x00\x1f",
+		&outer{}, []string{}, []string(nil), map[string]string{}, "\x00\x1f", []float64{0, 1.5, 99.99, 0.01},
 		&specs.Spec{Version: "1", Process: &specs.Process{Args: []string{"a"}, User: specs.User{UID: 5}}, Linux: &specs.Linux{Sysctl: map[string]string{"x": "y"}}},
 	} {
 		for _, indent := range []string{"", "  "} {

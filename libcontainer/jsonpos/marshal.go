@@ -68,6 +68,8 @@ func (e *encoder) value(v reflect.Value) {
 		e.out = strconv.AppendInt(e.out, v.Int(), 10)
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		e.out = strconv.AppendUint(e.out, v.Uint(), 10)
+	case reflect.Float64:
+		e.out = strconv.AppendFloat(e.out, v.Float(), 'f', -1, 64)
 	default:
 		panic(fmt.Sprintf("jsonpos: %s cannot be encoded", v.Type()))
 	}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"coracle/libcontainer"
+	"coracle/libcontainer/jsonpos"
+)
+
+var eventsCommand = &cli.Command{
+	Name:      "events",
+	Usage:     "print what a container uses, and when its memory runs out, as JSON",
+	ArgsUsage: "ID",
+	Description: "Each line is an object: of the type \"stats\" after each interval, of the type \"oom\" when a\n" +
+		"process was to get memory beyond the limit. It ends when the container stops.",
+	Flags: []cli.Flag{
+		&cli.DurationFlag{Name: "interval", Usage: "print statistics every `DURATION`, like 500ms or 1m", Value: 5 * time.Second},
+		&cli.BoolFlag{Name: "stats", Usage: "print statistics once, at once"},
+	},
+	Action: func(c *cli.Context) error {
+		container, err := containerOf(c)
+		if err != nil {
+			return err
+		}
+		interval := c.Duration("interval")
+		if interval <= 0 {
+			return fmt.Errorf("--interval %s: it has to be more than 0", interval)
+		}
+		emit := func(e libcontainer.Event) error {
+			_, err := c.App.Writer.Write(append(jsonpos.Marshal(e, ""), '\n'))
+			return err
+		}
+		if c.Bool("stats") {
+			s, err := container.Stats()
+			if err != nil {
+				return err
+			}
+			return emit(libcontainer.Event{Type: "stats", ID: container.ID(), Data: s})
+		}
+		debug.SetGCPercent(100) // this may take days
+		return container.Events(interval, emit)
+	},
+}

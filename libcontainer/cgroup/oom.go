@@ -1,0 +1,106 @@
+package cgroup
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/rawfile"
+)
+
+// OOMWatch tells when the container runs out of memory.
+type OOMWatch struct {
+	// FD is what to wait for with poll(2), Events for which events.
+	FD     int
+	Events int16
+
+	manager *Manager
+	control int // cgroup v1: memory.oom_control, open as long as events are wanted
+	count   uint64
+}
+
+// WatchOOM begins to watch; nil without a controller for memory.
+func (m *Manager) WatchOOM() (*OOMWatch, error) {
+	dir := m.dirOf("memory")
+	if dir == "" {
+		return nil, nil
+	}
+	w := &OOMWatch{FD: -1, manager: m, control: -1}
+	if m.inUnified("memory") {
+		// The kernel wakes up those who poll when the file changes.
+		path := filepath.Join(dir, "memory.events")
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		}
+		w.FD, w.Events = fd, unix.POLLPRI
+		w.count = m.OOMKills()
+		return w, w.rearm()
+	}
+	// Linux, cgroup-v1/memory.rst, section 10: an eventfd is registered.
+	path := filepath.Join(dir, "memory.oom_control")
+	var err error
+	if w.control, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	if w.FD, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err == nil {
+		w.Events = unix.POLLIN
+		err = rawfile.Write(filepath.Join(dir, "cgroup.event_control"), fmt.Sprintf("%d %d", w.FD, w.control))
+	}
+	if err != nil {
+		w.Close()
+		return nil, fmt.Errorf("watch for a lack of memory: %w", err)
+	}
+	return w, nil
+}
+
+// Close ends the watch.
+func (w *OOMWatch) Close() {
+	for _, fd := range []int{w.FD, w.control} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+// Happened tells how often memory has run out since the last call.
+func (w *OOMWatch) Happened() (times uint64) {
+	if w.control < 0 {
+		count := w.manager.OOMKills()
+		_ = w.rearm()
+		if count > w.count {
+			times = count - w.count
+			w.count = count
+		}
+		return times
+	}
+	var buf [8]byte
+	if n, err := unix.Read(w.FD, buf[:]); err != nil || n != len(buf) {
+		return 0
+	}
+	// The end of the cgroup is an event, too.
+	if _, err := os.Stat(w.manager.dirOf("memory")); err != nil {
+		return 0
+	}
+	return binary.NativeEndian.Uint64(buf[:])
+}
+
+// rearm reads the file that is polled, as the kernel wants it.
+func (w *OOMWatch) rearm() error {
+	var buf [256]byte
+	_, err := unix.Pread(w.FD, buf[:], 0)
+	return err
+}
+
+// OOMKills counts the processes of the container that were killed because its memory had run
+// out.
+func (m *Manager) OOMKills() uint64 {
+	c := m.counters("memory")
+	if m.inUnified("memory") {
+		return c.table("memory.events")["oom_kill"]
+	}
+	return c.table("memory.oom_control")["oom_kill"]
+}

@@ -1,0 +1,80 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/cgroup"
+)
+
+// Event is something about a container: of the type "stats" with data, or "oom" when its
+// memory has run out.
+type Event struct {
+	Type string `json:"type"`
+	ID   string `json:"id"`
+	Data *Stats `json:"data,omitempty"`
+}
+
+// Events calls emit with statistics after each interval, and when memory runs out, until the
+// container has stopped or emit returns an error.
+func (c *Container) Events(interval time.Duration, emit func(Event) error) error {
+	if _, err := c.Stats(); err != nil {
+		return err
+	}
+	pidfd, err := c.record.OpenInit()
+	if err != nil {
+		return c.notRunning(err)
+	}
+	defer unix.Close(pidfd)
+	watch, err := cgroup.Load(c.record.Cgroup).WatchOOM()
+	if err != nil {
+		return fmt.Errorf("events of container %q: %w", c.id, err)
+	}
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	if watch != nil {
+		defer watch.Close()
+		fds = append(fds, unix.PollFd{Fd: int32(watch.FD), Events: watch.Events})
+	}
+	outOfMemory := func() error {
+		if watch == nil {
+			return nil
+		}
+		for range watch.Happened() {
+			if err := emit(Event{Type: "oom", ID: c.id}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for next := time.Now().Add(interval); ; {
+		left := max(time.Until(next), 0)
+		if _, err := unix.Poll(fds, int(min(left.Milliseconds()+1, 1<<30))); err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("events of container %q: %w", c.id, os.NewSyscallError("poll", err))
+		}
+		// The lack of memory may be what ended the container.
+		if err := outOfMemory(); err != nil {
+			return err
+		}
+		if fds[0].Revents != 0 {
+			return nil
+		}
+		if time.Now().Before(next) {
+			continue
+		}
+		next = time.Now().Add(interval)
+		s, err := c.stats()
+		if errors.Is(err, ErrNotRunning) {
+			continue // the descriptor tells that, too
+		}
+		if err != nil {
+			return err
+		}
+		if err := emit(Event{Type: "stats", ID: c.id, Data: s}); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package libcontainer
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/rdt"
+	"coracle/libcontainer/state"
+)
+
+// Stats is what a container uses.
+type Stats struct {
+	cgroup.Stats
+	IntelRdt rdt.Stats `json:"intel_rdt"`
+	// NetworkInterfaces are those of the container's network namespace.
+	NetworkInterfaces []NetworkInterface `json:"network_interfaces"`
+}
+
+// NetworkInterface counts what a network interface has received and sent.
+type NetworkInterface struct {
+	Name      string
+	RxBytes   uint64
+	RxPackets uint64
+	RxErrors  uint64
+	RxDropped uint64
+	TxBytes   uint64
+	TxPackets uint64
+	TxErrors  uint64
+	TxDropped uint64
+}
+
+// Stats reads what the container uses. The error wraps [ErrNotRunning] for a stopped one.
+func (c *Container) Stats() (*Stats, error) {
+	dir, err := c.runtime.root().Open(c.id)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	if c.record, err = dir.Load(); err != nil {
+		return nil, err
+	}
+	s, err := status(dir, c.record, false)
+	if err != nil {
+		return nil, err
+	}
+	if s == specs.StateStopped {
+		return nil, c.notRunning(nil)
+	}
+	return c.stats()
+}
+
+func (c *Container) stats() (*Stats, error) {
+	used, err := cgroup.Load(c.record.Cgroup).Stats()
+	if err == nil {
+		s := &Stats{Stats: *used}
+		if c.record.Rdt != nil {
+			s.IntelRdt = rdt.Load(*c.record.Rdt).Stats()
+		}
+		if s.NetworkInterfaces, err = networkInterfaces(c.record); err == nil {
+			return s, nil
+		}
+	}
+	if alive, aliveErr := c.record.Alive(); aliveErr == nil && !alive {
+		return nil, c.notRunning(nil)
+	}
+	return nil, fmt.Errorf("statistics of container %q: %w", c.id, err)
+}
+
+// networkInterfaces reads the counters as the first process of the container sees them.
+func networkInterfaces(record *state.Record) ([]NetworkInterface, error) {
+	data, err := rawfile.ReadFollow(fmt.Sprintf("/proc/%d/net/dev", record.Pid), 16<<20)
+	if err != nil {
+		return nil, err
+	}
+	// Was it still the same process?
+	if alive, err := record.Alive(); err != nil || !alive {
+		return nil, os.ErrProcessDone
+	}
+	return parseNetDev(string(data)), nil
+}
+
+// parseNetDev reads /proc/net/dev: two lines of titles, then a line for each interface, with
+// eight columns for what it has received and eight for what it has sent.
+func parseNetDev(text string) []NetworkInterface {
+	interfaces := []NetworkInterface{}
+	for line := range strings.Lines(text) {
+		// The name of an alias has a colon itself.
+		colon := strings.LastIndexByte(line, ':')
+		if colon < 0 {
+			continue
+		}
+		fields := strings.Fields(line[colon+1:])
+		if len(fields) < 16 {
+			continue
+		}
+		n := make([]uint64, len(fields))
+		for i, f := range fields {
+			n[i], _ = strconv.ParseUint(f, 10, 64)
+		}
+		interfaces = append(interfaces, NetworkInterface{
+			Name:    strings.TrimSpace(line[:colon]),
+			RxBytes: n[0], RxPackets: n[1], RxErrors: n[2], RxDropped: n[3],
+			TxBytes: n[8], TxPackets: n[9], TxErrors: n[10], TxDropped: n[11],
+		})
+	}
+	return interfaces
+}
