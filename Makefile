@@ -46,7 +46,7 @@ deps: ## install what the tests need
 	tests/deps test
 
 .PHONY: test
-test: unit cross arm64 lint bats ## run all tests and checks
+test: unit seccomp-diff cross arm64 lint bats ## run all tests and checks
 
 .PHONY: unit
 unit: ## run the unit tests
@@ -59,6 +59,13 @@ FUZZ ?= .
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME=10s, or only those that FUZZ=... names
 	GO="$(GO)" TAGS="$(TAGS)" tests/fuzz $(FUZZTIME) '$(FUZZ)'
+
+# How many random profiles are compared. The comparison needs cgo and the C library.
+PROFILES ?= 12000
+
+.PHONY: seccomp-diff
+seccomp-diff: ## compare the seccomp filters with those of libseccomp
+	CGO_ENABLED=1 $(GO) test -tags libseccomp -run Same -v ./libcontainer/seccomp -args -profiles $(PROFILES)
 
 # What is written in assembly, and the encoding of ops, differs between machines.
 ARM64_PACKAGES := program signals

@@ -187,8 +187,9 @@ func (n *creation) create() error {
 	for _, w := range out.Warnings {
 		n.runtime.warn("%s", w)
 	}
-	n.runtime.trace("program compiled")
+	n.runtime.trace("program compiled" + unknownCalls(out))
 	n.record.Steps = stepsAfterGate(out)
+	n.record.Listener, n.record.Mute = listenerOf(n.bundle.Spec, out), out.Mute
 	defer n.runtime.holdThread()()
 	if err := n.launch(out, preserved); err != nil {
 		return err

@@ -155,6 +155,7 @@ func (x *execution) start() error {
 	for _, w := range out.Warnings {
 		c.runtime.warn("%s", w)
 	}
+	c.runtime.trace("program compiled" + unknownCalls(out))
 	defer c.runtime.holdThread()()
 	if err := x.launch(out, preserved, group.BirthDir()); err != nil {
 		return err
@@ -163,9 +164,15 @@ func (x *execution) start() error {
 	if record.Rdt != nil {
 		s.adopt = func() error { return rdt.Load(*record.Rdt).Add(x.init.Pid) }
 	}
+	if l := listenerOf(&spec, out); l != nil {
+		s.listener = func(fd int) error { return handOver(l, record, x.init.Pid, specs.StateRunning, fd) }
+	}
 	err = s.follow(compile.DoneStarted)
 	if err == nil {
 		err = x.init.Executed()
+	}
+	if err == nil && out.Mute {
+		err = executed(x.init.Pid, x.init.Pidfd)
 	}
 	if err == nil && x.options.PidFile != "" {
 		err = writePidFile(x.options.PidFile, x.init.Pid)

@@ -101,7 +101,11 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 		p.container = h.pidfd
 	}
 	defer p.close()
-	if err := p.start(h.runtime, out, birth); err != nil {
+	var listener func(int) error
+	if l := listenerOf(h.spec, out); l != nil {
+		listener = func(fd int) error { return handOver(l, h.record, p.init.Pid, status, fd) }
+	}
+	if err := p.start(h.runtime, out, birth, listener); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	if h.dir != nil {
@@ -137,7 +141,9 @@ type hookProcess struct {
 	interrupt int
 }
 
-func (p *hookProcess) start(r *Runtime, out *compile.Output, birth string) error {
+// start returns when the hook has been executed. listener takes its seccomp listener; nil
+// when it has none.
+func (p *hookProcess) start(r *Runtime, out *compile.Output, birth string, listener func(fd int) error) error {
 	var in, res [2]int
 	p.input, p.result = -1, -1
 	if err := unix.Pipe2(in[:], unix.O_CLOEXEC); err != nil {
@@ -164,11 +170,17 @@ func (p *hookProcess) start(r *Runtime, out *compile.Output, birth string) error
 	if p.init, err = r.launch(&files, out, table, birth, -1, joinDeadline); err != nil {
 		return err
 	}
-	s := setup{init: p.init, forks: out.Forks, trace: func(string) {}}
+	s := setup{init: p.init, forks: out.Forks, listener: listener, trace: func(string) {}}
 	if err := s.follow(compile.DoneStarted); err != nil {
 		return err
 	}
-	return p.init.Executed()
+	if err := p.init.Executed(); err != nil {
+		return err
+	}
+	if out.Mute {
+		return executed(p.init.Pid, p.init.Pidfd)
+	}
+	return nil
 }
 
 // wait feeds the hook, listens to it and waits for its end, but no longer than the

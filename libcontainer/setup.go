@@ -58,6 +58,9 @@ type setup struct {
 	hooks func() error
 	// mounts helps with mounts; nil when there are none.
 	mounts *mountHelper
+	// listener takes the seccomp listener that came with the last stage; nil when there is
+	// none.
+	listener func(fd int) error
 	// idle is called when the init has much to do and this process has nothing.
 	idle  func()
 	trace func(string)
@@ -72,7 +75,9 @@ func (s *setup) follow(stage uint32) error {
 		}
 		done := e.Kind == program.KindDone && e.A == stage && !s.forks
 		if done {
-			err = s.adoptOnce()
+			if err = s.adoptOnce(); err == nil {
+				err = s.takeListener(e.FD)
+			}
 		} else {
 			err = s.serve(&e)
 		}
@@ -83,6 +88,20 @@ func (s *setup) follow(stage uint32) error {
 			return err
 		}
 	}
+}
+
+// takeListener passes on a seccomp listener, for which the init waits.
+func (s *setup) takeListener(fd int) error {
+	switch {
+	case fd < 0 && s.listener == nil:
+		return nil
+	case fd < 0 || s.listener == nil:
+		return errors.New("the init process sent a seccomp listener where there is none, or none where there is one")
+	}
+	if err := s.listener(fd); err != nil {
+		return err
+	}
+	return s.init.Answer(make([]byte, program.MessageSize))
 }
 
 func (s *setup) serve(e *launch.Event) error {

@@ -12,6 +12,7 @@ import (
 
 	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/compile"
+	"coracle/libcontainer/launch"
 	"coracle/libcontainer/program"
 	"coracle/libcontainer/state"
 )
@@ -120,10 +121,12 @@ func openGate(dir *state.Dir, record *state.Record, pidfd int, h *hookRunner) er
 			return fmt.Errorf("start: %w", os.NewSyscallError("poll", err))
 		}
 		buf := make([]byte, program.MessageSize+1)
-		n, err := unix.Read(conn, buf)
+		n, fd, err := launch.Receive(conn, buf)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
+		case n <= 0 && started && record.Mute:
+			return executed(record.Pid, pidfd)
 		case n <= 0 && started:
 			return nil
 		case n <= 0:
@@ -138,7 +141,19 @@ func openGate(dir *state.Dir, record *state.Record, pidfd int, h *hookRunner) er
 			if err := unix.Send(conn, make([]byte, program.MessageSize), unix.MSG_NOSIGNAL); err != nil {
 				return fmt.Errorf("start: %w", os.NewSyscallError("send", err))
 			}
-		case ok && m.Kind == program.KindDone && m.A == compile.DoneStarted:
+		case ok && m.Kind == program.KindDone && m.A == compile.DoneStarted && fd >= 0 && record.Listener != nil:
+			// The init waits until the agent has its listener. When this end of the
+			// conversation is closed instead, it ends.
+			err := handOver(record.Listener, record, record.Pid, specs.StateCreated, fd)
+			unix.Close(fd)
+			if err != nil {
+				return fmt.Errorf("start: %w", err)
+			}
+			if err := unix.Send(conn, make([]byte, program.MessageSize), unix.MSG_NOSIGNAL); err != nil {
+				return fmt.Errorf("start: %w", os.NewSyscallError("send", err))
+			}
+			started = true
+		case ok && m.Kind == program.KindDone && m.A == compile.DoneStarted && fd < 0:
 			started = true
 		case ok && m.Kind == program.KindError:
 			return startFailure(dir, record, m)

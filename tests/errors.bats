@@ -221,7 +221,6 @@ with() {
 		.process.selinuxLabel = "x"
 		.linux.uidMappings = [{containerID: 0, hostID: 0, size: 1}]
 		.linux.gidMappings = [{containerID: 0, hostID: 0, size: 1}]
-		.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW"}
 		.linux.mountLabel = "x"
 	END
 	with '.linux.namespaces += [{type: "user"}]' "linux.namespaces" "user namespace" "not supported"

@@ -100,7 +100,15 @@ func TestProblems(t *testing.T) {
 		`linux.resources.hugepageLimits[0].pageSize is missing or empty; it is the size of the pages, like 2MB`: func(s *specs.Spec) {
 			s.Linux.Resources.HugepageLimits = []specs.LinuxHugepageLimit{{Limit: 1}}
 		},
-		`linux.seccomp is not supported by this version of coracle`: func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{} },
+		`linux.seccomp.defaultAction is missing; it is one of SCMP_ACT_KILL, SCMP_ACT_KILL_PROCESS, SCMP_ACT_KILL_THREAD, SCMP_ACT_TRAP, SCMP_ACT_ERRNO, SCMP_ACT_TRACE, SCMP_ACT_ALLOW, SCMP_ACT_LOG, SCMP_ACT_NOTIFY`: func(s *specs.Spec) {
+			s.Linux.Seccomp = &specs.LinuxSeccomp{}
+		},
+		`linux.seccomp.syscalls[1].errnoRet: SCMP_ACT_TRAP returns no error; only SCMP_ACT_ERRNO and SCMP_ACT_TRACE do`: func(s *specs.Spec) {
+			one := uint(1)
+			s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
+				{Names: []string{"a"}, Action: specs.ActErrno, ErrnoRet: &one}, {Names: []string{"b"}, Action: specs.ActTrap, ErrnoRet: &one},
+			}}
+		},
 	} {
 		s := Default()
 		change(s)

@@ -23,6 +23,5 @@ func (v *validator) unsupported() {
 	check(Namespace(s, specs.UserNamespace) != nil, "linux.namespaces: the user namespace")
 	check(len(l.UIDMappings) > 0, "linux.uidMappings")
 	check(len(l.GIDMappings) > 0, "linux.gidMappings")
-	check(l.Seccomp != nil, "linux.seccomp")
 	check(l.MountLabel != "", "linux.mountLabel")
 }

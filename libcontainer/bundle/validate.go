@@ -45,6 +45,9 @@ func Validate(s *specs.Spec) (problems, warnings []Problem) {
 		if s.Linux.Personality != nil {
 			v.personality(s.Linux.Personality)
 		}
+		if s.Linux.Seccomp != nil {
+			v.seccomp(s.Linux.Seccomp)
+		}
 	}
 	v.unsupported()
 	return v.problems, v.warnings

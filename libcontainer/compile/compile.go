@@ -28,6 +28,7 @@ import (
 
 	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/program"
+	"coracle/libcontainer/seccomp"
 	"coracle/libcontainer/source"
 )
 
@@ -78,6 +79,9 @@ const (
 	ValuePid = 1 + iota
 	ValueCopyFrom
 )
+
+// ProcessName is the name of a process that runs a program.
+const ProcessName = "coracle-init"
 
 // HomeSize is the room for the answer to SyncReady, "HOME=" and NUL included.
 const HomeSize = 4096
@@ -144,6 +148,13 @@ type Output struct {
 	GateOp int
 	// Forks tells that the program enters a joined pid namespace by a fork.
 	Forks bool
+	// Listener tells that the message DoneStarted carries the descriptor of a seccomp
+	// listener, and is waited upon like a sync point.
+	Listener bool
+	// Mute tells that the seccomp filter lets the program report nothing once it is loaded.
+	Mute bool
+	// UnknownCalls are system calls of linux.seccomp that this version does not know.
+	UnknownCalls []string
 	// Warnings are for the log.
 	Warnings []string
 }
@@ -185,6 +196,9 @@ type compiler struct {
 	kept map[int]program.Arg
 	// readonly holds mounts that become read-only when all is in place.
 	readonly []readonlyMount
+
+	filter *seccomp.Filter     // what is loaded last of all; nil for none
+	caps   bundle.Capabilities // of the process
 
 	joined  bool         // whether the cgroups have been joined
 	command program.Word // the address of the path of the command
@@ -233,6 +247,7 @@ func Init(in Input) (*Output, error) {
 	// From here on no descriptor leads to a directory of the host.
 	c.dropDescriptors()
 	c.restoreOpenFiles()
+	c.compileFilter()
 	c.noNewPrivileges()
 	c.identity()
 	c.lookUpCommand()
@@ -314,7 +329,7 @@ func (c *compiler) begin() {
 	// The image stays as /proc/self/exe; the descriptor is not needed.
 	c.Close(c.image)
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
-	c.Prctl(unix.PR_SET_NAME, c.String("coracle-init"))
+	c.Prctl(unix.PR_SET_NAME, c.String(ProcessName))
 	if c.in.Host.TimerSlack != 0 {
 		c.Prctl(unix.PR_SET_TIMERSLACK, program.Int(c.in.Host.TimerSlack))
 	}

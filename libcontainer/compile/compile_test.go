@@ -121,12 +121,17 @@ func compareGolden(t *testing.T, golden, got string) {
 	}
 }
 
+// specWith is a changed default configuration.
+func specWith(change func(*specs.Spec)) *specs.Spec {
+	s := bundle.Default()
+	change(s)
+	return s
+}
+
 // compileSpec compiles a changed default configuration.
 func compileSpec(t *testing.T, change func(*specs.Spec)) (string, *Output, error) {
 	t.Helper()
-	s := bundle.Default()
-	change(s)
-	out, err := Init(testInput(s))
+	out, err := Init(testInput(specWith(change)))
 	if err != nil {
 		return "", nil, err
 	}

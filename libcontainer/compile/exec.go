@@ -55,6 +55,7 @@ func Exec(in ExecInput) (*Output, error) {
 	c.attributes()
 	c.ready()
 	c.dropDescriptors()
+	c.compileFilter()
 	c.noNewPrivileges()
 	c.identity()
 	c.lookUpCommand()

@@ -65,13 +65,14 @@ func Hook(in HookInput) (*Output, error) {
 	c.Chdir("/")
 	c.dropDescriptors()
 	if confined {
+		c.compileFilter()
 		c.noNewPrivileges()
 		c.identity()
 		c.note("hooks", "start the hook", "")
 	}
 	c.Umask(c.umask.Arg())
 	c.CloseOnExec(c.socket)
-	c.Send(c.socket, program.Message{Kind: program.KindDone, A: DoneStarted})
+	c.started()
 
 	args := in.Hook.Args
 	if len(args) == 0 {

@@ -132,7 +132,8 @@ func (c *compiler) identity() {
 	c.Check(program.Word(cwd), 0xff, '/', unix.ENOENT)
 
 	c.note("process.capabilities", "set the capabilities", "")
-	c.Capset(caps.Effective, caps.Permitted, caps.Inheritable)
+	c.caps = caps
+	c.Capset(caps.Effective, caps.Permitted|c.keptForFilter(), caps.Inheritable)
 	c.note("process.capabilities.ambient", "set the ambient capabilities", "")
 	c.Prctl(unix.PR_CAP_AMBIENT, program.Int(unix.PR_CAP_AMBIENT_CLEAR_ALL))
 	for n := range c.in.Host.LastCap + 1 {

@@ -132,8 +132,7 @@ func (c *compiler) execute() {
 	} else {
 		c.Umask(c.umask.Arg())
 	}
-	c.note("", "report the start", "")
-	c.Send(c.socket, program.Message{Kind: program.KindDone, A: DoneStarted})
+	c.started()
 	c.Describe(program.Note{What: "execute", Object: p.Args[0], Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
 		return ExecError(p.Args[0], e)
 	}})

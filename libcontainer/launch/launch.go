@@ -229,10 +229,9 @@ func (i *Init) Receive() (Event, error) {
 // conversation.
 func (i *Init) receive() (e Event, ok bool, err error) {
 	buf := make([]byte, program.MessageSize+1)
-	oob := make([]byte, unix.CmsgSpace(4))
-	var n, oobn, flags int
+	var n int
 	for {
-		n, oobn, flags, _, err = unix.Recvmsg(i.socket, buf, oob, unix.MSG_CMSG_CLOEXEC)
+		n, e.FD, err = Receive(i.socket, buf)
 		if !errors.Is(err, unix.EINTR) {
 			break
 		}
@@ -240,23 +239,22 @@ func (i *Init) receive() (e Event, ok bool, err error) {
 	if errors.Is(err, unix.ECONNRESET) {
 		return Event{}, false, nil
 	}
-	if err != nil {
-		return Event{}, false, os.NewSyscallError("recvmsg", err)
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return Event{}, false, os.NewSyscallError("recvmsg", errno)
 	}
-	fds, err := rights(oob[:oobn])
-	if n == 0 && err == nil && len(fds) == 0 {
+	if err != nil {
+		return Event{}, false, err
+	}
+	if n == 0 && e.FD < 0 {
 		return Event{}, false, nil
 	}
 	m, valid := program.DecodeMessage(buf[:n])
-	if !valid || err != nil || len(fds) > 1 || flags&unix.MSG_CTRUNC != 0 {
-		for _, fd := range fds {
-			unix.Close(fd)
+	if !valid {
+		if e.FD >= 0 {
+			unix.Close(e.FD)
 		}
-		return Event{}, false, errors.New("the init process sent a malformed message")
-	}
-	e.FD = -1
-	if len(fds) == 1 {
-		e.FD = fds[0]
+		return Event{}, false, errMalformed
 	}
 	e.Message = m
 	if m.Kind == program.KindError {
@@ -270,6 +268,29 @@ func (i *Init) receive() (e Event, ok bool, err error) {
 	}
 	return e, true, nil
 }
+
+// Receive reads a message from a socket of a conversation, and the descriptor that came with
+// it; fd is -1 without one. The message has no bytes at the end of the conversation.
+func Receive(socket int, buf []byte) (n, fd int, err error) {
+	oob := make([]byte, unix.CmsgSpace(4))
+	n, oobn, flags, _, err := unix.Recvmsg(socket, buf, oob, unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		return 0, -1, err
+	}
+	fds, err := rights(oob[:oobn])
+	if err != nil || len(fds) > 1 || flags&unix.MSG_CTRUNC != 0 {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+		return 0, -1, errMalformed
+	}
+	if len(fds) == 0 {
+		return n, -1, nil
+	}
+	return n, fds[0], nil
+}
+
+var errMalformed = errors.New("the init process sent a malformed message")
 
 // rights are the descriptors that came with a message, also with an error.
 func rights(oob []byte) (fds []int, err error) {

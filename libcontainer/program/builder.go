@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Addr is an address in the memory of the init program. Addresses are final
@@ -30,12 +32,17 @@ const (
 	failFDOffset = 0  // the descriptor on which a failing op reports
 	opsOffset    = 4  // the address of the first op
 	reportOffset = 8  // the Message that the report is built in
+	callOffset   = 24 // the system call that sends the report
 	headerSize   = 32 // first offset that is free for the program
 )
 
 // FailFD is the word with the descriptor on which a failing op reports. A
 // program may change it; -1 means that there is nobody to report to.
 const FailFD Word = Word(varsBase + failFDOffset)
+
+// ReportCall is the word with the number of the system call by which a failing op
+// reports: sendto, which a program may change into write.
+const ReportCall Word = Word(varsBase + callOffset)
 
 // Word is the address of a 32-bit variable. As an argument it stands for the
 // value that it has when the op runs, sign-extended to 64 bits.
@@ -237,7 +244,9 @@ func NewBuilder(failFD int) *Builder {
 	b.init = make([]byte, headerSize, 1<<10)
 	putUint32(b.init[failFDOffset:], uint32(int32(failFD)))
 	putUint32(b.init[reportOffset:], uint32(KindError))
+	putUint32(b.init[callOffset:], unix.SYS_SENDTO)
 	b.name(FailFD.Addr(), "failfd")
+	b.name(ReportCall.Addr(), "reportcall")
 	return b
 }
 

@@ -6,7 +6,8 @@
 //
 //	R12  the op being run
 //	R14  how many more times an op may be repeated after EAGAIN
-//	R15  the variable segment: +0 failure descriptor, +4 first op, +8 report
+//	R15  the variable segment: +0 failure descriptor, +4 first op, +8 report,
+//	     +24 system call that reports
 TEXT ·interpreter(SB), NOSPLIT|NOFRAME, $0-0
 	MOVL $0x410000, R15
 	MOVL 4(R15), R12
@@ -102,7 +103,7 @@ fail:
 	MOVL    $0x4000, R10     // MSG_NOSIGNAL
 	XORL    R8, R8
 	XORL    R9, R9
-	MOVL    $44, AX          // sendto
+	MOVL    24(R15), AX      // sendto, or write
 	SYSCALL
 	MOVL    $1, DI
 	MOVL    $231, AX         // exit_group

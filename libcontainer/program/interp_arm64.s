@@ -5,7 +5,8 @@
 // may refer to nothing outside of itself.
 //
 //	R20  the op being run
-//	R21  the variable segment: +0 failure descriptor, +4 first op, +8 report
+//	R21  the variable segment: +0 failure descriptor, +4 first op, +8 report,
+//	     +24 system call that reports
 //	R22  how many more times an op may be repeated after EAGAIN
 TEXT ·interpreter(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD  $0x410000, R21
@@ -96,7 +97,7 @@ fail:
 	MOVD  $0x4000, R3        // MSG_NOSIGNAL
 	MOVD  $0, R4
 	MOVD  $0, R5
-	MOVD  $206, R8           // sendto
+	MOVWU 24(R21), R8        // sendto, or write
 	SVC
 	MOVD  $1, R0
 	MOVD  $94, R8            // exit_group

@@ -26,6 +26,7 @@ const (
 	formatClone
 	formatFsopen
 	formatFspick
+	formatFilterFlags
 	formatFsconfig // from here on one name per value
 	formatPrctl
 	formatKeyctl
@@ -38,6 +39,7 @@ const (
 	formatMessage
 	formatCaps
 	formatErrno
+	formatFilter
 )
 
 // Line is one op as people read it.
@@ -219,6 +221,8 @@ func (p *Program) arg(a Arg) string {
 		return "{" + strings.Join(parts, ", ") + "}"
 	case formatMessage:
 		return p.messageAt(Addr(a.value))
+	case formatFilter:
+		return fmt.Sprintf("{%d instructions}", p.fields(a, 1)[0])
 	case formatErrno:
 		return unix.ErrnoName(syscall.Errno(a.value))
 	case formatCaps:
@@ -365,6 +369,11 @@ var flagNames = sync.OnceValue(func() map[format][]flagName {
 		},
 		formatFsopen: {{unix.FSOPEN_CLOEXEC, "FSOPEN_CLOEXEC"}},
 		formatFspick: {{unix.FSPICK_CLOEXEC, "FSPICK_CLOEXEC"}, {unix.FSPICK_EMPTY_PATH, "FSPICK_EMPTY_PATH"}},
+		formatFilterFlags: {
+			{unix.SECCOMP_FILTER_FLAG_TSYNC, "TSYNC"}, {unix.SECCOMP_FILTER_FLAG_LOG, "LOG"}, {unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, "SPEC_ALLOW"},
+			{unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, "NEW_LISTENER"}, {unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH, "TSYNC_ESRCH"},
+			{unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, "WAIT_KILLABLE_RECV"},
+		},
 		formatFsconfig: {
 			{unix.FSCONFIG_SET_FLAG, "SET_FLAG"}, {unix.FSCONFIG_SET_STRING, "SET_STRING"}, {unix.FSCONFIG_CMD_CREATE, "CREATE"},
 			{unix.FSCONFIG_CMD_RECONFIGURE, "RECONFIGURE"},
@@ -396,7 +405,7 @@ var callNames = sync.OnceValue(func() map[uint32]string {
 		unix.SYS_FSTATFS: "fstatfs", unix.SYS_GETCWD: "getcwd", unix.SYS_IOCTL: "ioctl", unix.SYS_IOPRIO_SET: "ioprio_set", unix.SYS_KEYCTL: "keyctl",
 		unix.SYS_MKDIRAT: "mkdirat", unix.SYS_MKNODAT: "mknodat", unix.SYS_MOUNT: "mount", unix.SYS_MOUNT_SETATTR: "mount_setattr", unix.SYS_MUNMAP: "munmap",
 		unix.SYS_MOVE_MOUNT: "move_mount", unix.SYS_OPENAT: "openat", unix.SYS_OPENAT2: "openat2", unix.SYS_OPEN_TREE: "open_tree",
-		unix.SYS_PIVOT_ROOT: "pivot_root", unix.SYS_PERSONALITY: "personality", unix.SYS_PRCTL: "prctl", unix.SYS_PRLIMIT64: "prlimit64", unix.SYS_RECVFROM: "recvfrom", unix.SYS_RT_SIGACTION: "rt_sigaction",
+		unix.SYS_PIVOT_ROOT: "pivot_root", unix.SYS_PERSONALITY: "personality", unix.SYS_PRCTL: "prctl", unix.SYS_PRLIMIT64: "prlimit64", unix.SYS_READ: "read", unix.SYS_RECVFROM: "recvfrom", unix.SYS_SECCOMP: "seccomp", unix.SYS_RT_SIGACTION: "rt_sigaction",
 		unix.SYS_RT_SIGPROCMASK: "rt_sigprocmask", unix.SYS_SCHED_SETAFFINITY: "sched_setaffinity", unix.SYS_SCHED_SETATTR: "sched_setattr", unix.SYS_SENDMSG: "sendmsg", unix.SYS_SENDTO: "sendto", unix.SYS_SETDOMAINNAME: "setdomainname",
 		unix.SYS_SETGROUPS: "setgroups", unix.SYS_SETHOSTNAME: "sethostname", unix.SYS_SETNS: "setns", unix.SYS_SET_MEMPOLICY: "set_mempolicy", unix.SYS_SETRESGID: "setresgid",
 		unix.SYS_SETRESUID: "setresuid", unix.SYS_SETSID: "setsid", unix.SYS_SOCKET: "socket", unix.SYS_STATX: "statx",

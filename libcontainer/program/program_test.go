@@ -120,6 +120,19 @@ func TestFailureNamesTheOp(t *testing.T) {
 	}
 }
 
+// A filter may deny the call by which a failing op reports.
+func TestReportCall(t *testing.T) {
+	for call, want := range map[uintptr]int{unix.SYS_WRITE: 1, unix.SYS_GETPID: 0} {
+		b := NewBuilder(3)
+		b.Set(ReportCall, Int(call))
+		b.Openat(Cwd(), "/does/not/exist", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		_, messages, status := run(t, b)
+		if status != 1 || len(messages) != want || want == 1 && messages[0].B != uint32(unix.ENOENT) {
+			t.Errorf("call %d: %v, status %d", call, messages, status)
+		}
+	}
+}
+
 func TestAllowedErrors(t *testing.T) {
 	b := NewBuilder(3)
 	other := b.Label()

@@ -299,6 +299,11 @@ func (b *Builder) Recv(sock Arg, buf Addr, n int) Op {
 	return b.Syscall(unix.SYS_RECVFROM, sock, Ptr(buf), Int(n), Int(0), Int(0), Int(0))
 }
 
+// Read is Recv by another system call, for where that one must not be used.
+func (b *Builder) Read(sock Arg, buf Addr, n int) Op {
+	return b.Syscall(unix.SYS_READ, sock, Ptr(buf), Int(n))
+}
+
 // SendFD sends bytes with a descriptor attached. A word is copied when the op runs.
 func (b *Builder) SendFD(sock Arg, payload []byte, fd Arg) Op {
 	return b.sendFD(sock, b.Bytes(payload), len(payload), fd)
@@ -451,6 +456,14 @@ func (b *Builder) Faccessat2(dir Arg, path string, mode int) Op {
 // path; argv and envp are arrays of addresses that end with 0.
 func (b *Builder) Execve(path Word, argv, envp Addr) Op {
 	return b.Syscall(unix.SYS_EXECVE, path.Arg(), Ptr(argv), Ptr(envp))
+}
+
+// SetFilter loads a seccomp filter, in the form of an array of struct sock_filter, for
+// the rest of the program and what it executes. With SECCOMP_FILTER_FLAG_NEW_LISTENER the
+// result is a descriptor.
+func (b *Builder) SetFilter(flags uint64, filter []byte) Op {
+	prog := b.Bytes(encode64(uint64(len(filter)/8), uint64(b.Bytes(filter)))) // struct sock_fprog
+	return b.Syscall(unix.SYS_SECCOMP, Int(unix.SECCOMP_SET_MODE_FILTER), flag(formatFilterFlags, flags), Arg{value: uint64(prog), format: formatFilter})
 }
 
 // Exit ends the program.

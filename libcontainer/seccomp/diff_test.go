@@ -83,14 +83,6 @@ func knownTo(p *specs.LinuxSeccomp) *specs.LinuxSeccomp {
 	return &q
 }
 
-// number is the number of a call, -1 for none.
-func number(a *arch, name string) int {
-	if c := call(name); c >= 0 && a.slot(c) >= 0 {
-		return int(a.number(a.slot(c)))
-	}
-	return -1
-}
-
 func TestSameTables(t *testing.T) {
 	different := 0
 	for i := range arches {
@@ -342,4 +334,3 @@ func TestSameAsLibseccomp(t *testing.T) {
 		t.Error("too little was compared")
 	}
 }
-

@@ -75,9 +75,19 @@ type Record struct {
 	Cgroup   cgroup.Saved `json:"cgroup"`
 	// Rdt is where the container is in resctrl; nil when it is nowhere.
 	Rdt *rdt.Saved `json:"rdt,omitempty"`
+	// Listener says who gets the seccomp listener of the init; nil when there is none.
+	Listener *Listener `json:"seccompListener,omitempty"`
+	// Mute tells that the init cannot report that it failed to execute the command.
+	Mute bool `json:"mute,omitempty"`
 	// Steps are the ops of the init program behind the gate, so that start can
 	// say what failed.
 	Steps []Step `json:"steps,omitempty"`
+}
+
+// Listener is the agent that decides system calls of a container.
+type Listener struct {
+	Path     string `json:"path"`
+	Metadata string `json:"metadata,omitempty"`
 }
 
 // Step describes an op of the init program.
