@@ -1,14 +1,17 @@
 package libcontainer
 
 import (
+	"slices"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 
 	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/seccomp"
 )
 
-// Features is what this version supports, whatever the host can do (features.md). It is
-// taken from the tables and checks that containers are made with: what is refused in a
+// Features is what this version supports, whatever the host can do (features.md); only the
+// flags of seccomp that are supported are those of the kernel, as is demanded. It is taken from the tables and checks that containers are made with: what is refused in a
 // configuration is not in it.
 func Features() *features.Features {
 	words := bundle.KnownWords()
@@ -24,7 +27,11 @@ func Features() *features.Features {
 				V1: is(true), V2: is(true), Rdma: is(true),
 				Systemd: is(false), SystemdUser: is(false),
 			},
-			Seccomp:  &features.Seccomp{Enabled: linux(specs.Linux{Seccomp: &specs.LinuxSeccomp{}})},
+			Seccomp: &features.Seccomp{
+				Enabled: linux(specs.Linux{Seccomp: &specs.LinuxSeccomp{}}),
+				Actions: texts(seccomp.Actions()), Operators: texts(seccomp.Operators()), Archs: texts(seccomp.Architectures()),
+				KnownFlags: texts(seccomp.KnownFlags()), SupportedFlags: texts(seccomp.SupportedFlags()),
+			},
 			Apparmor: &features.Apparmor{Enabled: is(bundle.Supported(&specs.Spec{Process: &specs.Process{ApparmorProfile: "x"}}))},
 			Selinux: &features.Selinux{Enabled: is(bundle.Supported(&specs.Spec{
 				Process: &specs.Process{SelinuxLabel: "x"}, Linux: &specs.Linux{MountLabel: "x"},
@@ -41,6 +48,16 @@ func Features() *features.Features {
 			NetDevices: &features.NetDevices{Enabled: linux(specs.Linux{NetDevices: map[string]specs.LinuxNetDevice{"x": {}}})},
 		},
 	}
+}
+
+// texts are words as the specification has them here.
+func texts[T ~string](words []T) []string {
+	list := make([]string, len(words))
+	for i, w := range words {
+		list[i] = string(w)
+	}
+	slices.Sort(list)
+	return list
 }
 
 func is(v bool) *bool { return &v }

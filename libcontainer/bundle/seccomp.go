@@ -88,8 +88,6 @@ func (v *validator) seccompListener(s *specs.LinuxSeccomp, notify bool) {
 		v.bad(p, "is missing; %s needs the socket of an agent", specs.ActNotify)
 	case s.ListenerPath != "" && (!path.IsAbs(s.ListenerPath) || strings.ContainsRune(s.ListenerPath, 0)):
 		v.bad(p, "%q is not an absolute path", s.ListenerPath)
-	case s.ListenerPath != "" && !notify:
-		v.warn(p, "is ignored: nothing in the profile is %s", specs.ActNotify)
 	}
 	for i, f := range s.Flags {
 		if f == specs.LinuxSeccompFlagWaitKillableRecv && !notify {
