@@ -67,3 +67,42 @@ shared_host() {
 		[ "$before" = "$(cat /proc/self/mountinfo)" ] && echo same' - "$SOURCE" "$CORACLE" "$ROOT" "$ID"
 	[ "$output" = $'mounted\nsame' ]
 }
+
+@test "propagations follow each other in the order of the list, also for new file systems" {
+	mount_also '{destination: "/a", type: "tmpfs", options: ["shared", "slave"]}, {destination: "/b", type: "tmpfs", options: ["rshared"]},
+		{destination: "/c", type: "tmpfs", options: ["shared", "private"]}, {destination: "/d", type: "tmpfs", options: ["unbindable"]},
+		{destination: "/e", source: $SOURCE, options: ["bind", "rprivate", "shared", "slave"]}, {destination: "/f", source: $SOURCE, options: ["rbind", "rprivate", "runbindable"]},
+		{destination: "/g", source: $SOURCE, options: ["rbind", "rslave", "rshared"]}'
+	args cat /proc/self/mountinfo
+	shared_host
+	[[ $(mounted /a) == rw,relatime" - "* ]] # a slave of nobody
+	[[ $(mounted /b) =~ ^rw,relatime" shared:"[0-9]+" - " ]]
+	[[ $(mounted /c) == rw,relatime" - "* ]]
+	[[ $(mounted /d) == rw,relatime" unbindable - "* ]]
+	[[ $(mounted /e) =~ ^rw,[a-z,]*" - " ]]
+	[[ $(mounted /f) =~ ^rw,[a-z,]*" unbindable - " ]]
+	[[ $(mounted /g) =~ ^rw,[a-z,]*" shared:"[0-9]+" master:"[0-9]+" - " ]]
+}
+
+@test "with a shared root, what a container mounts in a shared bind mount reaches the host" {
+	mkdir "$SOURCE/below"
+	config '.process.capabilities.bounding += ["CAP_SYS_ADMIN"] | .process.capabilities.effective += ["CAP_SYS_ADMIN"] | .process.capabilities.permitted += ["CAP_SYS_ADMIN"]
+		| .linux.rootfsPropagation = "rshared"'
+	mount_also '{destination: "/mnt", source: $SOURCE, options: ["rbind", "rshared"]}'
+	args mount -t tmpfs here /mnt/below
+	run unshare --mount --propagation private bash -c '
+		mount --bind "$1" "$1" && mount --make-shared "$1"
+		"$2" --root "$3" run "$4"
+		grep -c " $1/below .* - tmpfs here " /proc/self/mountinfo' - "$SOURCE" "$CORACLE" "$ROOT" "$ID"
+	[ "$output" = 1 ]
+}
+
+@test "parts of an unbindable mount can be read-only" {
+	mkdir "$SOURCE/part"
+	mount_also '{destination: "/mnt", source: $SOURCE, options: ["rbind", "runbindable"]}, {destination: "/tmp", type: "tmpfs", options: ["unbindable"]}'
+	config '.linux.readonlyPaths += ["/mnt/part"] | .linux.maskedPaths += ["/mnt/file", "/tmp"]'
+	shell 'touch /mnt/part/x; cat /mnt/file; touch /tmp/x; cat /proc/self/mountinfo'
+	[ "$(grep -c "Read-only file system" <<<"$output")" = 2 ]
+	[[ $output != *content* ]]
+	[[ $(mounted /mnt) == *" unbindable - "* ]]
+}

@@ -117,7 +117,7 @@ load mounts
 @test "a missing source is an error that names it" {
 	mount_also '{destination: "/mnt", type: "bind", source: ($SOURCE + "/missing"), options: ["bind"]}'
 	background create "$ID"
-	failed "bind mount \"$SOURCE/missing\" at \"/mnt\" (mounts[7])" "no such file or directory"
+	failed "bind mount \"$SOURCE/missing\" at \"/mnt\" (mounts[7])" "no such file or directory" "has to exist"
 	nothing_left
 }
 

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"errors"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -166,7 +167,15 @@ func (c *compiler) bindMount(m *mount) {
 	}
 	isDir, err := c.in.Host.IsDir(src)
 	if err != nil {
-		c.fail("%s: source: %w", m.subject.Subject(), err)
+		hint := ""
+		switch {
+		case !errors.Is(err, unix.ENOENT):
+		case filepath.IsAbs(m.Source):
+			hint = " (the source of a bind mount has to exist)"
+		default:
+			hint = " (the source of a bind mount has to exist; it is relative to the bundle)"
+		}
+		c.fail("%s: source: %w%s", m.subject.Subject(), err, hint)
 		return
 	}
 	fd := c.source(source.Tree{What: m.subject.Text(), Pointer: m.subject.Where(), Path: src, Recursive: m.Recursive, Attrs: c.bindAttrs(m)})

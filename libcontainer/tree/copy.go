@@ -145,7 +145,7 @@ func mountPoint(src, dst int, name string) error {
 		err = unix.Mknodat(dst, name, mode, 0)
 	}
 	if err == nil {
-		err = finish(dst, name, mode, Owner{os.Geteuid(), os.Getegid()})
+		err = finish(dst, name, mode, Self())
 	}
 	if err != nil {
 		return &os.PathError{Op: "make", Path: name, Err: err}

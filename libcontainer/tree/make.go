@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -19,13 +20,44 @@ import (
 // maxLinks is how many symbolic links a path may lead through, as for the kernel.
 const maxLinks = 40
 
-// Owner is who gets what is made.
+// Owner is who makes something, as far as permissions and ownership are concerned.
 type Owner struct{ UID, GID int }
+
+// Self is the owner that this process is.
+func Self() Owner { return Owner{os.Geteuid(), os.Getegid()} }
 
 // Make makes what is missing of a path below a root: directories with mode 0755 and,
 // unless dir is set, an empty file at the end. A symbolic link that leads to something
-// missing is followed as if root were the root directory, and that is made.
+// missing is followed as if root were the root directory, and that is made. It is done
+// with the permissions of owner: what root in a user namespace could not make, nobody
+// makes for it.
 func Make(root int, name string, dir bool, owner Owner) error {
+	if owner == Self() {
+		return makePath(root, name, dir, owner)
+	}
+	// The ids for file systems are those of a thread. Whatever happens, this one gets back
+	// its own, or ends with its goroutine.
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		_, _ = unix.SetfsgidRetGid(owner.GID)
+		_, _ = unix.SetfsuidRetUid(owner.UID)
+		uid, _ := unix.SetfsuidRetUid(-1)
+		gid, _ := unix.SetfsgidRetGid(-1)
+		if uid != owner.UID || gid != owner.GID {
+			done <- fmt.Errorf("make as user %d and group %d: %w", owner.UID, owner.GID, unix.EPERM)
+			return
+		}
+		err := makePath(root, name, dir, owner)
+		_, _ = unix.SetfsuidRetUid(Self().UID)
+		_, _ = unix.SetfsgidRetGid(Self().GID)
+		runtime.UnlockOSThread()
+		done <- err
+	}()
+	return <-done
+}
+
+func makePath(root int, name string, dir bool, owner Owner) error {
 	done := "" // exists, and has no links in it
 	rest := strings.Split(name, "/")
 	for links := 0; len(rest) > 0; {
@@ -139,8 +171,8 @@ func makeOne(root int, parent, name string, dir bool, owner Owner) error {
 	return finish(p, name, mode, owner)
 }
 
-// finish gives what was made its owner and, whatever the umask is, its mode. When the
-// name means something else by now, that stays as it is.
+// finish gives what was made its mode, whatever the umask is. When the name means
+// something else by now, that stays as it is.
 func finish(parent int, name string, mode uint32, owner Owner) error {
 	fd, err := unix.Openat(parent, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -151,13 +183,8 @@ func finish(parent int, name string, mode uint32, owner Owner) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
 	}
-	if st.Mode&unix.S_IFMT != mode&unix.S_IFMT || int(st.Uid) != os.Geteuid() || st.Mode&0o777&^mode != 0 {
+	if st.Mode&unix.S_IFMT != mode&unix.S_IFMT || int(st.Uid) != owner.UID || st.Mode&0o777&^mode != 0 {
 		return nil
-	}
-	if own := (Owner{int(st.Uid), int(st.Gid)}); own != owner {
-		if err := unix.Fchownat(fd, "", owner.UID, owner.GID, unix.AT_EMPTY_PATH); err != nil {
-			return fmt.Errorf("fchownat: %w", err)
-		}
 	}
 	if (st.Mode^mode)&0o777 != 0 {
 		return unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode&0o777)

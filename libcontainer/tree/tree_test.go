@@ -22,8 +22,6 @@ func openDir(t testing.TB, path string) int {
 	return fd
 }
 
-func self() Owner { return Owner{os.Getuid(), os.Getgid()} }
-
 func write(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -66,7 +64,7 @@ func TestMake(t *testing.T) {
 			link(t, "relative", filepath.Join(root, "chain"))
 			link(t, "etc/..", filepath.Join(root, "deep"))
 			link(t, "/", filepath.Join(root, "down"))
-			if err := Make(openDir(t, root), c.name, dir, self()); err != nil {
+			if err := Make(openDir(t, root), c.name, dir, Self()); err != nil {
 				t.Errorf("%s: %v", c.name, err)
 				continue
 			}
@@ -75,7 +73,7 @@ func TestMake(t *testing.T) {
 				t.Errorf("%s: %v, %v", c.name, st, err)
 			}
 			// A second time it is there already.
-			if err := Make(openDir(t, root), c.name, dir, self()); err != nil {
+			if err := Make(openDir(t, root), c.name, dir, Self()); err != nil {
 				t.Errorf("%s again: %v", c.name, err)
 			}
 			if names, _ := os.ReadDir(top); len(names) != 1 {
@@ -91,9 +89,46 @@ func TestMakeErrors(t *testing.T) {
 	link(t, "a", filepath.Join(root, "b"))
 	write(t, filepath.Join(root, "file"), "")
 	for name, want := range map[string]error{"/a": unix.ELOOP, "/a/x": unix.ELOOP, "/file/x": unix.ENOTDIR, "/" + strings.Repeat("n", 300): unix.ENAMETOOLONG} {
-		if err := Make(openDir(t, root), name, true, self()); !errors.Is(err, want) {
+		if err := Make(openDir(t, root), name, true, Self()); !errors.Is(err, want) {
 			t.Errorf("%.20s: %v", name, err)
 		}
+	}
+}
+
+// TestMakeAsAnother: what is made belongs to the owner, who gets no more than his own
+// permissions for it.
+func TestMakeAsAnother(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	defer unix.Umask(unix.Umask(0o077))
+	root := t.TempDir()
+	if err := os.Chmod(filepath.Dir(root), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	other := Owner{1234, 4321}
+	if err := Make(openDir(t, root), "/a", true, other); !errors.Is(err, unix.EACCES) {
+		t.Errorf("in a directory of root: %v", err)
+	}
+	if err := os.Chown(root, other.UID, other.GID); err != nil {
+		t.Fatal(err)
+	}
+	if err := Make(openDir(t, root), "/a/b", false, other); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "a/b"} {
+		var st unix.Stat_t
+		want := map[string]uint32{"a": unix.S_IFDIR | 0o755, "a/b": unix.S_IFREG | 0o644}[name]
+		if err := unix.Lstat(filepath.Join(root, name), &st); err != nil || int(st.Uid) != other.UID || int(st.Gid) != other.GID || st.Mode != want {
+			t.Errorf("%s belongs to %d:%d and has mode %#o, %v", name, st.Uid, st.Gid, st.Mode, err)
+		}
+	}
+	// Nothing of that stays with this process.
+	if err := os.Mkdir(filepath.Join(root, "mine"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := Make(openDir(t, root), "/mine/x", true, Self()); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -122,7 +157,7 @@ func TestMakeInARace(t *testing.T) {
 	}()
 	for i := range 2000 {
 		// It may fail, but never outside.
-		_ = Make(fd, "/dir/new/x", i%2 == 0, self())
+		_ = Make(fd, "/dir/new/x", i%2 == 0, Self())
 		_ = os.RemoveAll(filepath.Join(root, "dir/new"))
 	}
 	close(stop)
@@ -147,7 +182,7 @@ func FuzzMake(f *testing.F) {
 		_ = os.Symlink(target, filepath.Join(root, "l"))
 		_ = os.Symlink(other, filepath.Join(root, "a"))
 		fd := openDir(t, root)
-		err := Make(fd, name, true, self())
+		err := Make(fd, name, true, Self())
 		if names, _ := os.ReadDir(top); len(names) != 1 {
 			t.Errorf("something was made outside: %v", names)
 		}
