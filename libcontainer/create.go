@@ -116,6 +116,7 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 		n.record.StartHooks, n.record.Poststop = len(h.StartContainer)+len(h.Poststart) > 0, len(h.Poststop) > 0
 	}
 	if err := n.create(); err != nil {
+		err = asShortage(n.group, "the container was set up", err)
 		n.undo()
 		dir.Close()
 		return nil, err

@@ -104,7 +104,9 @@ func (c *Container) Exec(o ExecOptions) (status int, err error) {
 		return 0, err
 	}
 	x.files.closeIdle()
-	return f.wait(x.init.Pid, x.init.Pidfd), nil
+	status = f.wait(x.init.Pid, x.init.Pidfd)
+	c.warnOfShortage(status)
+	return status, nil
 }
 
 // joinDeadline is how long a program that has joined a container may be silent. A process
@@ -187,7 +189,7 @@ func (x *execution) start() error {
 		if alive, aliveErr := record.Alive(); aliveErr == nil && !alive {
 			return c.notRunning(nil)
 		}
-		return err
+		return asShortage(group, "a process was put into the container", err)
 	}
 	c.runtime.trace("process executed")
 	return nil

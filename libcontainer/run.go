@@ -68,6 +68,7 @@ func (r *Runtime) Run(id string, o RunOptions) (status int, err error) {
 	}
 	status = f.wait(c.Pid(), n.pidfd)
 	r.trace("process ended")
+	c.warnOfShortage(status)
 	if o.Keep {
 		return status, nil
 	}

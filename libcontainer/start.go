@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/cgroup"
 	"coracle/libcontainer/compile"
 	"coracle/libcontainer/launch"
 	"coracle/libcontainer/program"
@@ -52,7 +54,9 @@ func (c *Container) start(dir *state.Dir, pidfd int) error {
 		defer unix.Close(h.root)
 	}
 	err = openGate(dir, record, pidfd, h)
-	if err == nil {
+	if err != nil {
+		err = asShortage(cgroup.Load(record.Cgroup), "the container was started", err)
+	} else {
 		dir.RemoveGate()
 		c.runtime.trace("process started")
 		if h != nil {
@@ -127,10 +131,13 @@ func openGate(dir *state.Dir, record *state.Record, pidfd int, h *hookRunner) er
 			continue
 		case n <= 0 && started && record.Mute:
 			return executed(record.Pid, pidfd)
-		case n <= 0 && started:
+		case n <= 0 && started && !hasExited(record.Pid):
 			return nil
+		case n <= 0 && started:
+			// The connection ends with the old program, be it by the new one or by death.
+			return diedOfShortage(record)
 		case n <= 0:
-			return fmt.Errorf("start: the init process of container %q died before it could execute the command", record.ID)
+			return fmt.Errorf("start: the init process of container %q could not execute the command: %w", record.ID, errDied)
 		}
 		m, ok := program.DecodeMessage(buf[:n])
 		switch {
@@ -161,6 +168,22 @@ func openGate(dir *state.Dir, record *state.Record, pidfd int, h *hookRunner) er
 			return errors.New("start: the init process sent a malformed message")
 		}
 	}
+}
+
+// hasExited tells whether a process has no program any more.
+func hasExited(pid int) bool {
+	var buf [1]byte
+	_, err := unix.Readlink("/proc/"+strconv.Itoa(pid)+"/exe", buf[:])
+	return errors.Is(err, unix.ENOENT)
+}
+
+// diedOfShortage tells whether a process that has been executed, or nearly, has died for lack
+// of memory since.
+func diedOfShortage(record *state.Record) error {
+	if s := cgroup.Load(record.Cgroup).Shortage(); s == nil || s.Killed == 0 {
+		return nil
+	}
+	return fmt.Errorf("start: the process of container %q: %w", record.ID, errDied)
 }
 
 // startFailure puts the report of a failed op behind the gate into words.

@@ -104,3 +104,36 @@ func (m *Manager) OOMKills() uint64 {
 	}
 	return c.table("memory.oom_control")["oom_kill"]
 }
+
+// Shortage describes that a container has run out of memory.
+type Shortage struct {
+	// Killed counts the processes that were killed for it.
+	Killed uint64
+	// Limit and Peak are in bytes: what the container may use, and the most that it has
+	// used.
+	Limit, Peak uint64
+	// Own tells that its own limit was in the way, and not that of a cgroup above or the
+	// memory of the host.
+	Own bool
+}
+
+// Shortage tells whether the container has run out of memory; nil when it has not.
+func (m *Manager) Shortage() *Shortage {
+	c := m.counters("memory")
+	s := &Shortage{Killed: m.OOMKills()}
+	var reached uint64
+	if m.inUnified("memory") {
+		reached, s.Limit, s.Peak = c.table("memory.events")["max"], c.number("memory.max"), c.number("memory.peak")
+		if s.Peak == 0 { // before Linux 5.19
+			s.Peak = c.number("memory.current")
+		}
+	} else {
+		// The kernel does not always count its failures.
+		reached, s.Limit, s.Peak = c.number("memory.failcnt"), c.number("memory.limit_in_bytes"), c.number("memory.max_usage_in_bytes")
+	}
+	s.Own = reached > 0 || s.Limit > 0 && s.Peak >= s.Limit
+	if s.Killed == 0 && !s.Own {
+		return nil
+	}
+	return s
+}

@@ -1,0 +1,57 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/launch"
+)
+
+// errDied is wrapped by errors about an init that has died, of what is not known.
+var errDied = errors.New("it died")
+
+// asShortage says of a failure that it came from a lack of memory, when it did: what is
+// seen of it is a process that dies, or a system call that fails, anywhere. doing is what
+// was being done.
+func asShortage(group *cgroup.Manager, doing string, err error) error {
+	var death *launch.DeathError
+	died := errors.Is(err, errDied) || errors.As(err, &death) && death.Status.Signal() == unix.SIGKILL
+	if !died && !errors.Is(err, unix.ENOMEM) {
+		return err
+	}
+	s := group.Shortage()
+	if s == nil || died && s.Killed == 0 {
+		return err
+	}
+	return &shortageError{fmt.Sprintf("out of memory while %s: %s", doing, describe(s)), err}
+}
+
+// shortageError has the text of a lack of memory, and is the failure that it led to.
+type shortageError struct {
+	text    string
+	failure error
+}
+
+func (e *shortageError) Error() string { return e.text }
+func (e *shortageError) Unwrap() error { return e.failure }
+
+func describe(s *cgroup.Shortage) string {
+	if !s.Own {
+		return "that of the host, or of a cgroup above that of the container, was used up"
+	}
+	return fmt.Sprintf("the container may use %d bytes (linux.resources.memory.limit), used up to %d and needed more", s.Limit, s.Peak)
+}
+
+// warnOfShortage warns when the process of a container was killed for lack of memory; its
+// exit status could have come from anything.
+func (c *Container) warnOfShortage(status int) {
+	if status != 128+int(unix.SIGKILL) {
+		return
+	}
+	if s := cgroup.Load(c.record.Cgroup).Shortage(); s != nil && s.Killed > 0 {
+		c.runtime.warn("container %q: a process was killed for lack of memory: %s", c.id, describe(s))
+	}
+}
