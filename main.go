@@ -93,7 +93,7 @@ func newApp() *cli.App {
 		&cli.BoolFlag{Name: "debug", Usage: "log how long each phase takes"},
 		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd manage cgroups; not supported yet"},
 		&cli.StringFlag{Name: "cgroup-manager", Usage: "`MANAGER` of the cgroups: cgroupfs; others are not supported yet", Value: "cgroupfs"},
-		&cli.StringFlag{Name: "rootless", Usage: "`MODE` true, false or auto; accepted, and without effect yet", Value: "auto"},
+		&cli.StringFlag{Name: "rootless", Usage: "whether to do without cgroups that cannot be made: `MODE` true, false or auto", Value: "auto"},
 		&cli.StringFlag{Name: "criu", Usage: "ignored; for callers that pass it", Hidden: true},
 	}
 	app.Commands = []*cli.Command{
@@ -160,13 +160,14 @@ func before(c *cli.Context) error {
 	return nil
 }
 
-// defaultRoot is /run/coracle for root and in the user's runtime directory for
-// others.
+// defaultRoot is /run/coracle for root and in the user's runtime directory for others.
+// Whoever is root of a user namespace may be such a user, unless he says that he is root.
 func defaultRoot() string {
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); os.Geteuid() != 0 && dir != "" {
-		return filepath.Join(dir, name)
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if dir == "" || os.Geteuid() == 0 && (os.Getenv("USER") == "root" || !libcontainer.InUserNamespace()) {
+		return "/run/" + name
 	}
-	return "/run/" + name
+	return filepath.Join(dir, name)
 }
 
 // runtimeOf is the runtime that the global flags ask for.
@@ -179,7 +180,12 @@ func runtimeOf(c *cli.Context) (*libcontainer.Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &libcontainer.Runtime{Root: root, Exclusive: true, Warn: warn, Trace: tracer()}, nil
+	rt := &libcontainer.Runtime{Root: root, Exclusive: true, Warn: warn, Trace: tracer()}
+	if mode := c.String("rootless"); mode != "auto" {
+		rootless := mode == "true"
+		rt.Rootless = &rootless
+	}
+	return rt, nil
 }
 
 // containerOf loads the container that the only argument names.

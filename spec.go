@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/idmap"
 )
 
 var specCommand = &cli.Command{
@@ -19,7 +20,7 @@ var specCommand = &cli.Command{
 	Description: "The configuration runs sh with a terminal in the directory rootfs of the bundle.",
 	Flags: []cli.Flag{
 		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "write it into `DIR`", DefaultText: "the current directory"},
-		&cli.BoolFlag{Name: "rootless", Usage: "for a container that is run without privileges, which is not supported yet"},
+		&cli.BoolFlag{Name: "rootless", Usage: "for a container that is run without privileges"},
 	},
 	Action: func(c *cli.Context) error {
 		if err := checkArgs(c, 0, 0); err != nil {
@@ -27,7 +28,8 @@ var specCommand = &cli.Command{
 		}
 		spec := bundle.Default()
 		if c.Bool("rootless") {
-			bundle.ToRootless(spec, os.Geteuid(), os.Getegid())
+			uids, gids := idmap.Own(os.Geteuid(), os.Getegid())
+			bundle.ToRootless(spec, uids, gids)
 		}
 		path := filepath.Join(c.String("bundle"), bundle.ConfigName)
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)

@@ -34,6 +34,10 @@ type Runtime struct {
 	// thread of it ends before the process does, and Create need not lock one to
 	// itself, which would cost a tenth of its time.
 	Exclusive bool
+	// Rootless says whether a container may do without cgroups that this process has no
+	// right to make. When it is not set, a process without privileges, or with such of a
+	// user namespace, lets it.
+	Rootless *bool
 	// TimerSlack, when not 0, is the timer slack in nanoseconds that processes in
 	// containers get. It is for callers who change that of their own threads, which
 	// is inherited (prctl(2), PR_SET_TIMERSLACK).

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -12,6 +13,7 @@ import (
 	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/cgroup"
 	"coracle/libcontainer/compile"
+	"coracle/libcontainer/idmap"
 	"coracle/libcontainer/launch"
 	"coracle/libcontainer/netdevice"
 	"coracle/libcontainer/rdt"
@@ -100,6 +102,18 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.checkPrivileges(b.Spec); err != nil {
+		return nil, err
+	}
+	if r.rootless() {
+		left, err := group.Forgo(b.Spec)
+		if err != nil {
+			return nil, err
+		}
+		if len(left) > 0 {
+			r.trace("no cgroup in " + strings.Join(left, ", "))
+		}
+	}
 	dir, err := r.root().Create(id)
 	if err != nil {
 		return nil, err
@@ -179,7 +193,7 @@ func (n *creation) create() error {
 
 	preserved := openDescriptors(n.options.PreserveFDs)
 	out, err := compile.Init(compile.Input{
-		Bundle: n.bundle, ID: n.record.ID, Host: n.runtime.host(n.group, n.options.NoPivot),
+		Bundle: n.bundle, ID: n.record.ID, Host: n.runtime.host(n.bundle.Spec, n.group, n.options.NoPivot),
 		NoPivot: n.options.NoPivot, NoNewKeyring: n.options.NoNewKeyring, Preserved: preserved,
 	})
 	if err != nil {
@@ -207,7 +221,7 @@ func (n *creation) create() error {
 	}
 	s := setup{
 		init: n.init, process: n.bundle.Spec.Process, forks: out.Forks,
-		adopt: n.adopt, netDevices: n.netDevices, hooks: n.hooks, idle: n.files.closeIdle, trace: n.runtime.trace,
+		adopt: n.adopt, netDevices: n.netDevices, hooks: n.hooks, maps: n.idMaps, idle: n.files.closeIdle, trace: n.runtime.trace,
 		mounts: &mountHelper{spec: n.bundle.Spec, copyFrom: -1},
 	}
 	defer s.mounts.close()
@@ -286,6 +300,17 @@ func (n *creation) adopt() error {
 func (n *creation) netDevices() (err error) {
 	n.devices, err = netdevice.Move(n.bundle.Spec.Linux.NetDevices, n.init.Pid)
 	return err
+}
+
+// idMaps gives the user namespace its mappings.
+func (n *creation) idMaps() error {
+	l := n.bundle.Spec.Linux
+	privileged := ownCapabilities()&(1<<unix.CAP_SETUID) != 0 && ownCapabilities()&(1<<unix.CAP_SETGID) != 0
+	if err := idmap.Write(n.init.Pid, l.UIDMappings, l.GIDMappings, privileged); err != nil {
+		return err
+	}
+	n.runtime.trace("ids mapped")
+	return nil
 }
 
 // hooks runs the hooks that come before the pivot.

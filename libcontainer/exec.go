@@ -142,11 +142,11 @@ func (x *execution) start() error {
 	if err != nil {
 		return err
 	}
-	spec := *config
+	spec := *asSeenFrom(config, record.Pid)
 	spec.Process = x.options.Process
 	group := cgroup.Load(record.Cgroup)
 	preserved := openDescriptors(x.options.PreserveFDs)
-	h := c.runtime.host(nil, false)
+	h := c.runtime.host(&spec, nil, false)
 	h.CgroupJoin = group.JoinFiles()
 	out, err := compile.Exec(compile.ExecInput{
 		Spec: &spec, ID: c.id, Host: h, NoNewKeyring: record.NoNewKeyring, Preserved: preserved, Pidfd: pidfd, Root: root,

@@ -115,7 +115,7 @@ func (h *hostFiles) guardNull(fd int) (int, error) {
 	}
 	if h.nullTree == 0 {
 		tree, err := source.Tree{
-			What: "null device for a standard stream", Path: "/dev/null", Null: true, Attrs: []source.Attr{{Set: unix.MOUNT_ATTR_RDONLY}},
+			What: "null device for a standard stream", Path: "/dev/null", Node: source.Null, Attrs: []source.Attr{{Set: unix.MOUNT_ATTR_RDONLY}},
 		}.Open(nil)
 		if errors.Is(err, unix.EPERM) {
 			return fd, nil // without privileges there is nothing to take from the host

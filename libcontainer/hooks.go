@@ -70,22 +70,31 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 	in := compile.HookInput{Hook: hook, Name: name, Spec: h.spec, Pidfd: -1, Root: -1}
 	pid := h.record.Pid
 	if where != inRuntime {
-		in.Pidfd = h.pidfd
+		in.Pidfd, in.Spec = h.pidfd, asSeenFrom(h.spec, pid)
 		var err error
 		if pid, err = state.InnerPid(pid); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
 	birth := ""
-	if where == inContainer {
-		in.Root = h.root
+	switch where {
+	case inNamespaces:
+		// Up to the pivot the container's process has the root directory of the runtime.
+		// The mount namespace alone does not lead there: its root may be covered already.
+		root, err := unix.Open(fmt.Sprintf("/proc/%d/root", h.record.Pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("%s: root directory: %w", what, err)
+		}
+		defer unix.Close(root)
+		in.Root = root
+	case inContainer:
+		in.Root, in.Inside = h.root, true
 		group := cgroup.Load(h.record.Cgroup)
-		in.Host = h.runtime.host(nil, false)
+		in.Host = h.runtime.host(h.spec, nil, false)
 		in.Host.CgroupJoin = group.JoinFiles()
 		birth = group.BirthDir()
-	} else {
-		in.Host.TimerSlack = h.runtime.TimerSlack
 	}
+	in.Host.TimerSlack = h.runtime.TimerSlack
 	if status == specs.StateStopped {
 		pid = 0
 	}

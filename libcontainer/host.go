@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,8 +19,11 @@ import (
 )
 
 // host gathers what compiling has to know. group may be nil.
-func (r *Runtime) host(group *cgroup.Manager, noPivot bool) compile.Host {
-	h := compile.Host{LastCap: lastCap(), Capabilities: ownCapabilities(), IsDir: isDir, Shared: shared, TimerSlack: r.TimerSlack}
+func (r *Runtime) host(s *specs.Spec, group *cgroup.Manager, noPivot bool) compile.Host {
+	h := compile.Host{
+		LastCap: lastCap(), Capabilities: ownCapabilities(), IsDir: isDir, Shared: shared, TimerSlack: r.TimerSlack, Nested: nested(),
+	}
+	h.OpensNothing = opensNothing(s, h)
 	if group != nil {
 		h.CgroupJoin = group.JoinFiles()
 		for _, g := range group.Hierarchies() {
@@ -76,6 +80,47 @@ func ownCapabilities() uint64 {
 	return uint64(data[0].Permitted) | uint64(data[1].Permitted)<<32
 }
 
+// nested tells whether this process is in another user namespace than the first one of
+// the system, which always has the same inode number (/proc/PID/ns/user).
+func nested() bool {
+	const first = 0xeffffffd
+	var st unix.Stat_t
+	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != first
+}
+
+// asSeenFrom is the configuration of a running container without its user namespace when
+// that is the one of this process: nobody can join the user namespace that he is in.
+func asSeenFrom(s *specs.Spec, pid int) *specs.Spec {
+	if bundle.Namespace(s, specs.UserNamespace) == nil || !shared(fmt.Sprintf("/proc/%d/ns/user", pid), specs.UserNamespace) {
+		return s
+	}
+	seen, l := *s, *s.Linux
+	l.Namespaces = slices.DeleteFunc(slices.Clone(l.Namespaces), func(ns specs.LinuxNamespace) bool { return ns.Type == specs.UserNamespace })
+	seen.Linux = &l
+	return &seen
+}
+
+// opensNothing tells whether this process may not take trees of its mount namespace, and
+// the container's program may.
+func opensNothing(s *specs.Spec, h compile.Host) bool {
+	if ns := bundle.Namespace(s, specs.MountNamespace); ns == nil || ns.Path != "" {
+		return false
+	}
+	if h.Capabilities&(1<<unix.CAP_SYS_ADMIN) == 0 {
+		return bundle.Namespace(s, specs.UserNamespace) != nil
+	}
+	if !h.Nested {
+		return false
+	}
+	// Privileges in a user namespace are none over a mount namespace of another one.
+	fd, err := unix.OpenTree(unix.AT_FDCWD, "/", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return errors.Is(err, unix.EPERM)
+	}
+	unix.Close(fd)
+	return false
+}
+
 // procMounts are the mount points of procfs and sysfs, the last first, so that
 // stacked mounts can be taken off.
 func procMounts() []string {
@@ -88,20 +133,6 @@ func procMounts() []string {
 		points = append(points, infos[i].Mountpoint)
 	}
 	return points
-}
-
-func setOOMScoreAdj(pid, value int) error {
-	path := fmt.Sprintf("/proc/%d/oom_score_adj", pid)
-	if now, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(now)) == strconv.Itoa(value) {
-		return nil
-	}
-	if err := os.WriteFile(path, []byte(strconv.Itoa(value)), 0); err != nil {
-		if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
-			return fmt.Errorf("set process.oomScoreAdj to %d: %w (to lower it takes CAP_SYS_RESOURCE)", value, err)
-		}
-		return fmt.Errorf("set process.oomScoreAdj to %d: %w", value, err)
-	}
-	return nil
 }
 
 func setRlimits(pid int, limits []specs.POSIXRlimit) error {

@@ -52,7 +52,7 @@ func (r *Runtime) Plan(id string, o CreateOptions) (*Plan, error) {
 		r.warn("%s", w)
 	}
 	out, err := compile.Init(compile.Input{
-		Bundle: b, ID: id, Host: r.host(group, o.NoPivot), NoPivot: o.NoPivot, NoNewKeyring: o.NoNewKeyring,
+		Bundle: b, ID: id, Host: r.host(b.Spec, group, o.NoPivot), NoPivot: o.NoPivot, NoNewKeyring: o.NoNewKeyring,
 		Preserved: make([]bool, o.PreserveFDs),
 	})
 	if err != nil {

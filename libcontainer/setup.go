@@ -61,6 +61,8 @@ type setup struct {
 	// listener takes the seccomp listener that came with the last stage; nil when there is
 	// none.
 	listener func(fd int) error
+	// maps gives a new user namespace its mappings; nil without one.
+	maps func() error
 	// idle is called when the init has much to do and this process has nothing.
 	idle  func()
 	trace func(string)
@@ -125,6 +127,11 @@ func (s *setup) serve(e *launch.Event) error {
 			}
 		}
 		return acknowledge()
+	case e.Kind == program.KindSync && e.A == compile.SyncMaps && s.maps != nil:
+		if err := s.maps(); err != nil {
+			return err
+		}
+		return acknowledge()
 	case e.Kind == program.KindSync && e.A == compile.SyncCgroup:
 		// They are there: they were made while the init came here.
 		if err := acknowledge(); err != nil {
@@ -179,19 +186,14 @@ func (s *setup) forked(e *launch.Event) error {
 	return s.adoptOnce()
 }
 
-// adoptOnce does to the final process what it could not do itself.
+// adoptOnce makes the final process known.
 func (s *setup) adoptOnce() error {
 	if s.adopted {
 		return nil
 	}
 	s.adopted = true
 	if s.adopt != nil {
-		if err := s.adopt(); err != nil {
-			return err
-		}
-	}
-	if s.process != nil && s.process.OOMScoreAdj != nil {
-		return setOOMScoreAdj(s.init.Pid, *s.process.OOMScoreAdj)
+		return s.adopt()
 	}
 	return nil
 }

@@ -219,11 +219,8 @@ with() {
 	done <<-'END'
 		.process.apparmorProfile = "x"
 		.process.selinuxLabel = "x"
-		.linux.uidMappings = [{containerID: 0, hostID: 0, size: 1}]
-		.linux.gidMappings = [{containerID: 0, hostID: 0, size: 1}]
 		.linux.mountLabel = "x"
 	END
-	with '.linux.namespaces += [{type: "user"}]' "linux.namespaces" "user namespace" "not supported"
 }
 
 @test "an id that is invalid" {

@@ -49,9 +49,10 @@ func Default() *specs.Spec {
 }
 
 // ToRootless changes a configuration for a user without privileges: a user
-// namespace in which the user is root, nothing that would take other ids, and the
-// cgroups of the host as they are.
-func ToRootless(s *specs.Spec, uid, gid int) {
+// namespace with the given mappings, nothing that would take privileges over the host,
+// and the cgroups of the host as they are.
+func ToRootless(s *specs.Spec, uids, gids IDMap) {
+	_, tty := gids.ToHost(5)
 	var mounts []specs.Mount
 	for _, m := range s.Mounts {
 		switch m.Destination {
@@ -60,9 +61,12 @@ func ToRootless(s *specs.Spec, uid, gid int) {
 		case "/sys":
 			// A sysfs can only be mounted by the owner of the network namespace;
 			// the one of the host, read-only, always can.
-			m = specs.Mount{Destination: "/sys", Type: "none", Source: "/sys", Options: []string{"rbind", "nosuid", "noexec", "nodev", "ro"}}
+			// So are the cgroups in it: the user's own could be changed otherwise.
+			m = specs.Mount{Destination: "/sys", Type: "none", Source: "/sys", Options: []string{"rbind", "rnosuid", "rnoexec", "rnodev", "rro"}}
 		case "/dev/pts":
-			m.Options = []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}
+			if !tty {
+				m.Options = []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}
+			}
 		}
 		mounts = append(mounts, m)
 	}
@@ -74,7 +78,6 @@ func ToRootless(s *specs.Spec, uid, gid int) {
 		}
 	}
 	s.Linux.Namespaces = namespaces
-	s.Linux.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: uint32(uid), Size: 1}}
-	s.Linux.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: uint32(gid), Size: 1}}
+	s.Linux.UIDMappings, s.Linux.GIDMappings = uids, gids
 	s.Linux.Resources = nil
 }

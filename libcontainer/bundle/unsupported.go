@@ -1,7 +1,5 @@
 package bundle
 
-import specs "github.com/opencontainers/runtime-spec/specs-go"
-
 // unsupported finds what the specification defines and this version does not do.
 // To ignore it silently could leave a container less confined than its
 // configuration says.
@@ -20,8 +18,5 @@ func (v *validator) unsupported() {
 	if l == nil {
 		return
 	}
-	check(Namespace(s, specs.UserNamespace) != nil, "linux.namespaces: the user namespace")
-	check(len(l.UIDMappings) > 0, "linux.uidMappings")
-	check(len(l.GIDMappings) > 0, "linux.gidMappings")
 	check(l.MountLabel != "", "linux.mountLabel")
 }

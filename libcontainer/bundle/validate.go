@@ -29,6 +29,7 @@ func Validate(s *specs.Spec) (problems, warnings []Problem) {
 	v.annotations()
 	v.foreign()
 	if s.Linux != nil {
+		v.userNamespace()
 		v.devices()
 		v.paths("linux.maskedPaths", s.Linux.MaskedPaths)
 		v.paths("linux.readonlyPaths", s.Linux.ReadonlyPaths)

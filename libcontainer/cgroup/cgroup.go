@@ -38,6 +38,8 @@ type Manager struct {
 	list    deviceList // the same, for cgroup v1
 	// fresh tells that the directory in the unified hierarchy is new.
 	fresh bool
+	// forgone tells that hierarchies were left out, see Forgo.
+	forgone bool
 }
 
 // Saved is what has to be kept of a manager.
@@ -220,6 +222,9 @@ func isCgroup(path string) bool {
 // to be saved once there is something to lose. Until [Manager.Release] no other
 // creation can claim the same cgroup.
 func (m *Manager) Claim() error {
+	if m.none() {
+		return nil
+	}
 	dir := m.BirthDir()
 	if dir == "" {
 		dir = m.anyDir()
@@ -251,6 +256,9 @@ func (m *Manager) Claim() error {
 	}
 	return nil
 }
+
+// none tells that the container does without cgroups, see [Manager.Forgo].
+func (m *Manager) none() bool { return m.forgone && len(m.saved.Paths) == 0 }
 
 // Release lets others find the cgroup, which by now has a process in it or is gone.
 func (m *Manager) Release() {

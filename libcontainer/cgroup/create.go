@@ -17,6 +17,9 @@ import (
 // Create makes the cgroup and applies the limits. Where a process is born inside, Claim has
 // done it.
 func (m *Manager) Create() error {
+	if m.none() {
+		return nil
+	}
 	for _, key := range slices.Sorted(maps.Keys(m.saved.Paths)) {
 		if err := m.create(key, m.saved.Paths[key]); err != nil {
 			return fmt.Errorf("make the cgroup (linux.cgroupsPath, linux.resources): %w", err)

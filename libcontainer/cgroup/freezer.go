@@ -23,8 +23,8 @@ var errNoFreezer = errors.New("the host has no freezer cgroup (cgroup v1) and no
 // freezerFile is the file that freezes, with what to write for that and for its
 // opposite; empty without a freezer.
 func (m *Manager) freezerFile() (file, freeze, thaw string) {
-	if m.saved.Unified {
-		return filepath.Join(m.saved.Paths[unifiedKey], "cgroup.freeze"), "1", "0"
+	if dir := m.saved.Paths[unifiedKey]; m.saved.Unified && dir != "" {
+		return filepath.Join(dir, "cgroup.freeze"), "1", "0"
 	}
 	if dir := m.saved.Paths["freezer"]; dir != "" {
 		return filepath.Join(dir, "freezer.state"), "FROZEN", "THAWED"

@@ -62,6 +62,8 @@ const (
 	// with the message.
 	SyncMakeDir
 	SyncMakeFile
+	// SyncMaps waits until the new user namespace has its mappings of ids.
+	SyncMaps
 )
 
 // The stages whose completion an init program announces.
@@ -103,6 +105,12 @@ type Host struct {
 	Shared func(path string, ns specs.LinuxNamespaceType) bool
 	// TimerSlack, in nanoseconds, is set when it is not 0.
 	TimerSlack int
+	// Nested tells that the runtime itself is in a user namespace: nobody can make
+	// devices there.
+	Nested bool
+	// OpensNothing tells that the runtime cannot take trees of the host, for want of
+	// privileges over its mount namespace. The program does it then, in its own.
+	OpensNothing bool
 	// CgroupJoin are the files through which the init enters its cgroups by writing
 	// "0", after SyncCgroup. It is empty when the init is born there.
 	CgroupJoin []string
@@ -193,12 +201,17 @@ type compiler struct {
 	pinned map[int][]program.Word
 	// kept has the descriptors of mounts, by index, that are needed once more when
 	// paths in them are protected.
-	kept map[int]program.Arg
+	kept     map[int]program.Arg
+	nullMask program.Arg // the null device, for masks
 	// readonly holds mounts that become read-only when all is in place.
 	readonly []readonlyMount
 
 	filter *seccomp.Filter     // what is loaded last of all; nil for none
 	caps   bundle.Capabilities // of the process
+
+	users       users
+	trees       int // trees that were opened by the program
+	usersToJoin join
 
 	joined  bool         // whether the cgroups have been joined
 	command program.Word // the address of the path of the command
@@ -214,14 +227,17 @@ type readonlyMount struct {
 // Init compiles the program of a container's first process.
 func Init(in Input) (*Output, error) {
 	c := newCompiler(in, true)
+	c.users = usersOf(c.spec, in.Host)
 
 	c.readMounts()
 	c.begin()
+	c.oomScoreAdj()
 	c.raiseOpenFiles()
 	c.namespaces()
 	c.keyring()
 	c.network()
 	c.attachRoot()
+	c.pinMasks()
 	c.mounts()
 	c.devices()
 	// The cgroup is joined as late as possible, so that as little as possible
@@ -317,8 +333,12 @@ func (c *compiler) note(pointer, what, object string) {
 	c.Describe(program.Note{What: what, Object: object, Pointer: pointer})
 }
 
-// source adds something that is opened on the host, and returns its descriptor.
+// source adds something that is opened on the host, and returns its descriptor. It has
+// to be called before the pivot.
 func (c *compiler) source(s source.Source) program.Arg {
+	if t, ok := s.(source.Tree); ok && c.in.Host.OpensNothing {
+		return c.openTree(t)
+	}
 	c.out.Sources = append(c.out.Sources, s)
 	return program.FD(c.out.SourceFD + len(c.out.Sources) - 1)
 }
@@ -364,13 +384,30 @@ func (c *compiler) receive(sock program.Arg, buf program.Addr, size int) {
 
 // joinCgroup enters the container's cgroups, and makes a cgroup namespace when one
 // is wanted: the cgroup at that moment becomes its root.
-//
-// A process that moves itself, thread by thread, does not have to wait for the
-// lock that stops all forks of the system, as one that is moved by another does.
 func (c *compiler) joinCgroup() {
 	if c.joined {
 		return
 	}
+	c.enterCgroup()
+	if flag := c.cgroupNamespace(); flag != 0 {
+		c.note("linux.namespaces", "make the cgroup namespace", "")
+		c.Unshare(flag)
+	}
+}
+
+// cgroupNamespace is the flag of a new cgroup namespace, 0 when none is wanted.
+func (c *compiler) cgroupNamespace() uint64 {
+	if ns := bundle.Namespace(c.spec, specs.CgroupNamespace); ns != nil && ns.Path == "" {
+		return unix.CLONE_NEWCGROUP
+	}
+	return 0
+}
+
+// enterCgroup enters the container's cgroups.
+//
+// A process that moves itself, thread by thread, does not have to wait for the
+// lock that stops all forks of the system, as one that is moved by another does.
+func (c *compiler) enterCgroup() {
 	c.joined = true
 	if len(c.in.Host.CgroupJoin) > 0 {
 		c.note("linux.cgroupsPath", "wait for the cgroups", "")
@@ -381,10 +418,6 @@ func (c *compiler) joinCgroup() {
 	// kernel leaves out what the cpuset does not have.
 	c.note("", "reset the CPU affinity", "")
 	c.SchedSetaffinity(slices.Repeat([]uint64{^uint64(0)}, 128)).Allow(program.AnyError)
-	if ns := bundle.Namespace(c.spec, specs.CgroupNamespace); ns != nil && ns.Path == "" {
-		c.note("linux.namespaces", "make the cgroup namespace", "")
-		c.Unshare(unix.CLONE_NEWCGROUP)
-	}
 }
 
 // joinCgroupFiles enters the cgroups. The host's paths are valid up to the pivot.

@@ -79,6 +79,7 @@ func TestGolden(t *testing.T) {
 			}
 			var c struct {
 				NoPivot, NoNewKeyring bool
+				Unprivileged          bool
 				Preserved             []bool
 				Config                json.RawMessage
 			}
@@ -94,6 +95,9 @@ func TestGolden(t *testing.T) {
 			}
 			in := testInput(spec)
 			in.NoPivot, in.NoNewKeyring, in.Preserved = c.NoPivot, c.NoNewKeyring, c.Preserved
+			if c.Unprivileged {
+				in.Host.Capabilities, in.Host.OpensNothing, in.Host.CgroupJoin, in.Host.Cgroups = 0, true, nil, nil
+			}
 			out, err := Init(in)
 			if err != nil {
 				t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/program"
+	"coracle/libcontainer/source"
 )
 
 // device is a node to make.
@@ -16,12 +17,26 @@ type device struct {
 	mode     uint32 // with the type
 	dev      uint64
 	uid, gid uint32
+	given    bool   // whether the mode is that of the configuration
 	pointer  string // with a # for index
 	index    int
 }
 
 func (d *device) note() program.Note {
 	return program.Note{What: "make the device", Object: d.path, Pointer: d.pointer, Index: d.index}
+}
+
+// noteExisting is the note with an explanation of what may be there already.
+func (d *device) noteExisting() program.Note {
+	n := d.note()
+	subject := n
+	n.Explain = func(e syscall.Errno) string {
+		if e != unix.EEXIST {
+			return ""
+		}
+		return subject.Subject() + ": something else exists at this path"
+	}
+	return n
 }
 
 // defaultDevices must be there in every container (config-linux.md#default-devices).
@@ -114,7 +129,7 @@ func (c *compiler) configuredDevices() map[string]bool {
 func (c *compiler) configuredDevice(i int, d specs.LinuxDevice, dev program.Word) {
 	n := device{path: path.Clean(d.Path), mode: 0o666, pointer: "linux.devices[#]", index: i}
 	if d.FileMode != nil {
-		n.mode = uint32(*d.FileMode)
+		n.mode, n.given = uint32(*d.FileMode), true
 	}
 	if d.UID != nil {
 		n.uid = *d.UID
@@ -151,15 +166,11 @@ func (c *compiler) configuredDevice(i int, d specs.LinuxDevice, dev program.Word
 // already has to be the same device, and stays as it is; a link does not count.
 func (c *compiler) makeNode(dir program.Arg, d device) {
 	name := path.Base(d.path)
-	n := d.note()
-	n.Explain = func(e syscall.Errno) string {
-		if e != unix.EEXIST {
-			return ""
-		}
-		subject := d.note()
-		return subject.Subject() + ": something else exists at this path"
+	if d.mode&unix.S_IFMT != unix.S_IFIFO && (c.privileged() || c.in.Host.Nested) {
+		c.bindNode(dir, name, d)
+		return
 	}
-	c.Describe(n)
+	c.Describe(d.noteExisting())
 	exists, done := c.Label(), c.Label()
 	c.Mknodat(dir, name, d.mode, d.dev).Allow(unix.EEXIST).Else(exists)
 	if d.uid != 0 || d.gid != 0 {
@@ -177,11 +188,47 @@ func (c *compiler) makeNode(dir program.Arg, d device) {
 	c.Bind(done)
 }
 
+// bindNode puts the host's device at a name below its pinned parent: in a user namespace
+// nobody can make devices.
+func (c *compiler) bindNode(dir program.Arg, name string, d device) {
+	n := d.note()
+	if d.pointer != "" && (d.given || d.uid != 0 || d.gid != 0) {
+		c.warn("%s: fileMode, uid and gid are those of the host's device, which a container with a user namespace gets", n.Where())
+	}
+	tree := c.source(source.Tree{
+		What: n.Text(), Pointer: n.Where(), Path: d.path, Node: source.Node{Type: d.mode & unix.S_IFMT, Dev: d.dev},
+		// Read-only: see maskedPaths.
+		Attrs: []source.Attr{
+			{Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC},
+			{Propagation: unix.MS_PRIVATE},
+		},
+	})
+	c.Describe(d.noteExisting())
+	cover, done := c.Label(), c.Label()
+	c.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(c.tmp).Allow(unix.EEXIST)
+	c.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(c.tmp)
+	c.Statx(c.tmp.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+	// A file is what an earlier run of the container has left, or made a moment ago.
+	c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFREG, cover)
+	c.checkNode(d)
+	c.Jump(done)
+	c.Bind(cover)
+	c.MoveMount(tree, c.tmp.Arg())
+	c.Bind(done)
+	c.Close(c.tmp.Arg())
+	c.Close(tree)
+}
+
 // pinNode pins what a name means in tmp, and fails with EEXIST when that is not the
 // wanted device.
 func (c *compiler) pinNode(dir program.Arg, name string, d device) {
 	c.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(c.tmp)
 	c.Statx(c.tmp.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+	c.checkNode(d)
+}
+
+// checkNode fails with EEXIST when what stat tells of is not the wanted device.
+func (c *compiler) checkNode(d device) {
 	c.Check(c.stat.Mode(), unix.S_IFMT, d.mode&unix.S_IFMT, unix.EEXIST)
 	if d.mode&unix.S_IFMT != unix.S_IFIFO {
 		c.Check(c.stat.RdevMajor(), ^uint32(0), unix.Major(d.dev), unix.EEXIST)

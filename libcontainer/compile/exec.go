@@ -36,7 +36,9 @@ func Exec(in ExecInput) (*Output, error) {
 	c := newCompiler(Input{
 		Bundle: &bundle.Bundle{Spec: in.Spec}, ID: in.ID, Host: in.Host, NoNewKeyring: in.NoNewKeyring, Preserved: in.Preserved,
 	}, false)
+	c.users = usersOfRunning(in.Spec)
 
+	c.oomScoreAdj()
 	c.note("", "hide from the container", "")
 	c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
 	c.begin()
@@ -48,6 +50,9 @@ func Exec(in ExecInput) (*Output, error) {
 	c.joinCgroupFiles()
 	if a := in.Spec.Process.ExecCPUAffinity; a != nil {
 		c.affinity("process.execCPUAffinity.final", a.Final)
+	}
+	if c.users != hostUsers {
+		c.ownPipes()
 	}
 	c.joinContainer(in)
 	c.keyring()
@@ -95,6 +100,9 @@ func (c *compiler) joinNamespaces(pidfd program.Arg, spec *specs.Spec) {
 		c.Setns(pidfd, flags)
 	}
 	c.Close(pidfd)
+	if c.users != hostUsers {
+		c.takeIDs()
+	}
 	if flags&unix.CLONE_NEWPID != 0 {
 		c.out.Forks = true
 		c.fork(gone)

@@ -22,9 +22,12 @@ type HookInput struct {
 	// Pidfd is the first process of the container for a hook that runs in the
 	// container's namespaces, -1 for one that runs in those of the runtime.
 	Pidfd int
-	// Root is the root directory of the container when the path of the hook is to be
-	// resolved there, -1 when it is to be resolved in the runtime's mount namespace.
+	// Root is the directory that the path of the hook is resolved below, -1 for the
+	// root directory of the runtime.
 	Root int
+	// Inside tells that Root is the root directory of the container, so that the hook is
+	// a program of the image.
+	Inside bool
 	// Host is needed for a hook of the container.
 	Host Host
 }
@@ -37,13 +40,16 @@ type HookInput struct {
 // container, and is subject to the same limits.
 func Hook(in HookInput) (*Output, error) {
 	spec := &specs.Spec{Linux: in.Spec.Linux}
-	confined := in.Root >= 0 && in.Spec.Process != nil
+	confined := in.Inside && in.Spec.Process != nil
 	if confined {
 		p := *in.Spec.Process
 		p.Cwd, p.Terminal = "/", false
 		spec.Process = &p
 	}
 	c := newCompiler(Input{Bundle: &bundle.Bundle{Spec: spec}, Host: in.Host}, false)
+	if in.Pidfd >= 0 {
+		c.users = usersOfRunning(in.Spec)
+	}
 	c.note("hooks", "prepare the hook", "")
 	c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
 	c.begin()
@@ -53,7 +59,7 @@ func Hook(in HookInput) (*Output, error) {
 	if in.Pidfd >= 0 {
 		pidfd := c.source(source.Held{What: "first process of the container", FD: in.Pidfd})
 		if in.Root >= 0 {
-			c.root = c.source(source.Held{What: "root directory of the container", FD: in.Root})
+			c.root = c.source(source.Held{What: "root directory of the hook", FD: in.Root})
 		}
 		c.joinNamespaces(pidfd, in.Spec)
 	}

@@ -10,9 +10,9 @@ import (
 	"coracle/libcontainer/bundle"
 )
 
-func compileHook(t *testing.T, hook specs.Hook, pidfd, root int) (string, *Output) {
+func compileHook(t *testing.T, hook specs.Hook, pidfd, root int, inside bool) (string, *Output) {
 	t.Helper()
-	out, err := Hook(HookInput{Hook: hook, Name: "createRuntime[0]", Spec: bundle.Default(), Pidfd: pidfd, Root: root, Host: testHost()})
+	out, err := Hook(HookInput{Hook: hook, Name: "createRuntime[0]", Spec: bundle.Default(), Pidfd: pidfd, Root: root, Inside: inside, Host: testHost()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,13 +24,14 @@ func TestHookGolden(t *testing.T) {
 	for name, c := range map[string]struct {
 		hook        specs.Hook
 		pidfd, root int
+		inside      bool
 	}{
-		"runtime":         {hook, -1, -1},
-		"createContainer": {hook, 100, -1},
-		"startContainer":  {specs.Hook{Path: "/opt/hook"}, 100, 101},
+		"runtime":         {hook, -1, -1, false},
+		"createContainer": {hook, 100, 101, false},
+		"startContainer":  {specs.Hook{Path: "/opt/hook"}, 100, 101, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, _ := compileHook(t, c.hook, c.pidfd, c.root)
+			got, _ := compileHook(t, c.hook, c.pidfd, c.root, c.inside)
 			compareGolden(t, "testdata/hook/"+name+".golden", got)
 		})
 	}
@@ -39,7 +40,7 @@ func TestHookGolden(t *testing.T) {
 // TestHookHasNothingOfTheContainer: neither its environment nor its working directory
 // (CVE-2025-23266).
 func TestHookHasNothingOfTheContainer(t *testing.T) {
-	l, out := compileHook(t, specs.Hook{Path: "/hook"}, 100, 101)
+	l, out := compileHook(t, specs.Hook{Path: "/hook"}, 100, 101, true)
 	if strings.Contains(l, "PATH=") || strings.Contains(l, "TERM=") {
 		t.Errorf("the hook gets the environment of the container:\n%s", l)
 	}
@@ -66,7 +67,7 @@ func TestHookHasNothingOfTheContainer(t *testing.T) {
 
 // TestHookIsExplained: the caller puts the name and path of the hook before it.
 func TestHookIsExplained(t *testing.T) {
-	_, out := compileHook(t, specs.Hook{Path: "/hook"}, -1, -1)
+	_, out := compileHook(t, specs.Hook{Path: "/hook"}, -1, -1, false)
 	for op := range out.Program.Len() {
 		if out.Program.Call(op) != "execve" {
 			continue

@@ -3,6 +3,7 @@ package compile
 import (
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -11,16 +12,15 @@ import (
 )
 
 // ready waits for what the runtime has to do while the process still has its
-// privileges: set resource limits and the OOM score, which only the runtime may raise
-// or lower, put it into a class of service, and find the home directory, which needs a
-// parser for /etc/passwd.
+// privileges: set resource limits, which only the runtime may raise, put it into a
+// class of service, and find the home directory, which needs a parser for /etc/passwd.
 func (c *compiler) ready() {
 	p := c.spec.Process
 	if p == nil {
 		return
 	}
 	if c.hasEnv("HOME") {
-		if len(p.Rlimits) > 0 || p.OOMScoreAdj != nil || c.spec.Linux != nil && c.spec.Linux.IntelRdt != nil {
+		if len(p.Rlimits) > 0 || c.spec.Linux != nil && c.spec.Linux.IntelRdt != nil {
 			c.note("process.rlimits", "set the resource limits", "")
 			c.sync(c.socket, SyncReady)
 		}
@@ -40,6 +40,26 @@ func (c *compiler) ready() {
 	c.Send(c.socket, message)
 	c.Bind(wait)
 	c.receive(c.socket, c.home, HomeSize)
+}
+
+// oomScoreAdj says how early the kernel ends the process when memory is short. It is set
+// while the process's own files in /proc are its own.
+func (c *compiler) oomScoreAdj() {
+	p := c.spec.Process
+	if p == nil || p.OOMScoreAdj == nil {
+		return
+	}
+	value := strconv.Itoa(*p.OOMScoreAdj)
+	c.Describe(program.Note{What: "set process.oomScoreAdj", Pointer: "process.oomScoreAdj", Explain: func(e syscall.Errno) string {
+		text := "set process.oomScoreAdj to " + value + ": " + e.Error()
+		if e == unix.EACCES || e == unix.EPERM {
+			text += " (to lower it takes CAP_SYS_RESOURCE)"
+		}
+		return text
+	}})
+	c.Openat(program.Cwd(), "/proc/self/oom_score_adj", unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(c.tmp)
+	c.Write(c.tmp.Arg(), value)
+	c.Close(c.tmp.Arg())
 }
 
 func (c *compiler) hasEnv(name string) bool {
@@ -108,9 +128,7 @@ func (c *compiler) identity() {
 			c.Prctl(unix.PR_CAPBSET_DROP, program.Int(n))
 		}
 	}
-	// Always, also for an empty list: the caller's groups must not stay.
-	c.note("process.user.additionalGids", "set the additional groups", "")
-	c.Setgroups(p.User.AdditionalGids)
+	c.setGroups()
 	c.Prctl(unix.PR_SET_KEEPCAPS, program.Int(1))
 	c.note("process.user.gid", "set the group id", strconv.FormatUint(uint64(p.User.GID), 10))
 	c.Setresgid(p.User.GID)
@@ -141,6 +159,10 @@ func (c *compiler) identity() {
 			c.Prctl(unix.PR_CAP_AMBIENT, program.Int(unix.PR_CAP_AMBIENT_RAISE), program.Int(n))
 		}
 	}
+	if c.users == newUsers {
+		c.note("linux.namespaces", "let the runtime look after the process", "") // see makeUsers
+		c.Prctl(unix.PR_SET_DUMPABLE, program.Int(1))
+	}
 }
 
 func (c *compiler) openCwd() program.Op {
@@ -160,10 +182,14 @@ func (c *compiler) capabilities() bundle.Capabilities {
 		}
 	}
 	const notOurs = "the runtime does not have them"
-	limit("bounding", &caps.Bounding, c.in.Host.Capabilities, notOurs)
-	limit("permitted", &caps.Permitted, c.in.Host.Capabilities, notOurs)
+	ours := c.in.Host.Capabilities
+	if c.privileged() {
+		ours = 1<<(c.in.Host.LastCap+1) - 1
+	}
+	limit("bounding", &caps.Bounding, ours, notOurs)
+	limit("permitted", &caps.Permitted, ours, notOurs)
 	limit("effective", &caps.Effective, caps.Permitted, "they are not in the permitted set")
-	limit("inheritable", &caps.Inheritable, c.in.Host.Capabilities, notOurs)
+	limit("inheritable", &caps.Inheritable, ours, notOurs)
 	limit("ambient", &caps.Ambient, caps.Permitted&caps.Inheritable, "they are not in the permitted and inheritable sets")
 	return caps
 }
@@ -173,18 +199,44 @@ func (c *compiler) capabilities() bundle.Capabilities {
 // somebody redirected to stay theirs.
 func (c *compiler) ownStdio() {
 	uid := c.spec.Process.User.UID
-	c.note("process.user.uid", "give the standard streams to user", strconv.FormatUint(uint64(uid), 10))
 	for fd := range 3 {
-		next, chown := c.Label(), c.Label()
-		c.Statx(program.FD(fd), "", unix.AT_EMPTY_PATH, c.stat).Allow(program.AnyError).Else(next)
-		c.JumpIf(c.stat.UID(), ^uint32(0), uid, next)
-		c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFREG, next)
-		c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFCHR, 0).Else(chown)
-		c.Check(c.stat.RdevMajor(), ^uint32(0), 1, 0).Else(chown)
-		c.JumpIf(c.stat.RdevMinor(), ^uint32(0), 3, next)
-		c.Bind(chown)
-		// EINVAL: the owner is not mapped into the user namespace.
-		c.Fchownat(program.FD(fd), "", int64(uid), -1, unix.AT_EMPTY_PATH).Allow(unix.EPERM, unix.EROFS, unix.EINVAL, unix.EACCES)
-		c.Bind(next)
+		c.ownStream(fd, uid, func(next program.Label) {
+			chown := c.Label()
+			c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFREG, next)
+			c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFCHR, 0).Else(chown)
+			c.Check(c.stat.RdevMajor(), ^uint32(0), 1, 0).Else(chown)
+			c.JumpIf(c.stat.RdevMinor(), ^uint32(0), 3, next)
+			c.Bind(chown)
+		})
 	}
+}
+
+// ownPipes gives the standard streams that are pipes to the user before the user
+// namespace is entered, in which root has no right over them.
+func (c *compiler) ownPipes() {
+	p, l := c.spec.Process, c.spec.Linux
+	if p == nil || p.Terminal || c.in.Host.Capabilities&(1<<unix.CAP_CHOWN) == 0 {
+		return
+	}
+	uid, ok := bundle.IDMap(l.UIDMappings).ToHost(p.User.UID)
+	if !ok {
+		return // the mappings are not known
+	}
+	for fd := range 3 {
+		c.ownStream(fd, uid, func(next program.Label) {
+			c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFIFO, 0).Else(next)
+		})
+	}
+}
+
+// ownStream gives a standard stream to a user, unless pick jumps to its argument.
+func (c *compiler) ownStream(fd int, uid uint32, pick func(next program.Label)) {
+	c.note("process.user.uid", "give the standard streams to user", strconv.FormatUint(uint64(uid), 10))
+	next := c.Label()
+	c.Statx(program.FD(fd), "", unix.AT_EMPTY_PATH, c.stat).Allow(program.AnyError).Else(next)
+	c.JumpIf(c.stat.UID(), ^uint32(0), uid, next)
+	pick(next)
+	// EINVAL: the owner is not mapped into the user namespace.
+	c.Fchownat(program.FD(fd), "", int64(uid), -1, unix.AT_EMPTY_PATH).Allow(unix.EPERM, unix.EROFS, unix.EINVAL, unix.EACCES)
+	c.Bind(next)
 }

@@ -1,7 +1,9 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -12,81 +14,118 @@ import (
 	"coracle/libcontainer/source"
 )
 
-// atClone are the namespaces that the launch makes: a process cannot move itself into
-// a new pid namespace, and a procfs can only be mounted where that belongs to the same
-// user namespace. The others are made by the program itself, at the same time as the
-// runtime makes the cgroups.
-const atClone = unix.CLONE_NEWPID | unix.CLONE_NEWUSER
-
 // namespaces makes the new namespaces and joins those that are given by path.
+//
+// Namespaces belong to the user namespace in which they are made: that decides who is
+// privileged in them. So the user namespace comes before all that are new. Those that
+// are joined may belong to another one, over which only the runtime has privileges;
+// without such they can only belong to the one that is joined.
 func (c *compiler) namespaces() {
 	if c.spec.Linux == nil {
 		return
 	}
-	type join struct {
-		ns   specs.LinuxNamespace
-		fd   program.Arg
-		flag uint64
-		note program.Note
+	fresh, joins := c.sortNamespaces()
+	joining := func(flag uint64) bool {
+		return slices.ContainsFunc(joins, func(j join) bool { return j.flag == flag })
 	}
-	var joins []join
-	unshare := uint64(0)
-	for i, ns := range c.spec.Linux.Namespaces {
-		flag := bundle.NamespaceFlag(ns.Type)
-		if ns.Path == "" {
-			switch {
-			case flag&atClone != 0:
-				c.out.CloneFlags |= uintptr(flag)
-			case flag == unix.CLONE_NEWTIME: // see timeNamespace
-			case flag != unix.CLONE_NEWCGROUP: // see joinCgroup
-				unshare |= flag
-			}
-			continue
-		}
-		pointer := fmt.Sprintf("linux.namespaces[%d].path", i)
-		fd := c.source(source.Namespace{Pointer: pointer, Name: string(ns.Type), Path: ns.Path, Flag: flag})
-		joins = append(joins, join{ns, fd, flag, program.Note{What: "join the " + string(ns.Type) + " namespace", Object: ns.Path, Pointer: pointer}})
+	entersPid := joining(unix.CLONE_NEWPID)
+	if c.users != newUsers {
+		c.timeNamespace()
 	}
-	c.timeNamespace()
 	if len(joins) > 0 {
 		// Others may look at this process from the moment that it shares a namespace
 		// with them; until the execve they must not see into it.
 		c.note("linux.namespaces", "hide from the processes there", "")
 		c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
 	}
-	if unshare != 0 {
-		c.note("linux.namespaces", "make the other namespaces", "")
-		c.Unshare(unshare)
+	if c.users != hostUsers || entersPid || joining(unix.CLONE_NEWNS) {
+		// In a user or mount namespace the cgroups of the host are out of reach, and no
+		// process may fork outside of its own.
+		c.enterCgroup()
 	}
-	joinAll := func(want func(uint64) bool) {
-		for _, j := range joins {
-			if want(j.flag) {
-				c.Describe(j.note)
-				c.Setns(j.fd, j.flag)
-				c.Close(j.fd)
-			}
-		}
-	}
-	// A mount namespace replaces root and working directory, so it comes last.
-	joinAll(func(f uint64) bool { return f != unix.CLONE_NEWPID && f != unix.CLONE_NEWNS })
-	joinAll(func(f uint64) bool {
-		if f != unix.CLONE_NEWPID {
-			return false
-		}
-		c.out.Forks = true
-		return true
-	})
-	if c.out.Forks {
-		// No fork outside of the container's cgroup.
-		c.joinCgroup()
-		c.fork(nil)
-	}
-	if ns := bundle.Namespace(c.spec, specs.MountNamespace); ns != nil && ns.Path != "" {
+	if joining(unix.CLONE_NEWNS) {
 		// The files of the cgroups are named by paths, which mean something else there.
-		c.joinCgroup()
 		c.pinCgroups()
 	}
-	joinAll(func(f uint64) bool { return f == unix.CLONE_NEWNS })
+	if c.users != hostUsers {
+		c.ownPipes()
+	}
+	if c.users == hostUsers {
+		// A process cannot move itself into a new pid namespace. The others are made by
+		// the program, at the same time as the runtime makes the cgroups.
+		c.out.CloneFlags = uintptr(fresh & unix.CLONE_NEWPID)
+		fresh &^= unix.CLONE_NEWPID
+	}
+	trusted := c.users != joinedUsers || c.in.Host.Capabilities&(1<<unix.CAP_SYS_ADMIN) != 0
+	if trusted {
+		c.join(joins...)
+	}
+	switch c.users {
+	case newUsers:
+		c.makeUsers()
+		c.timeNamespace()
+	case joinedUsers:
+		c.join(c.usersToJoin)
+		c.takeIDs()
+	}
+	if !trusted {
+		c.join(joins...)
+	}
+	if c.joined {
+		fresh |= c.cgroupNamespace()
+	}
+	if fresh != 0 {
+		c.note("linux.namespaces", "make the other namespaces", "")
+		c.Unshare(fresh)
+	}
+	if entersPid || fresh&unix.CLONE_NEWPID != 0 {
+		c.out.Forks = true
+		c.fork(nil)
+	}
+}
+
+// join is a namespace to be joined.
+type join struct {
+	fd   program.Arg
+	flag uint64
+	note program.Note
+}
+
+// sortNamespaces tells new namespaces from those to be joined, which are opened. The
+// user namespace and new cgroup and time namespaces are not among them. A mount namespace
+// replaces root and working directory, so it comes last.
+func (c *compiler) sortNamespaces() (fresh uint64, joins []join) {
+	for i, ns := range c.spec.Linux.Namespaces {
+		flag := bundle.NamespaceFlag(ns.Type)
+		if ns.Path == "" {
+			fresh |= flag &^ (unix.CLONE_NEWCGROUP | unix.CLONE_NEWUSER | unix.CLONE_NEWTIME)
+			continue
+		}
+		pointer := fmt.Sprintf("linux.namespaces[%d].path", i)
+		j := join{
+			fd:   c.source(source.Namespace{Pointer: pointer, Name: string(ns.Type), Path: ns.Path, Flag: flag}),
+			flag: flag,
+			note: program.Note{What: "join the " + string(ns.Type) + " namespace", Object: ns.Path, Pointer: pointer},
+		}
+		if flag == unix.CLONE_NEWUSER {
+			c.usersToJoin = j
+			continue
+		}
+		joins = append(joins, j)
+	}
+	slices.SortStableFunc(joins, func(a, b join) int {
+		return cmp.Compare(a.flag&unix.CLONE_NEWNS, b.flag&unix.CLONE_NEWNS)
+	})
+	return fresh, joins
+}
+
+// join joins namespaces in order.
+func (c *compiler) join(joins ...join) {
+	for _, j := range joins {
+		c.Describe(j.note)
+		c.Setns(j.fd, j.flag)
+		c.Close(j.fd)
+	}
 }
 
 // fork goes on in a child: only children of the process that joins a pid

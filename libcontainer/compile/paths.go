@@ -81,6 +81,23 @@ func rootOr(rel string) string {
 	return rel
 }
 
+// pinMasks takes what is needed for masks from the host, before the host is out of reach.
+func (c *compiler) pinMasks() {
+	if c.spec.Linux == nil || len(c.spec.Linux.MaskedPaths) == 0 {
+		return
+	}
+	// The copy of the null device survives the pivot, detached.
+	c.nullMask = c.source(source.Tree{
+		What: "null device for masks", Pointer: "linux.maskedPaths", Path: "/dev/null", Node: source.Null,
+		// Read-only: the inode is the host's, and its mode and owner must not be
+		// changed from inside. Devices can be written to all the same.
+		Attrs: []source.Attr{
+			{Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC},
+			{Propagation: unix.MS_PRIVATE},
+		},
+	})
+}
+
 // maskedPaths covers directories with an empty read-only file system and anything
 // else with the null device. All masks share one of each: the first is moved into
 // place, the others are copies of it.
@@ -91,16 +108,6 @@ func (c *compiler) maskedPaths() {
 	if c.spec.Linux == nil || len(c.spec.Linux.MaskedPaths) == 0 {
 		return
 	}
-	// The runtime's copy of the null device survives the pivot, detached.
-	null := c.source(source.Tree{
-		What: "null device for masks", Pointer: "linux.maskedPaths", Path: "/dev/null", Null: true,
-		// Read-only: the inode is the host's, and its mode and owner must not be
-		// changed from inside. Devices can be written to all the same.
-		Attrs: []source.Attr{
-			{Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC},
-			{Propagation: unix.MS_PRIVATE},
-		},
-	})
 	empty, mask := c.Word("empty", -1), c.Word("mask", -1)
 	emptyUsed, nullUsed := c.Word("emptyused", 0), c.Word("nullused", 0)
 	for i, p := range c.spec.Linux.MaskedPaths {
@@ -122,10 +129,10 @@ func (c *compiler) maskedPaths() {
 		c.Bind(file)
 		c.JumpIf(nullUsed, ^uint32(0), 1, copyNull)
 		c.Set(nullUsed, program.Int(1))
-		c.Set(mask, null)
+		c.Set(mask, c.nullMask)
 		c.Jump(cover)
 		c.Bind(copyNull)
-		c.OpenTree(null, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH).Into(mask)
+		c.OpenTree(c.nullMask, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH).Into(mask)
 
 		c.Bind(cover)
 		c.MoveMount(mask.Arg(), c.target.Arg())

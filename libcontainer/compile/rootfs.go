@@ -53,13 +53,16 @@ func (c *compiler) attachRoot() {
 	})
 	c.note("root.path", "attach the rootfs", rootfs)
 	at := rootfs
-	if !c.ownMounts() {
-		// In a mount namespace of others no path but this one is what it seems to be.
-		// They do not see what is mounted on top of their root.
+	if c.rootOnTop() {
 		at = "/"
 	}
 	c.MoveMountAt(c.root, program.Cwd(), at)
 }
+
+// rootOnTop tells whether the rootfs is mounted on top of the old root, where nobody sees
+// it. In a mount namespace of others no other path is what it seems to be, and in a user
+// namespace it may lead through directories that are closed.
+func (c *compiler) rootOnTop() bool { return !c.ownMounts() || c.privileged() }
 
 func (c *compiler) propagation() string {
 	if c.spec.Linux == nil {
@@ -83,7 +86,9 @@ func (c *compiler) enterRoot() {
 		for _, p := range c.in.Host.ProcMounts {
 			c.Umount(p, unix.MNT_DETACH).Allow(unix.EINVAL, unix.ENOENT)
 		}
-		c.Mount(".", "/", "", unix.MS_MOVE, "")
+		if !c.rootOnTop() {
+			c.Mount(".", "/", "", unix.MS_MOVE, "")
+		}
 		c.Chroot(".")
 	default:
 		// The old root ends up on top of the new one, and goes.

@@ -42,8 +42,25 @@ type Tree struct {
 	Recursive bool
 	// Attrs are applied in order.
 	Attrs []Attr
-	// Null asks for the null device, character device 1:3, and nothing else.
-	Null bool
+	// Node, when it is not the zero value, asks for this device and nothing else.
+	Node Node
+}
+
+// Node is a device.
+type Node struct {
+	Type uint32 // unix.S_IFCHR or unix.S_IFBLK
+	Dev  uint64 // as from unix.Mkdev
+}
+
+// Null is the null device.
+var Null = Node{Type: unix.S_IFCHR, Dev: 1<<8 | 3}
+
+func (n Node) String() string {
+	kind := "character"
+	if n.Type == unix.S_IFBLK {
+		kind = "block"
+	}
+	return fmt.Sprintf("%s device %d:%d", kind, unix.Major(n.Dev), unix.Minor(n.Dev))
 }
 
 // Open makes the tree.
@@ -64,13 +81,13 @@ func (t Tree) Open(files []int) (int, error) {
 }
 
 func (t Tree) prepare(fd int, files []int) error {
-	if t.Null {
+	if t.Node != (Node{}) {
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil {
 			return t.failure("fstat", err)
 		}
-		if st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != unix.Mkdev(1, 3) {
-			return t.failure("", errors.New("is not the null device (character device 1:3)"))
+		if st.Mode&unix.S_IFMT != t.Node.Type || st.Rdev != t.Node.Dev {
+			return t.failure("", fmt.Errorf("%s is not %s", t.Path, t.Node))
 		}
 	}
 	for _, a := range t.Attrs {

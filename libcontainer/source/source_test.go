@@ -53,13 +53,13 @@ func TestTreeErrors(t *testing.T) {
 
 func TestNullDeviceIsVerified(t *testing.T) {
 	needRoot(t)
-	fd, err := Tree{What: "null", Path: "/dev/null", Null: true}.Open(nil)
+	fd, err := Tree{What: "null", Path: "/dev/null", Node: Null}.Open(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	unix.Close(fd)
 	for _, path := range []string{"/dev/zero", "/etc/passwd", "/"} {
-		if fd, err := (Tree{What: "null", Path: path, Null: true}).Open(nil); err == nil {
+		if fd, err := (Tree{What: "null", Path: path, Node: Null}).Open(nil); err == nil {
 			unix.Close(fd)
 			t.Errorf("%s is taken for the null device", path)
 		}

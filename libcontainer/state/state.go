@@ -135,7 +135,13 @@ func (r Root) Create(id string) (*Dir, error) {
 		return nil, err
 	}
 	// Only the owner may look at other people's containers.
-	if err := os.MkdirAll(string(r), 0o700); err != nil {
+	mode := fs.FileMode(0o700)
+	if os.Geteuid() != 0 {
+		// Runtime directories of users are tidied up, but not what is sticky (XDG Base
+		// Directory Specification).
+		mode |= fs.ModeSticky
+	}
+	if err := os.MkdirAll(string(r), mode); err != nil {
 		return nil, fmt.Errorf("state root: %w", err)
 	}
 	path := filepath.Join(string(r), id)

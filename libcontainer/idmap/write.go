@@ -1,0 +1,132 @@
+// Package idmap gives user namespaces their mappings of ids, and knows which ids a user
+// without privileges may hand out (user_namespaces(7), subuid(5)).
+package idmap
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+)
+
+// Write gives the new user namespace of a process the mappings of a configuration. The
+// process has to be a child of this one. privileged tells whether this process may map
+// any ids and keep the additional groups in reach.
+//
+// What the kernel does not let this process map, newuidmap and newgidmap may.
+func Write(pid int, uids, gids bundle.IDMap, privileged bool) error {
+	// The process is a child that nobody has waited for: its pid is its own.
+	dir, err := unix.Open("/proc/"+strconv.Itoa(pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("mappings of ids: init process %d: %w", pid, err)
+	}
+	defer unix.Close(dir)
+	for _, m := range []mapping{
+		{"gid_map", "linux.gidMappings", "newgidmap", gids}, {"uid_map", "linux.uidMappings", "newuidmap", uids},
+	} {
+		if err := m.write(dir, pid, privileged); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mapping is one of the two maps of a user namespace.
+type mapping struct {
+	file    string // in /proc/PID
+	pointer string
+	helper  string
+	ids     bundle.IDMap
+}
+
+func (m mapping) write(dir, pid int, privileged bool) error {
+	// One id, the caller's own, is all that can be mapped without privileges, and a group
+	// only when none can be dropped any more.
+	if !privileged {
+		if len(m.ids) != 1 || m.ids[0].Size != 1 {
+			return m.help(pid)
+		}
+		if m.file == "gid_map" {
+			if err := writeProc(dir, "setgroups", "deny"); err != nil {
+				return fmt.Errorf("map ids of the user namespace (%s): %w", m.pointer, err)
+			}
+		}
+	}
+	err := writeProc(dir, m.file, m.ids.String())
+	if errors.Is(err, unix.EPERM) {
+		return m.help(pid)
+	}
+	if err != nil {
+		return fmt.Errorf("map ids of the user namespace (%s): %w", m.pointer, err)
+	}
+	return nil
+}
+
+// writeProc writes a file about a process in a single call, as the kernel wants it.
+func writeProc(dir int, name, data string) error {
+	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		_, err = unix.Write(fd, []byte(data))
+		unix.Close(fd)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}
+
+// helperDirs are where newuidmap and newgidmap are: not where the caller's PATH says,
+// for engines often pass none.
+var helperDirs = []string{"/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin", "/sbin", "/run/wrappers/bin"}
+
+// findHelper finds newuidmap or newgidmap.
+func findHelper(name string) (path string, ok bool) {
+	for _, d := range helperDirs {
+		if path = filepath.Join(d, name); unix.Access(path, unix.X_OK) == nil {
+			return path, true
+		}
+	}
+	return "", false
+}
+
+// help lets the set-user-id helper write a map.
+func (m mapping) help(pid int) error {
+	path, ok := findHelper(m.helper)
+	if !ok {
+		return fmt.Errorf("map ids of the user namespace (%s): without privileges more than the own id can only be mapped by %s, which is not installed (Debian has it in the package uidmap)", m.pointer, m.helper)
+	}
+	args := append([]string{m.helper, strconv.Itoa(pid)}, strings.Fields(m.ids.String())...)
+	out, in, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	defer out.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		in.Close()
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	defer null.Close()
+	p, err := os.StartProcess(path, args, &os.ProcAttr{Env: []string{}, Files: []*os.File{null, null, in}})
+	in.Close()
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	said, _ := io.ReadAll(io.LimitReader(out, 4096))
+	status, err := p.Wait()
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if !status.Success() {
+		text := strings.Join(strings.FieldsFunc(string(said), func(r rune) bool { return r == '\n' }), " | ")
+		return fmt.Errorf("map ids of the user namespace (%s): %s: %s (does /etc/sub%s give this user the ids?)", m.pointer, path, strings.TrimSpace(text), m.file[:3])
+	}
+	return nil
+}

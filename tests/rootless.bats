@@ -1,0 +1,288 @@
+#!/usr/bin/env bats
+# Containers of a user without privileges: a real one, with nothing set up but
+# /etc/subuid and /etc/subgid.
+
+load helpers
+
+# The user. He exists in a mount namespace of the test only.
+USER_ID=54321 GROUP_ID=54322
+
+setup() {
+	common_setup
+	cp -a "$CORACLE_CACHE/busybox" "$BUNDLE/rootfs"
+	mkdir -p "$BATS_TEST_TMPDIR/run" "$BATS_TEST_TMPDIR/etc"
+	cp "$CORACLE" "$BATS_TEST_TMPDIR/coracle"
+	{ cat /etc/passwd && echo "cortest:x:$USER_ID:$GROUP_ID::/nonexistent:/bin/sh"; } >"$BATS_TEST_TMPDIR/etc/passwd"
+	subordinate 300000 65536
+	chown -R "$USER_ID:$GROUP_ID" "$BUNDLE" "$BATS_TEST_TMPDIR/run"
+	# shellcheck disable=SC2034 # for the helpers
+	ROOT=$BATS_TEST_TMPDIR/run/coracle
+	coracle spec --rootless
+	config '.process.terminal = false'
+}
+
+# subordinate gives the user ids of the host to hand out.
+subordinate() {
+	echo "cortest:$1:$2" >"$BATS_TEST_TMPDIR/etc/subuid"
+	echo "cortest:$1:$2" >"$BATS_TEST_TMPDIR/etc/subgid"
+}
+
+# as_user runs a command as the user, in the bundle. The directories of bats are closed
+# to him, so he sees them at another place.
+as_user() {
+	# shellcheck disable=SC2016 # expanded by the shell inside
+	unshare --mount sh -c '
+		set -e
+		mount --bind "$1" /mnt
+		for f in passwd subuid subgid; do mount --bind "$1/etc/$f" "/etc/$f"; done
+		cd /mnt/bundle
+		user=$2 group=$3
+		shift 3
+		exec setpriv --reuid "$user" --regid "$group" --groups "$group,777" env -i PATH=/usr/bin:/bin XDG_RUNTIME_DIR=/mnt/run "$@"' \
+		sh "$BATS_TEST_TMPDIR" "$USER_ID" "$GROUP_ID" "$@"
+}
+
+# coracle is the user's.
+coracle() {
+	as_user /mnt/coracle "$@"
+}
+
+# background is that of the helpers, for the user.
+background() {
+	status=0
+	coracle "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || status=$?
+	output=$(cat "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/err")
+}
+
+@test "spec --rootless maps the ids that the user may hand out" {
+	[ "$(jq -c .linux.uidMappings config.json)" = '[{"containerID":0,"hostID":54321,"size":1},{"containerID":1,"hostID":300000,"size":65536}]' ]
+	[ "$(jq -c .linux.gidMappings config.json)" = '[{"containerID":0,"hostID":54322,"size":1},{"containerID":1,"hostID":300000,"size":65536}]' ]
+	: >"$BATS_TEST_TMPDIR/etc/subuid"
+	rm config.json
+	coracle spec --rootless
+	[ "$(jq -c .linux.uidMappings config.json)" = '[{"containerID":0,"hostID":54321,"size":1}]' ]
+	# Group 5 of the terminals is not there then.
+	[ "$(jq '[.mounts[] | select(.destination == "/dev/pts").options[] | select(. == "gid=5")] | length' config.json)" = 0 ]
+}
+
+@test "run: the user is root inside and himself outside" {
+	writable
+	shell 'id -u; id -g; hostname; touch /file; cat /proc/self/uid_map | wc -l; grep ^Cap /proc/self/status; echo x >/dev/null; ls /proc | grep -cE "^[0-9]+$"'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]} ${lines[1]} ${lines[2]}" = "0 0 coracle" ]
+	[ "${lines[3]}" = 2 ]
+	[ "$(stat -c '%u %g' rootfs/file)" = "54321 54322" ]
+	nothing_left
+}
+
+@test "another user of the container has subordinate ids" {
+	writable
+	mkdir -m 777 rootfs/shared
+	config '.process.user = {uid: 1, gid: 2, additionalGids: [3, 4]}'
+	shell 'id -u; id -g; id -G; touch /shared/file'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]} ${lines[1]} ${lines[2]}" = "1 2 2 3 4" ]
+	[ "$(stat -c '%u %g' rootfs/shared/file)" = "300000 300001" ]
+}
+
+@test "with one id only, without newuidmap" {
+	config '.linux.uidMappings |= .[:1] | .linux.gidMappings |= .[:1] | (.mounts[] | select(.type == "devpts").options) -= ["gid=5"]'
+	shell 'id -u; cat /proc/self/setgroups; wc -l </proc/self/uid_map'
+	[ "$status" -eq 0 ]
+	[ "${lines[*]}" = "0 deny 1" ]
+	# Groups cannot be set there: to have none would be wrong as well.
+	config '.process.user.additionalGids = [0]'
+	shell true
+	failed "process.user.additionalGids" "user namespace does not allow it"
+	nothing_left
+}
+
+@test "ids that are not the user's to give" {
+	config '.linux.uidMappings[1].hostID = 700000'
+	run coracle run "$ID"
+	failed "linux.uidMappings" "newuidmap" "/etc/subuid"
+	config '.linux.uidMappings = [{containerID: 0, hostID: 0, size: 1}]'
+	run coracle run "$ID"
+	failed "linux.uidMappings"
+	nothing_left
+}
+
+@test "create, start, state, list, exec, kill and delete" {
+	writable
+	args sleep 100
+	background create "$ID"
+	[ "$status" -eq 0 ]
+	[ "$(status_of "$ID")" = created ]
+	run coracle exec "$ID" id -u
+	[ "$output" = 0 ]
+	run coracle start "$ID"
+	[ "$status" -eq 0 ]
+	[ "$(coracle state "$ID" | jq -r .owner)" = cortest ]
+	run coracle list -q
+	[ "$output" = "$ID" ]
+	run coracle exec "$ID" sh -c 'id -u; touch /made; ps | grep -c "sleep 100"; grep ^Cap /proc/self/status | head -2'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = 0 ]
+	[ "$(stat -c %u rootfs/made)" = 54321 ]
+	run coracle exec --user 1:1 --additional-gids 7 "$ID" id
+	[ "$status" -eq 0 ]
+	says uid=1 gid=1 groups=7
+	run coracle kill "$ID" KILL
+	[ "$status" -eq 0 ]
+	wait_for has_status "$ID" stopped
+	run coracle delete "$ID"
+	[ "$status" -eq 0 ]
+	nothing_left
+}
+
+@test "the state is in the runtime directory of the user, for him alone, and sticky" {
+	args sleep 100
+	background run --detach "$ID"
+	[ "$status" -eq 0 ]
+	[ "$(stat -c '%a %u' "$BATS_TEST_TMPDIR/run/coracle")" = "1700 54321" ]
+	[ -d "$BATS_TEST_TMPDIR/run/coracle/$ID" ]
+}
+
+@test "delete --force ends everything" {
+	args sh -c 'sleep 1000 & sleep 1000'
+	background run --detach "$ID"
+	[ "$status" -eq 0 ]
+	run coracle delete --force "$ID"
+	[ "$status" -eq 0 ]
+	nothing_left
+}
+
+@test "without a user namespace the way out is named" {
+	config '.linux.namespaces |= map(select(.type != "user")) | del(.linux.uidMappings, .linux.gidMappings)'
+	run coracle create "$ID"
+	failed "without privileges" "user namespace" "spec --rootless"
+	nothing_left
+}
+
+@test "bind mounts, read-only and not, of what the user may see" {
+	mkdir -p data/sub closed
+	echo content >data/file
+	chown -R "$USER_ID:$GROUP_ID" data
+	chmod 700 closed
+	chown 0:0 closed
+	config '.mounts += [{destination: "/data", source: "data", options: ["rbind", "ro"]}, {destination: "/rw", source: "data", options: ["bind"]}]'
+	writable
+	shell 'cat /data/file; ! touch /data/new 2>/dev/null; echo more >/rw/new; cat /data/new'
+	[ "$status" -eq 0 ]
+	[ "${lines[*]}" = "content more" ]
+	config '.mounts[-1].source = "closed/x"'
+	run coracle run "$ID"
+	failed "/rw" "permission denied"
+	nothing_left
+}
+
+@test "what the host forbids for a mount stays forbidden" {
+	# The mounts in /sys of the host cannot be taken away from over what they hide.
+	config '.mounts += [{destination: "/hostsys", source: "/sys", options: ["bind"]}]'
+	writable
+	run coracle run "$ID"
+	failed "/hostsys" "rbind"
+	nothing_left
+}
+
+@test "the cgroups in /sys cannot be changed" {
+	shell 'for f in $(grep " /sys/fs/cgroup" /proc/self/mountinfo | cut -d " " -f 5); do mkdir "$f/x" 2>&1; done | grep -vc "Read-only file system"; true'
+	[ "$status" -eq 0 ]
+	[ "$output" = 0 ]
+}
+
+@test "limits that cannot be applied are an error, and so is a cgroup that cannot be made" {
+	config '.linux.resources = {pids: {limit: 10}, devices: [{allow: false, access: "rwm"}]}'
+	run coracle run "$ID"
+	failed "linux.resources.pids" "may not make cgroups"
+	config 'del(.linux.resources.pids) | .process.args = ["true"]'
+	run coracle run "$ID"
+	[ "$status" -eq 0 ]
+	config --arg p "/$ID" '.linux.cgroupsPath = $p'
+	run coracle run "$ID"
+	failed "linux.cgroupsPath" "permission denied"
+	config 'del(.linux.cgroupsPath)'
+	run coracle --rootless=false run "$ID"
+	failed "linux.cgroupsPath" "permission denied"
+	run coracle --rootless=true run "$ID"
+	[ "$status" -eq 0 ]
+	nothing_left
+}
+
+@test "limits, the OOM score and the streams" {
+	config '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 100, hard: 200}] | .process.oomScoreAdj = 500 | .process.user = {uid: 1, gid: 1}'
+	shell 'ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj; echo out >/dev/null'
+	[ "$status" -eq 0 ]
+	[ "${lines[*]}" = "100 200 500" ]
+}
+
+@test "a terminal" {
+	config '.process.terminal = true'
+	args sh -c 'tty; test -c "$(tty)" && echo fine'
+	cp "$BATS_TEST_DIRNAME/pty.py" "$BATS_TEST_TMPDIR/pty.py"
+	run as_user python3 /mnt/pty.py run -- /mnt/coracle run "$ID"
+	[ "$status" -eq 0 ]
+	says fine
+}
+
+@test "hooks" {
+	printf '#!/bin/sh\necho "$1 $(id -u)" >>/mnt/bundle/hooks\n' >hook
+	printf '#!/bin/sh\necho "$1 $(id -u)" >>/tmp/hooks\n' >rootfs/hook
+	chmod 755 hook rootfs/hook
+	chown "$USER_ID" rootfs/hook
+	writable
+	config '[ "createRuntime", "createContainer", "poststart", "poststop" ] as $h | .hooks = ($h | map({(.): [{path: "/mnt/bundle/hook", args: ["hook", .], env: ["PATH=/usr/bin:/bin"]}]}) | add)
+		| .hooks.startContainer = [{path: "/hook", args: ["hook", "startContainer"], env: ["PATH=/bin"]}]'
+	args cat /tmp/hooks
+	run coracle run "$ID"
+	[ "$status" -eq 0 ]
+	[ "$output" = "startContainer 0" ]
+	run coracle delete "$ID"
+	[ "$(cat hooks)" = "createRuntime 54321
+createContainer 0
+poststart 54321
+poststop 54321" ]
+}
+
+@test "a network namespace of its own, with its sysfs and sysctls" {
+	config '.linux.namespaces += [{type: "network"}] | .linux.sysctl = {"net.ipv4.ip_forward": "1"} |
+		.mounts |= map(if .destination == "/sys" then {destination: "/sys", type: "sysfs", source: "sysfs", options: ["ro"]} else . end)'
+	shell 'cat /proc/sys/net/ipv4/ip_forward; ls /sys/class/net; ip link show lo | grep -c UP'
+	[ "$status" -eq 0 ]
+	[ "${lines[*]}" = "1 lo 1" ]
+}
+
+@test "a second container in the namespaces of the first" {
+	args sleep 100
+	background run --detach "$ID"
+	[ "$status" -eq 0 ]
+	local pid
+	pid=$(pid_of "$ID")
+	config --arg p "/proc/$pid/ns" '(.linux.namespaces[] | select(.type == "user" or .type == "ipc" or .type == "uts")) |= (.path = $p + "/" + .type) | del(.hostname)'
+	args sh -c 'readlink /proc/self/ns/user; readlink /proc/self/ns/ipc; id -u'
+	run coracle run "$ID-b"
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "$(readlink "/proc/$pid/ns/user")" ]
+	[ "${lines[1]}" = "$(readlink "/proc/$pid/ns/ipc")" ]
+	[ "${lines[2]}" = 0 ]
+}
+
+@test "root of a user namespace, as engines without root are" {
+	# Such an engine has made its namespaces already; the container gets none for users.
+	config '(.mounts[] | select(.type == "devpts").options) -= ["gid=5"] | del(.linux.uidMappings, .linux.gidMappings) | .linux.namespaces |= map(select(.type != "user"))'
+	args sh -c 'id -u; echo x >/dev/null; stat -c %t:%T /dev/null; hostname'
+	run as_user unshare --user --map-root-user --mount /mnt/coracle run "$ID"
+	[ "$status" -eq 0 ]
+	[ "${lines[*]}" = "0 1:3 coracle" ]
+	# And one that has not made a mount namespace.
+	run as_user unshare --user --map-root-user /mnt/coracle run "$ID"
+	[ "$status" -eq 0 ]
+	[ "${lines[*]}" = "0 1:3 coracle" ]
+	nothing_left
+}
+
+@test "plan shows what would be done without privileges" {
+	run coracle plan
+	[ "$status" -eq 0 ]
+	says "unshare(CLONE_NEWUSER)" "wait for the mappings of ids" "linux.uidMappings"
+}

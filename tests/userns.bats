@@ -1,0 +1,360 @@
+#!/usr/bin/env bats
+# User namespaces: new ones with mappings of ids, and those of others.
+
+load helpers
+
+# users gives the container a user namespace in which root is 100000 of the host, and
+# all of the rootfs.
+users() {
+	setup_busybox
+	writable
+	config '.linux.namespaces += [{type: "user"}] |
+		.linux.uidMappings = [{containerID: 0, hostID: 100000, size: 1000}] |
+		.linux.gidMappings = [{containerID: 0, hostID: 200000, size: 1000}]'
+	chown -R 100000:200000 rootfs
+}
+
+# all_caps gives the process every capability.
+all_caps() {
+	config '[range(41)] as $n | .process.capabilities |= (["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID", "SYS_ADMIN", "NET_ADMIN", "SYS_CHROOT", "MKNOD", "KILL", "SYS_PTRACE", "SETPCAP"]
+		| map("CAP_" + .) | {bounding: ., effective: ., permitted: .})'
+}
+
+@test "a new user namespace has the mappings of the configuration" {
+	users
+	shell 'cat /proc/self/uid_map /proc/self/gid_map; id -u; id -g; readlink /proc/self/ns/user'
+	[ "$status" -eq 0 ]
+	[ "$(awk '{ print $1, $2, $3 }' <<<"${lines[0]}")" = "0 100000 1000" ]
+	[ "$(awk '{ print $1, $2, $3 }' <<<"${lines[1]}")" = "0 200000 1000" ]
+	[ "${lines[2]}" = 0 ]
+	[ "${lines[3]}" = 0 ]
+	[ "${lines[4]}" != "$(readlink /proc/self/ns/user)" ]
+}
+
+@test "root of the container is a user of the host without rights there" {
+	users
+	detached 'sleep 100'
+	local pid
+	pid=$(pid_of "$ID")
+	[ "$(proc_status Uid "$pid")" = "100000 100000 100000 100000" ]
+	[ "$(proc_status Gid "$pid")" = "200000 200000 200000 200000" ]
+	[ "$(proc_status Groups "$pid")" = "" ]
+}
+
+@test "the other namespaces belong to the user namespace" {
+	users
+	all_caps
+	# Each of these takes a capability over the namespace.
+	shell 'hostname other && hostname && ip link set lo down && mount -t tmpfs tmpfs /home && mount | grep -c "on /home "'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = other ]
+	[ "${lines[1]}" = 1 ]
+}
+
+@test "files of the container belong to mapped ids" {
+	users
+	shell 'touch /file; ls -ln /file; ls -ldn /dev/shm /proc/1 | cut -c 1-10'
+	[ "$status" -eq 0 ]
+	[ "$(awk '{ print $3, $4 }' <<<"${lines[0]}")" = "0 0" ]
+	[ "$(stat -c '%u %g' rootfs/file)" = "100000 200000" ]
+}
+
+@test "a user without a mapping is refused, and so are mappings without a namespace" {
+	users
+	config '.process.user.uid = 1000'
+	run coracle create "$ID"
+	failed "process.user.uid" "1000 is not mapped by linux.uidMappings"
+	config '.process.user = {uid: 5, gid: 5, additionalGids: [7, 4000]}'
+	run coracle create "$ID"
+	failed "process.user.additionalGids[1]" "4000 is not mapped by linux.gidMappings"
+	config 'del(.process.user.additionalGids) | .linux.uidMappings = []'
+	run coracle create "$ID"
+	failed "linux.uidMappings" "a new user namespace needs it"
+	config '.linux.uidMappings = [{containerID: 0, hostID: 100000, size: 10}, {containerID: 5, hostID: 300000, size: 10}]'
+	run coracle create "$ID"
+	failed "linux.uidMappings[1]" "overlap"
+	config '.linux.uidMappings |= .[:1] | .linux.namespaces |= map(select(.type != "user"))'
+	run coracle create "$ID"
+	failed "linux.uidMappings" "needs a user namespace"
+	nothing_left
+}
+
+@test "another user than root, with groups, umask and capabilities" {
+	users
+	config '.process.user = {uid: 5, gid: 6, additionalGids: [7, 8], umask: 7} | .process.capabilities.ambient = ["CAP_KILL"] | .process.capabilities.inheritable = ["CAP_KILL"]'
+	shell 'id -u; id -g; id -G; umask; grep -E "^Cap(Prm|Amb)" /proc/self/status; touch /tmp/x'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]} ${lines[1]}" = "5 6" ]
+	[ "${lines[2]}" = "6 7 8" ]
+	[ "${lines[3]}" = 0007 ]
+	[[ ${lines[4]} == *0000000000000020 ]]
+	[[ ${lines[5]} == *0000000000000020 ]]
+}
+
+@test "ids that leave out root" {
+	users
+	config '(.mounts[] | select(.type == "devpts").options) -= ["gid=5"] | .linux.uidMappings[0].containerID = 1000 | .linux.gidMappings[0].containerID = 1000 | .process.user = {uid: 1005, gid: 1006}'
+	# The file systems of the container belong to somebody all the same.
+	shell 'id -u; id -g; touch /dev/shm/x; ls -ln /dev/shm/x; mkdir -p /tmp/d'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]} ${lines[1]}" = "1005 1006" ]
+	[ "$(awk '{ print $3, $4 }' <<<"${lines[2]}")" = "1005 1006" ]
+}
+
+@test "the mappings may have many entries" {
+	users
+	config '.linux.uidMappings = [range(200) | {containerID: ., hostID: (100000 + 2 * .), size: 1}] | .linux.gidMappings = .linux.uidMappings'
+	chown -R 100000:100000 rootfs
+	shell 'wc -l </proc/self/uid_map'
+	[ "$status" -eq 0 ]
+	[ "$output" -eq 200 ]
+}
+
+@test "default devices come from the host and work" {
+	users
+	shell 'for d in null zero full random urandom tty; do stat -c "%n %t:%T" /dev/$d; done; echo x >/dev/null; head -c 3 /dev/zero | wc -c; ! echo x >/dev/full; head -c 1 /dev/urandom | wc -c'
+	[ "$status" -eq 0 ]
+	says "/dev/null 1:3" "/dev/zero 1:5" "/dev/full 1:7" "/dev/random 1:8" "/dev/urandom 1:9" "/dev/tty 5:0"
+}
+
+@test "the host's devices cannot be changed from inside, even when root is the host's" {
+	users
+	all_caps
+	config '.linux.uidMappings[0].hostID = 0 | .linux.gidMappings[0].hostID = 0'
+	chown -R 0:0 rootfs
+	local before
+	before=$(stat -c '%a %u' /dev/null)
+	shell 'chmod 600 /dev/null; chown 5 /dev/null; mknod /x c 1 3'
+	[ "$status" -ne 0 ]
+	[ "$(stat -c '%a %u' /dev/null)" = "$before" ]
+}
+
+@test "a configured device is the host's of the same path" {
+	users
+	config '.linux.devices = [{path: "/dev/urandom", type: "c", major: 1, minor: 9}, {path: "/run/fifo", type: "p", fileMode: 384}]'
+	shell 'stat -c "%F %t:%T" /dev/urandom; stat -c "%F %a" /run/fifo'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "character special file 1:9" ]
+	[ "${lines[1]}" = "fifo 600" ]
+	config '.linux.devices[0].minor = 8'
+	run coracle run "$ID"
+	failed '/dev/urandom' "is not character device 1:8"
+	config '.linux.devices[0].path = "/dev/no-such-device"'
+	run coracle run "$ID"
+	failed '/dev/no-such-device' "linux.devices[0]" "no such file"
+	nothing_left
+}
+
+@test "without a tmpfs on /dev the devices can be made a second time" {
+	users
+	config '.mounts |= map(select(.destination | startswith("/dev") | not))'
+	shell 'echo x >/dev/null; stat -c %t:%T /dev/null'
+	[ "$status" -eq 0 ]
+	[ "$output" = 1:3 ]
+	run coracle delete "$ID"
+	shell 'stat -c %t:%T /dev/null'
+	[ "$status" -eq 0 ]
+	[ "$output" = 1:3 ]
+}
+
+@test "a bind mount whose source is closed to root of the container" {
+	users
+	mkdir -p "$BATS_TEST_TMPDIR/closed/data"
+	echo content >"$BATS_TEST_TMPDIR/closed/data/file"
+	chmod 700 "$BATS_TEST_TMPDIR/closed"
+	config --arg s "$BATS_TEST_TMPDIR/closed/data" '.mounts += [{destination: "/data", source: $s, options: ["bind", "ro"]}]'
+	shell 'cat /data/file'
+	[ "$status" -eq 0 ]
+	[ "$output" = content ]
+}
+
+@test "every kind of mount of the default configuration, and masks and read-only paths" {
+	users
+	shell 'for d in /proc /dev /dev/pts /dev/shm /dev/mqueue /sys /sys/fs/cgroup; do cut -d " " -f 5 /proc/self/mountinfo | grep -cx $d; done; cat /proc/keys | wc -c; ! echo 1 >/proc/sys/kernel/domainname'
+	[ "$status" -eq 0 ]
+	[ "$(printf '%s\n' "${lines[@]:0:7}" | grep -cx 1)" -eq 7 ]
+	[ "${lines[7]}" = 0 ]
+}
+
+@test "sysctls of the network namespace, and of the user namespace" {
+	users
+	config '.linux.sysctl = {"net.ipv4.ip_forward": "1", "user.max_net_namespaces": "7"}'
+	shell 'cat /proc/sys/net/ipv4/ip_forward /proc/sys/user/max_net_namespaces'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = 1 ]
+	[ "${lines[1]}" = 7 ]
+}
+
+@test "a terminal, which belongs to the user of the process" {
+	users
+	config '.process.terminal = true | .process.user = {uid: 5, gid: 5}'
+	args sh -c 'tty; stat -c %u "$(tty)"; id -u; echo done'
+	run python3 "$BATS_TEST_DIRNAME/pty.py" run -- "$CORACLE" --root "$ROOT" run "$ID"
+	[ "$status" -eq 0 ]
+	says "/dev/pts/0" "done"
+	[ "$(tr -d '\r' <<<"${lines[1]}")" = 5 ]
+}
+
+@test "the streams can be opened again by the user" {
+	users
+	config '.process.user = {uid: 5, gid: 5}'
+	args sh -c 'echo again >/dev/stdout; echo error >/dev/stderr'
+	run bash -c "\"$CORACLE\" --root \"$ROOT\" run \"$ID\" 2>&1 </dev/null | cat"
+	[ "$status" -eq 0 ]
+	says again error
+}
+
+@test "exec joins the user namespace" {
+	users
+	detached 'sleep 100'
+	run coracle exec "$ID" sh -c 'id -u; cat /proc/self/uid_map; readlink /proc/self/ns/user; readlink /proc/1/ns/user; touch /made; echo x >/dev/null'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = 0 ]
+	[ "$(awk '{ print $2 }' <<<"${lines[1]}")" = 100000 ]
+	[ "${lines[2]}" = "${lines[3]}" ]
+	[ "$(stat -c %u rootfs/made)" = 100000 ]
+	run coracle exec --user 5:6 --additional-gids 7 "$ID" id
+	[ "$status" -eq 0 ]
+	says "uid=5" "gid=6" "groups=7"
+	run coracle exec --user 5000 "$ID" id
+	[ "$status" -eq 255 ]
+	says "user" "5000"
+}
+
+@test "exec with a terminal, and its streams" {
+	users
+	detached 'sleep 100'
+	run python3 "$BATS_TEST_DIRNAME/pty.py" run -- "$CORACLE" --root "$ROOT" exec --tty --user 5 "$ID" sh -c 'stat -c %u "$(tty)"; echo x >/dev/stdout'
+	[ "$status" -eq 0 ]
+	[ "$(tr -d '\r' <<<"${lines[0]}")" = 5 ]
+	run bash -c "\"$CORACLE\" --root \"$ROOT\" exec --user 5 \"$ID\" sh -c 'echo again >/dev/stdout' | cat"
+	[ "$output" = again ]
+}
+
+@test "hooks of all places" {
+	users
+	cat >"$BATS_TEST_TMPDIR/hook" <<-'END'
+		#!/bin/sh
+		echo "$1 $(id -u) $(awk '{ print $2 }' /proc/self/uid_map)" >&2
+		exit "$2"
+	END
+	chmod 755 "$BATS_TEST_TMPDIR/hook"
+	cp "$BATS_TEST_TMPDIR/hook" rootfs/hook
+	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$BATS_TEST_TMPDIR"
+	args true
+	local kind
+	for kind in createRuntime createContainer startContainer; do
+		local hook=$BATS_TEST_TMPDIR/hook
+		[ "$kind" != startContainer ] || hook=/hook
+		config --arg k "$kind" --arg p "$hook" '.hooks = {($k): [{path: $p, args: ["hook", $k, "3"], env: ["PATH=/usr/bin:/bin"]}]}'
+		run coracle run "$ID"
+		failed "exit status 3" "$kind"
+		case $kind in
+		createRuntime) says "createRuntime 0 0" ;;
+		*) says "$kind 0 100000" ;;
+		esac
+		nothing_left
+	done
+}
+
+@test "a user namespace is joined by its path" {
+	users
+	detached 'sleep 100'
+	local pid other=$ID-b
+	pid=$(pid_of "$ID")
+	config '.linux.namespaces |= map(select(.type != "user")) | del(.linux.uidMappings, .linux.gidMappings)'
+	config --arg p "/proc/$pid/ns/user" '.linux.namespaces += [{type: "user", path: $p}]'
+	args sh -c 'id -u; awk "{ print \$2 }" /proc/self/uid_map; readlink /proc/self/ns/user; touch /joined; hostname'
+	run coracle run "$other"
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = 0 ]
+	[ "${lines[1]}" = 100000 ]
+	[ "${lines[2]}" = "$(readlink "/proc/$pid/ns/user")" ]
+	[ "${lines[3]}" = coracle ]
+	[ "$(stat -c %u rootfs/joined)" = 100000 ]
+}
+
+@test "the namespaces of another container are joined with its user namespace, as in a pod" {
+	users
+	detached 'hostname pod 2>/dev/null; sleep 100'
+	local pid other=$ID-b
+	pid=$(pid_of "$ID")
+	# Engines repeat the mappings.
+	local type
+	for type in user ipc network uts pid; do
+		config --arg t "$type" --arg p "/proc/$pid/ns/${type/network/net}" '(.linux.namespaces[] | select(.type == $t)).path = $p'
+	done
+	config 'del(.hostname)'
+	args sh -c 'for n in user ipc net uts pid; do readlink /proc/self/ns/$n; done; echo ready; sleep 100'
+	background run --detach "$other"
+	[ "$status" -eq 0 ]
+	wait_for has_printed ready
+	[ "$(printed | head -5)" = "$(for type in user ipc net uts pid; do readlink "/proc/$pid/ns/$type"; done)" ]
+	run coracle exec "$other" sh -c 'id -u; readlink /proc/self/ns/user'
+	[ "$status" -eq 0 ]
+	[ "${lines[1]}" = "$(readlink "/proc/$pid/ns/user")" ]
+	run coracle delete --force "$other"
+	[ "$status" -eq 0 ]
+	run coracle delete --force "$ID"
+	nothing_left
+}
+
+@test "namespaces of the host can be joined together with a new user namespace" {
+	users
+	share uts
+	config '.linux.namespaces |= map(if .type == "network" then .path = "/proc/self/ns/net" else . end) | .mounts |= map(select(.type != "sysfs" and .type != "cgroup"))'
+	shell 'readlink /proc/self/ns/net; readlink /proc/self/ns/uts'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "$(readlink /proc/self/ns/net)" ]
+	[ "${lines[1]}" = "$(readlink /proc/self/ns/uts)" ]
+}
+
+@test "the user namespace of the runtime itself is no other one" {
+	setup_busybox
+	config '.linux.namespaces += [{type: "user", path: "/proc/self/ns/user"}]'
+	args sleep 100
+	background run --detach "$ID"
+	[ "$status" -eq 0 ]
+	run coracle exec "$ID" sh -c 'readlink /proc/self/ns/user; stat -c %t:%T /dev/null'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "$(readlink /proc/self/ns/user)" ]
+}
+
+@test "a path that is no user namespace" {
+	setup_busybox
+	config '.linux.namespaces += [{type: "user", path: "/proc/self/ns/net"}]'
+	run coracle create "$ID"
+	failed "user namespace" "linux.namespaces[6].path" "another type"
+	config '.linux.namespaces[6].path = "/no/such/file"'
+	run coracle create "$ID"
+	failed "user namespace" "no such file"
+	nothing_left
+}
+
+@test "the process of a joined user namespace cannot be looked into from there" {
+	users
+	all_caps
+	# A neighbour with all capabilities over the namespace, who tries at all times.
+	detached 'while :; do for p in /proc/[0-9]*; do case $(cat $p/comm 2>/dev/null) in coracle-init) for f in root environ; do { ls $p/$f/ || cat $p/$f; } >/dev/null 2>&1 && [ "$(cat $p/comm)" = coracle-init ] && echo "read $p/$f"; done ;; esac; done; done'
+	for _ in 1 2 3 4 5; do
+		run coracle exec "$ID" true
+		[ "$status" -eq 0 ]
+	done
+	[ -z "$(printed)" ]
+}
+
+@test "memory and the rest of the limits hold" {
+	users
+	config '.linux.resources.pids = {limit: 50} | .process.rlimits = [{type: "RLIMIT_NOFILE", soft: 100, hard: 200}] | .process.oomScoreAdj = 77'
+	shell 'ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj'
+	[ "$status" -eq 0 ]
+	[ "${lines[*]}" = "100 200 77" ]
+}
+
+@test "--no-pivot with a user namespace" {
+	users
+	args sh -c 'id -u; ls /'
+	run coracle run --no-pivot "$ID"
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = 0 ]
+}
