@@ -140,6 +140,14 @@ image() {
 	[[ $third == *new* ]]
 }
 
+@test "a file system on a block device can have mapped ids" {
+	image
+	config --arg loop "$LOOP" '.mounts += [{destination: "/mnt", type: "ext4", source: $loop, options: ["idmap", "ro"],
+		uidMappings: [{containerID: 0, hostID: 100000, size: 10}], gidMappings: [{containerID: 0, hostID: 200000, size: 10}]}]'
+	shell 'stat -c %u:%g /mnt /mnt/lost+found'
+	[ "$output" = $'100000:200000\n100000:200000' ]
+}
+
 @test "what is wrong with a block device is said" {
 	image
 	config --arg loop "$LOOP" '.mounts += [{destination: "/mnt", type: "xfs", source: $loop, options: []}]'

@@ -64,6 +64,9 @@ owned() {
 @test "a new file system can be mapped too" {
 	mount_also "{destination: \"/mnt\", type: \"tmpfs\", options: [\"idmap\", \"mode=755\", \"uid=5\", \"gid=5\"], $(maps 0 100000 65536)}"
 	shell 'stat -c %u:%g /mnt'
+	if [[ $output == *"cannot have a mapping of ids"* ]] && printf '%s\n' "$(uname -r)" 6.3 | sort -CV; then
+		skip "the kernel cannot map the ids of a tmpfs (it came with Linux 6.3)"
+	fi
 	[ "$output" = 100005:100005 ]
 }
 
