@@ -9,6 +9,13 @@ export CGO_ENABLED := 0
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+# Where the shells look for completions.
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+
+# The date of what is built (https://reproducible-builds.org/specs/source-date-epoch/).
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 # Where root file systems for the demo and the tests are kept.
 export CORACLE_CACHE ?= /var/cache/coracle
@@ -23,7 +30,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: build
 build: ## build ./coracle
-	$(GO) build -trimpath -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o coracle .
+	$(GO) build -trimpath -buildvcs=false -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o coracle .
 
 .PHONY: demo
 demo: demo-deps ## show what a container sees; installs what is missing
@@ -46,7 +53,7 @@ deps: ## install what the tests need
 	tests/deps test
 
 .PHONY: test
-test: unit seccomp-diff cross arm64 lint bats ## run all tests and checks
+test: unit seccomp-diff cross arm64 lint bats reproducible ## run all tests and checks
 
 .PHONY: unit
 unit: ## run the unit tests
@@ -93,6 +100,7 @@ gofmt:
 
 vet:
 	$(GO) vet -tags "$(TAGS)" ./...
+	$(GO) vet -tags "$(TAGS) coracle_docs" . ./docgen
 	GOARCH=arm64 $(GO) vet -tags "$(TAGS)" ./...
 
 staticcheck:
@@ -124,9 +132,32 @@ bench: ## compare with crun and runc; installs them when they are missing
 rootfs: ## make the root file systems for the demo and the tests
 	tests/make-rootfs
 
+.PHONY: docs
+docs: ## make the manual pages and completions in bin/docs
+	@rm -rf bin/docs
+	GOARCH= $(GO) run -tags "$(TAGS) coracle_docs" -ldflags "$(LDFLAGS)" . bin/docs "$$(date -u -d @$(SOURCE_DATE_EPOCH) +%F)"
+
 .PHONY: install
-install: build ## install to $(DESTDIR)$(PREFIX)/bin
+install: build docs ## install the program, manual pages and completions below $(DESTDIR)$(PREFIX)
 	install -D -m 0755 coracle "$(DESTDIR)$(PREFIX)/bin/coracle"
+	install -d "$(DESTDIR)$(PREFIX)/share/man/man1"
+	install -m 0644 bin/docs/man/*.1 "$(DESTDIR)$(PREFIX)/share/man/man1/"
+	install -D -m 0644 bin/docs/coracle.bash "$(DESTDIR)$(BASHDIR)/coracle"
+	install -D -m 0644 bin/docs/_coracle "$(DESTDIR)$(ZSHDIR)/_coracle"
+	install -D -m 0644 bin/docs/coracle.fish "$(DESTDIR)$(FISHDIR)/coracle.fish"
+
+.PHONY: uninstall
+uninstall: ## remove what `make install` installs
+	rm -f "$(DESTDIR)$(PREFIX)/bin/coracle" "$(DESTDIR)$(PREFIX)/share/man/man1/coracle.1" "$(DESTDIR)$(PREFIX)/share/man/man1"/coracle-*.1 \
+		"$(DESTDIR)$(BASHDIR)/coracle" "$(DESTDIR)$(ZSHDIR)/_coracle" "$(DESTDIR)$(FISHDIR)/coracle.fish"
+
+.PHONY: reproducible
+reproducible: ## build twice, in different directories, and compare the bytes
+	tests/reproducible
+
+.PHONY: deb
+deb: ## make a Debian package in bin/
+	VERSION="$(VERSION)" packaging/deb
 
 .PHONY: clean
 clean: ## remove what was built; `rm -r $(CORACLE_CACHE)` removes the root file systems

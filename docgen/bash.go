@@ -1,0 +1,147 @@
+package docgen
+
+import (
+	"fmt"
+	"strings"
+)
+
+// bash is a completion that needs nothing but bash itself.
+func bash(p program) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `# bash completion of %[1]s; made from the definitions of the commands, see docgen.
+
+# _%[1]s_ids prints the ids of the containers in the state root of the command line.
+_%[1]s_ids() {
+	local i root=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		--root | -root)
+			[[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
+			root=(--root "${COMP_WORDS[i + 1]}")
+			;;
+		esac
+	done
+	"${COMP_WORDS[0]}" "${root[@]}" list --quiet 2>/dev/null
+}
+
+_%[1]s() {
+	local cur prev command='' i arguments=0 skip='' words='' after=''
+	COMPREPLY=()
+	cur=${COMP_WORDS[COMP_CWORD]}
+	prev=${COMP_WORDS[COMP_CWORD - 1]}
+	# --option=value comes as three words.
+	if [[ $cur == = ]]; then
+		cur=''
+	elif [[ $prev == = ]]; then
+		prev=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		if [[ ${COMP_WORDS[i]} == = ]]; then
+			skip=yes
+			continue
+		fi
+		if [[ -n $skip ]]; then
+			skip=''
+			continue
+		fi
+		if [[ -n $after || ${COMP_WORDS[i]} != -* ]]; then
+			if [[ -z $command ]]; then
+				command=${COMP_WORDS[i]}
+			else
+				((arguments++))
+				after=yes # what comes behind an argument is no option
+			fi
+			continue
+		fi
+		case "$command ${COMP_WORDS[i]}" in
+`, p.name)
+	fmt.Fprintf(&b, "\t\t%s) [[ ${COMP_WORDS[i + 1]} == = ]] || skip=yes ;;\n", strings.Join(valuePatterns(p), " | "))
+	b.WriteString(`		esac
+	done
+	if [[ -z $after ]]; then
+		case "$command $prev" in
+`)
+	for _, c := range append([]command{{flags: p.flags}}, p.commands...) {
+		for _, o := range c.flags {
+			if o.placeholder == "" {
+				continue
+			}
+			var action string
+			switch kind, words := o.values(); {
+			case kind == directories:
+				action = `compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")`
+			case kind == files:
+				action = `compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")`
+			case words != nil:
+				action = fmt.Sprintf(`mapfile -t COMPREPLY < <(compgen -W "%s" -- "$cur")`, strings.Join(words, " "))
+			}
+			var patterns []string
+			for _, n := range o.names {
+				patterns = append(patterns, fmt.Sprintf("%q", c.name+" "+dashed(n)))
+			}
+			fmt.Fprintf(&b, "\t\t%s)\n", strings.Join(patterns, " | "))
+			if action != "" {
+				fmt.Fprintf(&b, "\t\t\t%s\n", action)
+			}
+			b.WriteString("\t\t\treturn\n\t\t\t;;\n")
+		}
+	}
+	b.WriteString("\t\tesac\n\tfi\n\tif [[ $cur == -* && -z $after ]]; then\n\t\tcase $command in\n")
+	for _, c := range append([]command{{flags: p.flags}}, p.commands...) {
+		fmt.Fprintf(&b, "\t\t%s) words='%s' ;;\n", orEmpty(c.name), strings.Join(allNames(c.flags), " "))
+	}
+	fmt.Fprintf(&b, "\t\tesac\n\telse\n\t\tcase \"$command $arguments\" in\n\t\t\" 0\") words='%s' ;;\n", strings.Join(commandNames(p), " "))
+	for _, c := range p.commands {
+		if c.takesID() {
+			fmt.Fprintf(&b, "\t\t%q) words=$(_%s_ids) ;;\n", c.name+" 0", p.name)
+		}
+		if c.takesSignal() {
+			fmt.Fprintf(&b, "\t\t%q) words='%s' ;;\n", c.name+" 1", strings.Join(signals(), " "))
+		}
+	}
+	fmt.Fprintf(&b, `		esac
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+
+complete -F _%[1]s %[1]s
+`, p.name)
+	return b.String()
+}
+
+func orEmpty(name string) string {
+	if name == "" {
+		return "''"
+	}
+	return name
+}
+
+// valuePatterns are the options with a value, each with its command in front.
+func valuePatterns(p program) (patterns []string) {
+	for _, c := range append([]command{{flags: p.flags}}, p.commands...) {
+		for _, o := range c.flags {
+			for _, n := range o.names {
+				if o.placeholder != "" {
+					patterns = append(patterns, fmt.Sprintf("%q", c.name+" "+dashed(n)))
+				}
+			}
+		}
+	}
+	return patterns
+}
+
+func allNames(options []option) (names []string) {
+	for _, o := range options {
+		for _, n := range o.names {
+			names = append(names, dashed(n))
+		}
+	}
+	return names
+}
+
+func commandNames(p program) (names []string) {
+	for _, c := range p.commands {
+		names = append(names, c.name)
+	}
+	return names
+}

@@ -1,0 +1,130 @@
+// Package docgen writes the manual pages and the completions of shells from the same
+// definitions of commands and flags that --help shows.
+//
+// It is not a part of the program: `make docs` runs it (generate.go), so that the start of
+// a command costs nothing more.
+package docgen
+
+import (
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Files gives the content of all files by their names: the pages in man/, and the
+// completions with the names that the shells want. date is that of the pages, like
+// 2026-11-24.
+func Files(app *cli.App, date string) map[string]string {
+	p := programOf(app)
+	files := map[string]string{
+		p.name + ".bash":       bash(p),
+		"_" + p.name:           zsh(p),
+		p.name + ".fish":       fish(p),
+		"man/" + p.name + ".1": programPage(p, date),
+	}
+	for _, c := range p.commands {
+		files["man/"+p.name+"-"+c.name+".1"] = commandPage(p, c, date)
+	}
+	return files
+}
+
+// program is what a cli.App defines, in the words of this package.
+type program struct {
+	name, version, usage, description string
+	flags                             []option
+	commands                          []command
+}
+
+type command struct {
+	name, usage, description string
+	arguments                []string // like ID, [SIGNAL], [ARG...]
+	flags                    []option
+}
+
+// option is a flag.
+type option struct {
+	names       []string // without dashes, the long one first
+	placeholder string   // of the value, "" for a switch
+	usage       string
+	standard    string // the default, "" when there is none to tell
+	repeated    bool
+}
+
+func programOf(app *cli.App) program {
+	p := program{name: app.Name, version: app.Version, usage: app.Usage, description: app.Description, flags: options(app.VisibleFlags())}
+	p.flags = append(p.flags, help, option{names: []string{"version", "v"}, usage: "print the version"})
+	for _, c := range app.VisibleCommands() {
+		p.commands = append(p.commands, command{
+			name: c.Name, usage: c.Usage, description: c.Description, arguments: strings.Fields(c.ArgsUsage), flags: append(options(c.VisibleFlags()), help),
+		})
+	}
+	return p
+}
+
+var help = option{names: []string{"help", "h"}, usage: "show help"}
+
+func options(flags []cli.Flag) (options []option) {
+	for _, f := range flags {
+		d, ok := f.(cli.DocGenerationFlag)
+		if !ok || f.Names()[0] == "help" || f.Names()[0] == "version" {
+			continue
+		}
+		o := option{names: f.Names(), usage: d.GetUsage()}
+		if d.TakesValue() {
+			// The part of the usage in backquotes names the value.
+			before, rest, found := strings.Cut(o.usage, "`")
+			name, after, _ := strings.Cut(rest, "`")
+			o.placeholder = "VALUE"
+			if found {
+				o.placeholder, o.usage = name, before+name+after
+			}
+			if text := strings.Trim(d.GetDefaultText(), `"`); text != "" && text != "0" {
+				o.standard = text
+			}
+		}
+		_, o.repeated = f.(*cli.StringSliceFlag)
+		options = append(options, o)
+	}
+	return options
+}
+
+// dashed is a name with its dashes.
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+// What can be typed for the value of an option or an argument, when it is not free.
+const (
+	directories = "directories"
+	files       = "files"
+)
+
+// values is what completes the value of an option: a kind, or words.
+func (o option) values() (kind string, words []string) {
+	switch o.placeholder {
+	case "DIR":
+		return directories, nil
+	case "FILE", "PATH":
+		return files, nil
+	case "CAP":
+		return "", capabilities()
+	}
+	return "", choices(o.usage)
+}
+
+// takesID tells whether the first argument of a command is a container that exists.
+func (c command) takesID() bool {
+	switch c.name {
+	case "create", "run", "plan":
+		return false
+	}
+	return len(c.arguments) > 0 && c.arguments[0] == "ID"
+}
+
+// takesSignal tells whether the second argument is a signal.
+func (c command) takesSignal() bool {
+	return len(c.arguments) > 1 && c.arguments[1] == "[SIGNAL]"
+}

@@ -1,0 +1,67 @@
+package docgen
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+)
+
+func sample() *cli.App {
+	app := cli.NewApp()
+	app.Name, app.Version, app.Usage = "sample", "1.2", "show how it's done"
+	app.Flags = []cli.Flag{
+		&cli.StringFlag{Name: "log-format", Usage: "`FORMAT` of the log, text or json", Value: "text"},
+		&cli.BoolFlag{Name: "secret", Hidden: true},
+	}
+	app.Commands = []*cli.Command{
+		{Name: "kill", Usage: "send a [signal]", ArgsUsage: "ID [SIGNAL]", Description: ".dot at the start\nback\\slash", Flags: []cli.Flag{
+			&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "add `NAME=VALUE`"},
+			&cli.StringFlag{Name: "dir", Usage: "in `DIR`", DefaultText: "the current directory"},
+		}},
+		{Name: "inner", Hidden: true},
+	}
+	return app
+}
+
+func TestFiles(t *testing.T) {
+	files := Files(sample(), "2026-11-24")
+	for name, texts := range map[string][]string{
+		"man/sample.1": {`.TH "SAMPLE" 1 "2026\-11\-24" "sample 1.2"`, `sample \- show how it\(aqs done`, `\fB\-\-log\-format\fR \fIFORMAT\fR`, "Default: text."},
+		"man/sample-kill.1": {
+			`\fBkill\fR [\fIOPTION\fR]... \fIID\fR [\fISIGNAL\fR]`, `\&.dot at the start`, `back\eslash`,
+			`\fB\-\-env\fR \fINAME=VALUE\fR, \fB\-e\fR \fINAME=VALUE\fR`, "May be given several times.", "Default: the current directory.",
+		},
+		"sample.bash": {`"kill --env" | "kill -e" | "kill --dir"`, `compgen -W "text json"`, `words='--env -e --dir --help -h'`},
+		"_sample":     {`'kill:send a [signal]'`, `'*--env=[add NAME=VALUE]:NAME=VALUE:'`, `'--dir=[in DIR]:DIR:_files -/'`},
+		"sample.fish": {`-s e -x -d 'add NAME=VALUE'`, `-l dir -x -a '(__fish_complete_directories)'`},
+	} {
+		for _, text := range texts {
+			if !strings.Contains(files[name], text) {
+				t.Errorf("%s has no %s:\n%s", name, text, files[name])
+			}
+		}
+	}
+	for name, content := range files {
+		if strings.Contains(content, "secret") || strings.Contains(content, "inner") {
+			t.Errorf("%s has what is hidden", name)
+		}
+	}
+}
+
+func TestChoices(t *testing.T) {
+	for usage, want := range map[string]string{
+		"FORMAT, table or json":                            "table json",
+		"FORMAT, table or json: an array of ids":           "table json",
+		"FORMAT of the log, text or json":                  "text json",
+		"MODE true, false or auto; without effect":         "true false auto",
+		"the bundle is in DIR":                             "",
+		"do not use pivot_root, for hosts that or another": "",
+		"MANAGER of the cgroups, cgroupfs or systemd":      "cgroupfs systemd",
+	} {
+		if got := choices(usage); !slices.Equal(got, strings.Fields(want)) {
+			t.Errorf("%s: %q", usage, got)
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package docgen
+
+import (
+	"fmt"
+	"strings"
+)
+
+// fish is a completion in the declarations that fish has for it.
+func fish(p program) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `# fish completion of %[1]s; made from the definitions of the commands, see docgen.
+
+# __%[1]s_words prints the command and its arguments so far, without options.
+function __%[1]s_words
+	set -l skip no
+	set -l seen
+	for word in (commandline -opc)[2..-1]
+		if test $skip = yes
+			set skip no
+			continue
+		end
+		if test (count $seen) -lt 2; and string match -q -- '-*' $word
+			switch "$seen[1] $word"
+				case %[2]s
+					set skip yes
+			end
+			continue
+		end
+		set -a seen $word
+	end
+	string join \n -- $seen
+end
+
+function __%[1]s_needs_command
+	test (count (__%[1]s_words)) -eq 0
+end
+
+# __%[1]s_at COMMAND N tells whether the argument N of a command is to be completed.
+function __%[1]s_at
+	set -l words (__%[1]s_words)
+	test "$words[1]" = $argv[1]; and test (count $words) -eq $argv[2]
+end
+
+function __%[1]s_ids
+	set -l words (commandline -opc)
+	set -l root
+	for i in (seq 2 (count $words))
+		if string match -q -- '--root=*' $words[$i]
+			set root $words[$i]
+		else if test "$words[$i]" = --root; and test $i -lt (count $words)
+			set root --root $words[(math $i + 1)]
+		end
+	end
+	$words[1] $root list --quiet 2>/dev/null
+end
+
+complete -c %[1]s -f
+`, p.name, strings.ReplaceAll(strings.Join(valuePatterns(p), " "), `"`, "'"))
+	fishOptions(&b, p.name, fmt.Sprintf("__%s_needs_command", p.name), p.flags)
+	for _, c := range p.commands {
+		fmt.Fprintf(&b, "complete -c %s -n __%s_needs_command -a %s -d %s\n", p.name, p.name, c.name, fquote(c.usage))
+		fishOptions(&b, p.name, fmt.Sprintf("__%s_at %s 1", p.name, c.name), c.flags)
+		if c.takesID() {
+			fmt.Fprintf(&b, "complete -c %s -n %s -a '(__%s_ids)'\n", p.name, fquote(fmt.Sprintf("__%s_at %s 1", p.name, c.name)), p.name)
+		}
+		if c.takesSignal() {
+			fmt.Fprintf(&b, "complete -c %s -n %s -a %s\n", p.name, fquote(fmt.Sprintf("__%s_at %s 2", p.name, c.name)), fquote(strings.Join(signals(), " ")))
+		}
+	}
+	return b.String()
+}
+
+func fishOptions(b *strings.Builder, program, condition string, options []option) {
+	for _, o := range options {
+		fmt.Fprintf(b, "complete -c %s -n %s", program, fquote(condition))
+		for _, n := range o.names {
+			if len(n) == 1 {
+				b.WriteString(" -s " + n)
+			} else {
+				b.WriteString(" -l " + n)
+			}
+		}
+		if o.placeholder != "" {
+			switch kind, words := o.values(); {
+			case kind == directories:
+				b.WriteString(" -x -a '(__fish_complete_directories)'")
+			case kind == files:
+				b.WriteString(" -r -F")
+			case words != nil:
+				b.WriteString(" -x -a " + fquote(strings.Join(words, " ")))
+			default:
+				b.WriteString(" -x")
+			}
+		}
+		b.WriteString(" -d " + fquote(o.usage) + "\n")
+	}
+}
+
+func fquote(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
+}
