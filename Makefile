@@ -72,10 +72,10 @@ PROFILES ?= 12000
 
 .PHONY: seccomp-diff
 seccomp-diff: ## compare the seccomp filters with those of libseccomp
-	CGO_ENABLED=1 $(GO) test -tags libseccomp -run Same -v ./libcontainer/seccomp -args -profiles $(PROFILES)
+	CGO_ENABLED=1 $(GO) test -tags libseccomp -run "Same|Cost" -v ./libcontainer/seccomp -args -profiles $(PROFILES)
 
 # What is written in assembly, and the encoding of ops, differs between machines.
-ARM64_PACKAGES := program signals
+ARM64_PACKAGES := program seccomp signals
 
 .PHONY: arm64
 arm64: ## run the unit tests of the machine-dependent packages for arm64, emulated

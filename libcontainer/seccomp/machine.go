@@ -41,10 +41,17 @@ func (f *Filter) Allows(c Call) bool {
 
 // run runs a filter. ok is false for a program that the kernel would refuse.
 func run(program []Instruction, c Call) (ret uint32, ok bool) {
+	ret, _, ok = runCounted(program, c)
+	return ret, ok
+}
+
+// runCounted tells how many instructions were run, too.
+func runCounted(program []Instruction, c Call) (ret uint32, steps int, ok bool) {
 	var a, x uint32
 	var memory [16]uint32
 	data := c.words()
 	for pc := 0; pc < len(program); pc++ {
+		steps++
 		i := &program[pc]
 		operand := i.K
 		if i.Code&unix.BPF_X != 0 {
@@ -60,7 +67,7 @@ func run(program []Instruction, c Call) (ret uint32, ok bool) {
 		switch i.Code {
 		case opLoad:
 			if i.K%4 != 0 || i.K/4 >= uint32(len(data)) {
-				return 0, false
+				return 0, steps, false
 			}
 			a = data[i.K/4]
 		case unix.BPF_LD | unix.BPF_IMM:
@@ -69,7 +76,7 @@ func run(program []Instruction, c Call) (ret uint32, ok bool) {
 			x = i.K
 		case unix.BPF_LD | unix.BPF_MEM, unix.BPF_LDX | unix.BPF_MEM, unix.BPF_ST, unix.BPF_STX:
 			if i.K >= uint32(len(memory)) {
-				return 0, false
+				return 0, steps, false
 			}
 			switch i.Code {
 			case unix.BPF_LD | unix.BPF_MEM:
@@ -98,14 +105,14 @@ func run(program []Instruction, c Call) (ret uint32, ok bool) {
 		case unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, unix.BPF_JMP | unix.BPF_JSET | unix.BPF_X:
 			jump(a&operand != 0)
 		case opReturn:
-			return i.K, true
+			return i.K, steps, true
 		case unix.BPF_RET | unix.BPF_A:
-			return a, true
+			return a, steps, true
 		default:
-			return 0, false
+			return 0, steps, false
 		}
 	}
-	return 0, false
+	return 0, steps, false
 }
 
 // words is struct seccomp_data in words, in the byte order of the architecture.
