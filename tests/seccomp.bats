@@ -233,6 +233,23 @@ notifies() {
 	[ "$(cat rootfs/container)" = 'Seccomp:	2' ]
 }
 
+@test "in a user namespace it takes no privileges on the host, with and without no_new_privs" {
+	denies SCMP_ACT_ERRNO
+	chown -R 100000:100000 rootfs
+	config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+	local nnp user
+	for nnp in true false; do
+		for user in 0 1000; do
+			config --argjson nnp $nnp --argjson user $user '.process.noNewPrivileges = $nnp | .process.user = {uid: $user, gid: $user}'
+			shell 'grep ^Seccomp: /proc/self/status; mkdir /tmp/x'
+			says 'Seccomp:	2' 'Operation not permitted'
+		done
+	done
+	detached 'sleep 1000'
+	run coracle exec "$ID" sh -c 'grep ^Seccomp: /proc/self/status; mkdir /tmp/x'
+	says 'Seccomp:	2' 'Operation not permitted'
+}
+
 @test "flags reach the kernel" {
 	denies SCMP_ACT_ERRNO
 	local flags
