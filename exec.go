@@ -16,6 +16,9 @@ import (
 	"coracle/libcontainer/jsonpos"
 )
 
+// What the flags that can be repeated have collected.
+var execEnv, execGids, execCaps, execCgroups list
+
 var execCommand = &cli.Command{
 	Name:      "exec",
 	Usage:     "run another process in a container",
@@ -25,17 +28,19 @@ var execCommand = &cli.Command{
 	Flags: []cli.Flag{
 		&cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "read the process from the JSON in `FILE`"},
 		&cli.StringFlag{Name: "cwd", Usage: "working directory `DIR`"},
-		&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "add the variable `NAME=VALUE`"},
+		execEnv.flag("env", "e", "add the variable `NAME=VALUE`"), execEnv.alias("e"),
 		&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "run as `UID[:GID]`, numbers"},
-		&cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "additional group `GID`"},
-		&cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "add the capability `CAP`"},
+		execGids.flag("additional-gids", "g", "add the group `GID`"), execGids.alias("g"),
+		execCaps.flag("cap", "c", "add the capability `CAP`"), execCaps.alias("c"),
 		&cli.BoolFlag{Name: "no-new-privs", Usage: "set no_new_privs"},
 		&cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give the process a terminal"},
 		&cli.StringFlag{Name: "console-socket", Usage: "send the terminal to the socket `PATH`"},
 		&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when the process has been executed"},
 		&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`"},
+		&cli.StringFlag{Name: "pidfd-socket", Usage: "send a pidfd of the process to the socket `PATH`"},
 		&cli.UintFlag{Name: "preserve-fds", Usage: "pass on `N` more file descriptors, from 3 on"},
 		&cli.BoolFlag{Name: "ignore-paused", Usage: "run in a paused container too"},
+		execCgroups.flag("cgroup", "", "run in the cgroup `PATH` below the container's; CONTROLLER:PATH on cgroup v1"),
 		&cli.StringFlag{Name: "process-label", Usage: "SELinux `LABEL` of the process; not supported yet"},
 		&cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE` of the process; not supported yet"},
 	},
@@ -82,6 +87,8 @@ func execute(c *cli.Context) (status int, err error) {
 		Process:       process,
 		ConsoleSocket: c.String("console-socket"),
 		PidFile:       c.String("pid-file"),
+		PidfdSocket:   c.String("pidfd-socket"),
+		Cgroups:       execCgroups.values,
 		PreserveFDs:   preservedFDs(c),
 		Detach:        c.Bool("detach"),
 		IgnorePaused:  c.Bool("ignore-paused"),
@@ -91,8 +98,12 @@ func execute(c *cli.Context) (status int, err error) {
 // processOf puts the process together: from a file, or from that of the container and
 // the options.
 func processOf(c *cli.Context, container *libcontainer.Container) (*specs.Process, error) {
+	command := c.Args().Tail()
+	if len(command) > 0 && command[0] == "--" {
+		command = command[1:]
+	}
 	if path := c.String("process"); path != "" {
-		if c.NArg() > 1 {
+		if len(command) > 0 {
 			return nil, errors.New("exec: a command and --process exclude each other")
 		}
 		raw, err := os.ReadFile(path)
@@ -108,19 +119,19 @@ func processOf(c *cli.Context, container *libcontainer.Container) (*specs.Proces
 		}
 		return p, nil
 	}
-	if c.NArg() < 2 {
+	if len(command) == 0 {
 		return nil, errors.New("exec: no command is given, neither as arguments nor with --process")
 	}
 	p, err := container.ProcessTemplate()
 	if err != nil {
 		return nil, err
 	}
-	p.Args = c.Args().Slice()[1:]
+	p.Args = command
 	p.Terminal = c.Bool("tty")
 	if d := c.String("cwd"); d != "" {
 		p.Cwd = d
 	}
-	addEnv(p, c.StringSlice("env"))
+	addEnv(p, execEnv.values)
 	if c.IsSet("no-new-privs") {
 		p.NoNewPrivileges = c.Bool("no-new-privs")
 	}
@@ -135,15 +146,15 @@ func processOf(c *cli.Context, container *libcontainer.Container) (*specs.Proces
 			return nil, err
 		}
 	}
-	for _, g := range c.StringSlice("additional-gids") {
+	for _, g := range execGids.values {
 		gid, err := parseID(g)
 		if err != nil {
 			return nil, fmt.Errorf("--additional-gids %q: %w", g, err)
 		}
 		p.User.AdditionalGids = append(p.User.AdditionalGids, gid)
 	}
-	if caps := c.StringSlice("cap"); len(caps) > 0 {
-		addCapabilities(p, caps)
+	if len(execCaps.values) > 0 {
+		addCapabilities(p, execCaps.values)
 	}
 	return p, nil
 }

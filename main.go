@@ -80,6 +80,7 @@ func newApp() *cli.App {
 	cli.VersionPrinter = func(c *cli.Context) {
 		fmt.Fprintf(c.App.Writer, "%s version %s\ncommit: %s\nspec: %s\ngo: %s\n", name, version, commit, specs.Version, runtime.Version())
 	}
+	cli.FlagStringer = describeFlag(cli.FlagStringer)
 	app := cli.NewApp()
 	app.Name = name
 	app.Usage = "create and run OCI containers"

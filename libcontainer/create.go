@@ -32,6 +32,9 @@ type CreateOptions struct {
 	// PidFile is written when the container has been created: the pid in digits
 	// and nothing else.
 	PidFile string
+	// PidfdSocket is the path of a socket that gets a pidfd of the process when the
+	// container has been created.
+	PidfdSocket string
 	// NoPivot moves the root instead of using pivot_root(2), for hosts on a ramdisk.
 	NoPivot bool
 	// NoNewKeyring keeps the session keyring of the caller.
@@ -191,6 +194,11 @@ func (n *creation) create() error {
 	n.record.Cgroup = n.group.Saved()
 	n.runtime.trace("state recorded")
 
+	pidfd, err := openPidfdSocket(n.options.PidfdSocket)
+	if err != nil {
+		return err
+	}
+	defer pidfd.close()
 	preserved := openDescriptors(n.options.PreserveFDs)
 	out, err := compile.Init(compile.Input{
 		Bundle: n.bundle, ID: n.record.ID, Host: n.runtime.host(n.bundle.Spec, n.group, n.options.NoPivot),
@@ -230,6 +238,9 @@ func (n *creation) create() error {
 	}
 	n.runtime.trace("container created")
 	if err := n.dir.Created(); err != nil {
+		return err
+	}
+	if err := pidfd.send(n.init.Pidfd, pidfdOfInit); err != nil {
 		return err
 	}
 	if n.options.PidFile != "" {

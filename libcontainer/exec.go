@@ -20,10 +20,11 @@ import (
 type ExecOptions struct {
 	// Process is what to run. [Container.ProcessTemplate] is a good start.
 	Process *specs.Process
-	// ConsoleSocket, PidFile, PreserveFDs, Stdin, Stdout and Stderr are as in
-	// [CreateOptions].
+	// ConsoleSocket, PidFile, PidfdSocket, PreserveFDs, Stdin, Stdout and Stderr are as
+	// in [CreateOptions].
 	ConsoleSocket         string
 	PidFile               string
+	PidfdSocket           string
 	PreserveFDs           int
 	Stdin, Stdout, Stderr *os.File
 	// Detach returns when the process has been executed.
@@ -31,6 +32,9 @@ type ExecOptions struct {
 	// IgnorePaused runs the process in a paused container, where it waits until the
 	// container is resumed.
 	IgnorePaused bool
+	// Cgroups are the cgroups for the process below those of the container, which must
+	// exist: PATH or, with cgroup v1, CONTROLLER[,CONTROLLER]:PATH.
+	Cgroups []string
 }
 
 // ProcessTemplate is the process of the container's configuration, without its
@@ -144,10 +148,22 @@ func (x *execution) start() error {
 	}
 	spec := *asSeenFrom(config, record.Pid)
 	spec.Process = x.options.Process
-	group := cgroup.Load(record.Cgroup)
+	place, err := cgroup.Load(record.Cgroup).Place(x.options.Cgroups, record.Pid)
+	if err != nil {
+		return fmt.Errorf("exec: --cgroup: %w", err)
+	}
+	if a := spec.Process.ExecCPUAffinity; a != nil && a.Initial != "" {
+		// "before the transition to container's cgroup" (config.md#linux-process).
+		place = place.Joined()
+	}
+	pidfdSocket, err := openPidfdSocket(x.options.PidfdSocket)
+	if err != nil {
+		return err
+	}
+	defer pidfdSocket.close()
 	preserved := openDescriptors(x.options.PreserveFDs)
 	h := c.runtime.host(&spec, nil, false)
-	h.CgroupJoin = group.JoinFiles()
+	h.CgroupJoin = place.Join
 	out, err := compile.Exec(compile.ExecInput{
 		Spec: &spec, ID: c.id, Host: h, NoNewKeyring: record.NoNewKeyring, Preserved: preserved, Pidfd: pidfd, Root: root,
 	})
@@ -159,7 +175,7 @@ func (x *execution) start() error {
 	}
 	c.runtime.trace("program compiled" + unknownCalls(out))
 	defer c.runtime.holdThread()()
-	if err := x.launch(out, preserved, group.BirthDir()); err != nil {
+	if err := x.launch(out, preserved, place.Birth); err != nil {
 		return err
 	}
 	s := setup{init: x.init, process: spec.Process, forks: out.Forks, trace: c.runtime.trace}
@@ -175,6 +191,9 @@ func (x *execution) start() error {
 	}
 	if err == nil && out.Mute {
 		err = executed(x.init.Pid, x.init.Pidfd)
+	}
+	if err == nil {
+		err = pidfdSocket.send(x.init.Pidfd, pidfdOfExec)
 	}
 	if err == nil && x.options.PidFile != "" {
 		err = writePidFile(x.options.PidFile, x.init.Pid)

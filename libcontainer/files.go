@@ -179,15 +179,11 @@ func (h *hostFiles) consoleSocket(path string, inProcess func() (*os.File, error
 		}
 		return h.keep(fd), nil
 	}
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := connectSocket(path, "console socket")
 	if err != nil {
-		return -1, fmt.Errorf("console socket: %w", os.NewSyscallError("socket", err))
+		return -1, err
 	}
-	h.keep(fd)
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
-		return -1, fmt.Errorf("console socket %s: %w", path, os.NewSyscallError("connect", err))
-	}
-	return fd, nil
+	return h.keep(fd), nil
 }
 
 // openDescriptors looks which of the descriptors from 3 on are open. Descriptors

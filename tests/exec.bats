@@ -98,6 +98,17 @@ gone() {
 	[ "$output" = '--user 5 --tty' ]
 }
 
+@test "two dashes may stand between the id and the command" {
+	waiting
+	x "$ID" -- echo -- -e x
+	[ "$output" = "-- -e x" ]
+	x "$ID" --
+	refused "no command is given"
+	process_json '.args = ["echo", "file"]'
+	x --process "$BATS_TEST_TMPDIR/process.json" "$ID" --
+	[ "$output" = file ]
+}
+
 # bats test_tags=vm
 @test "the exit status is that of the process" {
 	waiting
@@ -491,6 +502,15 @@ gone() {
 	grep -q 'level=warning.*CAP_NO_SUCH' "$BATS_TEST_TMPDIR/log"
 }
 
+@test "the long and the short name of an option may be mixed, and the last value counts" {
+	waiting
+	x --env A=1 -e A=2 --env B=3 -e C=a,b -e D=1 --env D=2 "$ID" sh -c 'echo $A $B $C $D'
+	[ "$output" = "2 3 a,b 2" ]
+	x -g 5 --additional-gids 6 -c CAP_CHOWN --cap CAP_FOWNER "$ID" sh -c 'id -G; grep CapEff /proc/self/status'
+	[ "${lines[0]}" = "0 5 6" ]
+	[[ ${lines[1]} == *2000042[09] ]]
+}
+
 @test "options have short names" {
 	waiting
 	x -e A=1 -u 5:6 -g 7 -c CAP_CHOWN "$ID" sh -c 'echo "$A"; id -u; id -g; id -G'
@@ -677,6 +697,160 @@ gone() {
 		3<"$BATS_TEST_TMPDIR/one" 4<&- 5<"$BATS_TEST_TMPDIR/two" 6<"$BATS_TEST_TMPDIR/two"
 	[ "$status" -eq 0 ]
 	[ "$output" = $'one\ntwo\n3\n5' ]
+}
+
+# pidfd_receiver waits for a pidfd at $SOCKET.
+pidfd_receiver() {
+	rm -f "$SOCKET"
+	python3 "$BATS_TEST_DIRNAME/pidfd.py" "$SOCKET" >"$BATS_TEST_TMPDIR/received" 2>&1 3>&- </dev/null &
+	RECEIVER=$!
+	wait_for test -S "$SOCKET"
+}
+
+@test "--pidfd-socket sends a pidfd of the process" {
+	waiting
+	pidfd_receiver
+	exec_detached --pidfd-socket "$SOCKET" "$ID" sleep 1000
+	wait "$RECEIVER"
+	[ "$(cat "$BATS_TEST_TMPDIR/received")" = "setns 1 $pid end" ]
+	pidfd_receiver
+	x --pidfd-socket "$SOCKET" "$ID" sh -c 'exit 5'
+	[ "$status" -eq 5 ]
+	wait "$RECEIVER"
+	[[ $(cat "$BATS_TEST_TMPDIR/received") =~ ^'setns 1 '[-0-9]+' end'$ ]]
+}
+
+@test "--pidfd-socket: without a socket no process is run" {
+	writable
+	waiting
+	x --pidfd-socket "$BATS_TEST_TMPDIR/none" "$ID" touch /file
+	refused "pidfd socket $BATS_TEST_TMPDIR/none: connect: no such file or directory"
+	[ ! -e rootfs/file ]
+}
+
+# affinity prints where the process of the next exec may run.
+affinity() {
+	x "$@" "$ID" sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status
+}
+
+@test "the CPUs are those of the container, not of the caller" {
+	waiting
+	all=$(proc_status Cpus_allowed_list "$(pid_of "$ID")")
+	output=$(taskset -c 0 "$CORACLE" --root "$ROOT" exec "$ID" sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)
+	[ "$output" = "$all" ]
+}
+
+@test "execCPUAffinity: initial stays without final, final counts, and CPUs beyond those of the machine do not matter" {
+	[ "$(nproc)" -ge 2 ] || skip "one CPU only"
+	config '.process.execCPUAffinity = {initial: "0"}'
+	waiting
+	affinity
+	[ "$output" = 0 ]
+	for final in 1:1 0-1:0-1 1,1024-8000:1; do
+		process_json ".args = [\"sed\", \"-n\", \"s/^Cpus_allowed_list:[[:space:]]*//p\", \"/proc/self/status\"] | .execCPUAffinity = {initial: \"0\", final: \"${final%:*}\"}"
+		x --process "$BATS_TEST_TMPDIR/process.json" "$ID"
+		[ "$output" = "${final#*:}" ]
+	done
+}
+
+@test "execCPUAffinity: what is wrong is said, in a fixed order" {
+	config '.process.execCPUAffinity = {initial: "x", final: "y"}'
+	for _ in 1 2 3 4 5 6; do
+		background create "$ID"
+		failed 'config.json: process.execCPUAffinity.initial: "x" is not a list'
+	done
+	config 'del(.process.execCPUAffinity)'
+	waiting
+	process_json '.args = ["true"] | .execCPUAffinity = {final: "4000"}'
+	x --process "$BATS_TEST_TMPDIR/process.json" "$ID"
+	refused 'set the CPU affinity "4000" (process.execCPUAffinity.final)' "invalid argument"
+}
+
+# subgroups makes a cgroup "sub" below each of the container's.
+subgroups() {
+	local dir sub
+	for dir in $(cgroup_dirs "$ID"); do
+		for sub in "$dir/sub" "$dir/sub/deep"; do
+			mkdir "$sub"
+			# A new cpuset of cgroup v1 is empty.
+			[ ! -e "$sub/cpuset.cpu_exclusive" ] || for f in cpuset.cpus cpuset.mems; do cat "$dir/$f" >"$sub/$f"; done
+		done
+	done
+}
+
+@test "--cgroup runs the process in a cgroup below that of the container" {
+	config 'del(.linux.namespaces[] | select(.type == "cgroup"))'
+	waiting
+	subgroups
+	for path in sub sub/ /sub ./sub sub/deep; do
+		x --cgroup "$path" "$ID" cat /proc/self/cgroup
+		[ "$status" -eq 0 ]
+		want=/coracle-$ID/sub
+		[ "$path" != sub/deep ] || want+=/deep
+		# In all hierarchies that the container is in.
+		[ "$(grep -c ":.*coracle-$ID" <<<"$output")" -gt 0 ]
+		[ -z "$(grep "coracle-$ID" <<<"$output" | grep -v "$want\$")" ]
+	done
+	for path in / .; do
+		x --cgroup "$path" "$ID" cat /proc/self/cgroup
+		[ "$status" -eq 0 ]
+		[[ $output == *"coracle-$ID"* && $output != *sub* ]]
+	done
+}
+
+@test "--cgroup with controllers is for these (cgroup v1)" {
+	[ -d /sys/fs/cgroup/memory ] || skip "no cgroup v1 here"
+	config 'del(.linux.namespaces[] | select(.type == "cgroup"))'
+	waiting
+	subgroups
+	x --cgroup memory,pids:sub --cgroup systemd:sub/deep "$ID" cat /proc/self/cgroup
+	[ "$status" -eq 0 ]
+	[ "$(grep -c "/coracle-$ID/sub\$" <<<"$output")" -eq 2 ]
+	grep -q ":memory:.*/coracle-$ID/sub\$" <<<"$output"
+	grep -q ":pids:.*/coracle-$ID/sub\$" <<<"$output"
+	grep -q "name=systemd:.*/coracle-$ID/sub/deep\$" <<<"$output"
+	grep -q ":devices:.*/coracle-$ID\$" <<<"$output"
+	x --cgroup memory:sub --cgroup memory:sub/deep "$ID" true
+	refused --cgroup 'the controller "memory" is named twice'
+	x --cgroup nonesuch:sub "$ID" true
+	refused --cgroup 'no cgroup of a controller "nonesuch"'
+	x --cgroup sub --cgroup memory:sub "$ID" true
+	refused --cgroup 'each needs its controllers'
+}
+
+@test "--cgroup does not leave the container's cgroup, and makes none" {
+	waiting
+	subgroups
+	beside=$(cgroup_dirs "$ID" | grep -v /sub | head -1)2
+	mkdir "$beside"
+	for path in .. ../coracle-"$ID"2 sub/../.. ../coracle-"$ID" "sub/../sub" ''; do
+		x --cgroup "$path" "$ID" true
+		refused --cgroup "is not the path of a cgroup below that of the container"
+	done
+	rmdir "$beside"
+	for path in missing 2 /sub2; do
+		x --cgroup "$path" "$ID" true
+		refused --cgroup "no such file or directory"
+	done
+}
+
+@test "a process gets into a container whose payload has nested its cgroup (cgroup v2)" {
+	[ -e /sys/fs/cgroup/cgroup.controllers ] || skip "no cgroup v2 here"
+	config 'del(.linux.namespaces[] | select(.type == "cgroup"))'
+	waiting
+	dir=$(cgroup_dirs "$ID" | head -1)
+	mkdir "$dir/leaf" "$dir/other"
+	pid_of "$ID" >"$dir/leaf/cgroup.procs"
+	echo +pids >"$dir/cgroup.subtree_control"
+	x "$ID" cat /proc/self/cgroup
+	[ "$output" = "0::${dir#/sys/fs/cgroup}/leaf" ]
+	x --cgroup other "$ID" cat /proc/self/cgroup
+	[ "$output" = "0::${dir#/sys/fs/cgroup}/other" ]
+	x --cgroup / "$ID" true
+	refused "can have no processes"
+	process_json '.args = ["cat", "/proc/self/cgroup"] | .execCPUAffinity = {initial: "0"}'
+	x --process "$BATS_TEST_TMPDIR/process.json" "$ID"
+	[ "$output" = "0::${dir#/sys/fs/cgroup}/leaf" ]
 }
 
 @test "signals are passed on to the process" {

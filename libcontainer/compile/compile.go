@@ -20,8 +20,8 @@ package compile
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strings"
+	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -414,16 +414,19 @@ func (c *compiler) enterCgroup() {
 		c.sync(c.socket, SyncCgroup)
 	}
 	c.joinCgroupFiles()
-	// The process may run wherever its cpuset lets it, not where its caller did. The
-	// kernel leaves out what the cpuset does not have.
-	c.note("", "reset the CPU affinity", "")
-	c.SchedSetaffinity(slices.Repeat([]uint64{^uint64(0)}, 128)).Allow(program.AnyError)
+	c.resetAffinity()
 }
 
 // joinCgroupFiles enters the cgroups. The host's paths are valid up to the pivot.
 func (c *compiler) joinCgroupFiles() {
 	for _, file := range c.in.Host.CgroupJoin {
-		c.note("linux.cgroupsPath", "join the cgroup", path.Dir(file))
+		dir := path.Dir(file)
+		c.Describe(program.Note{What: "join the cgroup", Object: dir, Pointer: "linux.cgroupsPath", Explain: func(e syscall.Errno) string {
+			if e != unix.ENOSPC {
+				return ""
+			}
+			return fmt.Sprintf("join the cgroup %q (linux.cgroupsPath): its cpuset has no CPUs or no memory nodes", dir)
+		}})
 		c.Openat(program.Cwd(), file, unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(c.tmp)
 		c.Write(c.tmp.Arg(), "0")
 		c.Close(c.tmp.Arg())

@@ -44,13 +44,16 @@ func Exec(in ExecInput) (*Output, error) {
 	c.begin()
 	// The files of the host's cgroups can be named only before the mount namespace
 	// is joined, and no process may fork outside of the container's.
-	if a := in.Spec.Process.ExecCPUAffinity; a != nil {
-		c.affinity("process.execCPUAffinity.initial", a.Initial)
+	affinity := in.Spec.Process.ExecCPUAffinity
+	if affinity == nil {
+		affinity = &specs.CPUAffinity{}
 	}
+	c.affinity("process.execCPUAffinity.initial", affinity.Initial)
 	c.joinCgroupFiles()
-	if a := in.Spec.Process.ExecCPUAffinity; a != nil {
-		c.affinity("process.execCPUAffinity.final", a.Final)
+	if affinity.Initial == "" {
+		c.resetAffinity()
 	}
+	c.affinity("process.execCPUAffinity.final", affinity.Final)
 	if c.users != hostUsers {
 		c.ownPipes()
 	}

@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -80,6 +81,14 @@ func (c *compiler) attributes() {
 			c.SetMempolicy(mode, nodes)
 		}
 	}
+}
+
+// resetAffinity lets the process run wherever its cpuset lets it, not where its caller
+// did. The kernel leaves out what the cpuset does not have, and CPUs that are not there.
+func (c *compiler) resetAffinity() {
+	const words = 128 // 8192 CPUs, more than any kernel is built for
+	c.note("", "reset the CPU affinity", "")
+	c.SchedSetaffinity(slices.Repeat([]uint64{^uint64(0)}, words)).Allow(program.AnyError)
 }
 
 // affinity restricts the process to a list of CPUs.

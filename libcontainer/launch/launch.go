@@ -124,6 +124,8 @@ func startError(c Command, err error) error {
 		hint = " (new namespaces need root)"
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EUSERS):
 		hint = " (a limit of namespaces in /proc/sys/user is reached, or namespaces are nested too deeply)"
+	case errors.Is(err, unix.EBUSY) && c.CgroupFD >= 0:
+		hint = " (the cgroup has passed its controllers on to cgroups below it, and can have no processes)"
 	case errors.Is(err, unix.EAGAIN):
 		hint = " (a limit of processes is reached)"
 	}

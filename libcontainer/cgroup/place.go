@@ -1,0 +1,127 @@
+package cgroup
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/rawfile"
+)
+
+// Place is where a further process of a container goes.
+type Place struct {
+	// Join are the files through which it enters, see [Manager.JoinFiles].
+	Join []string
+	// Birth is the directory that it is born in, see [Manager.BirthDir].
+	Birth string
+}
+
+// Place finds the place for a further process. Each of sub names a cgroup below the
+// container's: PATH in all hierarchies or, on v1, CONTROLLER[,CONTROLLER]:PATH in some.
+// They must exist. init is the first process of the container.
+//
+// In the unified hierarchy a cgroup whose controllers have been passed on to its children
+// can have no processes. Where the container has done that, the process goes to its init.
+func (m *Manager) Place(sub []string, init int) (Place, error) {
+	paths, err := m.subPaths(sub)
+	if err != nil {
+		return Place{}, err
+	}
+	at := Load(Saved{Paths: make(map[string]string, len(m.saved.Paths)), Unified: m.saved.Unified})
+	for key, dir := range m.saved.Paths {
+		at.saved.Paths[key] = dir
+		below, ok := paths[key]
+		if !ok {
+			continue
+		}
+		at.saved.Paths[key] = filepath.Join(dir, below)
+		if err := unix.Access(at.saved.Paths[key], unix.F_OK); err != nil {
+			return Place{}, fmt.Errorf("cgroup %s: %w", at.saved.Paths[key], err)
+		}
+	}
+	p := Place{Join: at.JoinFiles(), Birth: at.BirthDir()}
+	if _, chosen := paths[unifiedKey]; !chosen && p.Birth != "" {
+		p.Birth = leaf(p.Birth, init)
+	}
+	return p, nil
+}
+
+// Joined is the place for a process that is born elsewhere and goes there by itself.
+func (p Place) Joined() Place {
+	if p.Birth == "" {
+		return p
+	}
+	return Place{Join: append(slices.Clone(p.Join), filepath.Join(p.Birth, "cgroup.procs"))}
+}
+
+// subPaths has the path below the container's cgroup for each hierarchy that is named.
+func (m *Manager) subPaths(sub []string) (map[string]string, error) {
+	paths := make(map[string]string)
+	for _, s := range sub {
+		controllers, path, perController := strings.Cut(s, ":")
+		if !perController {
+			controllers, path = "", s
+		}
+		if path == "" || strings.ContainsRune(path, 0) || slices.Contains(strings.Split(path, "/"), "..") {
+			return nil, fmt.Errorf("%q is not the path of a cgroup below that of the container", s)
+		}
+		switch {
+		case perController && m.saved.Unified:
+			return nil, fmt.Errorf("%q: this host has cgroup v2, in which all controllers have one path", s)
+		case !perController && len(sub) > 1:
+			return nil, fmt.Errorf("%q: of several cgroups each needs its controllers, like memory:%s", s, path)
+		case !perController:
+			for key, dir := range m.saved.Paths {
+				if key == unifiedKey && !m.saved.Unified && unix.Access(filepath.Join(dir, path), unix.F_OK) != nil {
+					continue // a hybrid, where next to nobody uses this hierarchy
+				}
+				paths[key] = path
+			}
+			continue
+		}
+		for controller := range strings.SplitSeq(controllers, ",") {
+			key := controller
+			if _, ok := m.saved.Paths["name="+controller]; ok {
+				key = "name=" + controller
+			}
+			if _, ok := m.saved.Paths[key]; !ok || key == unifiedKey {
+				return nil, fmt.Errorf("%q: the container has no cgroup of a controller %q", s, controller)
+			}
+			if _, ok := paths[key]; ok {
+				return nil, fmt.Errorf("%q: the controller %q is named twice", s, controller)
+			}
+			paths[key] = path
+		}
+	}
+	return paths, nil
+}
+
+// leaf is dir or, when that can have no processes, the cgroup of a process below it.
+func leaf(dir string, pid int) string {
+	control, err := rawfile.ReadFollow(filepath.Join(dir, "cgroup.subtree_control"), 1<<12)
+	if err != nil || strings.TrimSpace(string(control)) == "" {
+		return dir
+	}
+	data, err := rawfile.ReadFollow(fmt.Sprintf("/proc/%d/cgroup", pid), 1<<20)
+	if err != nil {
+		return dir
+	}
+	root := mountpoint
+	if strings.HasPrefix(dir, hybrid+"/") {
+		root = hybrid
+	}
+	for line := range strings.Lines(string(data)) {
+		path, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::")
+		if !ok {
+			continue
+		}
+		// What lies outside of this cgroup namespace begins with /.. there.
+		if found := filepath.Join(root, path); strings.HasPrefix(found, dir+"/") {
+			return found
+		}
+	}
+	return dir
+}
