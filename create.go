@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"strconv"
+
 	"github.com/urfave/cli/v2"
 
 	"coracle/libcontainer"
@@ -28,12 +31,30 @@ func createOptions(c *cli.Context) libcontainer.CreateOptions {
 		NoPivot:       c.Bool("no-pivot"),
 		NoNewKeyring:  c.Bool("no-new-keyring"),
 		PreserveFDs:   preservedFDs(c),
+		ListenFDs:     listenFDs(),
+		ListenFDNames: os.Getenv("LISTEN_FDNAMES"),
 	}
 }
 
-// preservedFDs is the number of descriptors to pass on. No process has more than a million.
+// listenFDs is the number of descriptors that a service manager has passed to this very
+// process (sd_listen_fds(3)).
+func listenFDs() int {
+	if os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
+		return 0
+	}
+	n, err := strconv.ParseUint(os.Getenv("LISTEN_FDS"), 10, 32)
+	if err != nil {
+		return 0
+	}
+	return int(min(n, maxDescriptors))
+}
+
+// maxDescriptors bounds how many descriptors are passed on. No process has more.
+const maxDescriptors = 1 << 20
+
+// preservedFDs is the number of descriptors to pass on.
 func preservedFDs(c *cli.Context) int {
-	return int(min(c.Uint("preserve-fds"), 1<<20))
+	return int(min(c.Uint("preserve-fds"), maxDescriptors))
 }
 
 var createCommand = &cli.Command{

@@ -42,6 +42,10 @@ type Runtime struct {
 	// containers get. It is for callers who change that of their own threads, which
 	// is inherited (prctl(2), PR_SET_TIMERSLACK).
 	TimerSlack int
+	// NotifySocket is the address of a service manager that is to be told when a
+	// container is ready, like that in the environment variable of this name
+	// (sd_notify(3)); empty without one. Start then waits for that.
+	NotifySocket string
 	// Warn is called with what is worth to be logged without being an error. It
 	// may be nil.
 	Warn func(message string)

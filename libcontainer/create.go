@@ -42,6 +42,11 @@ type CreateOptions struct {
 	// PreserveFDs is the number of descriptors from 3 on that the process inherits.
 	// Closed ones are skipped.
 	PreserveFDs int
+	// ListenFDs is the number of descriptors from 3 on that a service manager has passed
+	// on and that the process is told of, with their names (sd_listen_fds(3)). The
+	// PreserveFDs come behind them.
+	ListenFDs     int
+	ListenFDNames string
 	// Stdin, Stdout and Stderr are the standard streams of the process without a
 	// terminal; nil for those of the caller.
 	Stdin, Stdout, Stderr *os.File
@@ -199,7 +204,11 @@ func (n *creation) create() error {
 		return err
 	}
 	defer pidfd.close()
-	preserved := openDescriptors(n.options.PreserveFDs)
+	passOnListening(n.bundle.Spec.Process, n.options)
+	if err := n.notifyMount(); err != nil {
+		return err
+	}
+	preserved := openDescriptors(n.options.ListenFDs + n.options.PreserveFDs)
 	out, err := compile.Init(compile.Input{
 		Bundle: n.bundle, ID: n.record.ID, Host: n.runtime.host(n.bundle.Spec, n.group, n.options.NoPivot),
 		NoPivot: n.options.NoPivot, NoNewKeyring: n.options.NoNewKeyring, Preserved: preserved,

@@ -21,6 +21,7 @@ type foreground struct {
 	// consoleOurs gets the master of the terminal; nil without one.
 	consoleOurs *os.File
 	terminal    *console.Foreground
+	notify      *notifyProxy // nil when nobody is to be told that the container is ready
 }
 
 // ending are the signals by which users and engines end a command.
@@ -76,6 +77,7 @@ func forwarded() []unix.Signal {
 // close gives back what the container used.
 func (f *foreground) close() {
 	f.signals.Close()
+	f.notify.close()
 	if f.consoleOurs != nil {
 		f.consoleOurs.Close()
 	}
@@ -134,11 +136,15 @@ func (f *foreground) waitForEnd(pid, pidfd int) int {
 	if err := f.signals.Catch(forwarded()...); err != nil {
 		f.runtime.warn("container %q: %v", f.id, err)
 	}
-	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}, {Fd: int32(f.signals.FD), Events: unix.POLLIN}}
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}, {Fd: int32(f.signals.FD), Events: unix.POLLIN}, {Fd: int32(f.notify.fd()), Events: unix.POLLIN}}
 	for {
 		if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
 			f.runtime.warn("wait for container %q: %v", f.id, err)
 			return 255
+		}
+		if fds[2].Revents != 0 && f.notify.ready() {
+			// This process stays the one to watch.
+			f.notify.tell("READY=1", false)
 		}
 		for s, ok := f.signals.Next(); ok; s, ok = f.signals.Next() {
 			if s != unix.SIGCHLD {

@@ -30,8 +30,8 @@ func (r *Runtime) Run(id string, o RunOptions) (status int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		err = n.container.start(n.dir, n.pidfd)
-		n.close()
+		err = n.container.startDetached(n.dir, n.pidfd)
+		unix.Close(n.pidfd)
 		if err != nil {
 			r.deleteAfter(id)
 		}
@@ -58,6 +58,9 @@ func (r *Runtime) Run(id string, o RunOptions) (status int, err error) {
 	defer unix.Close(n.pidfd)
 	c := n.container
 	if err = f.attach(); err == nil {
+		f.notify, err = r.openNotify(n.dir)
+	}
+	if err == nil {
 		err = c.start(n.dir, n.pidfd)
 	}
 	n.dir.Close()

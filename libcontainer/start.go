@@ -27,16 +27,32 @@ func (c *Container) Start() error {
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
 	if s != specs.StateCreated {
+		dir.Close()
 		return fmt.Errorf("cannot start container %q: it is %s, not created", c.id, s)
 	}
 	pidfd, err := c.record.OpenInit()
 	if err != nil {
+		dir.Close()
 		return fmt.Errorf("cannot start container %q: %w", c.id, err)
 	}
 	defer unix.Close(pidfd)
-	return c.start(dir, pidfd)
+	return c.startDetached(dir, pidfd)
+}
+
+// startDetached starts the container, unlocks it and, where a service manager is to be
+// told, waits until it is ready.
+func (c *Container) startDetached(dir *state.Dir, pidfd int) error {
+	notify, err := c.runtime.openNotify(dir)
+	defer notify.close()
+	if err == nil {
+		err = c.start(dir, pidfd)
+	}
+	dir.Close()
+	if err == nil && notify != nil {
+		notify.wait(c.record.Pid, pidfd)
+	}
+	return err
 }
 
 // start is Start for a container that is known to be created, and is locked.

@@ -364,6 +364,12 @@ func (d *Dir) Remove() error {
 		return fmt.Errorf("state of container %q: %w", d.ID, err)
 	}
 	for _, n := range names {
+		if n == notifyName {
+			if err := d.removeNotify(); err != nil {
+				return err
+			}
+			continue
+		}
 		if n != recordName {
 			if err := unix.Unlinkat(d.FD(), n, 0); err != nil && !errors.Is(err, unix.ENOENT) {
 				return fmt.Errorf("state of container %q: remove %s: %w", d.ID, filepath.Join(d.Path, n), err)
