@@ -170,7 +170,7 @@ listening() {
 	NOTIFY_SOCKET=$NOTIFY background run --detach "$ID"
 	[ "$status" -eq 0 ]
 	wait_for has_printed /mine
-	! has_printed /run/notify
+	[ "$(printed)" = /mine ]
 }
 
 @test "a service manager that is not there is a warning" {
