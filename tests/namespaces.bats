@@ -263,3 +263,43 @@ make_config_again() {
 	[ "$status_own" = 0 ]
 	[ "$output" = 1 ]
 }
+
+# Each type is new, or that of another container, in all 64 combinations. (The mount
+# namespace brings its own root along; it has a test of its own.)
+@test "namespaces are joined in every combination" {
+	setup_busybox
+	types=(pid network ipc uts cgroup time)
+	list='for n in pid net ipc uts cgroup time; do readlink /proc/self/ns/$n; done'
+	config '.linux.namespaces += [{type: "time"}] | del(.hostname)'
+	args sh -c "$list; exec sleep 1000"
+	background run --detach "$ID"
+	first=$(pid_of "$ID")
+	wait_for test "$(wc -l <"$BATS_TEST_TMPDIR/out")" -eq 6
+	mapfile -t theirs < <(printed)
+	ours=()
+	for type in "${types[@]}"; do
+		ours+=("$(namespace "${type/network/net}" self)")
+	done
+	args sh -c "$list"
+	cp config.json new.json
+	for ((set = 0; set < 64; set++)); do
+		jq --argjson set "$set" --arg pid "$first" --args '$ARGS.positional as $types | .linux.namespaces |= map(
+			.type as $t | ($types | index($t)) as $i | if $i != null and ($set / pow(2; $i) | floor) % 2 == 1
+			then .path = "/proc/\($pid)/ns/\(.type | sub("network"; "net"))" else . end)' "${types[@]}" <new.json >config.json
+		mapfile -t inside < <(coracle run "$ID-$set")
+		[ "${#inside[@]}" -eq 6 ]
+		for i in "${!types[@]}"; do
+			if ((set >> i & 1)); then
+				[ "${inside[i]}" = "${theirs[i]}" ]
+			else
+				[ "${inside[i]}" != "${theirs[i]}" ]
+				[ "${inside[i]}" != "${ours[i]}" ]
+			fi
+		done
+	done
+	# The last one, with all of them, takes further processes.
+	args sleep 1000
+	background run --detach "$ID-all"
+	mapfile -t inside < <(coracle exec "$ID-all" sh -c "$list")
+	[ "${inside[*]}" = "${theirs[*]}" ]
+}
