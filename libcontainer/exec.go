@@ -148,7 +148,8 @@ func (x *execution) start() error {
 	}
 	spec := *asSeenFrom(config, record.Pid)
 	spec.Process = x.options.Process
-	place, err := cgroup.Load(record.Cgroup).Place(x.options.Cgroups, record.Pid)
+	group := cgroup.Load(record.Cgroup)
+	place, err := group.Place(x.options.Cgroups, record.Pid)
 	if err != nil {
 		return fmt.Errorf("exec: --cgroup: %w", err)
 	}

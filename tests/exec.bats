@@ -728,6 +728,7 @@ pidfd_receiver() {
 	[ ! -e rootfs/file ]
 }
 
+# bats test_tags=vm
 @test "the CPUs are those of the container, not of the caller" {
 	waiting
 	all=$(proc_status Cpus_allowed_list "$(pid_of "$ID")")
@@ -735,6 +736,7 @@ pidfd_receiver() {
 	[ "$output" = "$all" ]
 }
 
+# bats test_tags=vm
 @test "execCPUAffinity: initial stays without final, final counts, and CPUs beyond those of the machine do not matter" {
 	[ "$(nproc)" -ge 2 ] || skip "one CPU only"
 	config '.process.execCPUAffinity = {initial: "0"}'
@@ -773,6 +775,7 @@ subgroups() {
 	done
 }
 
+# bats test_tags=vm
 @test "--cgroup runs the process in a cgroup below that of the container" {
 	config 'del(.linux.namespaces[] | select(.type == "cgroup"))'
 	waiting
@@ -829,6 +832,7 @@ subgroups() {
 	done
 }
 
+# bats test_tags=vm
 @test "a process gets into a container whose payload has nested its cgroup (cgroup v2)" {
 	[ -e /sys/fs/cgroup/cgroup.controllers ] || skip "no cgroup v2 here"
 	config 'del(.linux.namespaces[] | select(.type == "cgroup"))'

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # linux.netDevices: devices of the host in the container's network namespace.
 
 load helpers

@@ -89,6 +89,7 @@ listening() {
 
 # --- NOTIFY_SOCKET
 
+# bats test_tags=vm
 @test "in the foreground READY=1 is passed on, and nothing else" {
 	setup_service
 	manager
@@ -119,6 +120,7 @@ listening() {
 	nothing_left
 }
 
+# bats test_tags=vm
 @test "start does so, too, as any user of the container, and other commands need not wait" {
 	setup_service
 	manager "@cortest-$RUN-$$"

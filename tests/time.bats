@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # Time namespaces: new ones with offsets, joined ones, and what can be wrong.
 
 load helpers
