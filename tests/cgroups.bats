@@ -327,6 +327,82 @@ busy() {
 	[ -z "$(ls -A "$ROOT")" ]
 }
 
+# read_only runs coracle where all cgroups are mounted read-only.
+read_only() {
+	status=0
+	# shellcheck disable=SC2016 # it is for the other shell
+	unshare --mount --propagation private sh -c '
+		for d in /sys/fs/cgroup /sys/fs/cgroup/*; do
+			! mountpoint -q "$d" || mount -o remount,bind,ro "$d" || exit 99
+		done
+		exec "$@"' sh "$CORACLE" --root "$ROOT" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || status=$?
+	output=$(cat "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/err")
+}
+
+@test "read-only cgroups are an error that says so, and nothing is left" {
+	args true
+	read_only create "$ID"
+	failed "read-only" cgroup
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 1 ]
+	nothing_left
+}
+
+@test "a container whose cgroups became read-only can be deleted when they are not" {
+	sleeping
+	read_only update --pids-limit 5 "$ID"
+	failed linux.resources.pids.limit "mounted read-only"
+	read_only pause "$ID"
+	failed "cannot pause" "read-only"
+	[ "$(status_of "$ID")" = running ]
+	read_only delete --force "$ID"
+	failed "read-only"
+	[ "$(status_of "$ID")" = stopped ]
+	coracle delete "$ID"
+	nothing_left
+}
+
+@test "a cgroup that was removed behind our back does not matter to delete" {
+	sleeping
+	coracle kill "$ID" KILL
+	wait_for has_status "$ID" stopped
+	remove_cgroups
+	[ "$(status_of "$ID")" = stopped ]
+	coracle delete "$ID"
+	nothing_left
+}
+
+@test "two containers in one cgroup are refused" {
+	config --arg path "/$ID-shared" '.linux.cgroupsPath = $path'
+	sleeping
+	background create "$ID-2"
+	failed "has processes already" "share limits, pause and kill"
+	[ ! -e "$ROOT/$ID-2" ]
+	[ "$(status_of "$ID")" = running ]
+	coracle kill "$ID" KILL
+	wait_for has_status "$ID" stopped
+	coracle delete "$ID"
+	nothing_left
+}
+
+@test "a cgroup with many siblings costs no more than another" {
+	command -v strace >/dev/null || skip "no strace"
+	args true
+	calls() {
+		strace -f -c -S name -U name,calls -o "$BATS_TEST_TMPDIR/strace" "$CORACLE" --root "$ROOT" "$@" </dev/null >/dev/null 2>&1
+		# What the Go runtime does depends on time.
+		awk '$1 ~ /^(openat|getdents64|mkdirat|mkdir|newfstatat|read|write|pwrite64|rmdir|statfs|fstat|close)$/' "$BATS_TEST_TMPDIR/strace"
+	}
+	config --arg path "/$ID/one" '.linux.cgroupsPath = $path'
+	calls run "$ID"
+	few=$(calls run "$ID")
+	hierarchies /proc/self/cgroup | while read -r dir _; do
+		seq -f "$dir/$ID/s%g" 300 | xargs mkdir -p
+	done
+	many=$(calls run "$ID")
+	getdents() { awk '$1 == "getdents64" { n = $2 } END { print n + 0 }' <<<"$1"; }
+	[ "$(getdents "$few")" = "$(getdents "$many")" ]
+}
+
 @test "unified resources are refused on a host with cgroup v1" {
 	! unified || skip "this host has cgroup v2"
 	config '.linux.resources.unified = {"memory.max": "1000000"}'

@@ -4,6 +4,22 @@
 
 load helpers
 
+# On a hybrid host a container that needs a controller of the unified hierarchy has it
+# enabled, which would keep others from mounting it.
+setup_file() {
+	HYBRID=/sys/fs/cgroup/unified/cgroup.subtree_control
+	[ ! -e "$HYBRID" ] || cp "$HYBRID" "$BATS_FILE_TMPDIR/enabled"
+	export HYBRID
+}
+
+teardown_file() {
+	local c
+	[ -e "$HYBRID" ] || return 0
+	for c in $(cat "$HYBRID"); do
+		grep -qw "$c" "$BATS_FILE_TMPDIR/enabled" || echo "-$c" >"$HYBRID" || true
+	done
+}
+
 setup() {
 	setup_busybox
 }

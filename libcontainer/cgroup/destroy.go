@@ -220,6 +220,9 @@ func rmdir(dir string) error {
 	if err == nil || gone(err) {
 		return nil
 	}
+	if errors.Is(err, unix.EROFS) && errors.Is(unix.Access(dir, unix.F_OK), unix.ENOENT) {
+		return nil // a read-only hierarchy is not even searched
+	}
 	return &os.PathError{Op: "rmdir", Path: dir, Err: err}
 }
 
