@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # A container that runs out of memory, and what is said about it.
 
 load helpers

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # linux.resources: what the kernel has in the end. A test of something that this machine
 # lacks is skipped; the other kind of machine has it.
 
@@ -13,9 +14,10 @@ setup_file() {
 }
 
 teardown_file() {
-	local c
+	local c enabled
 	[ -e "$HYBRID" ] || return 0
-	for c in $(cat "$HYBRID"); do
+	read -ra enabled <"$HYBRID" || true
+	for c in "${enabled[@]}"; do
 		grep -qw "$c" "$BATS_FILE_TMPDIR/enabled" || echo "-$c" >"$HYBRID" || true
 	done
 }
