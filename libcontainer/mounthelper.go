@@ -4,14 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strconv"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/compile"
 	"coracle/libcontainer/launch"
 	"coracle/libcontainer/program"
+	"coracle/libcontainer/rawfile"
 	"coracle/libcontainer/tree"
 )
 
@@ -29,9 +31,9 @@ func (h *mountHelper) close() {
 	}
 }
 
-// serve serves a message about mounts; ok is false for any other one. answer tells that
-// the init waits.
-func (h *mountHelper) serve(e *launch.Event) (answer, ok bool, err error) {
+// serve serves a message of the init about mounts; ok is false for any other one. answer
+// tells that the init waits.
+func (h *mountHelper) serve(e *launch.Event, pid int) (answer, ok bool, err error) {
 	if e.Kind == program.KindValue && e.A == compile.ValueCopyFrom && e.FD >= 0 {
 		h.close()
 		h.copyFrom, e.FD = e.FD, -1
@@ -42,6 +44,10 @@ func (h *mountHelper) serve(e *launch.Event) (answer, ok bool, err error) {
 	}
 	dest := path.Clean("/" + h.spec.Mounts[e.B].Destination)
 	subject := fmt.Sprintf("mount at %q (mounts[%d])", dest, e.B)
+	owner, err := ownerOf(pid)
+	if err != nil {
+		return false, false, fmt.Errorf("%s: %w", subject, err)
+	}
 	switch e.A {
 	case compile.SyncCopyUp:
 		if h.copyFrom < 0 {
@@ -49,7 +55,7 @@ func (h *mountHelper) serve(e *launch.Event) (answer, ok bool, err error) {
 		}
 		err := tree.Copy(h.copyFrom, e.FD, tree.Root{
 			Mode: e.C&compile.CopyMode != 0, UID: e.C&compile.CopyUID != 0, GID: e.C&compile.CopyGID != 0,
-		})
+		}, owner)
 		h.close()
 		if errors.Is(err, unix.ENOSPC) {
 			err = fmt.Errorf("%w (the tmpfs is too small for what is to be copied)", err)
@@ -58,7 +64,7 @@ func (h *mountHelper) serve(e *launch.Event) (answer, ok bool, err error) {
 			return false, false, fmt.Errorf("%s: tmpcopyup: %w", subject, err)
 		}
 	case compile.SyncMakeDir, compile.SyncMakeFile:
-		if err := tree.Make(e.FD, dest, e.A == compile.SyncMakeDir, h.rootOwner()); err != nil {
+		if err := tree.Make(e.FD, dest, e.A == compile.SyncMakeDir, owner); err != nil {
 			return false, false, fmt.Errorf("%s: mount point behind a symbolic link: %w", subject, err)
 		}
 	default:
@@ -67,16 +73,29 @@ func (h *mountHelper) serve(e *launch.Event) (answer, ok bool, err error) {
 	return true, true, nil
 }
 
-// rootOwner is who root in the container is on the host.
-func (h *mountHelper) rootOwner() tree.Owner {
+// ownerOf is who a process is to file systems: for an init, root of the container.
+func ownerOf(pid int) (tree.Owner, error) {
 	var o tree.Owner
-	if l := h.spec.Linux; l != nil {
-		if id, ok := bundle.IDMap(l.UIDMappings).ToHost(0); ok {
-			o.UID = int(id)
+	path := fmt.Sprintf("/proc/%d/status", pid)
+	data, err := rawfile.ReadFollow(path, 1<<16)
+	if err != nil {
+		return o, err
+	}
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Fields(line)
+		if len(fields) != 5 {
+			continue
 		}
-		if id, ok := bundle.IDMap(l.GIDMappings).ToHost(0); ok {
-			o.GID = int(id)
+		// Real, effective, saved and for file systems.
+		switch fields[0] {
+		case "Uid:":
+			o.UID, err = strconv.Atoi(fields[4])
+		case "Gid:":
+			o.GID, err = strconv.Atoi(fields[4])
+		}
+		if err != nil {
+			return o, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	return o
+	return o, nil
 }

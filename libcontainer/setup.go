@@ -167,7 +167,7 @@ func (s *setup) serve(e *launch.Event) error {
 		return s.ready(e.FD)
 	}
 	if s.mounts != nil {
-		switch answer, ok, err := s.mounts.serve(e); {
+		switch answer, ok, err := s.mounts.serve(e, s.init.Pid); {
 		case err != nil:
 			return err
 		case ok && answer:

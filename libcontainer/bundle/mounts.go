@@ -68,6 +68,8 @@ func (v *validator) mountIDMap(p string, m specs.Mount, o MountOptions) {
 	case gids == 0 && uids > 0:
 		v.bad(p+".gidMappings", "is missing; it is needed along with uidMappings")
 	case o.IDMap == NoIDMap:
+	case !o.Bind && Namespace(v.spec, specs.UserNamespace) != nil:
+		v.bad(p+".options", "a new file system in a user namespace cannot have a mapping of ids, only bind mounts can")
 	case uids == 0 && Namespace(v.spec, specs.UserNamespace) == nil:
 		v.bad(p+".options", "a mapping of ids needs uidMappings and gidMappings, or a user namespace in linux.namespaces")
 	case uids > 0 && !slices.Contains(m.Options, "idmap") && !slices.Contains(m.Options, "ridmap"):

@@ -21,7 +21,14 @@ type Root struct{ Mode, UID, GID bool }
 // mount that the directory lies in, and hard links become files of their own. Sockets
 // are left out, for nobody listens to a copy, and so are devices: they may lie in a mount
 // that gives no access to them, and the copy may not.
-func Copy(from, to int, root Root) error {
+//
+// owner is who may make files in the copy at all: root of the user namespace that its
+// file system belongs to.
+func Copy(from, to int, root Root, owner Owner) error {
+	return owner.do(true, func() error { return copyTree(from, to, root) })
+}
+
+func copyTree(from, to int, root Root) error {
 	src, err := unix.Openat(from, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: ".", Err: err}
@@ -145,7 +152,7 @@ func mountPoint(src, dst int, name string) error {
 		err = unix.Mknodat(dst, name, mode, 0)
 	}
 	if err == nil {
-		err = finish(dst, name, mode, Self())
+		err = unix.Fchmodat(dst, name, mode&0o777, 0)
 	}
 	if err != nil {
 		return &os.PathError{Op: "make", Path: name, Err: err}

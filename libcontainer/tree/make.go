@@ -7,10 +7,8 @@ package tree
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path"
-	"runtime"
 	"strconv"
 	"strings"
 
@@ -20,41 +18,13 @@ import (
 // maxLinks is how many symbolic links a path may lead through, as for the kernel.
 const maxLinks = 40
 
-// Owner is who makes something, as far as permissions and ownership are concerned.
-type Owner struct{ UID, GID int }
-
-// Self is the owner that this process is.
-func Self() Owner { return Owner{os.Geteuid(), os.Getegid()} }
-
 // Make makes what is missing of a path below a root: directories with mode 0755 and,
 // unless dir is set, an empty file at the end. A symbolic link that leads to something
 // missing is followed as if root were the root directory, and that is made. It is done
 // with the permissions of owner: what root in a user namespace could not make, nobody
 // makes for it.
 func Make(root int, name string, dir bool, owner Owner) error {
-	if owner == Self() {
-		return makePath(root, name, dir, owner)
-	}
-	// The ids for file systems are those of a thread. Whatever happens, this one gets back
-	// its own, or ends with its goroutine.
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		_, _ = unix.SetfsgidRetGid(owner.GID)
-		_, _ = unix.SetfsuidRetUid(owner.UID)
-		uid, _ := unix.SetfsuidRetUid(-1)
-		gid, _ := unix.SetfsgidRetGid(-1)
-		if uid != owner.UID || gid != owner.GID {
-			done <- fmt.Errorf("make as user %d and group %d: %w", owner.UID, owner.GID, unix.EPERM)
-			return
-		}
-		err := makePath(root, name, dir, owner)
-		_, _ = unix.SetfsuidRetUid(Self().UID)
-		_, _ = unix.SetfsgidRetGid(Self().GID)
-		runtime.UnlockOSThread()
-		done <- err
-	}()
-	return <-done
+	return owner.do(false, func() error { return makePath(root, name, dir, owner) })
 }
 
 func makePath(root int, name string, dir bool, owner Owner) error {

@@ -123,6 +123,15 @@ func TestMakeAsAnother(t *testing.T) {
 			t.Errorf("%s belongs to %d:%d and has mode %#o, %v", name, st.Uid, st.Gid, st.Mode, err)
 		}
 	}
+	// A copy is made with all privileges; the owner only counts for what has none.
+	to := t.TempDir()
+	write(t, filepath.Join(root, "a/secret"), "x")
+	if err := os.Chmod(filepath.Join(root, "a/secret"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := Copy(openDir(t, root), openDir(t, to), Root{}, other); err != nil {
+		t.Error(err)
+	}
 	// Nothing of that stays with this process.
 	if err := os.Mkdir(filepath.Join(root, "mine"), 0o700); err != nil {
 		t.Fatal(err)
@@ -224,7 +233,7 @@ func TestCopy(t *testing.T) {
 	if err := os.Chmod(from, 0o751); err != nil {
 		t.Fatal(err)
 	}
-	if err := Copy(openDir(t, from), openDir(t, to), Root{Mode: true, UID: true, GID: true}); err != nil {
+	if err := Copy(openDir(t, from), openDir(t, to), Root{Mode: true, UID: true, GID: true}, Self()); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"", "file", "sub", "sub/deep", "sub/deep/file", "sub/link", "fifo", "sparse"} {
@@ -266,7 +275,7 @@ func TestCopyTakesNothingOverThatItShouldNot(t *testing.T) {
 	if err := os.Chmod(to, 0o750); err != nil {
 		t.Fatal(err)
 	}
-	if err := Copy(openDir(t, from), openDir(t, to), Root{}); err != nil {
+	if err := Copy(openDir(t, from), openDir(t, to), Root{}, Self()); err != nil {
 		t.Fatal(err)
 	}
 	if st, err := os.Stat(to); err != nil || st.Mode().Perm() != 0o750 {
@@ -279,7 +288,7 @@ func TestCopyTooDeep(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(from, strings.Repeat("d/", maxDepth+2)), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := Copy(openDir(t, from), openDir(t, to), Root{}); err == nil || !strings.Contains(err.Error(), "directories deep") {
+	if err := Copy(openDir(t, from), openDir(t, to), Root{}, Self()); err == nil || !strings.Contains(err.Error(), "directories deep") {
 		t.Error(err)
 	}
 }
