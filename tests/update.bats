@@ -31,7 +31,7 @@ limit() {
 # limits prints all that sleeping sets.
 limits() {
 	if unified; then
-		for f in memory.max memory.low memory.swap.max cpu.weight cpu.max pids.max cpuset.cpus; do
+		for f in memory.max memory.low memory.swap.max cpu.weight cpu.max pids.max cpuset.cpus.effective cpuset.mems.effective; do
 			echo "$f: $(limit - - "$f")"
 		done
 	else
@@ -118,7 +118,7 @@ updated() {
 	[ "$(limit cpu cpu.idle cpu.idle)" = 1 ]
 	updated --cpu-idle 0 --cpu-shares 2048
 	[ "$(limit cpu cpu.idle cpu.idle)" = 0 ]
-	[ "$(limit cpu cpu.shares cpu.weight)" = "$(unified && echo 170 || echo 2048)" ]
+	[ "$(limit cpu cpu.shares cpu.weight)" = "$(unified && echo 174 || echo 2048)" ]
 }
 
 @test "cpuset and pids" {

@@ -212,7 +212,7 @@ func TestOldValues(t *testing.T) {
 }
 
 func TestWeights(t *testing.T) {
-	for shares, want := range map[uint64]uint64{1: 1, 2: 1, 512: 59, 1024: 100, 262144: 10000, 1 << 40: 10000} {
+	for shares, want := range map[uint64]uint64{1: 1, 2: 1, 512: 59, 1024: 100, 2048: 174, 262144: 10000, 1 << 40: 10000} {
 		if got := weightOfShares(shares); got != want {
 			t.Errorf("%d shares: %d", shares, got)
 		}

@@ -105,6 +105,9 @@ func (p *plan) needed() []string {
 // undo is what brings back the values from before.
 type undo struct {
 	path, value string
+	// instead comes as close as possible where the kernel does not take the value again; ""
+	// without anything.
+	instead string
 }
 
 // apply writes the settings. With remember it returns what brings back the old values,
@@ -163,7 +166,13 @@ func (m *Manager) write(s *setting, remember bool) ([]undo, error) {
 		if remember {
 			old, err := rawfile.ReadFollow(path, 1<<20)
 			if err == nil {
-				undos = append(undos, undo{path, s.oldValue(string(old))})
+				u := undo{path: path, value: s.oldValue(string(old))}
+				if u.value == "\n" {
+					// A cpuset of v2 with processes cannot be empty again.
+					effective, _ := rawfile.ReadFollow(path+".effective", 1<<16)
+					u.instead = strings.TrimSpace(string(effective))
+				}
+				undos = append(undos, u)
 			}
 		}
 		err := rawfile.Write(path, value)

@@ -72,7 +72,11 @@ func (m *Manager) rollBack(undos []undo) error {
 	for range 2 { // values that depend on one another may need a second round
 		failed = nil
 		for _, u := range slices.Backward(undos) {
-			if err := rawfile.Write(u.path, u.value); err != nil {
+			err := rawfile.Write(u.path, u.value)
+			if err != nil && u.instead != "" {
+				err = rawfile.Write(u.path, u.instead)
+			}
+			if err != nil {
 				failed = err
 			}
 		}
