@@ -195,8 +195,13 @@ waits() {
 	[ "$(status_of "$ID")" = running ]
 }
 
+# freezing tells whether the container is to be frozen, be it already or not.
 freezing() {
-	[ "$(freezer)" != 0 ]
+	if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+		[ "$(cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(pid_of "$ID")/cgroup")/cgroup.freeze")" = 1 ]
+	else
+		[ "$(freezer)" != 0 ]
+	fi
 }
 
 @test "a pause that a signal ends leaves nothing frozen" {
