@@ -29,6 +29,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer"
+	"coracle/libcontainer/cgroup"
 )
 
 // version and commit are set by the Makefile.
@@ -92,8 +93,8 @@ func newApp() *cli.App {
 		&cli.StringFlag{Name: "log", Usage: "write errors and warnings to `FILE` as well"},
 		&cli.StringFlag{Name: "log-format", Usage: "`FORMAT` of the log, text or json", Value: "text"},
 		&cli.BoolFlag{Name: "debug", Usage: "log how long each phase takes"},
-		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd manage cgroups; not supported yet"},
-		&cli.StringFlag{Name: "cgroup-manager", Usage: "`MANAGER` of the cgroups: cgroupfs; others are not supported yet", Value: "cgroupfs"},
+		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd make the cgroups; linux.cgroupsPath has the form slice:prefix:name then"},
+		&cli.StringFlag{Name: "cgroup-manager", Usage: "`MANAGER` of the cgroups: cgroupfs, systemd or disabled", Value: "cgroupfs"},
 		&cli.StringFlag{Name: "rootless", Usage: "whether to do without cgroups that cannot be made: `MODE` true, false or auto", Value: "auto"},
 		&cli.StringFlag{Name: "criu", Usage: "ignored; for callers that pass it", Hidden: true},
 	}
@@ -147,11 +148,8 @@ func before(c *cli.Context) error {
 	if err := openLog(c.String("log"), c.String("log-format"), c.Bool("debug")); err != nil {
 		return err
 	}
-	switch m := c.String("cgroup-manager"); {
-	case m == "systemd" || c.Bool("systemd-cgroup"):
-		return errors.New("the systemd cgroup driver is not supported by this version of coracle")
-	case m != "cgroupfs":
-		return fmt.Errorf("--cgroup-manager %q is not supported by this version of coracle", m)
+	if _, err := cgroupDriver(c); err != nil {
+		return err
 	}
 	switch r := c.String("rootless"); r {
 	case "true", "false", "auto":
@@ -171,6 +169,20 @@ func defaultRoot() string {
 	return filepath.Join(dir, name)
 }
 
+// cgroupDriver is the driver for new containers.
+func cgroupDriver(c *cli.Context) (cgroup.Driver, error) {
+	d, err := cgroup.ParseDriver(c.String("cgroup-manager"))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("--cgroup-manager: %w", err)
+	case !c.Bool("systemd-cgroup"):
+		return d, nil
+	case d != cgroup.Systemd && c.IsSet("cgroup-manager"):
+		return "", fmt.Errorf("--systemd-cgroup and --cgroup-manager %s contradict each other", d)
+	}
+	return cgroup.Systemd, nil
+}
+
 // runtimeOf is the runtime that the global flags ask for.
 func runtimeOf(c *cli.Context) (*libcontainer.Runtime, error) {
 	root := c.String("root")
@@ -181,7 +193,11 @@ func runtimeOf(c *cli.Context) (*libcontainer.Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	rt := &libcontainer.Runtime{Root: root, Exclusive: true, NotifySocket: os.Getenv("NOTIFY_SOCKET"), Warn: warn, Trace: tracer()}
+	driver, err := cgroupDriver(c)
+	if err != nil {
+		return nil, err
+	}
+	rt := &libcontainer.Runtime{Root: root, Exclusive: true, CgroupDriver: driver, NotifySocket: os.Getenv("NOTIFY_SOCKET"), Warn: warn, Trace: tracer()}
 	if mode := c.String("rootless"); mode != "auto" {
 		rootless := mode == "true"
 		rt.Rootless = &rootless

@@ -99,7 +99,7 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 	if err := checkTerminal(b.Spec, o); err != nil {
 		return nil, err
 	}
-	group, err := cgroup.New(b.Spec, id)
+	group, err := cgroup.New(b.Spec, id, r.CgroupDriver)
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +228,9 @@ func (n *creation) create() error {
 	}
 	defer n.init.CloseSocket()
 	if !n.group.BornInside() {
-		if err := n.group.Create(); err != nil {
+		err := n.group.Create(n.init.Pid)
+		n.record.Cgroup = n.group.Saved()
+		if err != nil {
 			return err
 		}
 		n.runtime.trace("cgroup made")

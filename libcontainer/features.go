@@ -25,7 +25,7 @@ func Features() *features.Features {
 			Capabilities: words.Capabilities,
 			Cgroup: &features.Cgroup{
 				V1: is(true), V2: is(true), Rdma: is(true),
-				Systemd: is(false), SystemdUser: is(false),
+				Systemd: is(true), SystemdUser: is(true),
 			},
 			Seccomp: &features.Seccomp{
 				Enabled: linux(specs.Linux{Seccomp: &specs.LinuxSeccomp{}}),

@@ -25,7 +25,7 @@ func (r *Runtime) host(s *specs.Spec, group *cgroup.Manager, noPivot bool) compi
 	}
 	h.OpensNothing = opensNothing(s, h)
 	if group != nil {
-		h.CgroupJoin = group.JoinFiles()
+		h.CgroupJoin, h.CgroupWait = group.JoinFiles(), group.BornOutside()
 		for _, g := range group.Hierarchies() {
 			h.Cgroups = append(h.Cgroups, compile.Hierarchy{Name: g.Name, Options: g.Options, Path: g.Path})
 		}

@@ -13,7 +13,15 @@ func (c *Container) Pids() ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	pids, err := cgroup.Load(record.Cgroup).Pids()
+	group := cgroup.Load(record.Cgroup)
+	if group.Disabled() {
+		// Nothing tells which others are the container's.
+		if alive, err := record.Alive(); err != nil || !alive {
+			return nil, c.notRunning(err)
+		}
+		return []int{record.Pid}, nil
+	}
+	pids, err := group.Pids()
 	if err != nil {
 		return nil, fmt.Errorf("processes of container %q: %w", c.id, err)
 	}

@@ -44,7 +44,7 @@ func (r *Runtime) Plan(id string, o CreateOptions) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	group, err := cgroup.New(b.Spec, id)
+	group, err := cgroup.New(b.Spec, id, r.CgroupDriver)
 	if err != nil {
 		return nil, err
 	}

@@ -22,11 +22,11 @@ func (c *Container) Signal(sig unix.Signal) error {
 	if err != nil {
 		return err
 	}
-	if sig == unix.SIGKILL && !record.PrivatePid {
+	if group := cgroup.Load(record.Cgroup); sig == unix.SIGKILL && !record.PrivatePid && !group.Disabled() {
 		if alive, err := record.Alive(); err != nil || !alive {
 			return c.notRunning(err)
 		}
-		return cgroup.Load(record.Cgroup).Signal(sig)
+		return group.Signal(sig)
 	}
 	pidfd, err := record.OpenInit()
 	if err != nil {

@@ -58,17 +58,25 @@ limit() {
 	fi
 }
 
+# at_caller PATH prints the hierarchies with a cgroup below that of the caller. On cgroup
+# v2 it is next to it: one that has processes cannot have children with controllers.
+at_caller() {
+	if unified; then
+		hierarchies /proc/self/cgroup | sed "s|/[^/ ]*$|/$1|"
+	else
+		hierarchies /proc/self/cgroup | sed "s|/\?$|/$1|"
+	fi
+}
+
 @test "the default path is coracle-ID, at the cgroup of the caller, in each hierarchy" {
 	sleeping
-	! unified || skip "cgroup v2: next to the cgroup of the caller"
-	diff <(hierarchies /proc/self/cgroup | sed "s|/\?$|/coracle-$ID|") <(hierarchies "/proc/$PID/cgroup")
+	diff <(at_caller "coracle-$ID") <(hierarchies "/proc/$PID/cgroup")
 }
 
 @test "a relative cgroupsPath is below the cgroup of the caller" {
 	config --arg path "$ID-rel" '.linux.cgroupsPath = $path'
 	sleeping
-	! unified || skip "cgroup v2: next to the cgroup of the caller"
-	diff <(hierarchies /proc/self/cgroup | sed "s|/\?$|/$ID-rel|") <(hierarchies "/proc/$PID/cgroup")
+	diff <(at_caller "$ID-rel") <(hierarchies "/proc/$PID/cgroup")
 }
 
 @test "an absolute cgroupsPath is below the root of each hierarchy" {
@@ -233,6 +241,23 @@ nest() {
 	nothing_left
 }
 
+@test "exec goes where the first process is when the container has cgroups of its own" {
+	unified || skip "cgroup v1 has processes everywhere"
+	sleeping
+	local top
+	top=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$PID/cgroup")
+	mkdir -p "$top/payload/init"
+	echo "$PID" >"$top/payload/init/cgroup.procs"
+	echo +pids +memory >"$top/cgroup.subtree_control"
+	run coracle exec "$ID" cat /proc/self/cgroup
+	[ "$status" -eq 0 ]
+	[ "$output" = 0::/payload/init ]
+	run coracle ps "$ID"
+	[[ "$output" == *sleep* ]]
+	coracle delete --force "$ID"
+	nothing_left
+}
+
 @test "run removes the cgroup with those below it" {
 	args sh -c 'echo ready; sleep 1000'
 	coracle run "$ID" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null 3>&- &
@@ -318,9 +343,14 @@ busy() {
 }
 
 @test "a frozen cgroup is refused" {
-	[ -d /sys/fs/cgroup/freezer ] || skip "no freezer of cgroup v1"
-	mkdir "/sys/fs/cgroup/freezer/$ID-frozen"
-	echo FROZEN >"/sys/fs/cgroup/freezer/$ID-frozen/freezer.state"
+	if unified; then
+		mkdir "/sys/fs/cgroup/$ID-frozen"
+		echo 1 >"/sys/fs/cgroup/$ID-frozen/cgroup.freeze"
+	else
+		[ -d /sys/fs/cgroup/freezer ] || skip "no freezer of cgroup v1"
+		mkdir "/sys/fs/cgroup/freezer/$ID-frozen"
+		echo FROZEN >"/sys/fs/cgroup/freezer/$ID-frozen/freezer.state"
+	fi
 	config --arg path "/$ID-frozen" '.linux.cgroupsPath = $path'
 	background create "$ID"
 	failed frozen linux.cgroupsPath

@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # Devices: the default ones, linux.devices, and what is in /dev besides.
 
 load helpers

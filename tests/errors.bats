@@ -332,9 +332,9 @@ with() {
 	background --log-format xml list
 	failed --log-format '"xml"'
 	one_line
-	for flag in --rootless=maybe --cgroup-manager=magic --systemd-cgroup; do
+	for flag in --rootless=maybe --cgroup-manager=magic --cgroup-manager=cgroupfs; do
 		rm -f "$BATS_TEST_TMPDIR/log"
-		background --log "$BATS_TEST_TMPDIR/log" --log-format json $flag list
+		background --log "$BATS_TEST_TMPDIR/log" --log-format json --systemd-cgroup "$flag" list
 		failed ""
 		one_line
 		one_entry "$BATS_TEST_TMPDIR/log"

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # Mounts of cgroups: what a container sees of its own, and that it sees nothing else.
 
 load helpers

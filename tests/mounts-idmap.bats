@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # Mounts with mapped ids.
 
 load helpers

@@ -31,7 +31,8 @@ const (
 // Manager is the cgroup of one container, in all hierarchies.
 type Manager struct {
 	saved Saved
-	lock  int // a descriptor that locks the claimed cgroup; -1 without one
+	scope *scope // for the systemd driver, before the creation
+	lock  int    // a descriptor that locks the claimed cgroup; -1 without one
 	// What Create applies.
 	plan    plan
 	devices []deviceRule
@@ -44,6 +45,9 @@ type Manager struct {
 
 // Saved is what has to be kept of a manager.
 type Saved struct {
+	Driver Driver `json:"driver,omitempty"`
+	// Systemd is the unit of the systemd driver.
+	Systemd *SavedUnit `json:"systemd,omitempty"`
 	// Paths has the directory in each hierarchy; the key is the controller,
 	// "name=…" for a hierarchy without one, "" for the unified hierarchy.
 	Paths map[string]string `json:"paths,omitempty"`
@@ -53,21 +57,20 @@ type Saved struct {
 	Unified bool `json:"unified,omitempty"`
 }
 
-// New decides on the cgroup of a container. It has no side effects.
-func New(s *specs.Spec, id string) (*Manager, error) {
-	path := ""
-	if s.Linux != nil {
-		path = s.Linux.CgroupsPath
+// New decides on the cgroup of a container; no driver stands for [Cgroupfs]. It has no
+// side effects.
+func New(s *specs.Spec, id string, driver Driver) (*Manager, error) {
+	if driver == "" {
+		driver = Cgroupfs
 	}
-	if path == "" {
-		path = "coracle-" + id
+	m := &Manager{saved: Saved{Driver: driver, Unified: isUnified()}, lock: -1}
+	if driver == Disabled {
+		return m, withoutCgroup(s)
 	}
-	if err := checkPath(path); err != nil {
-		return nil, fmt.Errorf("cgroup (linux.cgroupsPath): %w", err)
+	path, err := m.path(s, id)
+	if err != nil {
+		return nil, err
 	}
-	m := &Manager{lock: -1}
-	m.saved.Unified = isUnified()
-	var err error
 	if m.saved.Paths, err = paths(m.saved.Unified, path); err != nil {
 		return nil, fmt.Errorf("cgroup %q: %w", path, err)
 	}
@@ -97,6 +100,28 @@ func (m *Manager) newPlan() plan {
 // Warnings tell which properties of linux.resources have no effect.
 func (m *Manager) Warnings() []string { return texts(m.plan.warnings) }
 
+// path decides on the cgroup, below the root of each hierarchy or, when it is relative,
+// as linux.cgroupsPath is.
+func (m *Manager) path(s *specs.Spec, id string) (string, error) {
+	path := ""
+	if s.Linux != nil {
+		path = s.Linux.CgroupsPath
+	}
+	if m.saved.Driver == Systemd {
+		if err := m.newScope(path, id, s.Annotations); err != nil {
+			return "", err
+		}
+		return m.saved.Systemd.path(), nil
+	}
+	if path == "" {
+		path = "coracle-" + id
+	}
+	if err := checkPath(path); err != nil {
+		return "", fmt.Errorf("cgroup (linux.cgroupsPath): %w", err)
+	}
+	return path, nil
+}
+
 // Load makes a manager from what was saved.
 func Load(s Saved) *Manager {
 	return &Manager{saved: s, lock: -1}
@@ -114,7 +139,7 @@ func checkPath(path string) error {
 		return fmt.Errorf("%q is the root", path)
 	}
 	if strings.Count(path, ":") == 2 {
-		return fmt.Errorf("%q has the form slice:prefix:name, which is for the systemd driver; this version of coracle has none", path)
+		return fmt.Errorf("%q has the form slice:prefix:name, which is for the systemd driver (--systemd-cgroup)", path)
 	}
 	return nil
 }
@@ -221,16 +246,21 @@ func isCgroup(path string) bool {
 // Only a claimed cgroup may be emptied by force when it is destroyed, so the claim has
 // to be saved once there is something to lose. Until [Manager.Release] no other
 // creation can claim the same cgroup.
+//
+// With the systemd driver it only looks: systemd is who refuses a unit that exists.
 func (m *Manager) Claim() error {
-	if m.none() {
+	switch {
+	case m.none():
 		return nil
+	case m.scope != nil:
+		return m.checkUnused()
 	}
 	dir := m.BirthDir()
 	if dir == "" {
 		dir = m.anyDir()
 	}
 	if dir == "" {
-		return errors.New("the host has no cgroups that a container could be put into")
+		return errors.New("the host has no cgroups that a container could be put into (--cgroup-manager disabled does without)")
 	}
 	fresh, err := makeDir(dir)
 	if err != nil {
@@ -252,13 +282,13 @@ func (m *Manager) Claim() error {
 	}
 	m.saved.Claimed = true
 	if m.saved.Unified {
-		return m.Create()
+		return m.Create(-1)
 	}
 	return nil
 }
 
 // none tells that the container does without cgroups, see [Manager.Forgo].
-func (m *Manager) none() bool { return m.forgone && len(m.saved.Paths) == 0 }
+func (m *Manager) none() bool { return m.Disabled() || m.forgone && len(m.saved.Paths) == 0 }
 
 // Release lets others find the cgroup, which by now has a process in it or is gone.
 func (m *Manager) Release() {
@@ -300,15 +330,23 @@ func (m *Manager) JoinFiles() []string {
 }
 
 // BirthDir is the directory in the unified hierarchy, for CLONE_INTO_CGROUP; empty
-// when the host has none.
-func (m *Manager) BirthDir() string { return m.saved.Paths[unifiedKey] }
+// when the host has none, or when there will be none without the process.
+func (m *Manager) BirthDir() string {
+	if m.scope != nil {
+		return ""
+	}
+	return m.saved.Paths[unifiedKey]
+}
 
 // BornInside tells that all that matters is in the unified hierarchy: the limits are
 // there before the first process is, see [Manager.Claim].
-func (m *Manager) BornInside() bool { return m.saved.Unified }
+func (m *Manager) BornInside() bool { return m.saved.Unified && m.scope == nil }
 
 // Hierarchies describes the cgroup for a mount of type cgroup in the container.
 func (m *Manager) Hierarchies() []Hierarchy {
+	if m.Disabled() {
+		return nil
+	}
 	if m.saved.Unified {
 		return []Hierarchy{{Path: m.saved.Paths[unifiedKey]}}
 	}

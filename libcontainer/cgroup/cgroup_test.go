@@ -24,7 +24,7 @@ func TestPaths(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs the cgroups of root")
 	}
-	m, err := New(&specs.Spec{}, "id")
+	m, err := New(&specs.Spec{}, "id", Cgroupfs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestPaths(t *testing.T) {
 	if again := Load(m.Saved()); !reflect.DeepEqual(again.Saved(), m.Saved()) {
 		t.Error("a saved manager is another one")
 	}
-	m, err = New(&specs.Spec{Linux: &specs.Linux{CgroupsPath: "/x/y"}}, "id")
+	m, err = New(&specs.Spec{Linux: &specs.Linux{CgroupsPath: "/x/y"}}, "id", Cgroupfs)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,10 +15,15 @@ import (
 )
 
 // Create makes the cgroup and applies the limits. Where a process is born inside, Claim has
-// done it.
-func (m *Manager) Create() error {
+// done it. With the systemd driver it puts the first process into it.
+func (m *Manager) Create(pid int) error {
 	if m.none() {
 		return nil
+	}
+	if m.scope != nil {
+		if err := m.startScope(pid); err != nil {
+			return err
+		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(m.saved.Paths)) {
 		if err := m.create(key, m.saved.Paths[key]); err != nil {
@@ -36,6 +41,8 @@ func (m *Manager) Create() error {
 
 func (m *Manager) create(key, dir string) error {
 	switch {
+	case key == unifiedKey && m.scope != nil:
+		return nil // systemd has made it, with the controllers that it gives away
 	case key == unifiedKey:
 		// Claim has made the directory.
 		return m.enableControllers(dir)

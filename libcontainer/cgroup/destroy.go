@@ -35,6 +35,9 @@ func (m *Manager) anyDir() string {
 // Signal sends a signal to every process in the cgroup. For SIGKILL it makes sure
 // that no process escapes by forking meanwhile.
 func (m *Manager) Signal(sig unix.Signal) error {
+	if m.Disabled() {
+		return errDisabled
+	}
 	if sig == unix.SIGKILL {
 		return m.kill(time.Now().Add(destroyDeadline))
 	}
@@ -135,10 +138,18 @@ func (m *Manager) waitEmpty(deadline time.Time) error {
 // it. It succeeds when there is nothing to do.
 func (m *Manager) Destroy() error {
 	deadline := time.Now().Add(destroyDeadline)
+	if m.saved.Systemd != nil && !m.saved.Claimed {
+		return nil // a scope ends with its only process
+	}
 	dirs := make([]string, 0, len(m.saved.Paths))
 	for _, dir := range m.saved.Paths {
 		if !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
+		}
+	}
+	if m.saved.Systemd != nil {
+		if err := m.endScope(deadline); err != nil {
+			return err
 		}
 	}
 	// The usual case first: no process and nothing below.

@@ -51,6 +51,9 @@ func (m *Manager) Frozen() (bool, error) {
 // setFrozen freezes or thaws as far as that works at once.
 func (m *Manager) setFrozen(frozen bool) error {
 	file, freeze, thaw := m.freezerFile()
+	if m.Disabled() {
+		return errDisabled
+	}
 	if file == "" {
 		return errNoFreezer
 	}
@@ -65,6 +68,9 @@ func (m *Manager) setFrozen(frozen bool) error {
 // When that fails, they go on. It gives up when the descriptor interrupt becomes
 // readable; -1 stands for none.
 func (m *Manager) Freeze(interrupt int) error {
+	if m.Disabled() {
+		return errDisabled
+	}
 	freeze := m.freezeV1
 	if m.saved.Unified {
 		freeze = m.freezeV2

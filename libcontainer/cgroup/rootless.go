@@ -18,7 +18,7 @@ import (
 // A configuration that names a cgroup or wants limits does depend on it. It has no side
 // effects, and has to be called before [Manager.Claim].
 func (m *Manager) Forgo(s *specs.Spec) (left []string, err error) {
-	if s.Linux != nil && s.Linux.CgroupsPath != "" {
+	if s.Linux != nil && s.Linux.CgroupsPath != "" || m.scope != nil {
 		return nil, nil
 	}
 	for key, dir := range m.saved.Paths {

@@ -36,6 +36,9 @@ func (m *Manager) Update(r *specs.LinuxResources, devices bool) (warnings []stri
 	if err == nil && devices {
 		err = m.updateDevices(rules, list)
 	}
+	if err == nil {
+		err = m.updateScope(p.settings)
+	}
 	if err != nil {
 		if failed := m.rollBack(undos); failed != nil {
 			err = fmt.Errorf("%w; and the former limits could not all be brought back: %w", err, failed)

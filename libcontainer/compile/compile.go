@@ -114,6 +114,8 @@ type Host struct {
 	// CgroupJoin are the files through which the init enters its cgroups by writing
 	// "0", after SyncCgroup. It is empty when the init is born there.
 	CgroupJoin []string
+	// CgroupWait tells that the init is put into its cgroups, until SyncCgroup.
+	CgroupWait bool
 }
 
 // Hierarchy is a mounted cgroup hierarchy of the host.
@@ -409,7 +411,7 @@ func (c *compiler) cgroupNamespace() uint64 {
 // lock that stops all forks of the system, as one that is moved by another does.
 func (c *compiler) enterCgroup() {
 	c.joined = true
-	if len(c.in.Host.CgroupJoin) > 0 {
+	if len(c.in.Host.CgroupJoin) > 0 || c.in.Host.CgroupWait {
 		c.note("linux.cgroupsPath", "wait for the cgroups", "")
 		c.sync(c.socket, SyncCgroup)
 	}

@@ -1,0 +1,57 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Driver is who makes and removes the cgroups of a container. It is decided at the
+// creation and kept in the state.
+type Driver string
+
+const (
+	// Cgroupfs: this program does it, by files.
+	Cgroupfs Driver = "cgroupfs"
+	// Systemd: systemd does it, as a transient scope. Processes enter it, and limits
+	// that systemd does not know are set, by files.
+	Systemd Driver = "systemd"
+	// Disabled: the container stays in the cgroup of its creator, and has no limits.
+	Disabled Driver = "disabled"
+)
+
+// ParseDriver checks the name of a driver.
+func ParseDriver(name string) (Driver, error) {
+	switch d := Driver(name); d {
+	case Cgroupfs, Systemd, Disabled:
+		return d, nil
+	}
+	return "", fmt.Errorf("%q is none of cgroupfs, systemd and disabled", name)
+}
+
+// Disabled tells that the container has no cgroup.
+func (m *Manager) Disabled() bool { return m.saved.Driver == Disabled }
+
+// errDisabled is the error of what takes a cgroup.
+var errDisabled = errors.New("the container was created without a cgroup (--cgroup-manager disabled)")
+
+// withoutCgroup refuses what cannot be had without a cgroup. Rules for devices do not
+// count: engines always have some.
+func withoutCgroup(s *specs.Spec) error {
+	if s.Linux != nil && s.Linux.Resources != nil {
+		r := s.Linux.Resources
+		for _, limit := range []struct {
+			used bool
+			name string
+		}{
+			{r.Memory != nil, "memory"}, {r.CPU != nil, "cpu"}, {r.Pids != nil, "pids"}, {r.BlockIO != nil, "blockIO"},
+			{len(r.HugepageLimits) > 0, "hugepageLimits"}, {r.Network != nil, "network"}, {len(r.Rdma) > 0, "rdma"}, {len(r.Unified) > 0, "unified"},
+		} {
+			if limit.used {
+				return fmt.Errorf("linux.resources.%s: there are no limits without a cgroup (--cgroup-manager disabled)", limit.name)
+			}
+		}
+	}
+	return nil
+}

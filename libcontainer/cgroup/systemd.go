@@ -1,0 +1,132 @@
+package cgroup
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"coracle/libcontainer/systemd"
+)
+
+// SavedUnit is what has to be kept of a unit of systemd.
+type SavedUnit struct {
+	systemd.Unit
+	// Instance is the systemd that has it: a later command need not find it.
+	Instance systemd.Instance `json:"instance"`
+}
+
+// scope is a scope that is still to be made.
+type scope struct {
+	properties []systemd.Property // besides the limits
+}
+
+// newScope decides on the unit of a container.
+func (m *Manager) newScope(path, id string, annotations map[string]string) error {
+	instance, err := systemd.Own()
+	if err != nil {
+		return fmt.Errorf("cgroup: the systemd driver: %w", err)
+	}
+	unit, err := systemd.ParsePath(path, id, instance.User)
+	if err != nil {
+		return fmt.Errorf("cgroup (linux.cgroupsPath): %w", err)
+	}
+	asked, err := systemd.Annotations(annotations)
+	if err != nil {
+		return err
+	}
+	m.scope = &scope{properties: append([]systemd.Property{systemd.Text("Description", "coracle container "+id)}, asked...)}
+	m.saved.Systemd = &SavedUnit{Unit: unit, Instance: instance}
+	return nil
+}
+
+// limitsOf are the settings that systemd has properties for.
+func limitsOf(settings []setting) []systemd.Property {
+	files := make([]systemd.File, 0, len(settings))
+	for _, s := range settings {
+		files = append(files, systemd.File{Name: s.files[0], Value: s.value})
+	}
+	return systemd.Limits(files)
+}
+
+// startScope makes the scope around a process. Where its cgroup really is can be seen
+// then.
+func (m *Manager) startScope(pid int) error {
+	u := m.saved.Systemd
+	properties := slices.Concat(systemd.Accounting(m.saved.Unified), limitsOf(m.plan.settings), m.scope.properties)
+	if err := u.Instance.StartScope(u.Unit, pid, properties); err != nil {
+		return fmt.Errorf("make the cgroup (linux.cgroupsPath, linux.resources): %w", err)
+	}
+	m.saved.Claimed, m.fresh = true, m.saved.Unified
+	path, err := systemd.CgroupOf(pid)
+	if err != nil {
+		return fmt.Errorf("find the cgroup of the systemd unit %q: %w", u.Name, err)
+	}
+	if expected := u.Instance.Path(u.Unit); path != expected {
+		return fmt.Errorf("systemd has put the unit %q into the cgroup %s, and not into %s; is this the systemd that manages this host?", u.Name, path, expected)
+	}
+	return nil
+}
+
+// BornOutside tells that the first process enters its cgroup from outside: there is none
+// without it. The init has to wait until [Manager.Create] has put it there.
+func (m *Manager) BornOutside() bool { return m.scope != nil }
+
+// endScope ends what is in the scope and makes systemd forget it. A scope ends by itself
+// with its last process: then nothing is asked of systemd.
+//
+// A systemd that does not answer is no error. It will see that the cgroup is empty, which
+// the caller removes.
+func (m *Manager) endScope(deadline time.Time) error {
+	dir := m.saved.Paths[unifiedKey]
+	if !m.saved.Unified {
+		dir = filepath.Join(mountpoint, "systemd", m.saved.Systemd.path())
+	}
+	exists := func() bool {
+		_, err := os.Lstat(dir)
+		return err == nil
+	}
+	if !exists() {
+		return nil
+	}
+	// A frozen process does not die.
+	m.Thaw()
+	if err := m.kill(deadline); err != nil {
+		return err
+	}
+	// systemd is quick, or busy.
+	for delay := time.Millisecond; delay < 10*time.Millisecond; delay *= 2 {
+		if !exists() {
+			return nil
+		}
+		time.Sleep(delay)
+	}
+	if err := m.saved.Systemd.Instance.Stop(m.saved.Systemd.Unit); err != nil && exists() {
+		if rmdir(dir) != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *SavedUnit) path() string { return u.Instance.Path(u.Unit) }
+
+// updateScope tells systemd about limits that have changed, so that it does not undo them.
+// It does nothing for other drivers.
+func (m *Manager) updateScope(settings []setting) error {
+	u := m.saved.Systemd
+	if u == nil {
+		return nil
+	}
+	changed := limitsOf(settings)
+	if len(changed) == 0 {
+		return nil
+	}
+	if err := u.Instance.Set(u.Unit, changed); err != nil {
+		return err
+	}
+	// It has written the files, too, less exactly.
+	_, err := m.apply(settings, false)
+	return err
+}

@@ -1,0 +1,261 @@
+package systemd
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Names of systemd's D-Bus interface (org.freedesktop.systemd1(5)).
+const (
+	destination = "org.freedesktop.systemd1"
+	managerPath = "/org/freedesktop/systemd1"
+	manager     = "org.freedesktop.systemd1.Manager"
+)
+
+// ErrTimeout is wrapped by errors about a systemd that did not answer in time.
+var ErrTimeout = errors.New("no answer from systemd")
+
+// conn is a connection to systemd, or to a bus that systemd is on. It says everything
+// that it has to say at once, the greeting included, and then only listens: each exchange
+// wakes up the process that all services of the host wait for.
+type conn struct {
+	fd       int
+	deadline time.Time
+	out      bytes.Buffer
+	in       *bufio.Reader
+	broker   bool
+	welcomed bool
+	serial   uint32
+}
+
+// dial connects to the first address that can be reached. Nothing is sent yet.
+func dial(addresses []string, timeout time.Duration) (*conn, error) {
+	var last error
+	for _, address := range addresses {
+		path, broker, err := parseAddress(address)
+		if err == nil {
+			var fd int
+			if fd, err = connect(path, timeout); err == nil {
+				c := &conn{fd: fd, deadline: time.Now().Add(timeout), broker: broker}
+				c.in = bufio.NewReader(c)
+				c.greet()
+				return c, nil
+			}
+		}
+		last = fmt.Errorf("%s: %w", address, err)
+	}
+	if last == nil {
+		last = errors.New("there is no address of its bus (XDG_RUNTIME_DIR, DBUS_SESSION_BUS_ADDRESS)")
+	}
+	return nil, last
+}
+
+func connect(path string, timeout time.Duration) (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	// A full backlog makes connect wait, and a full buffer send.
+	tv := unix.NsecToTimeval(int64(timeout))
+	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv)
+	for {
+		err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			unix.Close(fd)
+			return -1, os.NewSyscallError("connect", err)
+		}
+		return fd, nil
+	}
+}
+
+// parseAddress finds the socket of an address (D-Bus specification, "Server Addresses").
+// An abstract one begins with "@". broker tells that it is a bus with many
+// participants; systemd's own socket, which is called private, is not.
+func parseAddress(address string) (path string, broker bool, err error) {
+	transport, options, ok := strings.Cut(address, ":")
+	if !ok || transport != "unix" {
+		return "", false, fmt.Errorf("an address of a unix socket is expected, like unix:path=/run/dbus/system_bus_socket")
+	}
+	for option := range strings.SplitSeq(options, ",") {
+		key, value, _ := strings.Cut(option, "=")
+		if value, err = unescape(value); err != nil {
+			return "", false, err
+		}
+		switch key {
+		case "path":
+			return value, !strings.HasSuffix(value, privateSocket), nil
+		case "abstract":
+			return "@" + value, true, nil
+		}
+	}
+	return "", false, errors.New("the address has neither path= nor abstract=")
+}
+
+func unescape(s string) (string, error) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			b.WriteByte(s[i])
+			continue
+		}
+		var c byte
+		if i+2 >= len(s) {
+			return "", fmt.Errorf("malformed escape in %q", s)
+		}
+		if _, err := fmt.Sscanf(s[i+1:i+3], "%02x", &c); err != nil {
+			return "", fmt.Errorf("malformed escape in %q", s)
+		}
+		b.WriteByte(c)
+		i += 2
+	}
+	return b.String(), nil
+}
+
+func (c *conn) close() { unix.Close(c.fd) }
+
+// greet queues the greeting. The other side knows the user from the socket: an empty
+// identity works in user namespaces, too.
+func (c *conn) greet() {
+	c.out.WriteString("\x00AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")
+	if !c.broker {
+		return
+	}
+	// A bus wants to be greeted itself, and passes on only the signals asked for.
+	const bus = "org.freedesktop.DBus"
+	c.queue(bus, "/org/freedesktop/DBus", bus, "Hello")
+	c.queue(bus, "/org/freedesktop/DBus", bus, "AddMatch",
+		"type='signal',sender='"+destination+"',interface='"+manager+"',member='JobRemoved'")
+}
+
+// call queues a call of the manager and returns its serial number.
+func (c *conn) call(method string, body ...any) uint32 {
+	return c.queue(destination, managerPath, manager, method, body...)
+}
+
+func (c *conn) queue(to string, path objectPath, iface, member string, body ...any) uint32 {
+	c.serial++
+	m := message{kind: methodCall, serial: c.serial, destination: to, path: path, iface: iface, member: member, body: body}
+	c.out.Write(m.encode())
+	return c.serial
+}
+
+// flush sends what is queued.
+func (c *conn) flush() error {
+	data := c.out.Bytes()
+	for len(data) > 0 {
+		n, err := unix.SendmsgN(c.fd, data, nil, nil, unix.MSG_NOSIGNAL)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			return ErrTimeout
+		case err != nil:
+			return os.NewSyscallError("send", err)
+		default:
+			data = data[n:]
+		}
+	}
+	c.out.Reset()
+	return nil
+}
+
+// Read makes a conn an io.Reader that knows its deadline.
+func (c *conn) Read(p []byte) (int, error) {
+	for {
+		left := time.Until(c.deadline)
+		if left <= 0 {
+			return 0, ErrTimeout
+		}
+		fds := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, int(left/time.Millisecond)+1)
+		if errors.Is(err, unix.EINTR) || err == nil && n == 0 {
+			continue
+		}
+		if err != nil {
+			return 0, os.NewSyscallError("poll", err)
+		}
+		n, err = unix.Read(c.fd, p)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return 0, os.NewSyscallError("read", err)
+		case n == 0:
+			return 0, io.EOF
+		}
+		return n, nil
+	}
+}
+
+// welcomeOnce reads the other side's part of the greeting.
+func (c *conn) welcomeOnce() error {
+	for !c.welcomed {
+		line, err := c.in.ReadString('\n')
+		if err != nil {
+			return closed(err)
+		}
+		line = strings.TrimRight(line, "\r\n")
+		switch word, _, _ := strings.Cut(line, " "); word {
+		case "DATA":
+		case "OK":
+			c.welcomed = true
+		default:
+			return fmt.Errorf("the connection was refused: %q", line)
+		}
+	}
+	return nil
+}
+
+// receive reads the next message.
+func (c *conn) receive() (*message, error) {
+	m, err := readMessage(c.in)
+	return m, closed(err)
+}
+
+func closed(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the connection was closed")
+	}
+	return err
+}
+
+// answers tells whether a message is the answer to a call.
+func (m *message) answers(serial uint32) bool {
+	return (m.kind == methodReply || m.kind == methodError) && m.replySerial == serial
+}
+
+// callError is the error that a call was answered with.
+type callError struct{ name, text string }
+
+func (e *callError) Error() string {
+	if e.text == "" {
+		return e.name
+	}
+	return e.text
+}
+
+func errorOf(m *message) error {
+	if m.kind != methodError {
+		return nil
+	}
+	e := &callError{name: m.errorName}
+	if len(m.body) > 0 {
+		e.text, _ = m.body[0].(string)
+	}
+	return e
+}
+
+func isCallError(err error, name string) bool {
+	var e *callError
+	return errors.As(err, &e) && e.name == name
+}

@@ -1,0 +1,196 @@
+package systemd
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// infinity is how systemd writes that there is no limit.
+const infinity = math.MaxUint64
+
+// defaultPeriod is the kernel's period of CPU bandwidth, in microseconds.
+const defaultPeriod = 100_000
+
+// File is a file of a cgroup with what will be written to it.
+type File struct{ Name, Value string }
+
+// Accounting turns on what counts the use of resources, and with that the controllers.
+func Accounting(unified bool) []Property {
+	var p properties
+	for _, name := range []string{"CPUAccounting", "MemoryAccounting", "TasksAccounting"} {
+		p.add(name, true)
+	}
+	if unified {
+		p.add("IOAccounting", true)
+	}
+	return p
+}
+
+// Limits translates what systemd has properties for, so that it does not undo it later. The
+// caller still writes the files: there are more of them, and they are more exact. What
+// cannot be read is left to the kernel to refuse.
+//
+// Rules for devices are not among them. On cgroup v2 they are a program that is attached
+// to the cgroup; without rules of its own systemd has none, and it does not touch those
+// of others when it is reloaded.
+func Limits(files []File) []Property {
+	var p properties
+	var b bandwidth
+	for _, f := range files {
+		p.file(f.Name, strings.TrimSpace(f.Value), &b)
+	}
+	b.add(&p)
+	return p
+}
+
+type properties []Property
+
+// add sets a property. The value that comes last counts, as it does for files of
+// a cgroup.
+func (p *properties) add(name string, value any) {
+	*p = slices.DeleteFunc(*p, func(q Property) bool { return q.Name == name })
+	*p = append(*p, Property{Name: name, Value: value, Optional: true})
+}
+
+// limits are the files with a number or "max", and their properties. Some are of
+// cgroup v1.
+var limits = map[string]string{
+	"memory.min": "MemoryMin", "memory.low": "MemoryLow", "memory.high": "MemoryHigh", "memory.max": "MemoryMax",
+	"memory.swap.max": "MemorySwapMax", "pids.max": "TasksMax", "cpu.weight": "CPUWeight",
+	"memory.limit_in_bytes": "MemoryLimit", "cpu.shares": "CPUShares", "blkio.weight": "BlockIOWeight",
+}
+
+func (p *properties) file(name, value string, b *bandwidth) {
+	if property := limits[name]; property != "" {
+		n, ok := number(value)
+		if !ok {
+			return
+		}
+		if name == "pids.max" {
+			n = max(n, 1) // systemd knows no 0, which the file will have
+		}
+		p.add(property, n)
+		return
+	}
+	switch name {
+	case "memory.oom.group":
+		// Scopes have it since systemd 253.
+		if policy := map[string]string{"0": "continue", "1": "kill"}[value]; policy != "" {
+			p.add("OOMPolicy", policy)
+		}
+	case "cpu.idle":
+		if value == "1" {
+			p.add("CPUWeight", uint64(0)) // which systemd takes for idle
+		}
+	case "cpu.max":
+		fields := strings.Fields(value)
+		if len(fields) > 0 {
+			b.quota(fields[0])
+		}
+		if len(fields) > 1 {
+			b.period(fields[1])
+		}
+	case "cpu.cfs_quota_us":
+		b.quota(value)
+	case "cpu.cfs_period_us":
+		b.period(value)
+	case "cpuset.cpus":
+		p.set("AllowedCPUs", value)
+	case "cpuset.mems":
+		p.set("AllowedMemoryNodes", value)
+	}
+}
+
+// number reads a limit. The kernel also knows suffixes, and v1 -1 for none.
+func number(value string) (uint64, bool) {
+	if value == "max" || value == "-1" {
+		return infinity, true
+	}
+	digits, shift := value, 0
+	if n := len(value); n > 0 {
+		if at := strings.IndexByte("kmgt", value[n-1]|0x20); at >= 0 {
+			digits, shift = value[:n-1], 10*(at+1)
+		}
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil || n<<shift>>shift != n {
+		return 0, false
+	}
+	return n << shift, true
+}
+
+// bandwidth is how much of the CPUs may be used: microseconds in a period.
+type bandwidth struct {
+	hasQuota, hasPeriod bool
+	us, of              uint64 // us is infinity for all
+}
+
+func (b *bandwidth) quota(value string) {
+	if n, ok := number(value); ok {
+		b.us, b.hasQuota = n, true
+	}
+}
+
+func (b *bandwidth) period(value string) {
+	if n, ok := number(value); ok && n > 0 {
+		b.of, b.hasPeriod = n, true
+	}
+}
+
+func (b *bandwidth) add(p *properties) {
+	if b.hasPeriod {
+		p.add("CPUQuotaPeriodUSec", b.of)
+	} else {
+		b.of = defaultPeriod
+	}
+	switch {
+	case !b.hasQuota:
+	case b.us == infinity:
+		p.add("CPUQuotaPerSecUSec", uint64(infinity))
+	case b.us > 0:
+		// systemd works with hundredths of a CPU. Rounded up, its limit is never below
+		// the exact one in the file.
+		const hundredth = 10_000
+		p.add("CPUQuotaPerSecUSec", uint64(math.Ceil(float64(b.us)*1e6/float64(b.of)/hundredth))*hundredth)
+	}
+}
+
+// set adds a set of CPUs or memory nodes.
+func (p *properties) set(name, list string) {
+	if bits := bitmap(list); bits != nil {
+		p.add(name, bits)
+	}
+}
+
+// maxIndex bounds the numbers of CPUs. No kernel has more.
+const maxIndex = 1 << 16
+
+// bitmap reads a list like "0-3,7" (cpuset(7), "List format"): bit n of byte m is the
+// number 8m+n. It is nil for what is no such list, or an empty one.
+func bitmap(list string) []byte {
+	var bits []byte
+	for item := range strings.SplitSeq(list, ",") {
+		item = strings.TrimSpace(item)
+		if item == "" {
+			continue
+		}
+		from, to, isRange := strings.Cut(item, "-")
+		if !isRange {
+			to = from
+		}
+		a, err1 := strconv.ParseUint(from, 10, 32)
+		b, err2 := strconv.ParseUint(to, 10, 32)
+		if err1 != nil || err2 != nil || a > b || b >= maxIndex {
+			return nil
+		}
+		for n := a; n <= b; n++ {
+			for uint64(len(bits)) <= n/8 {
+				bits = append(bits, 0)
+			}
+			bits[n/8] |= 1 << (n % 8)
+		}
+	}
+	return bits
+}
