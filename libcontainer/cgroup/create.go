@@ -196,8 +196,8 @@ func (m *Manager) setDevices(rules []deviceRule, list deviceList, fresh bool) er
 	}
 	dir := m.saved.Paths[unifiedKey]
 	if err := setDeviceFilter(dir, rules, fresh && m.fresh); err != nil {
-		if errors.Is(err, os.ErrPermission) && inUserNamespace() {
-			return nil // nor can it make nodes of devices
+		if errors.Is(err, os.ErrPermission) && (os.Geteuid() != 0 || inUserNamespace()) {
+			return nil // a user without privileges cannot make nodes of devices either
 		}
 		return fmt.Errorf("%s.devices: %w", resourcesPointer, err)
 	}
