@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # coracle state: what runtime.md#state says, and what engines expect besides.
 
 load helpers
