@@ -101,6 +101,7 @@ gofmt:
 vet:
 	$(GO) vet -tags "$(TAGS)" ./...
 	$(GO) vet -tags "$(TAGS) coracle_docs" . ./docgen
+	$(GO) vet -tags "$(TAGS),failpoints" ./...
 	GOARCH=arm64 $(GO) vet -tags "$(TAGS)" ./...
 
 staticcheck:
@@ -111,7 +112,7 @@ shellcheck:
 	shellcheck -x -s bats tests/*.bats tests/user/*.bats
 
 .PHONY: bats
-bats: build rootfs ## run the tests in tests/, or BATS="tests/run.bats ..."
+bats: build failpoints rootfs ## run the tests in tests/, or BATS="tests/run.bats ..."
 	tests/run $(BATS)
 
 .PHONY: test-vm
@@ -127,6 +128,17 @@ bench: ## compare with crun and runc; installs them when they are missing
 	@tests/deps bench
 	@$(MAKE) --no-print-directory -s build
 	@bench/run
+
+# What makes things go wrong at a chosen place, see libcontainer/failpoint.
+.PHONY: failpoints
+failpoints:
+	$(GO) build -trimpath -tags "$(TAGS),failpoints" -o bin/coracle-failpoints .
+	$(GO) build -o bin/torture ./tests/torture
+
+.PHONY: torture
+torture: failpoints rootfs ## let things go wrong at every place, for a long time
+	bin/torture -rootfs "$(CORACLE_CACHE)/busybox" ops phases syscalls limits
+	bin/torture -rootfs "$(CORACLE_CACHE)/busybox" -cycles 10000 cycles
 
 .PHONY: rootfs
 rootfs: ## make the root file systems for the demo and the tests

@@ -23,6 +23,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/failpoint"
 	"coracle/libcontainer/state"
 )
 
@@ -58,6 +59,7 @@ type Runtime struct {
 }
 
 func (r *Runtime) trace(phase string) {
+	failpoint.Hit(phase)
 	if r.Trace != nil {
 		r.Trace(phase)
 	}

@@ -126,6 +126,7 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.trace("state directory made")
 	n := &creation{runtime: r, options: o, bundle: b, group: group, class: class, dir: dir}
 	n.record = &state.Record{
 		ID: id, Bundle: b.Path, Rootfs: b.Rootfs, Created: time.Now().UTC().Format(time.RFC3339Nano), Owner: os.Getuid(),
@@ -238,6 +239,7 @@ func (n *creation) create() error {
 	if err := n.dir.SaveConfig(n.bundle.Raw); err != nil {
 		return err
 	}
+	n.runtime.trace("configuration kept")
 	s := setup{
 		init: n.init, process: n.bundle.Spec.Process, forks: out.Forks,
 		adopt: n.adopt, netDevices: n.netDevices, hooks: n.hooks, maps: n.idMaps, idle: n.files.closeIdle, trace: n.runtime.trace,
@@ -315,7 +317,11 @@ func (n *creation) adopt() error {
 			return err
 		}
 	}
-	return n.dir.Save(n.record)
+	if err := n.dir.Save(n.record); err != nil {
+		return err
+	}
+	n.runtime.trace("process recorded")
+	return nil
 }
 
 // netDevices moves the network devices into the network namespace of the init.

@@ -29,6 +29,7 @@ func (c *Container) Pause() error {
 	if err := cgroup.Load(c.record.Cgroup).Freeze(caught.FD); err != nil {
 		return fmt.Errorf("cannot pause container %q: %w", c.id, err)
 	}
+	c.runtime.trace("processes frozen")
 	return nil
 }
 
@@ -45,5 +46,6 @@ func (c *Container) Resume() error {
 	if err := cgroup.Load(c.record.Cgroup).Unfreeze(); err != nil {
 		return fmt.Errorf("cannot resume container %q: %w", c.id, err)
 	}
+	c.runtime.trace("processes thawed")
 	return nil
 }

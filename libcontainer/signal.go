@@ -39,6 +39,7 @@ func (c *Container) Signal(sig unix.Signal) error {
 		}
 		return fmt.Errorf("signal container %q: %w", c.id, err)
 	}
+	c.runtime.trace("signal sent")
 	if group := cgroup.Load(record.Cgroup); sig == unix.SIGKILL && !group.KilledWhenFrozen() {
 		group.Thaw()
 	}
@@ -110,6 +111,7 @@ func (r *Runtime) destroy(dir *state.Dir, record *state.Record) error {
 	if err := cgroup.Load(record.Cgroup).Destroy(); err != nil {
 		return fmt.Errorf("container %q: %w", dir.ID, err)
 	}
+	r.trace("cgroup removed")
 	if record.Rdt != nil {
 		if err := rdt.Load(*record.Rdt).Remove(); err != nil {
 			return fmt.Errorf("container %q: %w", dir.ID, err)
@@ -124,6 +126,7 @@ func (r *Runtime) destroy(dir *state.Dir, record *state.Record) error {
 	if err := dir.Remove(); err != nil {
 		return err
 	}
+	r.trace("state removed")
 	r.afterStop(spec, record)
 	return nil
 }
@@ -161,6 +164,7 @@ func (r *Runtime) ForceDelete(id string) error {
 	if err := killInit(record); err != nil {
 		return fmt.Errorf("container %q: %w", id, err)
 	}
+	r.trace("container killed")
 	return r.destroy(dir, record)
 }
 

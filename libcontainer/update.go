@@ -63,5 +63,6 @@ func (c *Container) Update(o UpdateOptions) error {
 		}
 		return fmt.Errorf("update container %q: %w", c.id, err)
 	}
+	c.runtime.trace("limits set")
 	return nil
 }

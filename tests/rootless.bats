@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # Containers of a user without privileges: a real one, with nothing set up but
 # /etc/subuid and /etc/subgid.
 
@@ -148,6 +149,19 @@ background() {
 	background run --detach "$ID"
 	[ "$status" -eq 0 ]
 	run coracle delete --force "$ID"
+	[ "$status" -eq 0 ]
+	nothing_left
+}
+
+@test "kill of a container that shares the pid namespace reaches its first process" {
+	config '.linux.namespaces |= map(select(.type != "pid")) | .mounts |= map(if .destination == "/proc" then {destination: "/proc", type: "bind", source: "/proc", options: ["rbind"]} else . end) | del(.linux.maskedPaths, .linux.readonlyPaths)'
+	args sleep 100
+	background run --detach "$ID"
+	[ "$status" -eq 0 ]
+	run coracle kill "$ID" KILL
+	[ "$status" -eq 0 ]
+	wait_for has_status "$ID" stopped
+	run coracle delete "$ID"
 	[ "$status" -eq 0 ]
 	nothing_left
 }

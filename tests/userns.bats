@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # User namespaces: new ones with mappings of ids, and those of others.
 
 load helpers

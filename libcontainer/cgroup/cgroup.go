@@ -250,7 +250,7 @@ func isCgroup(path string) bool {
 // With the systemd driver it only looks: systemd is who refuses a unit that exists.
 func (m *Manager) Claim() error {
 	switch {
-	case m.none():
+	case m.Disabled():
 		return nil
 	case m.scope != nil:
 		return m.checkUnused()
@@ -286,9 +286,6 @@ func (m *Manager) Claim() error {
 	}
 	return nil
 }
-
-// none tells that the container does without cgroups, see [Manager.Forgo].
-func (m *Manager) none() bool { return m.Disabled() || m.forgone && len(m.saved.Paths) == 0 }
 
 // Release lets others find the cgroup, which by now has a process in it or is gone.
 func (m *Manager) Release() {

@@ -17,7 +17,7 @@ import (
 // Create makes the cgroup and applies the limits. Where a process is born inside, Claim has
 // done it. With the systemd driver it puts the first process into it.
 func (m *Manager) Create(pid int) error {
-	if m.none() {
+	if m.Disabled() {
 		return nil
 	}
 	if m.scope != nil {
@@ -186,6 +186,9 @@ func (m *Manager) checkType(dir string) error {
 func (m *Manager) setDevices(rules []deviceRule, list deviceList, fresh bool) error {
 	if !m.saved.Unified {
 		dir := m.saved.Paths["devices"]
+		if dir == "" && m.forgone {
+			return nil // without privileges there are no devices to be had
+		}
 		if dir == "" {
 			return fmt.Errorf("%s.devices: this host has no cgroup controller devices, so all of them could be used", resourcesPointer)
 		}

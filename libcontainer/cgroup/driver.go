@@ -34,24 +34,12 @@ func ParseDriver(name string) (Driver, error) {
 func (m *Manager) Disabled() bool { return m.saved.Driver == Disabled }
 
 // errDisabled is the error of what takes a cgroup.
-var errDisabled = errors.New("the container was created without a cgroup (--cgroup-manager disabled)")
+var errDisabled = errors.New("the container was created without a cgroup (by a user who may make none, or with --cgroup-manager disabled)")
 
-// withoutCgroup refuses what cannot be had without a cgroup. Rules for devices do not
-// count: engines always have some.
+// withoutCgroup refuses what cannot be had without a cgroup.
 func withoutCgroup(s *specs.Spec) error {
-	if s.Linux != nil && s.Linux.Resources != nil {
-		r := s.Linux.Resources
-		for _, limit := range []struct {
-			used bool
-			name string
-		}{
-			{r.Memory != nil, "memory"}, {r.CPU != nil, "cpu"}, {r.Pids != nil, "pids"}, {r.BlockIO != nil, "blockIO"},
-			{len(r.HugepageLimits) > 0, "hugepageLimits"}, {r.Network != nil, "network"}, {len(r.Rdma) > 0, "rdma"}, {len(r.Unified) > 0, "unified"},
-		} {
-			if limit.used {
-				return fmt.Errorf("linux.resources.%s: there are no limits without a cgroup (--cgroup-manager disabled)", limit.name)
-			}
-		}
+	if name := limited(s, nil, true); name != "" {
+		return fmt.Errorf("%s: there are no limits without a cgroup (--cgroup-manager disabled)", name)
 	}
 	return nil
 }

@@ -35,6 +35,9 @@ func (m *Manager) Forgo(s *specs.Spec) (left []string, err error) {
 		return nil, fmt.Errorf("apply the limits (%s): this user may not make cgroups in %s (a systemd user session with delegated controllers allows it on hosts with cgroup v2)", name, strings.Join(left, ", "))
 	}
 	m.forgone = true
+	if len(m.saved.Paths) == 0 {
+		m.saved.Driver = Disabled
+	}
 	return left, nil
 }
 
@@ -64,7 +67,7 @@ func hierarchyName(key string) string {
 }
 
 // limited is the property that asks for limits in one of the hierarchies, "" without one.
-// Rules for devices are left out: without privileges there are no devices to be had.
+// Rules for devices do not count: engines always have some.
 func limited(s *specs.Spec, left []string, unified bool) string {
 	if s.Linux == nil || s.Linux.Resources == nil {
 		return ""

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/failpoint"
 )
 
 // Addr is an address in the memory of the init program. Addresses are final
@@ -227,6 +229,7 @@ type Builder struct {
 	labels  []int
 	forget  int // the op that Forget made, 0 for none
 	note    *Note
+	fault   fault
 	err     error
 }
 
@@ -240,6 +243,9 @@ func NewBuilder(failFD int) *Builder {
 		lookups: make(map[Lookup]Addr, 8),
 		names:   make([]placeName, 0, 64),
 		note:    &Note{},
+	}
+	if failpoint.Enabled {
+		b.fault.op, b.fault.kind = failpoint.Op()
 	}
 	b.init = make([]byte, headerSize, 1<<10)
 	putUint32(b.init[failFDOffset:], uint32(int32(failFD)))
@@ -359,6 +365,9 @@ func (b *Builder) Label() Label {
 func (b *Builder) Bind(l Label) { b.labels[l] = len(b.about) }
 
 func (b *Builder) add(number uint32, args ...Arg) Op {
+	if failpoint.Enabled {
+		b.fail()
+	}
 	n := len(b.about)
 	b.code = append(b.code, make([]byte, opSize)...)
 	o := Op{b, n}

@@ -1,0 +1,12 @@
+//go:build !failpoints
+
+package failpoint
+
+// Enabled tells whether this is a build for tests of failures.
+const Enabled = false
+
+// Hit does nothing.
+func Hit(string) {}
+
+// Op finds nothing.
+func Op() (index int, k Kind) { return -1, None }

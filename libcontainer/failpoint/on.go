@@ -1,0 +1,58 @@
+//go:build failpoints
+
+package failpoint
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Enabled tells whether this is a build for tests of failures.
+const Enabled = true
+
+// chosen is the value of the environment variable, for one of its forms.
+func chosen(form string) (place string, k Kind) {
+	value, ok := strings.CutPrefix(os.Getenv("CORACLE_FAILPOINT"), form+"=")
+	if !ok {
+		return "", None
+	}
+	i := strings.LastIndexByte(value, ':')
+	if i < 0 {
+		return "", None
+	}
+	return value[:i], Kind(value[i+1:])
+}
+
+// Hit is called after a phase.
+func Hit(phase string) {
+	place, k := chosen("phase")
+	if k == None || place != phase {
+		return
+	}
+	switch k {
+	case Exit:
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	case Delay:
+		time.Sleep(30 * time.Millisecond)
+	case Hang:
+		time.Sleep(time.Hour)
+	}
+}
+
+// found tells that a program with the op has been compiled.
+var found bool
+
+// Op is the index of the op to fail before; -1 for none. It is given to one program only.
+func Op() (index int, k Kind) {
+	place, k := chosen("op")
+	n, err := strconv.Atoi(place)
+	if k == None || err != nil || found {
+		return -1, None
+	}
+	found = true
+	return n, k
+}
