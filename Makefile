@@ -92,9 +92,9 @@ cross: ## build for amd64 and arm64
 	GOARCH=arm64 $(GO) build -trimpath -tags "$(TAGS)" -o bin/coracle-arm64 .
 
 .PHONY: lint
-lint: gofmt vet staticcheck shellcheck ## check the style: gofmt, vet, staticcheck, shellcheck
+lint: gofmt vet walls staticcheck shellcheck ## check the style, and for what makes holes: tests/lint
 
-.PHONY: gofmt vet staticcheck shellcheck
+.PHONY: gofmt vet walls staticcheck shellcheck
 gofmt:
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w is needed: $$unformatted"; exit 1; }
 
@@ -103,6 +103,10 @@ vet:
 	$(GO) vet -tags "$(TAGS) coracle_docs" . ./docgen
 	$(GO) vet -tags "$(TAGS),failpoints" ./...
 	GOARCH=arm64 $(GO) vet -tags "$(TAGS)" ./...
+
+# Path-based file operations, descriptors that leak, and the like.
+walls:
+	$(GO) run ./tests/lint
 
 staticcheck:
 	$(GO) run $(STATICCHECK) -tags "$(TAGS)" ./...

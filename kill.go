@@ -73,6 +73,7 @@ func parseSignal(s string) (unix.Signal, error) {
 		offset := 0
 		if rest != "" {
 			var err error
+			//allow:atoi an offset, which has a sign
 			if offset, err = strconv.Atoi(rest); err != nil {
 				break
 			}

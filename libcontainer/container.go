@@ -190,7 +190,9 @@ func status(dir *state.Dir, r *state.Record, locked bool) (specs.ContainerState,
 // runsImage tells whether a process is still the init program. The socket of the
 // gate alone would not do: it stays when start is killed at the wrong moment.
 func runsImage(pid int) bool {
+	//allow:path the host's /proc; what the link says is only compared
 	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	//allow:prefix the name of a memfd is no path
 	return err != nil || strings.HasPrefix(exe, "/memfd:coracle-init")
 }
 

@@ -77,6 +77,7 @@ func (h *mountHelper) serve(e *launch.Event, pid int) (answer, ok bool, err erro
 func ownerOf(pid int) (tree.Owner, error) {
 	var o tree.Owner
 	path := fmt.Sprintf("/proc/%d/status", pid)
+	//allow:path the host's /proc
 	data, err := rawfile.ReadFollow(path, 1<<16)
 	if err != nil {
 		return o, err
@@ -86,16 +87,20 @@ func ownerOf(pid int) (tree.Owner, error) {
 		if len(fields) != 5 {
 			continue
 		}
-		// Real, effective, saved and for file systems.
+		id := &o.UID
 		switch fields[0] {
 		case "Uid:":
-			o.UID, err = strconv.Atoi(fields[4])
 		case "Gid:":
-			o.GID, err = strconv.Atoi(fields[4])
+			id = &o.GID
+		default:
+			continue
 		}
+		// Real, effective, saved and for file systems.
+		n, err := strconv.ParseUint(fields[4], 10, 32)
 		if err != nil {
 			return o, fmt.Errorf("%s: %w", path, err)
 		}
+		*id = int(n)
 	}
 	return o, nil
 }

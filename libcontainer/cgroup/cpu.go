@@ -139,12 +139,14 @@ func parseList(list string) (set map[int]bool, ok bool) {
 	set = make(map[int]bool)
 	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
 		first, last, isRange := strings.Cut(strings.TrimSpace(part), "-")
+		//allow:atoi the number of a CPU, in the range that is checked
 		from, err := strconv.Atoi(first)
 		if err != nil || from < 0 || from > maxListed {
 			return nil, false
 		}
 		to := from
 		if isRange {
+			//allow:atoi the same
 			if to, err = strconv.Atoi(last); err != nil || to < from || to > maxListed {
 				return nil, false
 			}

@@ -60,6 +60,7 @@ func pidsIn(dir string) ([]int, error) {
 	}
 	var pids []int
 	for line := range strings.Lines(string(data)) {
+		//allow:atoi the kernel's own list of pids
 		pid, err := strconv.Atoi(strings.TrimSuffix(line, "\n"))
 		if err != nil {
 			return nil, fmt.Errorf("%s/cgroup.procs has a malformed line %q", dir, line)

@@ -68,6 +68,7 @@ func (c *compiler) pinCgroups() {
 		c.Describe(m.note())
 		for _, h := range c.in.Host.Cgroups {
 			w := c.Word("cgroup", -1)
+			//allow:path the host's cgroup, before the pivot
 			c.OpenTree(program.Cwd(), h.Path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Into(w)
 			c.pinned[i] = append(c.pinned[i], w)
 		}
@@ -82,6 +83,7 @@ func (c *compiler) hierarchy(m *mount, i int, attr uint64) {
 			c.Set(c.mnt, pinned[i].Arg())
 		} else {
 			// The cgroup exists by now, and before the pivot the host's paths are valid.
+			//allow:path the host's cgroup, before the pivot
 			c.OpenTree(program.Cwd(), h.Path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Into(c.mnt)
 		}
 		clr := uint64(0)

@@ -429,6 +429,7 @@ func (c *compiler) joinCgroupFiles() {
 			}
 			return fmt.Sprintf("join the cgroup %q (linux.cgroupsPath): its cpuset has no CPUs or no memory nodes", dir)
 		}})
+		//allow:path the host's cgroup, before the pivot
 		c.Openat(program.Cwd(), file, unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(c.tmp)
 		c.Write(c.tmp.Arg(), "0")
 		c.Close(c.tmp.Arg())

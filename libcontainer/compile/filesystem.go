@@ -158,6 +158,7 @@ func (c *compiler) legacyFilesystem(fstype, src string, data legacyData, attr ui
 	c.newFilesystem("tmpfs", "tmpfs", []bundle.MountParam{{Key: "mode", Value: "700", HasValue: true}}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, stage)
 	c.Mkdirat(stage.Arg(), name, 0o700)
 	// On top of the root, which no path leads to.
+	//allow:path the root of a mount namespace that only this program is in
 	c.MoveMountAt(stage.Arg(), program.Cwd(), "/")
 	c.Fchdir(stage.Arg())
 	c.Mount(src, name, fstype, data.flags, data.text)

@@ -57,6 +57,7 @@ func (c *compiler) oomScoreAdj() {
 		}
 		return text
 	}})
+	//allow:path the host's /proc, before anything is mounted
 	c.Openat(program.Cwd(), "/proc/self/oom_score_adj", unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(c.tmp)
 	c.Write(c.tmp.Arg(), value)
 	c.Close(c.tmp.Arg())
@@ -166,6 +167,7 @@ func (c *compiler) identity() {
 }
 
 func (c *compiler) openCwd() program.Op {
+	//allow:path the container's own root by now; where it led is checked by getcwd
 	return c.Openat2(program.Cwd(), c.spec.Process.Cwd, program.Lookup{
 		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS,
 	}).Into(c.tmp)

@@ -34,6 +34,7 @@ func (c *compiler) openTree(t source.Tree) program.Arg {
 	}
 	c.trees++
 	tree := c.Word("tree"+strconv.Itoa(c.trees), -1)
+	//allow:path a path of the host that the caller has named, before the pivot
 	c.OpenTree(program.Cwd(), t.Path, flags).Into(tree)
 	if t.Node != (source.Node{}) {
 		c.Statx(tree.Arg(), "", unix.AT_EMPTY_PATH, c.stat)

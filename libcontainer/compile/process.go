@@ -34,6 +34,7 @@ func (c *compiler) lookUpCommand() {
 		c.Describe(program.Note{What: "find the command", Object: name, Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
 			return fmt.Sprintf("exec: %q: stat %s: %s", name, name, e.Error())
 		}})
+		//allow:path as the user in the container, like execve will
 		c.Statx(program.Cwd(), name, 0, c.stat)
 		c.Describe(program.Note{What: "find the command", Object: name, Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
 			if e == unix.EISDIR {
@@ -48,6 +49,7 @@ func (c *compiler) lookUpCommand() {
 		c.Bind(isDir)
 		c.Fail(unix.EISDIR)
 		c.Bind(isFile)
+		//allow:path the same
 		c.Faccessat2(program.Cwd(), name, unix.X_OK)
 		c.Set(c.command, c.String(name))
 		return
@@ -72,8 +74,10 @@ func (c *compiler) lookUpCommand() {
 			}
 			candidate := dir + "/" + name
 			next := c.Label()
+			//allow:path as the user in the container, like execve will
 			c.Statx(program.Cwd(), candidate, 0, c.stat).Allow(program.AnyError).Else(next)
 			c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFREG, 0).Else(next)
+			//allow:path the same
 			c.Faccessat2(program.Cwd(), candidate, unix.X_OK).Allow(program.AnyError).Else(next)
 			c.Set(c.command, c.String(candidate))
 			c.Jump(found)

@@ -41,6 +41,7 @@ func (c *compiler) attachRoot() {
 		// Unmounts of the host do reach the copies here, so that nothing of it
 		// is kept busy by them.
 		c.note("linux.rootfsPropagation", "separate the mounts from the host's", "")
+		//allow:path the root of the program's own mount namespace
 		c.MountSetattr(program.Cwd(), "/", unix.AT_RECURSIVE, 0, 0, unix.MS_SLAVE)
 	}
 	propagation := uint64(unix.MS_SLAVE)
@@ -56,6 +57,7 @@ func (c *compiler) attachRoot() {
 	if c.rootOnTop() {
 		at = "/"
 	}
+	//allow:path a path of the host: where the rootfs itself is
 	c.MoveMountAt(c.root, program.Cwd(), at)
 }
 
@@ -112,6 +114,7 @@ func (c *compiler) propagateRoot() {
 	if p&unix.MS_REC != 0 {
 		flags = unix.AT_RECURSIVE
 	}
+	//allow:path the root of the container
 	c.MountSetattr(program.Cwd(), "/", flags, 0, 0, p&^unix.MS_REC)
 }
 

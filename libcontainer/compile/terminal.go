@@ -66,6 +66,7 @@ func (c *compiler) terminal(withConsole bool) {
 
 	c.note(pointer, "make the terminal the controlling one", "")
 	for fd := range 3 {
+		//allow:cloexec the standard streams are for the command
 		c.Dup3(slave.Arg(), program.FD(fd), 0)
 	}
 	c.Close(slave.Arg())

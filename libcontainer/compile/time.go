@@ -36,11 +36,13 @@ func (c *compiler) timeNamespace() {
 			}
 			return fmt.Sprintf("set the offsets of the clocks (linux.timeOffsets): %s (a clock would be below zero, or above half of what it can hold)", e.Error())
 		}})
+		//allow:path the host's /proc, before anything is mounted
 		c.Openat(program.Cwd(), "/proc/self/timens_offsets", unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(c.tmp)
 		c.Write(c.tmp.Arg(), offsets)
 		c.Close(c.tmp.Arg())
 	}
 	c.note("linux.namespaces", "enter the time namespace", "")
+	//allow:path the host's /proc, before anything is mounted
 	c.Openat(program.Cwd(), "/proc/self/ns/time_for_children", unix.O_RDONLY|unix.O_CLOEXEC, 0).Into(c.tmp)
 	c.Setns(c.tmp.Arg(), unix.CLONE_NEWTIME)
 	c.Close(c.tmp.Arg())

@@ -49,6 +49,7 @@ var found bool
 // Op is the index of the op to fail before; -1 for none. It is given to one program only.
 func Op() (index int, k Kind) {
 	place, k := chosen("op")
+	//allow:atoi the index of an op, in a binary for tests
 	n, err := strconv.Atoi(place)
 	if k == None || err != nil || found {
 		return -1, None

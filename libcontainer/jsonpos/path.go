@@ -53,6 +53,7 @@ func parsePath(text string) (path []step) {
 				continue
 			}
 			number, rest, closed := strings.Cut(inside, "]")
+			//allow:atoi an index, compared with the length of a list
 			n, err := strconv.Atoi(number)
 			if err != nil || !closed {
 				return path

@@ -80,6 +80,7 @@ func (m *Moved) open(pid int) error {
 }
 
 func openNamespace(path string) (int, error) {
+	//allow:path the host's /proc, or a namespace that the caller has named
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("network devices (linux.netDevices): %w", &os.PathError{Op: "open", Path: path, Err: err})

@@ -193,6 +193,7 @@ func (p *Program) arg(a Arg) string {
 		}
 		return p.name(Addr(a.value))
 	case formatFD:
+		//allow:path only printed
 		if int64(a.value) == unix.AT_FDCWD {
 			return "AT_FDCWD"
 		}

@@ -46,6 +46,7 @@ func InnerPid(pid int) (int, error) {
 	for line := range strings.Lines(string(data)) {
 		if list, ok := strings.CutPrefix(line, "NSpid:"); ok {
 			fields := strings.Fields(list)
+			//allow:atoi the kernel's own number
 			return strconv.Atoi(fields[len(fields)-1])
 		}
 	}

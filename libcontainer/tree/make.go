@@ -157,6 +157,7 @@ func finish(parent int, name string, mode uint32, owner Owner) error {
 		return nil
 	}
 	if (st.Mode^mode)&0o777 != 0 {
+		//allow:path a pinned file that has been looked at
 		return unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode&0o777)
 	}
 	return nil

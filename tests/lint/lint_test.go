@@ -1,0 +1,191 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const head = `package p
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/program"
+	"coracle/libcontainer/rawfile"
+)
+
+func f() {
+`
+
+// TestRules has a line for each thing that is refused, and its neighbour that is not.
+func TestRules(t *testing.T) {
+	for _, c := range []struct {
+		code string
+		rule string // "" for nothing
+	}{
+		{`f, err := os.Open(name)`, "path"},
+		{`err := os.MkdirAll(dir, 0o755)`, "path"},
+		{`_ = os.Remove(name)`, "path"},
+		{`remove := os.Remove`, "path"},
+		{`err := filepath.WalkDir(dir, nil)`, "path"},
+		{`err := unix.Mkdir(dir, 0o755)`, "path"},
+		{`err := syscall.Chmod(name, 0o755)`, "path"},
+		{`err := unix.Mount("proc", target, "proc", 0, "")`, "path"},
+		{`fd, err := unix.Openat(unix.AT_FDCWD, name, unix.O_PATH|unix.O_CLOEXEC, 0)`, "path"},
+		{`data, err := rawfile.ReadFollow(name, 10)`, "path"},
+		{`c.Statx(program.Cwd(), name, 0, st)`, "path"},
+		{`err := unix.Mkdirat(dir, name, 0o755)`, ""},
+		{`fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_CLOEXEC, 0)`, ""},
+		{`f := os.NewFile(uintptr(fd), name)`, ""},
+		{`c.Openat2(c.root, name, program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC})`, ""},
+		{`f.Stat()`, ""},
+
+		{`real, err := filepath.EvalSymlinks(name)`, "links"},
+
+		{`fd, err := unix.Openat(dir, name, unix.O_PATH, 0)`, "cloexec"},
+		{`fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)`, "cloexec"},
+		{`fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)`, ""},
+		{`fd, err := unix.Dup(3)`, "cloexec"},
+		{`err := unix.Dup2(3, 4)`, "cloexec"},
+		{`err := unix.Dup3(3, 4, 0)`, "cloexec"},
+		{`fd, _, err := unix.Accept(3)`, "cloexec"},
+		{`fd, _, err := unix.Accept4(3, unix.SOCK_CLOEXEC)`, ""},
+		{`err := unix.Pipe(p)`, "cloexec"},
+		{`err := syscall.Pipe2(p, syscall.O_NONBLOCK)`, "cloexec"},
+		{`err := unix.Pipe2(p, unix.O_CLOEXEC|unix.O_NONBLOCK)`, ""},
+		{`fd, err := unix.MemfdCreate("x", unix.MFD_ALLOW_SEALING)`, "cloexec"},
+		{`fd, err := unix.FcntlInt(3, unix.F_DUPFD, 0)`, "cloexec"},
+		{`fd, err := unix.FcntlInt(3, unix.F_DUPFD_CLOEXEC, 0)`, ""},
+		{`n, oobn, _, _, err := unix.Recvmsg(3, b, oob, 0)`, "cloexec"},
+		{`n, oobn, _, _, err := unix.Recvmsg(3, b, oob, unix.MSG_CMSG_CLOEXEC)`, ""},
+		{`open := unix.Openat`, "cloexec"},
+		{`fd, _, e := unix.RawSyscall6(unix.SYS_OPENAT, d, p, unix.O_PATH, 0, 0, 0)`, "cloexec"},
+		{`fd, _, e := unix.RawSyscall6(unix.SYS_OPENAT, d, p, unix.O_PATH|unix.O_CLOEXEC, 0, 0, 0)`, ""},
+		{`how := unix.OpenHow{Flags: unix.O_PATH}`, "cloexec"},
+		{`how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC}`, ""},
+		{`var how unix.OpenHow`, "cloexec"},
+		{`how := program.Lookup{Flags: unix.O_PATH}`, "cloexec"},
+		{`c.Openat(dir, name, unix.O_PATH, 0)`, "cloexec"},
+		{`c.OpenTree(dir, "", unix.OPEN_TREE_CLONE)`, "cloexec"},
+		{"flags := unix.O_PATH | unix.O_CLOEXEC\nflags |= unix.O_DIRECTORY\nunix.Openat(dir, name, flags, 0)", ""},
+		{"flags := unix.O_PATH\nunix.Openat(dir, name, flags, 0)", "cloexec"},
+		{"flags := unix.O_PATH | unix.O_CLOEXEC\nflags = 0\nunix.Openat(dir, name, flags, 0)", "cloexec"},
+		{"flags := unix.O_PATH | unix.O_CLOEXEC\nflags &^= unix.O_CLOEXEC\nunix.Openat(dir, name, flags, 0)", "cloexec"},
+
+		{`ok := strings.HasPrefix(name, part)`, ""},
+		{`ok := strings.HasPrefix(path, base)`, "prefix"},
+		{`ok := strings.HasPrefix(x.dest, y)`, "prefix"},
+		{`ok := strings.HasPrefix(p, "/proc")`, "prefix"},
+		{`ok := strings.HasPrefix(filepath.Clean(p), q)`, "prefix"},
+		{`rel := strings.TrimPrefix(p, rootfs)`, "prefix"},
+		{`ok := strings.HasPrefix(rel, "..")`, "prefix"},
+		{`ok := strings.HasPrefix(path, base+"/")`, ""},
+		{`ok := strings.HasPrefix(path, "/proc/")`, ""},
+		{`ok := strings.HasPrefix(line, "Uid:")`, ""},
+
+		{`cmd := exec.Command("newuidmap", a)`, "exec"},
+		{`cmd := exec.Command(name)`, "exec"},
+		{`cmd := exec.CommandContext(ctx, "sh")`, "exec"},
+		{`p, err := exec.LookPath("sh")`, "exec"},
+		{`cmd := exec.Command("/usr/bin/newuidmap", a)`, ""},
+
+		{`uid, err := strconv.Atoi(s)`, "atoi"},
+		{`uid, err := strconv.ParseUint(s, 10, 32)`, ""},
+	} {
+		// Where several rules apply, the one that is named is looked for.
+		found, err := check("p.go", []byte(head+c.code+"\n}\n"), true)
+		if err != nil {
+			t.Errorf("%s: %v", c.code, err)
+			continue
+		}
+		all := strings.Join(found, "\n")
+		switch {
+		case c.rule == "" && all != "":
+			t.Errorf("%s: %s", c.code, all)
+		case c.rule != "" && !strings.Contains(all, ": "+c.rule+": "):
+			t.Errorf("%s: not refused by %s: %s", c.code, c.rule, all)
+		}
+	}
+}
+
+func TestOtherPackagesMayUsePaths(t *testing.T) {
+	found, err := check("p.go", []byte(head+"f, err := os.Open(name)\nfd, err := unix.Dup(3)\n}\n"), false)
+	if err != nil || len(found) != 1 || !strings.Contains(found[0], "p.go:19: cloexec") {
+		t.Errorf("%v, %v", found, err)
+	}
+}
+
+func TestImportsByOtherNames(t *testing.T) {
+	for _, source := range []string{
+		"package p\nimport system \"os\"\nvar _ = system.Open\n",
+		"package p\nimport . \"os\"\nvar _ = Open\n",
+		"package p\nimport \"io/ioutil\"\nvar _ = ioutil.ReadFile\n",
+	} {
+		if found, err := check("p.go", []byte(source), true); err != nil || len(found) == 0 {
+			t.Errorf("%s: %v, %v", source, found, err)
+		}
+	}
+}
+
+func TestExceptions(t *testing.T) {
+	for _, c := range []struct{ code, want string }{
+		{"//allow:path the host's directory\nos.Open(name)", ""},
+		{"os.Open(name) //allow:path the host's directory", ""},
+		{"//allow:path the host's directory\n\nos.Open(name)", ": path: "},
+		{"//allow:atoi a wrong rule\nos.Open(name)", ": path: "},
+		{"//allow:path\nos.Open(name)", "needs a reason"},
+		{"//allow:path because\nos.Open(name)", "needs a reason"},
+		{"//allow:everything that I want\nos.Open(name)", "no rule"},
+		{"//allow:path the host's directory\nos.Getpid()", "nothing here needs"},
+	} {
+		found, err := check("p.go", []byte(head+c.code+"\n}\n"), true)
+		all := strings.Join(found, "\n")
+		if err != nil || c.want == "" && all != "" || !strings.Contains(all, c.want) {
+			t.Errorf("%s: %v, %v", c.code, found, err)
+		}
+	}
+}
+
+// TestTree: the whole product stands, and a hole that is made in a copy of a file of it
+// is found, also in a directory that is new.
+func TestTree(t *testing.T) {
+	found, err := checkTree("../..")
+	if err != nil || len(found) != 0 {
+		t.Fatalf("%v, %v", found, err)
+	}
+	for dir := range rootfsCode {
+		if _, err := os.Stat(filepath.Join("../..", dir)); err != nil {
+			t.Errorf("rootfsCode: %v", err)
+		}
+	}
+	top := t.TempDir()
+	for name, source := range map[string]string{
+		"libcontainer/tree/x.go":      "package tree\nimport \"os\"\nvar _ = os.Open\n",
+		"libcontainer/tree/x_test.go": "package tree\nimport \"os\"\nvar _ = os.Open\n",
+		"libcontainer/new/x.go":       "package new\nimport \"path/filepath\"\nvar _ = filepath.EvalSymlinks\n",
+		"tests/x.go":                  "package main\nimport \"path/filepath\"\nvar _ = filepath.EvalSymlinks\n",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(top, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(top, name), []byte(source), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err = checkTree(top)
+	if err != nil || len(found) != 2 || !strings.HasPrefix(found[0], "libcontainer/new/x.go:3: links:") || !strings.HasPrefix(found[1], "libcontainer/tree/x.go:3: path:") {
+		t.Errorf("%q, %v", found, err)
+	}
+	if _, err := checkTree(t.TempDir()); err == nil {
+		t.Error("a directory without anything to check is no success")
+	}
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"go/ast"
+	"go/token"
+	"strconv"
+	"strings"
+)
+
+// The rules, by the names that exceptions use:
+//
+//	path    files are named by descriptors and names below them. A path that is resolved
+//	        once more than needed leads to what somebody else has put there meanwhile.
+//	        Only in packages that may have files of a container at hand.
+//	links   filepath.EvalSymlinks tells where a path led some time ago.
+//	cloexec descriptors are closed on exec from their first moment on.
+//	prefix  "/a" is a prefix of "/ab" and not its parent: paths are compared by
+//	        components.
+//	exec    programs are executed by absolute paths, or by descriptors.
+//	atoi    strconv.Atoi takes signs, and numbers that are no ids: ParseUint with 32
+//	        bits, and a check that nothing is left out, is what ids want.
+var rules = []string{"path", "links", "cloexec", "prefix", "exec", "atoi"}
+
+// byPath are the functions that take a path, and no directory to start from.
+var byPath = map[string][]string{
+	"os": {
+		"Chdir", "Chmod", "Chown", "Chtimes", "CopyFS", "Create", "CreateTemp", "DirFS", "Lchown", "Link", "Lstat", "Mkdir", "MkdirAll",
+		"MkdirTemp", "Open", "OpenFile", "OpenInRoot", "OpenRoot", "ReadDir", "ReadFile", "Readlink", "Remove", "RemoveAll", "Rename",
+		"Stat", "Symlink", "Truncate", "WriteFile",
+	},
+	"path/filepath": {"Glob", "Walk", "WalkDir"},
+	"golang.org/x/sys/unix": {
+		"Access", "Acct", "Chdir", "Chmod", "Chown", "Chroot", "Creat", "Getxattr", "Lchown", "Lgetxattr", "Link", "Listxattr", "Llistxattr",
+		"Lremovexattr", "Lsetxattr", "Lstat", "Lutimes", "Mkdir", "Mkfifo", "Mknod", "Mount", "Open", "PivotRoot", "Readlink",
+		"Removexattr", "Rename", "Rmdir", "Setxattr", "Stat", "Statfs", "Symlink", "Truncate", "Unlink", "Unmount", "Utime", "Utimes",
+		"UtimesNano",
+		"AT_FDCWD", // as the directory that another function starts from
+	},
+	"coracle/libcontainer/rawfile": {"ReadFollow", "Write"},
+	"coracle/libcontainer/program": {"Cwd"}, // AT_FDCWD in a program
+}
+
+// closing says which flag makes the descriptor of a function close on exec.
+var closing = map[string]string{
+	"Accept4": "SOCK_CLOEXEC", "Dup3": "O_CLOEXEC", "EpollCreate1": "EPOLL_CLOEXEC", "Eventfd": "EFD_CLOEXEC",
+	"FanotifyInit": "FAN_CLOEXEC", "Fsmount": "FSMOUNT_CLOEXEC", "Fsopen": "FSOPEN_CLOEXEC", "Fspick": "FSPICK_CLOEXEC",
+	"InotifyInit1": "IN_CLOEXEC", "MemfdCreate": "MFD_CLOEXEC", "Open": "O_CLOEXEC", "OpenTree": "OPEN_TREE_CLOEXEC", "Openat": "O_CLOEXEC",
+	"PerfEventOpen": "PERF_FLAG_FD_CLOEXEC", "Pipe2": "O_CLOEXEC", "Recvmsg": "MSG_CMSG_CLOEXEC", "RecvmsgBuffers": "MSG_CMSG_CLOEXEC",
+	"Signalfd": "SFD_CLOEXEC", "Socket": "SOCK_CLOEXEC", "Socketpair": "SOCK_CLOEXEC", "TimerfdCreate": "TFD_CLOEXEC",
+}
+
+// naked are functions that have no such flag, with what has.
+var naked = map[string]string{
+	"Accept": "Accept4", "Creat": "Openat", "Dup": "FcntlInt with F_DUPFD_CLOEXEC", "Dup2": "Dup3", "EpollCreate": "EpollCreate1",
+	"InotifyInit": "InotifyInit1", "Pipe": "Pipe2", "F_DUPFD": "F_DUPFD_CLOEXEC",
+}
+
+// opening are system calls that make descriptors.
+var opening = map[string]bool{
+	"SYS_ACCEPT": true, "SYS_ACCEPT4": true, "SYS_DUP": true, "SYS_DUP2": true, "SYS_DUP3": true, "SYS_EVENTFD2": true, "SYS_FSMOUNT": true,
+	"SYS_FSOPEN": true, "SYS_MEMFD_CREATE": true, "SYS_OPEN": true, "SYS_OPENAT": true, "SYS_OPEN_TREE": true, "SYS_PIPE": true,
+	"SYS_PIPE2": true, "SYS_RECVMSG": true, "SYS_SOCKET": true, "SYS_SOCKETPAIR": true, "SYS_SIGNALFD4": true, "SYS_TIMERFD_CREATE": true,
+}
+
+// walk applies all rules to a file.
+func (c *checker) walk(file *ast.File) {
+	c.readFunctions(file)
+	// Composite literals are looked at on their own, and selectors as parts of calls.
+	literal := make(map[ast.Expr]bool)
+	call := make(map[ast.Expr]bool)
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CompositeLit:
+			literal[n.Type] = true
+			c.lookup(n)
+		case *ast.CallExpr:
+			call[n.Fun] = true
+			c.call(n)
+		case *ast.SelectorExpr:
+			c.selector(n, literal[n], call[n])
+		}
+		return true
+	})
+}
+
+// selector checks what must not even be mentioned: a function that is kept in a variable
+// is called later.
+func (c *checker) selector(s *ast.SelectorExpr, isLiteral, isCall bool) {
+	pkg, name := c.called(s)
+	if pkg == "syscall" {
+		pkg = "golang.org/x/sys/unix"
+	}
+	if c.rootfs {
+		for _, f := range byPath[pkg] {
+			if f == name {
+				c.add(s.Pos(), "path", "%s: a path without a descriptor of the directory that it is in", name)
+			}
+		}
+	}
+	switch {
+	case pkg == "path/filepath" && name == "EvalSymlinks":
+		c.add(s.Pos(), "links", "EvalSymlinks tells where a path led: let the kernel resolve it, with openat2")
+	case pkg == "strconv" && name == "Atoi":
+		c.add(s.Pos(), "atoi", "Atoi takes signs and numbers that are no ids")
+	case pkg == "os/exec" && name == "LookPath":
+		c.add(s.Pos(), "exec", "LookPath finds what somebody has put into PATH")
+	case pkg == "golang.org/x/sys/unix" && naked[name] != "":
+		c.add(s.Pos(), "cloexec", "%s makes a descriptor that stays open on exec: use %s", name, naked[name])
+	case pkg == "golang.org/x/sys/unix" && closing[name] != "" && !isCall:
+		c.add(s.Pos(), "cloexec", "%s is not called here, so nobody knows by which flags it will be", name)
+	case pkg == "golang.org/x/sys/unix" && name == "OpenHow" && !isLiteral:
+		c.add(s.Pos(), "cloexec", "OpenHow without its flags")
+	}
+}
+
+// lookup checks the arguments of openat2, of the runtime and of programs.
+func (c *checker) lookup(l *ast.CompositeLit) {
+	pkg, name := c.called(l.Type)
+	if (pkg == "golang.org/x/sys/unix" && name == "OpenHow" || strings.HasSuffix(pkg, "/program") && name == "Lookup") && !mentions(l.Elts, "O_CLOEXEC") {
+		c.add(l.Pos(), "cloexec", "%s without O_CLOEXEC", name)
+	}
+}
+
+// call checks the arguments of a call.
+func (c *checker) call(call *ast.CallExpr) {
+	pkg, name := c.called(call.Fun)
+	switch pkg {
+	case "golang.org/x/sys/unix", "syscall":
+		if flag := closing[name]; flag != "" && !mentions(call.Args, flag) && !c.flagsHold(call, flag) {
+			c.add(call.Pos(), "cloexec", "%s without %s", name, flag)
+		}
+		if strings.Contains(name, "Syscall") && len(call.Args) > 0 {
+			if _, number := c.called(call.Args[0]); opening[number] && !mentions(call.Args[1:], "CLOEXEC") {
+				c.add(call.Pos(), "cloexec", "%s without a flag that closes it on exec", number)
+			}
+		}
+	case "":
+		// The calls of a program. What is put in the place of a standard stream is to
+		// stay, and that is an exception.
+		if programCall[name] && len(call.Args) >= 3 && !mentions(call.Args, closing[name]) && !c.flagsHold(call, closing[name]) {
+			c.add(call.Pos(), "cloexec", "%s without %s", name, closing[name])
+		}
+	case "os/exec":
+		n := 0
+		if name == "CommandContext" {
+			n = 1
+		}
+		if (name == "Command" || name == "CommandContext") && len(call.Args) > n {
+			if s, ok := constant(call.Args[n]); !ok || !strings.HasPrefix(s, "/") {
+				c.add(call.Pos(), "exec", "the program is not named by an absolute path")
+			}
+		}
+	case "strings", "bytes":
+		switch name {
+		case "HasPrefix", "TrimPrefix", "CutPrefix":
+			if len(call.Args) == 2 {
+				c.prefix(call, name)
+			}
+		}
+	}
+}
+
+// programCall are the methods of package program that make descriptors.
+var programCall = map[string]bool{"Dup3": true, "OpenTree": true, "Openat": true}
+
+// prefix checks a comparison of paths.
+func (c *checker) prefix(call *ast.CallExpr, name string) {
+	last, known := lastPart(call.Args[1])
+	if known && strings.HasSuffix(last, "/") {
+		return // a whole component
+	}
+	if known && (strings.HasPrefix(last, "/") || last == "..") || isPath(call.Args[0]) && !known || isPath(call.Args[1]) {
+		c.add(call.Pos(), "prefix", "%s of a path cuts through components: the prefix has to end in /", name)
+	}
+}
+
+// lastPart is the constant at the end of a string.
+func lastPart(e ast.Expr) (string, bool) {
+	if b, ok := e.(*ast.BinaryExpr); ok && b.Op == token.ADD {
+		e = b.Y
+	}
+	return constant(e)
+}
+
+func constant(e ast.Expr) (string, bool) {
+	l, ok := e.(*ast.BasicLit)
+	if !ok || l.Kind != token.STRING {
+		return "", false
+	}
+	s, err := strconv.Unquote(l.Value)
+	return s, err == nil
+}
+
+// pathNames are parts of the names that paths have.
+var pathNames = []string{"path", "dir", "dest", "destination", "root", "rootfs", "base", "mountpoint", "target", "cwd", "parent", "exe", "file"}
+
+// isPath tells whether an expression looks like a path, by its name.
+func isPath(e ast.Expr) bool {
+	var name string
+	switch e := e.(type) {
+	case *ast.Ident:
+		name = e.Name
+	case *ast.SelectorExpr:
+		name = e.Sel.Name
+	case *ast.CallExpr:
+		if s, ok := e.Fun.(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok && (x.Name == "path" || x.Name == "filepath") {
+				return true
+			}
+		}
+		return false
+	default:
+		return false
+	}
+	name = strings.ToLower(name)
+	for _, p := range pathNames {
+		if name == p || strings.HasSuffix(name, p) {
+			return true
+		}
+	}
+	return false
+}
