@@ -64,6 +64,23 @@ pipe fifo 644 0:0 0:0
 unbuffered character special file 666 0:0 1:5" ]
 }
 
+@test "the mode of a device may say its type, as podman's does, and only the right one" {
+	config '.linux.devices = [
+		{path: "/dev/char", type: "c", major: 1, minor: 3, fileMode: 8576},
+		{path: "/dev/block", type: "b", major: 7, minor: 200, fileMode: 25008},
+		{path: "/dev/pipe", type: "p", fileMode: 4516}]'
+	shell 'cd /dev && stat -c "%n %F %a" char block pipe'
+	[ "$output" = "char character special file 600
+block block special file 660
+pipe fifo 644" ]
+	config '.linux.devices[0].fileMode = 25008'
+	run coracle run "$ID"
+	failed 'linux.devices[0].fileMode: 060660 is the mode of another type of file than "c"'
+	config '.linux.devices[0].fileMode = 131072'
+	run coracle run "$ID"
+	failed 'linux.devices[0].fileMode: 0400000 has more than permission bits'
+}
+
 @test "a device can be outside of /dev, in directories that are made" {
 	config '.linux.devices = [{path: "/opt/new/dir/null", type: "c", major: 1, minor: 3}]'
 	shell 'stat -c "%t:%T" /opt/new/dir/null; stat -c %a /opt/new/dir'

@@ -343,8 +343,8 @@ func (v *validator) devices() {
 		if d.Type != "p" && (d.Major < 0 || d.Minor < 0 || d.Major > 1<<12-1 || d.Minor > 1<<20-1) {
 			v.bad(p, "%d:%d is not a device number", d.Major, d.Minor)
 		}
-		if d.FileMode != nil && *d.FileMode&^0o7777 != 0 {
-			v.bad(p+".fileMode", "%#o has more than permission bits", uint32(*d.FileMode))
+		if d.FileMode != nil {
+			v.deviceMode(p+".fileMode", d.Type, uint32(*d.FileMode))
 		}
 		if d.UID != nil {
 			v.id(p+".uid", *d.UID)
@@ -352,6 +352,26 @@ func (v *validator) devices() {
 		if d.GID != nil {
 			v.id(p+".gid", *d.GID)
 		}
+	}
+}
+
+// deviceMode checks the mode of a device. Podman gives that of stat, which says what type
+// of file it is as well; so that has to be the right one.
+func (v *validator) deviceMode(pointer, deviceType string, mode uint32) {
+	var want uint32
+	switch deviceType {
+	case "c", "u":
+		want = unix.S_IFCHR
+	case "b":
+		want = unix.S_IFBLK
+	case "p":
+		want = unix.S_IFIFO
+	}
+	switch have := mode & unix.S_IFMT; {
+	case mode&^(unix.S_IFMT|0o7777) != 0:
+		v.bad(pointer, "%#o has more than permission bits", mode)
+	case have != 0 && want != 0 && have != want:
+		v.bad(pointer, "%#o is the mode of another type of file than %q", mode, deviceType)
 	}
 }
 

@@ -129,7 +129,7 @@ func (c *compiler) configuredDevices() map[string]bool {
 func (c *compiler) configuredDevice(i int, d specs.LinuxDevice, dev program.Word) {
 	n := device{path: path.Clean(d.Path), mode: 0o666, pointer: "linux.devices[#]", index: i}
 	if d.FileMode != nil {
-		n.mode, n.given = uint32(*d.FileMode), true
+		n.mode, n.given = uint32(*d.FileMode)&^unix.S_IFMT, true
 	}
 	if d.UID != nil {
 		n.uid = *d.UID
