@@ -1,0 +1,345 @@
+#!/usr/bin/env bats
+# Docker with coracle as its default runtime: a daemon of its own, without a network.
+
+load ../helpers
+load engines
+
+setup_file() {
+	engines_start docker dockerd docker-init /usr/bin/docker containerd
+	[ ! -e "$BATS_FILE_TMPDIR/missing" ] || return 0
+	daemon main
+	docker_ import --change 'CMD ["sh"]' --change 'ENV PATH=/bin' /mnt/busybox.tar busybox >/dev/null
+}
+
+# daemon NAME [JSON] starts a daemon that listens at /mnt/NAME.sock.
+daemon() {
+	local dir=$BATS_FILE_TMPDIR
+	jq -n --arg n "/mnt/$1" --arg cgroup "/$(cat "$dir/cgroup")" --argjson more "${2:-{\}}" '{
+		bridge: "none", iptables: false, ip6tables: false, "cgroup-parent": $cgroup,
+		"data-root": "\($n)-data", "exec-root": "/run\($n)", pidfile: "/run\($n).pid", hosts: ["unix://\($n).sock"],
+		"default-runtime": "coracle", runtimes: {coracle: {path: "/mnt/coracle"}}} + $more' >"$dir/$1.json"
+	inside dockerd --config-file "/mnt/$1.json" >"$dir/$1.log" 2>&1 </dev/null &
+	wait_for answers "$1" || {
+		tail "$dir/$1.log" >&2
+		return 1
+	}
+}
+
+answers() {
+	daemon=$1 docker_ version >/dev/null 2>&1
+}
+
+# stop_daemon NAME stops a daemon in order, with all of its containers.
+stop_daemon() {
+	local pid
+	daemon=$1 docker_ ps --all --quiet | while read -r id; do daemon=$1 docker_ rm --force "$id" >/dev/null; done
+	pid=$(inside cat "/run/mnt/$1.pid")
+	kill "$pid"
+	ended() { ! kill -0 "$pid" 2>/dev/null; }
+	wait_for ended
+}
+
+teardown_file() {
+	[ ! -e "$BATS_FILE_TMPDIR/missing" ] || return 0
+	stop_daemon main
+	engines_end
+}
+
+setup() {
+	engines_setup
+}
+
+teardown() {
+	[ -z "${ID:-}" ] || docker_ rm --force "$ID" >/dev/null 2>&1 || true
+}
+
+# docker_ is the client of the same version, with the classic builder.
+docker_() {
+	inside env DOCKER_BUILDKIT=0 HOME=/mnt/home /usr/bin/docker --host "unix:///mnt/${daemon:-main}.sock" "$@"
+}
+
+# docker_run ARG... runs a container with the name $ID.
+docker_run() {
+	docker_ run --name "${name:-$ID}" --network none "$@"
+}
+
+start() {
+	docker_run --detach "$@" >/dev/null
+}
+
+inspect() {
+	docker_ inspect --format "$1" "$ID"
+}
+
+is_now() {
+	[ "$(inspect '{{.State.Status}} {{.State.ExitCode}}')" = "$1" ]
+}
+
+# state_dirs prints what the runtime keeps.
+state_dirs() {
+	inside sh -c "ls /run/mnt/${daemon:-main}/runtime-coracle/moby /run/mnt/${daemon:-main}/runtime-runc/moby 2>/dev/null | grep -E '^[0-9a-f]{64}'"
+}
+
+no_state() {
+	[ -z "$(state_dirs)" ] && [ -z "$(find "/sys/fs/cgroup" -path "*/$CGROUP/*" -type d)" ]
+}
+
+@test "docker: run gives the output and the exit status, and leaves nothing" {
+	try docker_run --rm busybox sh -c 'echo out; id -u; exit 7'
+	is 7
+	[ "$output" = $'out\n0' ]
+	wait_for no_state
+}
+
+@test "docker: info and version show the runtime" {
+	try docker_ info
+	is 0 "Runtimes: coracle" "Default Runtime: coracle"
+	try docker_ info --format '{{json .Warnings}} {{json .}}'
+	says "coracle"
+	try docker_ version
+	is 0 "coracle:" "$("$CORACLE" --version | sed -n 's/^commit: //p')"
+}
+
+@test "docker: standard input, and exact bytes" {
+	output=$(echo word | docker_run --rm --interactive busybox cat | od -An -c)
+	[ "$output" = "   w   o   r   d  \\n" ]
+	output=$(docker_run --rm busybox head -c 300000 /dev/zero | wc -c)
+	[ "$output" = 300000 ]
+}
+
+@test "docker: 125, 126 and 127 are the exit codes of run, with the reason" {
+	try docker_run --rm --no-such-flag busybox true
+	is 125
+	try docker_run --rm busybox no-such-command
+	is 127 'exec: "no-such-command": executable file not found in $PATH'
+	try docker_run --rm busybox /no/such/command
+	is 127 'no such file or directory'
+	try docker_run --rm busybox /etc
+	is 126 'exec: "/etc": is a directory: permission denied'
+	try docker_run --rm busybox /etc/passwd
+	is 126 'permission denied'
+	try docker_run --rm --tty busybox no-such-command
+	is 127 'executable file not found'
+	try docker_run --rm --volume /mnt/etc:/bin/busybox busybox true
+	[ "$status" -ne 0 ]
+	says /bin/busybox
+	try docker_run busybox no-such-command
+	[[ "$(inspect '{{.State.Error}}')" == *"executable file not found"* ]]
+	docker_ rm "$ID"
+	wait_for no_state
+}
+
+@test "docker: exec" {
+	start busybox sleep 1000
+	try docker_ exec "$ID" sh -c 'echo in; exit 5'
+	is 5
+	[ "$output" = in ]
+	try docker_ exec --user 1000 --env A=b --workdir /tmp "$ID" sh -c 'id -u; echo $A; pwd'
+	[ "$output" = $'1000\nb\n/tmp' ]
+	output=$(echo word | docker_ exec --interactive "$ID" cat)
+	[ "$output" = word ]
+	try docker_ exec --privileged "$ID" grep CapEff /proc/self/status
+	[[ "$output" != *a80425fb ]]
+	try docker_ exec --detach "$ID" touch /tmp/done
+	wait_for docker_ exec "$ID" test -e /tmp/done
+}
+
+@test "docker: what exec cannot execute is told with the reason" {
+	start busybox sleep 1000
+	# 126 is what this version of docker makes of all of them.
+	for t in "" --tty; do
+		try docker_ exec $t "$ID" no-such-command
+		is 126 'exec: "no-such-command": executable file not found in $PATH'
+		try docker_ exec $t "$ID" /etc
+		is 126 'exec: "/etc": is a directory: permission denied'
+		try docker_ exec $t --workdir /missing "$ID" true
+		is 126 'chdir to cwd ("/missing") set in config.json failed: no such file or directory'
+	done
+}
+
+@test "docker: a terminal of the right size, in run and exec" {
+	client=(env HOME=/mnt/home /usr/bin/docker --host unix:///mnt/main.sock)
+	# The client tells the size after the start.
+	try on_terminal "${client[@]}" run --name "$ID" --network none --interactive --tty busybox \
+		sh -c 'tty; until stty size | grep "31 97"; do sleep 0.05; done; exit 4'
+	is 4 /dev/pts/0 "31 97"
+	docker_ rm "$ID"
+	start busybox sleep 1000
+	try on_terminal "${client[@]}" exec --interactive --tty "$ID" \
+		sh -c 'tty; until stty size | grep "31 97"; do sleep 0.05; done; exit 4'
+	is 4 /dev/pts/0 "31 97"
+	output=$(docker_ exec --tty "$ID" echo hello </dev/null | od -An -c)
+	[ "$output" = "   h   e   l   l   o  \\r  \\n" ]
+}
+
+@test "docker: stop, start, restart, kill and wait" {
+	start busybox sh -c 'trap "exit 3" TERM; while :; do sleep 0.05; done'
+	docker_ stop --time 10 "$ID"
+	is_now "exited 3" || is_now "exited 143"
+	docker_ start "$ID"
+	is_now "running 0"
+	docker_ restart --time 10 "$ID"
+	is_now "running 0"
+	docker_ kill --signal KILL "$ID"
+	try docker_ wait "$ID"
+	is 0 137
+	docker_ rm "$ID"
+	start busybox sleep 1000
+	docker_ stop --time 1 "$ID"
+	is_now "exited 137"
+}
+
+@test "docker: the policy of restarts" {
+	start --restart on-failure:2 busybox sh -c 'exit 3'
+	restarted() { [ "$(inspect '{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}')" = "2 exited 3" ]; }
+	wait_for restarted
+}
+
+@test "docker: pause and unpause" {
+	start busybox sleep 1000
+	docker_ pause "$ID"
+	is_now "paused 0"
+	docker_ unpause "$ID"
+	is_now "running 0"
+	docker_ exec "$ID" true
+	docker_ pause "$ID"
+	docker_ rm --force "$ID"
+	wait_for no_state
+}
+
+@test "docker: top and stats" {
+	start --memory 64m busybox sh -c 'sleep 1000 & wait'
+	two() { [ "$(docker_ top "$ID" | grep -c 'sleep 1000')" -eq 2 ]; }
+	wait_for two
+	try docker_ stats --no-stream --format '{{.PIDs}} {{.MemUsage}}' "$ID"
+	is 0 "2 " " / 64MiB"
+}
+
+@test "docker: limits and their update" {
+	start --memory 64m --pids-limit 33 busybox sleep 1000
+	id=$(inspect '{{.Id}}')
+	[ "$(limit memory.limit_in_bytes memory.max "$id")" = 67108864 ]
+	[ "$(limit pids.max pids.max "$id")" = 33 ]
+	docker_ update --memory 32m --memory-swap 32m --pids-limit 44 "$ID"
+	[ "$(limit memory.limit_in_bytes memory.max "$id")" = 33554432 ]
+	[ "$(limit pids.max pids.max "$id")" = 44 ]
+	try docker_ exec "$ID" dd if=/dev/zero of=/dev/shm/file bs=1M count=60
+	is 137
+}
+
+@test "docker: a lack of memory is noticed" {
+	try docker_run --memory 16m busybox sh -c 'tail -c 100000000 /dev/zero'
+	is 137
+	[ "$(inspect '{{.State.OOMKilled}}')" = true ]
+}
+
+@test "docker: a health check is a process of the container" {
+	start --health-cmd 'test -e /tmp/ok' --health-interval 0.2s --health-retries 1 busybox sleep 1000
+	health() { [ "$(inspect '{{.State.Health.Status}}')" = "$1" ]; }
+	wait_for health unhealthy
+	docker_ exec "$ID" touch /tmp/ok
+	wait_for health healthy
+}
+
+@test "docker: --privileged, --init, --read-only, --tmpfs, --device, --sysctl" {
+	try docker_run --rm --privileged busybox sh -c 'test -w /sys/kernel && test -c /dev/fuse && echo all'
+	is 0 all
+	try docker_run --rm --init busybox ps
+	is 0 "/sbin/docker-init -- ps"
+	try docker_run --rm --read-only --tmpfs /tmp busybox sh -c 'touch /tmp/file && echo tmp; touch /file'
+	is 1 tmp "Read-only file system"
+	try docker_run --rm --device /dev/fuse:/dev/other:r --sysctl net.ipv4.ip_forward=1 --hostname name --shm-size 1m busybox \
+		sh -c 'stat -c "%F %t:%T" /dev/other; cat /proc/sys/net/ipv4/ip_forward; hostname; df /dev/shm | tail -n 1'
+	is 0 "character special file a:e5" "name" " 1024 "
+}
+
+@test "docker: an unprivileged process has nothing, and a filter" {
+	try docker_run --rm --user 1000:1000 --cap-drop all --security-opt no-new-privileges busybox grep -E 'CapEff|NoNew|Seccomp:' /proc/self/status
+	is 0
+	[ "$output" = $'CapEff:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2' ]
+	try docker_run --rm --user 1000 busybox sh -c 'echo out >/dev/stdout; echo err >/dev/stderr'
+	is 0 out err
+}
+
+@test "docker: volumes, also read-only and with propagation" {
+	docker_ volume create "$ID"
+	docker_run --rm --volume "$ID:/v" busybox sh -c 'echo text >/v/file'
+	try docker_run --rm --volume "$ID:/v:ro" --mount type=bind,source=/mnt/etc,target=/w,readonly,bind-propagation=rslave busybox \
+		sh -c 'cat /v/file; cat /w/subuid; touch /v/other'
+	is 1 text cortest "Read-only file system"
+	docker_ volume rm "$ID"
+}
+
+@test "docker: namespaces of the host and of other containers" {
+	try docker_run --rm --pid host --ipc host --uts host --cgroupns host busybox sh -c 'hostname; test -d /proc/$1 && echo seen' sh "$$"
+	is 0 "$(uname -n)" seen
+	start --ipc shareable busybox sleep 1000
+	name=$ID-2
+	try docker_ run --rm --name "$ID-2" --pid "container:$ID" --ipc "container:$ID" --network "container:$ID" busybox ps
+	is 0 "1 root     sleep 1000"
+}
+
+@test "docker: a container whose process 1 has ended leaves none of a shared pid namespace" {
+	start --pid host busybox sh -c 'sleep 4321 & sleep 0.2'
+	ended() { is_now "exited 0"; }
+	wait_for ended
+	wait_for no_state
+	[ -z "$(pgrep -f "^sleep 4321$")" ]
+}
+
+@test "docker: a build, and what it made" {
+	mkdir "$BATS_FILE_TMPDIR/$ID"
+	cat >"$BATS_FILE_TMPDIR/$ID/Dockerfile" <<-END
+		FROM busybox
+		RUN echo built >/file
+		RUN ["sh", "-c", "id -u >>/file"]
+		USER 1000
+		RUN whoami >/tmp/name
+		CMD ["cat", "/file", "/tmp/name"]
+	END
+	docker_ build --network none --tag "$ID" "/mnt/$ID"
+	try docker_run --rm "$ID"
+	is 0
+	[ "$output" = $'built\n0\nuser' ]
+	printf 'FROM busybox\nRUN exit 42\n' >"$BATS_FILE_TMPDIR/$ID/Dockerfile"
+	try docker_ build --network none "/mnt/$ID"
+	is 42 "returned a non-zero code: 42"
+}
+
+@test "docker: twenty containers at once" {
+	for ((i = 0; i < 20; i++)); do
+		{
+			status=0
+			name=$ID-$i docker_run --rm busybox sh -c 'echo $((6 * 7)); exit 3' || status=$?
+			echo "$status"
+		} >"$BATS_TEST_TMPDIR/$i" 2>&1 &
+		jobs[i]=$!
+	done
+	wait "${jobs[@]}"
+	for ((i = 0; i < 20; i++)); do
+		[ "$(cat "$BATS_TEST_TMPDIR/$i")" = $'42\n3' ] || {
+			cat "$BATS_TEST_TMPDIR/$i" >&2
+			return 1
+		}
+	done
+	wait_for no_state
+}
+
+@test "docker: a daemon that maps users" {
+	daemon users '{"userns-remap": "cortest"}'
+	daemon=users
+	docker_ import --change 'CMD ["sh"]' --change 'ENV PATH=/bin' /mnt/busybox.tar busybox >/dev/null
+	try docker_run --rm busybox sh -c 'tr -s " " </proc/self/uid_map; id -u; touch /file && stat -c %u /file; exit 6'
+	is 6
+	[ "$output" = $' 0 300000 65536\n0\n0' ]
+	start busybox sleep 1000
+	try docker_ exec --user 1000 "$ID" id -u
+	is 0
+	[ "$output" = 1000 ]
+	try docker_ exec --tty "$ID" tty
+	is 0 /dev/pts/0
+	try docker_run --rm --userns host --name "$ID-2" busybox true
+	docker_ rm --force "$ID"
+	wait_for no_state
+	stop_daemon users
+}

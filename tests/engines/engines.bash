@@ -1,0 +1,117 @@
+# Helpers for the tests with real engines.
+#
+# An engine believes that the machine is its own. So those of a file live in a mount
+# namespace: /run, /dev/shm and what they keep below /var/lib are empty there and end
+# with it, and /mnt is the directory of the file, which is open to every user.
+
+# The user for those who need one. He and the ids that he may hand out exist in the
+# namespace only.
+USER_ID=54321 GROUP_ID=54322
+
+# engines_start NAME COMMAND... makes the namespace, if the commands are there. NAME is
+# the cgroup of the file's containers.
+engines_start() {
+	local dir=$BATS_FILE_TMPDIR name=$1
+	shift
+	for c in "$@"; do
+		command -v "$c" >/dev/null || {
+			echo "$c is not there" >"$dir/missing"
+			return
+		}
+	done
+	chmod 755 "$dir"
+	mkdir "$dir/etc" "$dir/home" "$dir/xdg"
+	chown "$USER_ID:$GROUP_ID" "$dir/home" "$dir/xdg"
+	chmod 700 "$dir/xdg"
+	# The name of the program is its name for engines.
+	cp "$CORACLE" "$dir/coracle"
+	{ cat /etc/passwd && echo "cortest:x:$USER_ID:$GROUP_ID::/mnt/home:/bin/sh"; } >"$dir/etc/passwd"
+	{ cat /etc/group && echo "cortest:x:$GROUP_ID:"; } >"$dir/etc/group"
+	printf '%s\n' cortest:300000:65536 containers:400000:1048576 | tee "$dir/etc/subuid" >"$dir/etc/subgid"
+	tar -C "$CORACLE_CACHE/busybox" -cf "$dir/busybox.tar" .
+	echo "cortest-$RUN-$name" >"$dir/cgroup"
+	# shellcheck disable=SC2016 # expanded by the shell inside
+	unshare --mount --propagation private sh -c '
+		set -e
+		mount --bind "$1" /mnt
+		mount --make-shared /mnt
+		for f in passwd group subuid subgid; do
+			[ -e "/etc/$f" ] || continue
+			mount --bind "/mnt/etc/$f" "/etc/$f"
+		done
+		for d in /run /dev/shm /var/lib/containers /var/lib/cni; do
+			[ ! -d "$d" ] || mount -t tmpfs -o mode=755 tmpfs "$d"
+		done
+		chmod 1777 /dev/shm
+		echo ready >/mnt/ready
+		exec sleep infinity' sh "$dir" >"$dir/namespace.log" 2>&1 </dev/null 3>&- &
+	echo $! >"$dir/namespace"
+	wait_for test -e "$dir/ready"
+}
+
+# engines_end ends all processes of the namespace, and what is left of the cgroups.
+engines_end() {
+	local dir=$BATS_FILE_TMPDIR namespace p
+	[ -e "$dir/ready" ] || return 0
+	namespace=$(readlink "/proc/$(cat "$dir/namespace")/ns/mnt")
+	for p in /proc/[0-9]*; do
+		[ "$(readlink "$p/ns/mnt")" != "$namespace" ] || kill -9 "${p#/proc/}" 2>/dev/null || true
+	done
+	wait_for no_engine_cgroups
+}
+
+no_engine_cgroups() {
+	find /sys/fs/cgroup -depth -type d -path "*/$(cat "$BATS_FILE_TMPDIR/cgroup")*" -exec rmdir {} + 2>/dev/null
+	[ -z "$(find /sys/fs/cgroup -type d -name "$(cat "$BATS_FILE_TMPDIR/cgroup")")" ]
+}
+
+# engines_setup prepares a test, or skips it.
+engines_setup() {
+	[ ! -e "$BATS_FILE_TMPDIR/missing" ] || skip "$(cat "$BATS_FILE_TMPDIR/missing")"
+	common_setup
+	CGROUP=$(cat "$BATS_FILE_TMPDIR/cgroup")
+	# The name of the container.
+	ID=test$BATS_TEST_NUMBER
+}
+
+# inside runs a command in the namespace.
+inside() {
+	# shellcheck disable=SC2016 # expanded by the shell inside
+	nsenter --mount --target "$(cat "$BATS_FILE_TMPDIR/namespace")" -- sh -c 'cd /mnt && exec "$@"' sh "$@" 3>&-
+}
+
+# as_user runs a command in the namespace as the user.
+as_user() {
+	inside setpriv --reuid "$USER_ID" --regid "$GROUP_ID" --clear-groups \
+		env -i PATH=/usr/sbin:/usr/bin:/bin HOME=/mnt/home XDG_RUNTIME_DIR=/mnt/xdg "$@"
+}
+
+# on_terminal runs a command in the namespace, on a terminal of 31 rows and 97 columns.
+on_terminal() {
+	inside python3 "$BATS_TEST_DIRNAME/../pty.py" run size=31x97 -- "$@"
+}
+
+# try runs a command as bats' run does, which warns of status 127.
+try() {
+	status=0
+	output=$("$@" 2>&1) || status=$?
+}
+
+# is STATUS [TEXT...] asserts the status of the last command, and texts in its output.
+is() {
+	if [ "$status" -ne "$1" ]; then
+		echo "status $status, not $1: $output" >&2
+		return 1
+	fi
+	shift
+	says "$@"
+}
+
+# limit V1FILE V2FILE ID... prints what the cgroup of a container has in a file of one
+# version or the other.
+limit() {
+	local f
+	for f in "/sys/fs/cgroup/${1%%.*}/$CGROUP"/*"$3"*/"$1" "/sys/fs/cgroup/$CGROUP"/*"$3"*/"$2"; do
+		[ ! -e "$f" ] || cat "$f"
+	done
+}

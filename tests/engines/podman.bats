@@ -1,0 +1,355 @@
+#!/usr/bin/env bats
+# Podman with coracle as its runtime, as root and as a user.
+
+load ../helpers
+load engines
+
+setup_file() {
+	local dir=$BATS_FILE_TMPDIR
+	engines_start podman podman conmon
+	[ ! -e "$dir/missing" ] || return 0
+	cat >"$dir/containers.conf" <<-END
+		[engine]
+		runtime = "coracle"
+		runtime_supports_json = ["coracle"]
+		cgroup_manager = "cgroupfs"
+		events_logger = "file"
+		[engine.runtimes]
+		coracle = ["/mnt/coracle"]
+		[containers]
+		default_ulimits = []
+		netns = "none"
+	END
+	printf '[storage]\ndriver = "%s"\nrunroot = "/run/storage"\ngraphroot = "/mnt/storage"\n' "$(driver)" >"$dir/storage.conf"
+	podman_ import --change 'CMD ["sh"]' --change 'ENV PATH=/bin' /mnt/busybox.tar busybox
+	podman_user import --change 'CMD ["sh"]' --change 'ENV PATH=/bin' /mnt/busybox.tar busybox
+}
+
+# driver is how images are stored: overlayfs does not work on itself.
+driver() {
+	case $(stat -f -c %T "$BATS_FILE_TMPDIR") in
+	overlayfs) echo vfs ;;
+	*) echo overlay ;;
+	esac
+}
+
+teardown_file() {
+	[ ! -e "$BATS_FILE_TMPDIR/missing" ] || return 0
+	podman_ pod rm --all --force --time 0
+	podman_ rm --all --force --time 0
+	podman_user rm --all --force --time 0
+	engines_end
+}
+
+setup() {
+	engines_setup
+}
+
+teardown() {
+	# The state of containers is in the namespace.
+	[ -z "${ID:-}" ] || podman_ rm --force --time 0 --ignore "$ID" >/dev/null
+}
+
+podman_() {
+	inside env CONTAINERS_CONF=/mnt/containers.conf CONTAINERS_STORAGE_CONF=/mnt/storage.conf "${environment[@]}" podman --log-level error "$@"
+}
+
+environment=()
+
+podman_user() {
+	as_user podman --runtime /mnt/coracle --cgroup-manager cgroupfs --log-level error "$@"
+}
+
+# podman_run ARG... runs a container with the name $ID. Limits are those of this process:
+# where they may not be raised nothing would start otherwise.
+podman_run() {
+	podman_ run --name "${name:-$ID}" --cgroup-parent "/$CGROUP" --ulimit host "$@"
+}
+
+start() {
+	podman_run --detach "$@" >/dev/null
+}
+
+inspect() {
+	podman_ inspect --format "$1" "$ID"
+}
+
+is_now() {
+	[ "$(inspect '{{.State.Status}} {{.State.ExitCode}}')" = "$1" ]
+}
+
+@test "podman: run gives the output and the exit status, and leaves nothing" {
+	try podman_run --rm busybox sh -c 'echo out; id -u; exit 7'
+	is 7
+	[ "$output" = $'out\n0' ]
+	[ -z "$(inside ls /run/coracle)" ]
+	[ -z "$(find /sys/fs/cgroup -path "*/$CGROUP/libpod-*" -name 'libpod-[0-9a-f]*' -not -name '*conmon*')" ]
+}
+
+@test "podman: info shows the runtime and its version" {
+	try podman_ info --format '{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Version}}'
+	is 0 "coracle coracle version" "commit: "
+}
+
+@test "podman: standard input, and exact bytes" {
+	try bash -c "$(declare -f inside podman_ podman_run); environment=(); ID=$ID; CGROUP=$CGROUP; echo word | podman_run --rm --interactive busybox cat | od -An -c"
+	is 0
+	[ "$output" = "   w   o   r   d  \\n" ]
+}
+
+@test "podman: 125, 126 and 127 are the exit codes of run, with the reason" {
+	try podman_run --rm no-such-image true
+	is 125
+	try podman_run --rm busybox /no/such/command
+	is 127 'no such file or directory'
+	try podman_run --rm busybox no-such-command
+	is 127 'exec: "no-such-command": executable file not found in $PATH'
+	try podman_run --rm busybox /etc
+	is 126 'exec: "/etc": is a directory: permission denied'
+	try podman_run --rm busybox /etc/passwd
+	is 126 'permission denied'
+	try podman_run --rm --tty busybox /no/such/command
+	is 127 'no such file or directory'
+	podman_run --rm --volume "$ID:/v" busybox cp /bin/busybox /v/true
+	try podman_run --rm --volume "$ID:/v:noexec" busybox /v/true
+	is 126 'permission denied'
+	podman_ volume rm "$ID"
+	try podman_run --rm --workdir /etc/passwd busybox true
+	is 126 '/etc/passwd'
+	try podman_run --rm --volume /mnt/etc:/bin/busybox busybox true
+	is 126 /bin/busybox
+	[ -z "$(inside ls /run/coracle)" ]
+}
+
+@test "podman: exec" {
+	start busybox sleep 1000
+	try podman_ exec "$ID" sh -c 'echo in; exit 5'
+	is 5
+	[ "$output" = in ]
+	try podman_ exec --user 1000 --env A=b --workdir /tmp "$ID" sh -c 'id -u; echo $A; pwd'
+	[ "$output" = $'1000\nb\n/tmp' ]
+	try podman_ exec --privileged "$ID" sh -c 'grep CapEff /proc/self/status'
+	[[ "$output" != *0000000000000000 ]]
+	try podman_ exec --detach "$ID" sh -c 'echo done >/tmp/done; sleep 1000'
+	is 0
+	wait_for podman_ exec "$ID" test -s /tmp/done
+	try podman_ exec --preserve-fds 1 "$ID" cat /proc/self/fd/3
+	# Descriptor 3 is that of the runner of the tests, if it is there at all; it is closed.
+	[ "$status" -ne 0 ]
+}
+
+@test "podman: 126 and 127 are the exit codes of exec, with and without a terminal" {
+	start busybox sleep 1000
+	for t in "" --tty; do
+		try podman_ exec $t "$ID" no-such-command
+		is 127 'exec: "no-such-command": executable file not found in $PATH'
+		try podman_ exec $t "$ID" /no/such/command
+		is 127 'no such file or directory'
+		try podman_ exec $t "$ID" /etc
+		is 126 'is a directory'
+		try podman_ exec $t "$ID" /etc/passwd
+		is 126 'permission denied'
+		try podman_ exec $t --workdir /missing "$ID" true
+		is 127 'chdir to cwd ("/missing") set in config.json failed: no such file or directory'
+	done
+}
+
+@test "podman: a terminal of the right size, in run and exec" {
+	try on_terminal env CONTAINERS_CONF=/mnt/containers.conf CONTAINERS_STORAGE_CONF=/mnt/storage.conf \
+		podman run --name "$ID" --cgroup-parent "/$CGROUP" --ulimit host --interactive --tty busybox sh -c 'tty; stty size; exit 4'
+	is 4 /dev/pts/0 "31 97"
+	podman_ rm "$ID"
+	start busybox sleep 1000
+	try on_terminal env CONTAINERS_CONF=/mnt/containers.conf CONTAINERS_STORAGE_CONF=/mnt/storage.conf \
+		podman exec --interactive --tty "$ID" sh -c 'tty; stty size; exit 4'
+	is 4 /dev/pts/0 "31 97"
+	try bash -c "$(declare -f inside podman_); environment=(); podman_ exec --tty '$ID' echo hello </dev/null | od -An -c"
+	[ "$output" = "   h   e   l   l   o  \\r  \\n" ]
+}
+
+@test "podman: stop, start, restart, kill and wait" {
+	start busybox sh -c 'trap "exit 3" TERM; while :; do sleep 0.05; done'
+	wait_for is_now "running 0"
+	podman_ stop --time 10 "$ID"
+	is_now "exited 3"
+	podman_ start "$ID"
+	is_now "running 0"
+	podman_ restart --time 10 "$ID"
+	is_now "running 0"
+	podman_ kill --signal KILL "$ID"
+	try podman_ wait "$ID"
+	is 0 137
+	# A process 1 that ignores TERM is ended all the same.
+	podman_ rm "$ID"
+	start busybox sleep 1000
+	podman_ stop --time 1 "$ID"
+	is_now "exited 137"
+}
+
+@test "podman: pause and unpause" {
+	start busybox sleep 1000
+	podman_ pause "$ID"
+	is_now "paused 0"
+	try podman_ exec "$ID" true
+	[ "$status" -ne 0 ]
+	podman_ unpause "$ID"
+	is_now "running 0"
+	podman_ exec "$ID" true
+	podman_ pause "$ID"
+	podman_ rm --force --time 0 "$ID"
+}
+
+@test "podman: top and stats" {
+	start --memory 64m busybox sh -c 'sleep 1000 & wait'
+	two() { [ "$(podman_ top "$ID" pid args | grep -c sleep)" -ge 1 ]; }
+	wait_for two
+	try podman_ stats --no-stream --format '{{.PIDs}} {{.MemUsage}}' "$ID"
+	is 0 "2 " "67.11MB"
+}
+
+@test "podman: a health check is a process of the container" {
+	start --health-cmd 'test -e /tmp/ok' --health-interval disable busybox sleep 1000
+	try podman_ healthcheck run "$ID"
+	is 1 unhealthy
+	podman_ exec "$ID" touch /tmp/ok
+	try podman_ healthcheck run "$ID"
+	is 0
+}
+
+@test "podman: limits are those of the cgroup" {
+	start --memory 64m --pids-limit 33 --cpus 0.5 busybox sleep 1000
+	id=$(inspect '{{.Id}}')
+	[ "$(limit memory.limit_in_bytes memory.max "$id")" = 67108864 ]
+	[ "$(limit pids.max pids.max "$id")" = 33 ]
+	[ "$(inspect '{{.State.CgroupPath}}')" = "/$CGROUP/libpod-$id" ]
+}
+
+@test "podman: the containers of a pod share its namespaces" {
+	podman_ pod create --name "pod$ID" --infra-image busybox --infra-command 'sleep 1000' --share ipc,uts,net,pid --share-parent=false
+	podman_run --detach --pod "pod$ID" busybox sleep 999
+	name=$ID-2
+	try podman_run --rm --pod "pod$ID" busybox sh -c 'hostname; ps'
+	is 0 "pod$ID" "1 root     sleep 1000" "sleep 999"
+	try podman_ pod top "pod$ID"
+	is 0 "sleep 999"
+	podman_ pod stop --time 0 "pod$ID"
+	podman_ pod rm --force --time 0 "pod$ID"
+	[ -z "$(inside ls /run/coracle)" ]
+}
+
+@test "podman: user namespaces, with given ids and those that podman finds" {
+	try podman_run --rm --uidmap 0:500000:1000 --gidmap 0:600000:1000 --user 7:8 busybox sh -c 'cat /proc/self/uid_map /proc/self/gid_map | tr -s " "; id -u; stat -c %u:%g /bin/busybox'
+	is 0
+	[ "$output" = $' 0 500000 1000\n 0 600000 1000\n7\n0:0' ]
+	try podman_run --rm --userns auto:size=2000 busybox sh -c 'tr -s " " </proc/self/uid_map; touch /file; stat -c %u /file'
+	is 0
+	[ "$output" = $' 0 400000 2000\n0' ]
+	start --userns auto busybox sleep 1000
+	try podman_ exec --user 1000 "$ID" id -u
+	[ "$output" = 1000 ]
+}
+
+@test "podman: standard streams belong to the user" {
+	# Podman copies the two on its own: their order is chance.
+	try podman_run --rm --user 1000 busybox sh -c 'echo out >/dev/stdout; echo err >/dev/stderr'
+	is 0
+	[ "$(sort <<<"$output")" = $'err\nout' ]
+}
+
+@test "podman: --privileged, --init, --read-only, --tmpfs, --device, --sysctl" {
+	try podman_run --rm --privileged busybox sh -c 'test -w /sys/kernel && test -c /dev/fuse && echo all'
+	is 0 all
+	if command -v catatonit >/dev/null; then
+		try podman_run --rm --init busybox ps
+		is 0 "/run/podman-init -- ps"
+	fi
+	try podman_run --rm --read-only --read-only-tmpfs=false --tmpfs /tmp busybox sh -c 'touch /tmp/file && echo tmp; touch /file'
+	is 1 tmp "Read-only file system"
+	try podman_run --rm --device /dev/fuse:/dev/other:r --sysctl net.ipv4.ip_forward=1 --hostname name --shm-size 1m busybox \
+		sh -c 'stat -c "%F %t:%T" /dev/other; cat /proc/sys/net/ipv4/ip_forward; hostname; df /dev/shm | tail -n 1'
+	is 0 "character special file a:e5" "name" " 1024 "
+}
+
+@test "podman: an unprivileged process has nothing, and a filter" {
+	try podman_run --rm --user 1000:1000 --cap-drop all --security-opt no-new-privileges busybox grep -E 'CapEff|NoNew|Seccomp:' /proc/self/status
+	is 0
+	[ "$output" = $'CapEff:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2' ]
+}
+
+@test "podman: namespaces of the host" {
+	try podman_run --rm --net host --pid host --ipc host --uts host --cgroupns host busybox sh -c 'hostname; test -d /proc/$1 && echo seen' sh "$$"
+	is 0 "$(uname -n)" seen
+	try podman_run --rm --privileged --pid host --volume /mnt/etc:/v:rslave busybox cat /v/subuid
+	is 0 cortest
+}
+
+@test "podman: descriptors reach the container" {
+	echo text >"$BATS_FILE_TMPDIR/text"
+	try inside bash -c 'exec 3</mnt/text; exec env CONTAINERS_CONF=/mnt/containers.conf CONTAINERS_STORAGE_CONF=/mnt/storage.conf podman run --rm --name "$1" --cgroup-parent "/$2" --ulimit host --preserve-fds 1 busybox cat /proc/self/fd/3' bash "$ID" "$CGROUP"
+	is 0 text
+	# The way of socket activation; the container is the one who is to take them.
+	# shellcheck disable=SC2016 # expanded by the shells inside
+	try inside bash -c 'exec 3</mnt/text; export LISTEN_FDS=1 LISTEN_PID=$$; exec env CONTAINERS_CONF=/mnt/containers.conf CONTAINERS_STORAGE_CONF=/mnt/storage.conf podman run --rm --name "$1" --cgroup-parent "/$2" --ulimit host busybox sh -c "cat <&3; echo \$LISTEN_FDS \$LISTEN_PID"' bash "$ID" "$CGROUP"
+	is 0 text "1 1"
+}
+
+@test "podman: a rootfs of Debian, with systemd's mounts" {
+	try podman_run --rm --systemd always --rootfs "$CORACLE_CACHE/debian:O" perl -e 'print 3 * 14, "\n"; open F, "/proc/self/mounts"; print grep { / \/run tmpfs / } <F>'
+	is 0 42 " /run tmpfs "
+}
+
+@test "podman: a container whose monitor was killed is removed" {
+	start busybox sleep 1000
+	id=$(inspect '{{.Id}}')
+	pid=$(inspect '{{.State.Pid}}')
+	kill -9 "$(inspect '{{.State.ConmonPid}}')"
+	podman_ rm --force --time 0 "$ID"
+	[[ ! -d /proc/$pid ]] || [[ "$(proc_status State "$pid")" == Z* ]]
+	# This version of podman calls no delete then, with any runtime.
+	inside /mnt/coracle delete --force "$id"
+	[ -z "$(inside ls /run/coracle)" ]
+	[ -z "$(cgroup_dirs "libpod-$id")" ]
+}
+
+@test "podman: a checkpoint is refused, and the container goes on" {
+	start busybox sleep 1000
+	try podman_ container checkpoint "$ID"
+	is 125
+	is_now "running 0"
+}
+
+@test "podman: ten containers at once" {
+	for i in 0 1 2 3 4 5 6 7 8 9; do
+		name=$ID-$i podman_run --rm busybox sh -c 'echo $((6 * 7)); exit 3' >"$BATS_TEST_TMPDIR/$i" 2>&1 && echo "0" >>"$BATS_TEST_TMPDIR/$i" || echo "$?" >>"$BATS_TEST_TMPDIR/$i" &
+	done
+	wait
+	for i in 0 1 2 3 4 5 6 7 8 9; do
+		[ "$(cat "$BATS_TEST_TMPDIR/$i")" = $'42\n3' ] || {
+			cat "$BATS_TEST_TMPDIR/$i" >&2
+			return 1
+		}
+	done
+	[ -z "$(inside ls /run/coracle)" ]
+}
+
+@test "podman: without root" {
+	try podman_user run --rm --net none --ulimit host busybox sh -c 'id -u; tr -s " " </proc/self/uid_map; exit 3'
+	is 3
+	[ "$output" = $'0\n 0 54321 1\n 1 300000 65536' ]
+	podman_user run --detach --name "$ID" --net none --ulimit host busybox sleep 1000 >/dev/null
+	try podman_user exec --user 1000 "$ID" id -u
+	is 0
+	[ "$output" = 1000 ]
+	try podman_user exec --tty "$ID" tty
+	is 0 /dev/pts/0
+	try podman_user exec "$ID" no-such-command
+	is 127 "executable file not found"
+	try podman_user top "$ID" args
+	is 0 "sleep 1000"
+	[ -n "$(as_user ls /mnt/xdg/coracle)" ]
+	podman_user stop --time 0 "$ID"
+	try podman_user inspect --format '{{.State.ExitCode}}' "$ID"
+	[ "$output" = 137 ]
+	podman_user rm "$ID"
+	[ -z "$(as_user ls /mnt/xdg/coracle)" ]
+}
