@@ -112,12 +112,18 @@ staticcheck:
 	$(GO) run $(STATICCHECK) -tags "$(TAGS)" ./...
 
 shellcheck:
-	shellcheck -x $$(grep -rlE '^#!.*(bash|/sh)$$' .ci bench tests) tests/*.bash
-	shellcheck -x -s bats tests/*.bats tests/user/*.bats
+	shellcheck -x $$(grep -rlE '^#!.*(bash|/sh)$$' .ci bench tests) tests/*.bash tests/engines/*.bash
+	shellcheck -x -s bats tests/*.bats tests/user/*.bats tests/engines/*.bats
 
 .PHONY: bats
 bats: build failpoints rootfs ## run the tests in tests/, or BATS="tests/run.bats ..."
 	tests/run $(BATS)
+
+.PHONY: test-engines
+test-engines: ## run the tests with Podman, Docker and Buildah; installs them when they are missing
+	tests/deps engines
+	@$(MAKE) --no-print-directory -s build rootfs
+	tests/run $(or $(BATS),tests/engines/*.bats tests/containerd.bats tests/zz-leaks.bats)
 
 .PHONY: test-vm
 test-vm: build vm-image ## run the tests of `make bats` in a virtual machine with systemd, cgroup v2 and AppArmor

@@ -71,6 +71,7 @@ engines_setup() {
 	common_setup
 	CGROUP=$(cat "$BATS_FILE_TMPDIR/cgroup")
 	# The name of the container.
+	# shellcheck disable=SC2034 # for the tests
 	ID=test$BATS_TEST_NUMBER
 }
 
