@@ -41,8 +41,8 @@ var execCommand = &cli.Command{
 		&cli.UintFlag{Name: "preserve-fds", Usage: "pass on `N` more file descriptors, from 3 on"},
 		&cli.BoolFlag{Name: "ignore-paused", Usage: "run in a paused container too"},
 		execCgroups.flag("cgroup", "", "run in the cgroup `PATH` below the container's; CONTROLLER:PATH on cgroup v1"),
-		&cli.StringFlag{Name: "process-label", Usage: "SELinux `LABEL` of the process; not supported yet"},
-		&cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE` of the process; not supported yet"},
+		&cli.StringFlag{Name: "process-label", Usage: "SELinux `LABEL` of the process"},
+		&cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE` of the process"},
 	},
 	OnUsageError: func(_ *cli.Context, err error, _ bool) error { return &execError{err} },
 	Action: func(c *cli.Context) error {

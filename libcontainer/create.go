@@ -106,6 +106,9 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 	for _, w := range group.Warnings() {
 		r.warn("%s", w)
 	}
+	if err := checkLabels(b.Spec); err != nil {
+		return nil, err
+	}
 	class, err := intelRdt(b.Spec, id)
 	if err != nil {
 		return nil, err

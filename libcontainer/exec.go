@@ -18,7 +18,8 @@ import (
 
 // ExecOptions are the choices of exec.
 type ExecOptions struct {
-	// Process is what to run. [Container.ProcessTemplate] is a good start.
+	// Process is what to run. [Container.ProcessTemplate] is a good start. Without an
+	// AppArmor profile or an SELinux label it has that of the container's first process.
 	Process *specs.Process
 	// ConsoleSocket, PidFile, PidfdSocket, PreserveFDs, Stdin, Stdout and Stderr are as
 	// in [CreateOptions].
@@ -147,7 +148,10 @@ func (x *execution) start() error {
 		return err
 	}
 	spec := *asSeenFrom(config, record.Pid)
-	spec.Process = x.options.Process
+	spec.Process = bundle.WithLabels(x.options.Process, config.Process)
+	if err := checkLabels(&spec); err != nil {
+		return err
+	}
 	group := cgroup.Load(record.Cgroup)
 	place, err := group.Place(x.options.Cgroups, record.Pid)
 	if err != nil {

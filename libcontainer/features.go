@@ -3,7 +3,6 @@ package libcontainer
 import (
 	"slices"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 
 	"coracle/libcontainer/bundle"
@@ -28,24 +27,16 @@ func Features() *features.Features {
 				Systemd: is(true), SystemdUser: is(true),
 			},
 			Seccomp: &features.Seccomp{
-				Enabled: linux(specs.Linux{Seccomp: &specs.LinuxSeccomp{}}),
+				Enabled: is(true),
 				Actions: texts(seccomp.Actions()), Operators: texts(seccomp.Operators()), Archs: texts(seccomp.Architectures()),
 				KnownFlags: texts(seccomp.KnownFlags()), SupportedFlags: texts(seccomp.SupportedFlags()),
 			},
-			Apparmor: &features.Apparmor{Enabled: is(bundle.Supported(&specs.Spec{Process: &specs.Process{ApparmorProfile: "x"}}))},
-			Selinux: &features.Selinux{Enabled: is(bundle.Supported(&specs.Spec{
-				Process: &specs.Process{SelinuxLabel: "x"}, Linux: &specs.Linux{MountLabel: "x"},
-			}))},
-			IntelRdt: &features.IntelRdt{
-				Enabled:    linux(specs.Linux{IntelRdt: &specs.LinuxIntelRdt{}}),
-				Schemata:   linux(specs.Linux{IntelRdt: &specs.LinuxIntelRdt{Schemata: []string{"x"}}}),
-				Monitoring: linux(specs.Linux{IntelRdt: &specs.LinuxIntelRdt{EnableMonitoring: true}}),
-			},
-			MemoryPolicy: &features.MemoryPolicy{Modes: words.MemoryModes, Flags: words.MemoryFlags},
-			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: is(bundle.Supported(&specs.Spec{
-				Linux: &specs.Linux{}, Mounts: []specs.Mount{{UIDMappings: []specs.LinuxIDMapping{{}}, GIDMappings: []specs.LinuxIDMapping{{}}}},
-			}))}},
-			NetDevices: &features.NetDevices{Enabled: linux(specs.Linux{NetDevices: map[string]specs.LinuxNetDevice{"x": {}}})},
+			Apparmor:        &features.Apparmor{Enabled: is(true)},
+			Selinux:         &features.Selinux{Enabled: is(true)},
+			IntelRdt:        &features.IntelRdt{Enabled: is(true), Schemata: is(true), Monitoring: is(true)},
+			MemoryPolicy:    &features.MemoryPolicy{Modes: words.MemoryModes, Flags: words.MemoryFlags},
+			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: is(true)}},
+			NetDevices:      &features.NetDevices{Enabled: is(true)},
 		},
 	}
 }
@@ -61,6 +52,3 @@ func texts[T ~string](words []T) []string {
 }
 
 func is(v bool) *bool { return &v }
-
-// linux tells whether a use of linux properties is supported.
-func linux(l specs.Linux) *bool { return is(bundle.Supported(&specs.Spec{Linux: &l})) }

@@ -212,7 +212,7 @@ func startFailure(dir *state.Dir, record *state.Record, m program.Message) error
 			continue
 		}
 		if s.Call == "execve" {
-			return &startError{compile.ExecError(commandOf(dir), errno), errno}
+			return &startError{compile.ExecError(startedProcess(dir), errno), errno}
 		}
 		text := s.What
 		if s.Call != "check" {
@@ -241,11 +241,11 @@ func specOf(dir *state.Dir) (*specs.Spec, error) {
 	return spec, err
 }
 
-// commandOf is the first word of the command.
-func commandOf(dir *state.Dir) string {
+// startedProcess is the process that a container was created with, for an error.
+func startedProcess(dir *state.Dir) *specs.Process {
 	spec, err := specOf(dir)
 	if err != nil || spec.Process == nil || len(spec.Process.Args) == 0 {
-		return "?"
+		return &specs.Process{Args: []string{"?"}}
 	}
-	return spec.Process.Args[0]
+	return spec.Process
 }

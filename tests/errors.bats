@@ -212,17 +212,6 @@ with() {
 	with '.mounts += [{destination: "/tmp", type: "tmpfs", source: "x", options: ["nosuchoption"]}]' 'mounts[7]' nosuchoption
 }
 
-@test "what this version does not do is an error that names the property" {
-	while read -r program; do
-		pointer=${program%% =*}
-		with "$program" "config.json: ${pointer#.}" "not supported by this version"
-	done <<-'END'
-		.process.apparmorProfile = "x"
-		.process.selinuxLabel = "x"
-		.linux.mountLabel = "x"
-	END
-}
-
 @test "an id that is invalid" {
 	for id in "" . .. a/b "a b" ä 'x;y'; do
 		background create "$id"

@@ -252,15 +252,15 @@ gone() {
 	refused --additional-gids '"wheel"'
 }
 
-@test "SELinux and AppArmor are refused, not ignored" {
+@test "AppArmor profiles and SELinux labels that nobody knows are refused, not ignored" {
 	waiting
-	x --apparmor profile "$ID" true
-	refused apparmor "not supported"
-	x --process-label system_u:system_r:svirt_lxc_net_t:s0 "$ID" true
-	refused selinux "not supported"
-	process_json '.apparmorProfile = "profile"'
+	x --apparmor cortest-nobody "$ID" true
+	refused "process.apparmorProfile" cortest-nobody
+	x --process-label u:r:nosuchtype:s0 "$ID" true
+	refused "process.selinuxLabel"
+	process_json '.apparmorProfile = "cortest-nobody"'
 	x --process "$BATS_TEST_TMPDIR/process.json" "$ID"
-	refused apparmor "not supported"
+	refused "process.apparmorProfile" cortest-nobody
 }
 
 @test "a failed exec leaves no pid file, no process and a running container" {

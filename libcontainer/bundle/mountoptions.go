@@ -180,6 +180,10 @@ func ParseMountOptions(m specs.Mount) (o MountOptions, err error) {
 			}
 		} else {
 			key, value, hasValue := strings.Cut(opt, "=")
+			if IsSELinuxOption(key) {
+				// mount(8) needs quotes around a label with commas, the kernel does not take them.
+				value = strings.Trim(value, `"`)
+			}
 			o.Params = append(o.Params, MountParam{key, value, hasValue})
 		}
 	}

@@ -50,7 +50,7 @@ func Validate(s *specs.Spec) (problems, warnings []Problem) {
 			v.seccomp(s.Linux.Seccomp)
 		}
 	}
-	v.unsupported()
+	v.labels()
 	return v.problems, v.warnings
 }
 
@@ -58,7 +58,7 @@ func Validate(s *specs.Spec) (problems, warnings []Problem) {
 func ValidateProcess(p *specs.Process) (problems, warnings []Problem) {
 	v := &validator{spec: &specs.Spec{Process: p}}
 	v.process(p)
-	v.unsupported()
+	v.labels()
 	return v.problems, v.warnings
 }
 

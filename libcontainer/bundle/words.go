@@ -29,21 +29,11 @@ func KnownWords() Words {
 		w.Hooks = append(w.Hooks, kind.name)
 	}
 	for _, f := range namespaceFlags {
-		if Supported(&specs.Spec{Linux: &specs.Linux{Namespaces: []specs.LinuxNamespace{{Type: f.Type}}}}) {
-			w.Namespaces = append(w.Namespaces, string(f.Type))
-		}
+		w.Namespaces = append(w.Namespaces, string(f.Type))
 	}
 	slices.Sort(w.Namespaces)
 	for _, name := range capabilityNames {
 		w.Capabilities = append(w.Capabilities, "CAP_"+name)
 	}
 	return w
-}
-
-// Supported tells whether all that a configuration asks for is built. It may be a part of
-// a configuration, and is not checked otherwise.
-func Supported(s *specs.Spec) bool {
-	v := &validator{spec: s}
-	v.unsupported()
-	return len(v.problems) == 0
 }

@@ -32,7 +32,7 @@ func (c *compiler) cgroupMount(m *mount) {
 
 	top := c.Word("cgroups", -1)
 	c.Describe(m.note())
-	c.newFilesystem("tmpfs", "tmpfs", []bundle.MountParam{{Key: "mode", Value: "755", HasValue: true}}, attr&^unix.MOUNT_ATTR_RDONLY, top)
+	c.newFilesystem("tmpfs", "tmpfs", c.withMountLabel("tmpfs", []bundle.MountParam{{Key: "mode", Value: "755", HasValue: true}}), attr&^unix.MOUNT_ATTR_RDONLY, top)
 	c.attach(m, top.Arg(), at, false)
 	for i, h := range hs {
 		c.Describe(program.Note{What: "mount the cgroup hierarchy", Object: h.Name, At: m.dest, Pointer: m.subject.Pointer, Index: m.subject.Index})

@@ -234,6 +234,7 @@ func Init(in Input) (*Output, error) {
 	c.readMounts()
 	c.begin()
 	c.oomScoreAdj()
+	c.labels(!in.NoNewKeyring)
 	c.raiseOpenFiles()
 	c.namespaces()
 	c.keyring()

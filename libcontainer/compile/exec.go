@@ -39,6 +39,7 @@ func Exec(in ExecInput) (*Output, error) {
 	c.users = usersOfRunning(in.Spec)
 
 	c.oomScoreAdj()
+	c.labels(!in.NoNewKeyring)
 	c.note("", "hide from the container", "")
 	c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
 	c.begin()

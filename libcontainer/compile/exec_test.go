@@ -33,6 +33,9 @@ func TestExecGolden(t *testing.T) {
 			s.Process.Env = append(s.Process.Env, "HOME=/home/user")
 			s.Process.Args = []string{"/bin/bash", "-i"}
 		},
+		"labels": func(s *specs.Spec) {
+			s.Process.ApparmorProfile, s.Process.SelinuxLabel = bundle.Unconfined, "u:r:process:s0"
+		},
 		// Of the host's namespaces, all but that of mounts.
 		"shared": func(s *specs.Spec) {
 			s.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.MountNamespace, Path: "/proc/1/ns/mnt"}}
@@ -49,8 +52,13 @@ func TestExecGolden(t *testing.T) {
 
 // TestExecOrder checks the edges that security depends on.
 func TestExecOrder(t *testing.T) {
-	l, out := compileExec(t, func(s *specs.Spec) { s.Process.Terminal = true })
+	l, out := compileExec(t, func(s *specs.Spec) {
+		s.Process.Terminal, s.Process.ApparmorProfile, s.Process.SelinuxLabel = true, "profile", "u:r:process:s0"
+	})
 	for _, pair := range [][2]string{
+		// Labels are written in the mount namespace of the runtime.
+		{`apply the AppArmor profile`, `setns(`},
+		{`set the SELinux label of the keyring`, `make the session keyring`},
 		// Nothing of the process can be looked at from the moment that it joins.
 		{`prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)`, `setns(`},
 		{`join the cgroup`, `join the namespaces of the container`},

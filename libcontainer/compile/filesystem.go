@@ -175,7 +175,7 @@ type legacyData struct {
 }
 
 // mountData joins options for mount(2); ok is false when they do not fit. A comma in
-// one of them would make two.
+// one of them would make two, but for the labels of SELinux, which may be quoted.
 func mountData(params []bundle.MountParam) (d legacyData, ok bool) {
 	var rest []string
 	for _, p := range params {
@@ -186,10 +186,14 @@ func mountData(params []bundle.MountParam) (d legacyData, ok bool) {
 			}
 			continue
 		}
-		if strings.Contains(p.String(), ",") {
-			return d, false
+		text := p.String()
+		if strings.Contains(text, ",") {
+			if !bundle.IsSELinuxOption(p.Key) || strings.Contains(p.Value, `"`) {
+				return d, false
+			}
+			text = p.Key + `="` + p.Value + `"`
 		}
-		rest = append(rest, p.String())
+		rest = append(rest, text)
 	}
 	d.text = strings.Join(rest, ",")
 	return d, len(d.text) <= maxData

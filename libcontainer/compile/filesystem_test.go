@@ -67,7 +67,7 @@ func TestMountData(t *testing.T) {
 	if !ok || d.text != "size=1m,noswap" || d.flags != unix.MS_RDONLY|unix.MS_MANDLOCK|unix.MS_DIRSYNC {
 		t.Errorf("got %+v, %v", d, ok)
 	}
-	for _, bad := range []bundle.MountParam{param("lowerdir=/a,/b"), param("a,b"), param("x=" + strings.Repeat("x", maxData))} {
+	for _, bad := range []bundle.MountParam{param("lowerdir=/a,/b"), param("a,b"), param(`context=a",size="1,2`), param("x=" + strings.Repeat("x", maxData))} {
 		if d, ok := mountData([]bundle.MountParam{bad}); ok {
 			t.Errorf("%.20s is accepted as %.20s", bad, d.text)
 		}
@@ -75,18 +75,30 @@ func TestMountData(t *testing.T) {
 	if d, ok := mountData([]bundle.MountParam{param("x=" + strings.Repeat("x", maxData-2))}); !ok || len(d.text) != maxData {
 		t.Error("the longest data are not accepted")
 	}
+	if d, ok := mountData(params("context=u:r:t:s0:c1,c2", "size=1")); !ok || d.text != `context="u:r:t:s0:c1,c2",size=1` {
+		t.Errorf("a label with a comma: %q, %v", d.text, ok)
+	}
 }
 
 // FuzzMountData: options never become more than there were.
 func FuzzMountData(f *testing.F) {
 	f.Add("size=1m", "noexec")
 	f.Add("lowerdir=/a,upperdir=/b", "sync")
+	f.Add(`context=u:r:t:s0:c1,c2`, `rootcontext=a",b="`)
 	f.Fuzz(func(t *testing.T, a, b string) {
 		if a == "" || b == "" {
 			return
 		}
 		d, ok := mountData(params(a, b))
-		if ok && d.text != "" && strings.Count(d.text, ",") > 1 {
+		quoted := false
+		commas := strings.Count(strings.Map(func(r rune) rune {
+			quoted = quoted != (r == '"')
+			if quoted {
+				return -1
+			}
+			return r
+		}, d.text), ",")
+		if ok && d.text != "" && commas > 1 {
 			t.Errorf("%q and %q became %q", a, b, d.text)
 		}
 	})

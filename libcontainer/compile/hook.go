@@ -50,6 +50,7 @@ func Hook(in HookInput) (*Output, error) {
 	if in.Pidfd >= 0 {
 		c.users = usersOfRunning(in.Spec)
 	}
+	c.labels(false)
 	c.note("hooks", "prepare the hook", "")
 	c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
 	c.begin()

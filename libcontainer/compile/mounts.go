@@ -119,7 +119,7 @@ func pseudo(fstype string) bool {
 // newMount mounts a new file system.
 func (c *compiler) newMount(m *mount) {
 	attr := m.NewAttr()
-	params := m.Params
+	params := c.withMountLabel(m.Type, m.Params)
 	mnt := c.mnt
 	readonly := attr&unix.MOUNT_ATTR_RDONLY != 0
 	if readonly && !pseudo(m.Type) {
@@ -132,6 +132,7 @@ func (c *compiler) newMount(m *mount) {
 	}
 	c.Describe(m.note())
 	c.newFilesystem(m.Type, m.Source, params, attr, mnt)
+	c.labelQueues(m, mnt.Arg())
 	if m.Type == "tmpfs" {
 		c.fillTmpfs(m, mnt.Arg())
 	}

@@ -119,7 +119,7 @@ func (c *compiler) maskedPaths() {
 		c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFDIR, 0).Else(file)
 
 		c.JumpIf(emptyUsed, ^uint32(0), 1, copyEmpty)
-		c.newFilesystem("tmpfs", "tmpfs", nil, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, empty)
+		c.newFilesystem("tmpfs", "tmpfs", c.withMountLabel("tmpfs", nil), unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, empty)
 		c.Set(emptyUsed, program.Int(1))
 		c.Set(mask, empty.Arg())
 		c.Jump(cover)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"syscall"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/program"
@@ -138,14 +139,14 @@ func (c *compiler) execute() {
 	}
 	c.started()
 	c.Describe(program.Note{What: "execute", Object: p.Args[0], Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
-		return ExecError(p.Args[0], e)
+		return ExecError(p, e)
 	}})
 	c.Execve(c.command, c.vector(p.Args, 0), c.vector(c.environment(), c.home))
 }
 
-// ExecError explains an execve that failed although the file is there and may be
-// executed.
-func ExecError(name string, e syscall.Errno) string {
+// ExecError explains an execve that failed although the file of the command is there and
+// may be executed.
+func ExecError(p *specs.Process, e syscall.Errno) string {
 	hint := ""
 	switch e {
 	case unix.ENOENT:
@@ -154,8 +155,15 @@ func ExecError(name string, e syscall.Errno) string {
 		hint = " (neither a program for this machine nor a script with a #! line)"
 	case unix.E2BIG:
 		hint = " (process.args and process.env are too large together)"
+	case unix.EACCES, unix.EPERM:
+		switch {
+		case p.ApparmorProfile != "":
+			hint = fmt.Sprintf(" (AppArmor may not allow it under the profile %q, or not to change to that from the runtime's with no_new_privs)", p.ApparmorProfile)
+		case p.SelinuxLabel != "":
+			hint = fmt.Sprintf(" (the SELinux policy may not let it have the label %q)", p.SelinuxLabel)
+		}
 	}
-	return fmt.Sprintf("exec: %q: %s%s", name, e.Error(), hint)
+	return fmt.Sprintf("exec: %q: %s%s", p.Args[0], e.Error(), hint)
 }
 
 // environment is process.env without an empty HOME when the runtime provides one.

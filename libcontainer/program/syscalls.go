@@ -84,6 +84,11 @@ func (b *Builder) Fchownat(dir Arg, name string, uid, gid int64, flags int) Op {
 // Fchmod changes the mode of an open file. Other bits than those of a mode do not count.
 func (b *Builder) Fchmod(fd, mode Arg) Op { return b.Syscall(unix.SYS_FCHMOD, fd, mode) }
 
+// Fsetxattr sets an extended attribute of an open file.
+func (b *Builder) Fsetxattr(fd Arg, name, value string) Op {
+	return b.Syscall(unix.SYS_FSETXATTR, fd, b.String(name), b.String(value), Int(len(value)), Int(0))
+}
+
 // Statx asks for the attributes of a name below a directory, or with
 // AT_EMPTY_PATH for those of a descriptor.
 func (b *Builder) Statx(dir Arg, name string, flags int, s Statx) Op {

@@ -1,0 +1,67 @@
+package bundle
+
+import (
+	"strings"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// TestLabels: what the kernel would take for another label is refused, with its name.
+func TestLabels(t *testing.T) {
+	for label, ok := range map[string]bool{
+		"": true, "docker-default": true, "unconfined": true, "unconfined_foo": true, "a b//&:ns:c": true, "u:r:t:s0:c1,c2": true,
+		" unconfined": false, "unconfined ": false, "unconfined\n": false, "a\x00b": false, "a\tb": false, " ": false,
+		strings.Repeat("x", maxLabel): true, strings.Repeat("x", maxLabel+1): false,
+	} {
+		for pointer, set := range map[string]func(*specs.Spec){
+			"process.apparmorProfile": func(s *specs.Spec) { s.Process.ApparmorProfile = label },
+			"process.selinuxLabel":    func(s *specs.Spec) { s.Process.SelinuxLabel = label },
+			"linux.mountLabel":        func(s *specs.Spec) { s.Linux.MountLabel = label },
+		} {
+			s := Default()
+			set(s)
+			problems, _ := Validate(s)
+			if refused := len(problems) == 1 && problems[0].Pointer == pointer; refused == ok || len(problems) > 1 {
+				t.Errorf("%s = %.20q: %v", pointer, label, problems)
+			}
+		}
+	}
+}
+
+// TestWithLabels: nobody loses a confinement by saying nothing of it.
+func TestWithLabels(t *testing.T) {
+	container := &specs.Process{ApparmorProfile: "profile", SelinuxLabel: "label", Cwd: "/container"}
+	for _, c := range []struct{ given, want specs.Process }{
+		{specs.Process{Cwd: "/x"}, specs.Process{Cwd: "/x", ApparmorProfile: "profile", SelinuxLabel: "label"}},
+		{specs.Process{ApparmorProfile: Unconfined}, specs.Process{ApparmorProfile: Unconfined, SelinuxLabel: "label"}},
+		{specs.Process{SelinuxLabel: "own"}, specs.Process{ApparmorProfile: "profile", SelinuxLabel: "own"}},
+	} {
+		given := c.given
+		got := WithLabels(&given, container)
+		if got.ApparmorProfile != c.want.ApparmorProfile || got.SelinuxLabel != c.want.SelinuxLabel || got.Cwd != c.want.Cwd {
+			t.Errorf("%+v: %+v", c.given, got)
+		}
+		if given.ApparmorProfile != c.given.ApparmorProfile || given.SelinuxLabel != c.given.SelinuxLabel {
+			t.Error("the process that was given has changed")
+		}
+	}
+	alone := &specs.Process{}
+	if WithLabels(alone, nil) != alone {
+		t.Error("a container without a process changes the labels")
+	}
+}
+
+// TestQuotedLabels: the options of mount(8) have quotes around labels with commas.
+func TestQuotedLabels(t *testing.T) {
+	o, err := ParseMountOptions(specs.Mount{Type: "tmpfs", Options: []string{`context="u:r:t:s0:c1,c2"`, `rootcontext=u:r:t:s0`, `other="x"`}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"context=u:r:t:s0:c1,c2", "rootcontext=u:r:t:s0", `other="x"`}
+	for i, p := range o.Params {
+		if p.String() != want[i] {
+			t.Errorf("%s, want %s", p, want[i])
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/opencontainers/selinux/go-selinux"
+	"golang.org/x/sys/unix"
+)
+
+// checkLabels refuses labels that nobody would enforce, and those that the policy does not
+// know. What is asked of AppArmor shows when it is asked for: it has no such question.
+func checkLabels(s *specs.Spec) error {
+	if s.Process != nil && s.Process.SelinuxLabel != "" {
+		if err := checkLabel("process.selinuxLabel", s.Process.SelinuxLabel); err != nil {
+			return err
+		}
+	}
+	if s.Linux != nil && s.Linux.MountLabel != "" {
+		return checkLabel("linux.mountLabel", s.Linux.MountLabel)
+	}
+	return nil
+}
+
+func checkLabel(pointer, label string) error {
+	if !selinux.GetEnabled() {
+		return fmt.Errorf("%s: SELinux is not enabled on this host", pointer)
+	}
+	// Without access to the policy the answer comes when the label is set.
+	if err := selinux.SecurityCheckContext(label); errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("%s: the SELinux policy of this host does not know the label %q", pointer, label)
+	}
+	return nil
+}
