@@ -129,6 +129,10 @@ test-engines: ## run the tests with Podman, Docker and Buildah; installs them wh
 test-vm: build vm-image ## run the tests of `make bats` in a virtual machine with systemd, cgroup v2 and AppArmor
 	tests/vm/run $(BATS)
 
+.PHONY: test-selinux
+test-selinux: build vm-image ## run the tests of labels there with SELinux in place of AppArmor
+	tests/vm/run --selinux tests/selinux.bats
+
 .PHONY: vm-image
 vm-image: ## make the image of the virtual machine
 	tests/vm/make-image

@@ -1,7 +1,6 @@
 #!/usr/bin/env bats
-# SELinux: process.selinuxLabel, linux.mountLabel and `exec --process-label`. Where there is
-# SELinux shows `tests/vm/run --selinux tests/selinux.bats`: with a policy of its own, which
-# takes two minutes to load.
+# SELinux: process.selinuxLabel, linux.mountLabel and `exec --process-label`, with a policy
+# in the kernel: `make test-selinux`, which takes two minutes to load it.
 
 # shellcheck disable=SC2016 # scripts for others in quotes
 
@@ -141,11 +140,13 @@ file_label() {
 @test "mountLabel is the label of new file systems and their files" {
 	needs_selinux
 	label "$PROCESS" "$FILES"
-	config '.mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs"}] | .linux.maskedPaths += ["/sys/firmware", "/mask"]'
-	mkdir -p rootfs/mask
+	config '.mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs"},
+		{destination: "/copied", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"]}] | .linux.maskedPaths += ["/sys/firmware", "/mask"]'
+	mkdir -p rootfs/mask rootfs/copied
+	touch rootfs/copied/file
 	detached 'echo x >/tmp/file; sleep 1000'
 	wait_for test -s "/proc/$(pid_of "$ID")/root/tmp/file"
-	for path in /tmp /tmp/file /dev /dev/null /dev/shm /dev/pts /dev/pts/ptmx /dev/mqueue /mask; do
+	for path in /tmp /tmp/file /copied /copied/file /dev /dev/null /dev/shm /dev/pts /dev/pts/ptmx /dev/mqueue /mask; do
 		echo "$path: $(file_label "$path")"
 		[ "$(file_label "$path")" = "$FILES" ]
 	done

@@ -43,6 +43,7 @@ func (c *compiler) labels(keys bool) {
 func (c *compiler) openProc(into program.Word) {
 	const rootInode = 1
 	c.note("", "open the procfs of the runtime", "")
+	//allow:path the runtime's own, verified below
 	c.Openat2(program.Cwd(), "/proc", program.Lookup{
 		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS,
 	}).Into(into)

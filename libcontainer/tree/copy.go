@@ -287,13 +287,16 @@ func copyXattrs(from, to string) error {
 	}
 	value := make([]byte, 64<<10)
 	for _, name := range split(names[:n]) {
+		if name == "security.selinux" {
+			continue // decided by the mount
+		}
 		//allow:path the same file
 		size, err := unix.Getxattr(from, name, value)
 		if err == nil {
 			//allow:path a pinned file, by the host's /proc
 			err = unix.Setxattr(to, name, value[:size], 0)
 		}
-		// The label is decided by the mount; other ones are not for every file system.
+		// Not all are for every file system.
 		if err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.EPERM) {
 			return fmt.Errorf("%s: %w", name, err)
 		}
