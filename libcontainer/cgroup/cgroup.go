@@ -39,8 +39,8 @@ type Manager struct {
 	list    deviceList // the same, for cgroup v1
 	// fresh tells that the directory in the unified hierarchy is new.
 	fresh bool
-	// forgone tells that hierarchies were left out, see Forgo.
-	forgone bool
+	// rootless tells that the creator has no privileges, see Forgo.
+	rootless bool
 }
 
 // Saved is what has to be kept of a manager.

@@ -186,7 +186,7 @@ func (m *Manager) checkType(dir string) error {
 func (m *Manager) setDevices(rules []deviceRule, list deviceList, fresh bool) error {
 	if !m.saved.Unified {
 		dir := m.saved.Paths["devices"]
-		if dir == "" && m.forgone {
+		if dir == "" && m.rootless {
 			return nil // without privileges there are no devices to be had
 		}
 		if dir == "" {
@@ -199,18 +199,12 @@ func (m *Manager) setDevices(rules []deviceRule, list deviceList, fresh bool) er
 	}
 	dir := m.saved.Paths[unifiedKey]
 	if err := setDeviceFilter(dir, rules, fresh && m.fresh); err != nil {
-		if errors.Is(err, os.ErrPermission) && (os.Geteuid() != 0 || inUserNamespace()) {
+		if errors.Is(err, os.ErrPermission) && m.rootless {
 			return nil // a user without privileges cannot make nodes of devices either
 		}
 		return fmt.Errorf("%s.devices: %w", resourcesPointer, err)
 	}
 	return nil
-}
-
-// inUserNamespace tells whether this process is root, if at all, of less than the host.
-func inUserNamespace() bool {
-	ids, err := rawfile.ReadFollow("/proc/self/uid_map", 1<<16)
-	return err == nil && strings.Join(strings.Fields(string(ids)), " ") != "0 0 4294967295"
 }
 
 // checkCpuset looks whether a cgroup of v2 got the CPUs and memory nodes that it was given:

@@ -11,13 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Forgo leaves out the hierarchies in which this process may not make a cgroup, for a
-// container that does not depend on one: it stays in the cgroup of its caller there. The
-// names of these hierarchies are returned.
+// Forgo is for a process without privileges. It leaves out the hierarchies in which the
+// process may not make a cgroup, for a container that does not depend on one: it stays in
+// the cgroup of its caller there. The names of these hierarchies are returned.
 //
 // A configuration that names a cgroup or wants limits does depend on it. It has no side
 // effects, and has to be called before [Manager.Claim].
 func (m *Manager) Forgo(s *specs.Spec) (left []string, err error) {
+	m.rootless = true
 	if s.Linux != nil && s.Linux.CgroupsPath != "" || m.scope != nil {
 		return nil, nil
 	}
@@ -34,7 +35,6 @@ func (m *Manager) Forgo(s *specs.Spec) (left []string, err error) {
 	if name := limited(s, left, m.saved.Unified); name != "" {
 		return nil, fmt.Errorf("apply the limits (%s): this user may not make cgroups in %s (a systemd user session with delegated controllers allows it on hosts with cgroup v2)", name, strings.Join(left, ", "))
 	}
-	m.forgone = true
 	if len(m.saved.Paths) == 0 {
 		m.saved.Driver = Disabled
 	}
