@@ -861,12 +861,10 @@ subgroups() {
 		# A signal that is ignored in this shell would be in coracle: background jobs
 		# ignore INT and QUIT.
 		case $s in INT | QUIT) continue ;; esac
-		sleep 0.1
-		kill -s "$s" "$EXEC"
-		wait_for has_printed "$(kill -l "$s")"
+		# The first milliseconds of a process belong to the ending signals alone.
+		wait_for repeat_until_printed "$(kill -l "$s")" "$EXEC"
 	done
-	kill -USR1 "$EXEC"
-	wait_for has_printed 10
+	wait_for repeat_until_printed 10 "$EXEC"
 	kill -USR2 "$EXEC"
 	ended
 	[ "$status" -eq 9 ]

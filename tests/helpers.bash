@@ -185,6 +185,14 @@ has_status() {
 	[ "$(status_of "$1")" = "$2" ]
 }
 
+# repeat_until_printed SIGNAL PID sends a signal by its number to a command that passes it
+# on to a process which prints that, when the command catches signals by now.
+repeat_until_printed() {
+	[[ $(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$2/status") == *[1-9a-f]* ]] || return 1
+	kill "-$1" "$2"
+	wait_for has_printed "$1"
+}
+
 # cgroup_dirs prints the directories of a container's cgroup.
 cgroup_dirs() {
 	find /sys/fs/cgroup -type d -name "*$1*" 2>/dev/null

@@ -105,12 +105,6 @@ load helpers
 	nothing_left
 }
 
-repeat_until_printed() {
-	[[ $(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$2/status") == *[1-9a-f]* ]] || return 1
-	kill "-$1" "$2"
-	wait_for has_printed "$1"
-}
-
 @test "--detach returns when the process has been started" {
 	setup_busybox
 	detached 'echo $$; exec sleep 1000'
