@@ -305,8 +305,24 @@ func flushWarnings() {
 }
 
 func reportError(err error) {
+	message := shorten(err.Error())
 	if logFile != nil {
-		logger.Error(err.Error())
+		logger.Error(message)
 	}
-	fmt.Fprintln(os.Stderr, err)
+	fmt.Fprintln(os.Stderr, message)
+}
+
+// longestError is how many bytes the message of an error may have: conmon reads no more
+// than 8191, with the end of the line.
+const longestError = 8000
+
+// shorten takes out the middle of a message that is too long. What was being done is at
+// its beginning, the reason at its end.
+func shorten(message string) string {
+	if len(message) <= longestError {
+		return message
+	}
+	const gap = " [...] "
+	half := (longestError - len(gap)) / 2
+	return strings.ToValidUTF8(message[:half], "") + gap + strings.ToValidUTF8(message[len(message)-half:], "")
 }

@@ -199,3 +199,38 @@ has_task() {
 	[ "$status" -eq 0 ]
 	[[ "$output" == *33554432* ]]
 }
+
+@test "twenty containers at once" {
+	options=(--rm)
+	for ((i = 0; i < 20; i++)); do
+		{
+			status=0
+			ctr_run "$ID-$i" sh -c 'echo $((6 * 7)); exit 3' || status=$?
+			echo "$status"
+		} >"$BATS_TEST_TMPDIR/$i" 2>&1 </dev/null 3>&- &
+		jobs[i]=$!
+	done
+	wait "${jobs[@]}"
+	for ((i = 0; i < 20; i++)); do
+		[ "$(cat "$BATS_TEST_TMPDIR/$i")" = $'42\n3' ] || {
+			cat "$BATS_TEST_TMPDIR/$i" >&2
+			return 1
+		}
+	done
+	wait_for no_cgroups
+	[ -z "$(ls "$BATS_FILE_TMPDIR/runc/$(namespace)")" ]
+}
+
+@test "a container whose shim was killed is cleaned up" {
+	options=(--detach)
+	ctr_run "$ID" sh -c 'sleep 1000 & exec sleep 1000' >/dev/null 2>&1 </dev/null 3>&-
+	pid=$(ctr_ task ls | awk -v id="$ID" '$1 == id { print $2 }')
+	shim=$(ps -o ppid= -p "$pid" | tr -d ' ')
+	grep -q containerd-shim "/proc/$shim/comm"
+	kill -9 "$shim"
+	wait_for no_cgroups
+	[ ! -e "$BATS_FILE_TMPDIR/runc/$(namespace)/$ID" ]
+	no_task() { ! ctr_ task ls -q | grep -qx "$ID"; }
+	wait_for no_task
+	ctr_ container rm "$ID"
+}

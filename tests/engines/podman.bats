@@ -12,6 +12,7 @@ setup_file() {
 		[engine]
 		runtime = "coracle"
 		runtime_supports_json = ["coracle"]
+		runtime_supports_nocgroup = ["coracle"]
 		cgroup_manager = "cgroupfs"
 		events_logger = "file"
 		[engine.runtimes]
@@ -222,6 +223,13 @@ is_now() {
 	[ "$(limit memory.limit_in_bytes memory.max "$id")" = 67108864 ]
 	[ "$(limit pids.max pids.max "$id")" = 33 ]
 	[ "$(inspect '{{.State.CgroupPath}}')" = "/$CGROUP/libpod-$id" ]
+}
+
+@test "podman: a container without a cgroup of its own" {
+	try podman_ run --rm --name "$ID" --ulimit host --cgroups disabled --cgroupns host busybox cat /proc/self/cgroup
+	is 0
+	[[ "$output" != *"/libpod-"[0-9a-f]* ]]
+	[[ "$output" == *"::/"* ]]
 }
 
 @test "podman: the containers of a pod share its namespaces" {
