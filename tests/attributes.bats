@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # What the kernel keeps about a process or its namespaces: scheduler, I/O priority, CPU affinity,
 # memory policy, personality, kernel parameters.
 
@@ -61,6 +60,7 @@ realtime_possible() {
 	[ "$(attributes "$pid" | cut -d' ' -f1)" = 5 ]
 }
 
+# bats test_tags=vm
 @test "a realtime scheduler has its priority" {
 	realtime_possible || skip "a realtime scheduler is not possible in a cgroup here"
 	config '.process.scheduler = {policy: "SCHED_FIFO", priority: 10}'
@@ -117,6 +117,7 @@ last_cpu() {
 	proc_status Cpus_allowed_list self | grep -o '[0-9]*$'
 }
 
+# bats test_tags=vm
 @test "exec has the CPU affinity of the configuration" {
 	local cpu
 	cpu=$(last_cpu)

@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # coracle kill: signals for a container.
 
 load helpers
@@ -97,12 +96,14 @@ start_printing() {
 	failed "container does not exist"
 }
 
+# bats test_tags=vm
 @test "--all succeeds for a stopped container" {
 	detached true
 	wait_for has_status "$ID" stopped
 	coracle kill --all "$ID" KILL
 }
 
+# bats test_tags=vm
 @test "--all reaches every process of the container" {
 	detached 'for i in 1 2; do sh -c "trap \"echo child-$i; exit\" USR1; echo ready-$i; while :; do sleep 0.05; done" & done; trap "echo init" USR1; while :; do sleep 0.05; done'
 	wait_for has_printed ready-1
@@ -113,6 +114,7 @@ start_printing() {
 	wait_for has_printed init
 }
 
+# bats test_tags=vm
 @test "KILL without --all kills a container with a pid namespace of its own as a whole" {
 	detached 'sleep 1000 & sleep 1000 & echo ready; wait'
 	wait_for has_printed ready
@@ -124,6 +126,7 @@ no_processes() {
 	[ -z "$(processes)" ]
 }
 
+# bats test_tags=vm
 @test "KILL kills the whole cgroup when the pid namespace is shared" {
 	share pid
 	detached 'sleep 1000 & sleep 1000 & echo ready; wait'
@@ -133,6 +136,7 @@ no_processes() {
 	[ "$(status_of "$ID")" = stopped ]
 }
 
+# bats test_tags=vm
 @test "KILL kills the whole cgroup also after the first process of a shared pid namespace has ended" {
 	share pid
 	detached 'sleep 1000 & exit 0'
@@ -151,6 +155,7 @@ no_processes() {
 	[ "$(grep -c child "$BATS_TEST_TMPDIR/out")" = 0 ]
 }
 
+# bats test_tags=vm
 @test "KILL reaches processes that fork all the time" {
 	share pid
 	# Each has one child at a time: the limit would end the shells, not the test.

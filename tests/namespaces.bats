@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # Namespaces: new ones, those of the host, and joined ones.
 
 load helpers
@@ -101,6 +100,7 @@ namespace() {
 	[ "$output" = seen ]
 }
 
+# bats test_tags=vm
 @test "a container joins the namespaces of another one" {
 	setup_busybox
 	config '.hostname = "first"'
@@ -164,6 +164,7 @@ namespace() {
 	wait_for has_status "$ID-b" stopped
 }
 
+# bats test_tags=vm
 @test "a container joins the cgroup namespace of another one" {
 	setup_busybox
 	detached 'exec sleep 1000'
@@ -241,6 +242,7 @@ make_config_again() {
 	failed "is not a namespace"
 }
 
+# bats test_tags=vm
 @test "the cgroup namespace hides where the container's cgroup is" {
 	setup_busybox
 	shell 'cut -d: -f3 /proc/self/cgroup | sort -u'
@@ -266,6 +268,7 @@ make_config_again() {
 
 # Each type is new, or that of another container, in all 64 combinations. (The mount
 # namespace brings its own root along; it has a test of its own.)
+# bats test_tags=vm
 @test "namespaces are joined in every combination" {
 	setup_busybox
 	types=(pid network ipc uts cgroup time)

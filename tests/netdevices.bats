@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # linux.netDevices: devices of the host in the container's network namespace.
 
 load helpers

@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # Containers of a user without privileges: a real one, with nothing set up but
 # /etc/subuid and /etc/subgid.
 
@@ -66,6 +65,7 @@ background() {
 	[ "$(jq '[.mounts[] | select(.destination == "/dev/pts").options[] | select(. == "gid=5")] | length' config.json)" = 0 ]
 }
 
+# bats test_tags=vm
 @test "run: the user is root inside and himself outside" {
 	writable
 	shell 'id -u; id -g; hostname; touch /file; cat /proc/self/uid_map | wc -l; grep ^Cap /proc/self/status; echo x >/dev/null; ls /proc | grep -cE "^[0-9]+$"'
@@ -86,6 +86,7 @@ background() {
 	[ "$(stat -c '%u %g' rootfs/shared/file)" = "300000 300001" ]
 }
 
+# bats test_tags=vm
 @test "with one id only, without newuidmap" {
 	config '.linux.uidMappings |= .[:1] | .linux.gidMappings |= .[:1] | (.mounts[] | select(.type == "devpts").options) -= ["gid=5"]'
 	shell 'id -u; cat /proc/self/setgroups; wc -l </proc/self/uid_map'
@@ -108,6 +109,7 @@ background() {
 	nothing_left
 }
 
+# bats test_tags=vm
 @test "create, start, state, list, exec, kill and delete" {
 	writable
 	args sleep 100
@@ -199,12 +201,14 @@ background() {
 	nothing_left
 }
 
+# bats test_tags=vm
 @test "the cgroups in /sys cannot be changed" {
 	shell 'for f in $(grep " /sys/fs/cgroup" /proc/self/mountinfo | cut -d " " -f 5); do mkdir "$f/x" 2>&1; done | grep -vc "Read-only file system"; true'
 	[ "$status" -eq 0 ]
 	[ "$output" = 0 ]
 }
 
+# bats test_tags=vm
 @test "limits that cannot be applied are an error, and so is a cgroup that cannot be made" {
 	config '.linux.resources = {pids: {limit: 10}, devices: [{allow: false, access: "rwm"}]}'
 	run coracle run "$ID"
@@ -266,6 +270,7 @@ poststop 54321" ]
 	[ "${lines[*]}" = "1 lo 1" ]
 }
 
+# bats test_tags=vm
 @test "a second container in the namespaces of the first" {
 	args sleep 100
 	background run --detach "$ID"
@@ -281,6 +286,7 @@ poststop 54321" ]
 	[ "${lines[2]}" = 0 ]
 }
 
+# bats test_tags=vm
 @test "root of a user namespace, as engines without root are" {
 	# Such an engine has made its namespaces already; the container gets none for users.
 	config '(.mounts[] | select(.type == "devpts").options) -= ["gid=5"] | del(.linux.uidMappings, .linux.gidMappings) | .linux.namespaces |= map(select(.type != "user"))'

@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # Time namespaces: new ones with offsets, joined ones, and what can be wrong.
 
 load helpers
@@ -26,6 +25,7 @@ days() {
 	echo $((uptime / 86400))
 }
 
+# bats test_tags=vm
 @test "the clocks have their offsets, from the first process on" {
 	new_time '{"boottime": {"secs": 86400000, "nanosecs": 5}, "monotonic": {"secs": 172800000}}'
 	host=$(days)

@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # User namespaces: new ones with mappings of ids, and those of others.
 
 load helpers
@@ -21,6 +20,7 @@ all_caps() {
 		| map("CAP_" + .) | {bounding: ., effective: ., permitted: .})'
 }
 
+# bats test_tags=vm
 @test "a new user namespace has the mappings of the configuration" {
 	users
 	shell 'cat /proc/self/uid_map /proc/self/gid_map; id -u; id -g; readlink /proc/self/ns/user'
@@ -111,6 +111,7 @@ all_caps() {
 	[ "$output" -eq 200 ]
 }
 
+# bats test_tags=vm
 @test "default devices come from the host and work" {
 	users
 	shell 'for d in null zero full random urandom tty; do stat -c "%n %t:%T" /dev/$d; done; echo x >/dev/null; head -c 3 /dev/zero | wc -c; ! echo x >/dev/full; head -c 1 /dev/urandom | wc -c'
@@ -169,6 +170,7 @@ all_caps() {
 	[ "$output" = content ]
 }
 
+# bats test_tags=vm
 @test "every kind of mount of the default configuration, and masks and read-only paths" {
 	users
 	shell 'for d in /proc /dev /dev/pts /dev/shm /dev/mqueue /sys /sys/fs/cgroup; do cut -d " " -f 5 /proc/self/mountinfo | grep -cx $d; done; cat /proc/keys | wc -c; ! echo 1 >/proc/sys/kernel/domainname'
@@ -177,6 +179,7 @@ all_caps() {
 	[ "${lines[7]}" = 0 ]
 }
 
+# bats test_tags=vm
 @test "sysctls of the network namespace, and of the user namespace" {
 	users
 	config '.linux.sysctl = {"net.ipv4.ip_forward": "1", "user.max_net_namespaces": "7"}'
@@ -186,6 +189,7 @@ all_caps() {
 	[ "${lines[1]}" = 7 ]
 }
 
+# bats test_tags=vm
 @test "a terminal, which belongs to the user of the process" {
 	users
 	config '.process.terminal = true | .process.user = {uid: 5, gid: 5}'
@@ -205,6 +209,7 @@ all_caps() {
 	says again error
 }
 
+# bats test_tags=vm
 @test "exec joins the user namespace" {
 	users
 	detached 'sleep 100'
@@ -222,6 +227,7 @@ all_caps() {
 	says "user" "5000"
 }
 
+# bats test_tags=vm
 @test "exec with a terminal, and its streams" {
 	users
 	detached 'sleep 100'
@@ -232,6 +238,7 @@ all_caps() {
 	[ "$output" = again ]
 }
 
+# bats test_tags=vm
 @test "hooks of all places" {
 	users
 	cat >"$BATS_TEST_TMPDIR/hook" <<-'END'
@@ -275,6 +282,7 @@ all_caps() {
 	[ "$(stat -c %u rootfs/joined)" = 100000 ]
 }
 
+# bats test_tags=vm
 @test "the namespaces of another container are joined with its user namespace, as in a pod" {
 	users
 	detached 'hostname pod 2>/dev/null; sleep 100'
