@@ -352,6 +352,31 @@ all_caps() {
 	[ -z "$(printed)" ]
 }
 
+@test "root without privileges, as in a container without a user namespace, cannot look into the init" {
+	users
+	# To the kernel he is the one who has made the user namespace, and so may do all in it. A
+	# hook stands for a container that shares the pid namespace of the host.
+	cat >"$BATS_TEST_TMPDIR/hook" <<-'END'
+		#!/bin/sh
+		exec >"$1"
+		pid=$(sed 's/.*"pid": *\([0-9]*\).*/\1/')
+		exec setpriv --bounding-set=-all --inh-caps=-all sh -c "
+			for f in root cwd exe ns/mnt; do
+				echo \$f: \$(readlink /proc/$pid/\$f || echo closed)
+			done"
+	END
+	chmod 755 "$BATS_TEST_TMPDIR/hook"
+	args true
+	local kind
+	for kind in prestart createRuntime; do
+		config --arg k "$kind" --arg d "$BATS_TEST_TMPDIR" '.hooks = {($k): [{path: ($d + "/hook"), args: ["hook", $d + "/seen"], env: ["PATH=/usr/bin:/bin"]}]}'
+		run coracle run "$ID"
+		[ "$status" -eq 0 ]
+		run cat "$BATS_TEST_TMPDIR/seen"
+		[ "${lines[*]}" = "root: closed cwd: closed exe: closed ns/mnt: closed" ]
+	done
+}
+
 @test "memory and the rest of the limits hold" {
 	users
 	config '.linux.resources.pids = {limit: 50} | .process.rlimits = [{type: "RLIMIT_NOFILE", soft: 100, hard: 200}] | .process.oomScoreAdj = 77'

@@ -194,6 +194,8 @@ type compiler struct {
 	at   map[string]*mount // the last one so far at each destination
 	// ask asks the runtime for a mount point.
 	ask program.FDMessage
+	// timeOffsets takes the offsets of a new time namespace.
+	timeOffsets program.Word
 	// openFiles is the caller's limit of open files, when it was raised.
 	openFiles program.Rlimit
 	// userns has the descriptors of user namespaces for mounts with mapped ids.

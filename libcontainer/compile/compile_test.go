@@ -189,6 +189,49 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestHides: a program is non-dumpable before anybody else has power over its user
+// namespace or shares a namespace with it, and stays that as long as the runtime can look
+// after it in spite of that.
+func TestHides(t *testing.T) {
+	const hide, show = "prctl(PR_SET_DUMPABLE, 0", "prctl(PR_SET_DUMPABLE, 1"
+	joined := func(kind specs.LinuxNamespaceType) func(*specs.Spec) {
+		return func(s *specs.Spec) {
+			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: kind, Path: "/proc/5/ns/x"})
+		}
+	}
+	made := func(s *specs.Spec) {
+		s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+		s.Linux.UIDMappings = []specs.LinuxIDMapping{{HostID: 1000, Size: 10}}
+		s.Linux.GIDMappings = s.Linux.UIDMappings
+	}
+	for name, c := range map[string]struct {
+		change func(*specs.Spec)
+		before string
+	}{
+		"joined users": {joined(specs.UserNamespace), "setns("},
+		"joined time":  {joined(specs.TimeNamespace), "setns("},
+		"new users":    {made, "unshare(CLONE_NEWUSER"},
+	} {
+		l, _, err := compileSpec(t, c.change)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if index(t, l, hide) > index(t, l, c.before) || strings.Contains(l, show) {
+			t.Errorf("%s: can be looked into:\n%s", name, l)
+		}
+	}
+	in := testInput(specWith(made))
+	in.Host.Capabilities = 0
+	out, err := Init(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := listing(t, out); !strings.Contains(l, show) || strings.Contains(l, hide) {
+		t.Errorf("a runtime without privileges cannot look after this:\n%s", l)
+	}
+}
+
 // TestNoPathsBelowTheRoot: before the pivot nothing in the rootfs is named by a path
 // of the host.
 func TestNoPathsBelowTheRoot(t *testing.T) {

@@ -160,10 +160,7 @@ func (c *compiler) identity() {
 			c.Prctl(unix.PR_CAP_AMBIENT, program.Int(unix.PR_CAP_AMBIENT_RAISE), program.Int(n))
 		}
 	}
-	if c.users == newUsers {
-		c.note("linux.namespaces", "let the runtime look after the process", "") // see makeUsers
-		c.Prctl(unix.PR_SET_DUMPABLE, program.Int(1))
-	}
+	c.show()
 }
 
 func (c *compiler) openCwd() program.Op {

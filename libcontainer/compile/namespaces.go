@@ -29,13 +29,15 @@ func (c *compiler) namespaces() {
 		return slices.ContainsFunc(joins, func(j join) bool { return j.flag == flag })
 	}
 	entersPid := joining(unix.CLONE_NEWPID)
+	c.openTimeOffsets()
 	if c.users != newUsers {
 		c.timeNamespace()
 	}
-	if len(joins) > 0 {
+	if len(joins) > 0 || c.users == joinedUsers || c.hides() {
 		// Others may look at this process from the moment that it shares a namespace
-		// with them; until the execve they must not see into it.
-		c.note("linux.namespaces", "hide from the processes there", "")
+		// with them, or that they have power over its user namespace; until the execve
+		// they must not see into it.
+		c.note("linux.namespaces", "hide from other processes", "")
 		c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
 	}
 	if c.users != hostUsers || entersPid || joining(unix.CLONE_NEWNS) {

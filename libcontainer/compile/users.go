@@ -57,9 +57,30 @@ func (c *compiler) makeUsers() {
 	c.note("linux.uidMappings", "wait for the mappings of ids", "")
 	c.sync(c.socket, SyncMaps)
 	c.takeIDs()
-	// A change of ids makes a process non-dumpable, and its files in /proc belong to the
-	// superuser of the host. Without privileges the runtime could not look after it then.
-	// Nobody else has any right over a process in a namespace that is new.
+	c.show()
+}
+
+// hides tells whether a program that makes a user namespace stays non-dumpable.
+//
+// The maker of a user namespace has all capabilities over what is in it, and for the kernel
+// the maker is a user id: root in a container without a user namespace is he, too, without a
+// single capability of his own, and might see the process by a pid namespace that he shares
+// with it or with the host. Being non-dumpable is what keeps him out, as the process has
+// still the root directory of the host. It would keep out a runtime without privileges as
+// well, which could not look after the process then: to that nobody can be the maker but
+// who may do all that the runtime may.
+func (c *compiler) hides() bool {
+	const needed = 1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_OVERRIDE
+	return c.users == newUsers && c.in.Host.Capabilities&needed == needed
+}
+
+// show makes a program in a new user namespace dumpable where it may be. A change of ids has
+// taken that away, and its files in /proc belong to the superuser of the host then.
+func (c *compiler) show() {
+	if c.users != newUsers || c.hides() {
+		return
+	}
+	c.note("linux.namespaces", "let the runtime look after the process", "")
 	c.Prctl(unix.PR_SET_DUMPABLE, program.Int(1))
 }
 
