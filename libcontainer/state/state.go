@@ -153,13 +153,14 @@ func (r Root) Create(id string) (*Dir, error) {
 	}
 	d, err := r.open(id)
 	if err != nil {
+		_ = os.Remove(path)
 		return nil, err
 	}
 	if err = d.Lock(); err == nil {
 		err = d.writeNew(creatingName, nil)
 	}
 	if err != nil {
-		_ = os.RemoveAll(path)
+		_ = d.Remove()
 		d.Close()
 		return nil, fmt.Errorf("state of container %q: %w", id, err)
 	}
@@ -174,6 +175,12 @@ func (r Root) Open(id string) (*Dir, error) {
 	return r.open(id)
 }
 
+// open opens the directory of a container.
+//
+// Attacker: another user, in a root that lies where he may put things. What is in the
+// directory decides which processes are ended and which programs are run, so it is only
+// taken from who runs the command. Even root trusts no other: that would make every
+// user root whose containers he looks after.
 func (r Root) open(id string) (*Dir, error) {
 	path := filepath.Join(string(r), id)
 	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -183,7 +190,17 @@ func (r Root) open(id string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state of container %q: %w", id, err)
 	}
-	return &Dir{ID: id, Path: path, file: f}, nil
+	d := &Dir{ID: id, Path: path, file: f}
+	var st unix.Stat_t
+	err = unix.Fstat(d.FD(), &st)
+	if me := os.Geteuid(); err == nil && int(st.Uid) != me {
+		err = fmt.Errorf("%w: %s belongs to user %d, this is user %d", ErrUnreadable, path, st.Uid, me)
+	}
+	if err != nil {
+		d.Close()
+		return nil, fmt.Errorf("state of container %q: %w", id, err)
+	}
+	return d, nil
 }
 
 // IDs lists the names in the root that could be containers. Other runtimes and

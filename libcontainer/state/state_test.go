@@ -95,6 +95,28 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
+// TestStateOfAnotherUser: nobody makes another user's command act on what he has written.
+func TestStateOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	root := Root(t.TempDir())
+	d, err := root.Create("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Save(testRecord("c")); err != nil {
+		t.Fatal(err)
+	}
+	d.Close()
+	if err := os.Chown(d.Path, 1234, 4321); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := root.Open("c"); !errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), "belongs to user 1234") {
+		t.Errorf("%v, %v", d, err)
+	}
+}
+
 func TestForeignState(t *testing.T) {
 	root := Root(t.TempDir())
 	for name, content := range map[string]string{
