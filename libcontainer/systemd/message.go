@@ -21,6 +21,7 @@ type message struct {
 	member      string
 	errorName   string
 	replySerial uint32
+	sender      string
 	destination string
 	body        []any
 }
@@ -235,6 +236,9 @@ func readMessage(r io.Reader) (*message, error) {
 	d.at = 12
 	list, _ := d.value("a(yv)", 0).([]any)
 	types := signature("")
+	if d.err != nil {
+		return nil, d.err
+	}
 	for _, f := range list {
 		field, _ := f.([]any)
 		number, _ := field[0].(byte)
@@ -250,6 +254,8 @@ func readMessage(r io.Reader) (*message, error) {
 			m.errorName, ok = v.(string)
 		case fieldReplySerial:
 			m.replySerial, ok = v.(uint32)
+		case fieldSender:
+			m.sender, ok = v.(string)
 		case fieldSignature:
 			types, ok = v.(signature)
 		}
@@ -403,6 +409,10 @@ func (d *decoder) array(element string, depth int) any {
 
 func (d *decoder) structure(types string, depth int) any {
 	d.take(0, 8)
+	if types == "" {
+		// An array of such, which take no room, would not end.
+		d.err = errMalformed
+	}
 	var list []any
 	for types != "" && d.err == nil {
 		var one string

@@ -283,11 +283,19 @@ func (c *conn) job(u Unit, method string, body ...any) error {
 	if len(reply.body) == 0 {
 		return errMalformed
 	}
-	job := reply.body[0]
+	job, ok := reply.body[0].(objectPath)
+	if !ok {
+		return errMalformed
+	}
 	for {
 		m, err := c.receive()
 		if err != nil {
 			return err
+		}
+		// Everybody on a bus may send signals to everybody. A bus allows nobody but the one
+		// that was called to answer, and says truly who sends a message.
+		if m.sender != reply.sender {
+			continue
 		}
 		// JobRemoved has the number, the path, the unit and the result of the job.
 		if m.kind != signal || m.member != "JobRemoved" || len(m.body) < 4 || m.body[1] != job {

@@ -192,6 +192,7 @@ func TestParseAddress(t *testing.T) {
 type fake struct {
 	t       *testing.T
 	address string
+	name    string // on the bus
 	calls   chan string
 	answer  func(f *fake, c net.Conn, method string, serial uint32, body []any)
 }
@@ -203,7 +204,7 @@ func newFake(t *testing.T, answer func(*fake, net.Conn, string, uint32, []any)) 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	f := &fake{t: t, address: "unix:path=" + path, calls: make(chan string, 100), answer: answer}
+	f := &fake{t: t, address: "unix:path=" + path, name: ":1.1", calls: make(chan string, 100), answer: answer}
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -256,7 +257,9 @@ func (f *fake) send(c net.Conn, m dbus.Message) {
 }
 
 func (f *fake) reply(c net.Conn, serial uint32, body ...any) {
-	m := dbus.Message{Type: dbus.TypeMethodReply, Headers: map[dbus.HeaderField]dbus.Variant{dbus.FieldReplySerial: dbus.MakeVariant(serial)}, Body: body}
+	m := dbus.Message{Type: dbus.TypeMethodReply, Headers: map[dbus.HeaderField]dbus.Variant{
+		dbus.FieldReplySerial: dbus.MakeVariant(serial), dbus.FieldSender: dbus.MakeVariant(f.name),
+	}, Body: body}
 	if len(body) > 0 {
 		m.Headers[dbus.FieldSignature] = dbus.MakeVariant(dbus.SignatureOf(body...))
 	}
@@ -271,9 +274,15 @@ func (f *fake) fail(c net.Conn, serial uint32, name, text string) {
 }
 
 func (f *fake) removed(c net.Conn, job dbus.ObjectPath, unit, result string) {
+	f.removedBy(c, f.name, job, unit, result)
+}
+
+// removedBy is removed from another sender.
+func (f *fake) removedBy(c net.Conn, sender string, job dbus.ObjectPath, unit, result string) {
 	body := []any{uint32(1), job, unit, result}
 	f.send(c, dbus.Message{Type: dbus.TypeSignal, Headers: map[dbus.HeaderField]dbus.Variant{
 		dbus.FieldPath: dbus.MakeVariant(dbus.ObjectPath(managerPath)), dbus.FieldInterface: dbus.MakeVariant(manager),
+		dbus.FieldSender: dbus.MakeVariant(sender),
 		dbus.FieldMember: dbus.MakeVariant("JobRemoved"), dbus.FieldSignature: dbus.MakeVariant(dbus.SignatureOf(body...)),
 	}, Body: body})
 }
@@ -312,6 +321,20 @@ func TestStartScope(t *testing.T) {
 	})
 	if want := []string{"Hello", "AddMatch", "StartTransientUnit"}; err != nil || !reflect.DeepEqual(methods, want) {
 		t.Errorf("%v, %q", err, methods)
+	}
+}
+
+// TestForgedSignal: anybody on the bus may send a signal about the job.
+func TestForgedSignal(t *testing.T) {
+	for forged, truth := range map[string]string{"done": "failed", "failed": "done"} {
+		_, err := exchangeWith(t, func(f *fake, c net.Conn, _ string, serial uint32, _ []any) {
+			f.reply(c, serial, job)
+			f.removedBy(c, ":1.99", job, testUnit.Name, forged)
+			f.removed(c, job, testUnit.Name, truth)
+		})
+		if (err == nil) != (truth == "done") {
+			t.Errorf("%s after a forged %s: %v", truth, forged, err)
+		}
 	}
 }
 
@@ -449,6 +472,19 @@ func TestMessages(t *testing.T) {
 		m, err := readMessage(&b)
 		if err != nil || m.kind != signal || m.member != "S" || fmt.Sprint(m.body) != "[7 /x y [z] 1 -2 0.5 [[k 3]]]" {
 			t.Errorf("%v: %+v, %v", order, m, err)
+		}
+	}
+}
+
+// TestMalformedMessages: whoever sends such gets an error, in time and with little memory.
+func TestMalformedMessages(t *testing.T) {
+	for name, data := range map[string]string{
+		"a header that ends in a field": "l\x01\x00\x01\x00\x00\x00\x00\x05\x00\x00\x00\x07\x00\x00\x00" + "\x20\x01y\x00\x00\x00\x00\x00",
+		"an array of nothing": "l\x01\x00\x01\x0c\x00\x00\x00\x05\x00\x00\x00\x09\x00\x00\x00" + "\x08\x01g\x00\x03a()\x00\x00\x00\x00\x00\x00\x00\x00" +
+			"\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+	} {
+		if m, err := readMessage(strings.NewReader(data)); !errors.Is(err, errMalformed) {
+			t.Errorf("%s: %+v, %v", name, m, err)
 		}
 	}
 }
