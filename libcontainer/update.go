@@ -5,6 +5,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/cgroup"
 	"coracle/libcontainer/rdt"
 )
@@ -24,6 +25,9 @@ type UpdateOptions struct {
 // Update changes limits of a container. When a part fails, nothing is changed. The error
 // wraps [ErrNotRunning] for a stopped container.
 func (c *Container) Update(o UpdateOptions) error {
+	if problems := bundle.ValidateResources(&o.Resources); len(problems) > 0 {
+		return fmt.Errorf("update container %q: %s", c.id, problems[0].Sentence())
+	}
 	dir, s, err := c.lock()
 	if err != nil {
 		return err

@@ -265,6 +265,12 @@ updated() {
 	failed "--resources and --memory exclude each other"
 	update --devices --memory 64m
 	failed "--devices needs --resources"
+	local device
+	for device in '"type": "x"' '"access": "rx"' '"major": 4294967297'; do
+		echo "{\"devices\": [{\"allow\": true, $device}]}" >limits.json
+		update --devices --resources limits.json
+		failed "linux.resources.devices[0]."
+	done
 	update --l3-cache-schema "L3:0=f"
 	failed "Intel RDT"
 	[ "$(limits)" = "$before" ]

@@ -91,6 +91,12 @@ func TestProblems(t *testing.T) {
 		`linux.resources.devices[0].access: "rx" has other letters than r, w and m`: func(s *specs.Spec) {
 			s.Linux.Resources.Devices[0].Access = "rx"
 		},
+		`linux.resources.devices[0].major: 4294967297 is neither a device number nor -1, which stands for all`: func(s *specs.Spec) {
+			s.Linux.Resources.Devices[0].Major = i64(1<<32 + 1)
+		},
+		`linux.resources.devices[0].minor: -2 is neither a device number nor -1, which stands for all`: func(s *specs.Spec) {
+			s.Linux.Resources.Devices[0].Minor = i64(-2)
+		},
 		`linux.resources.pids.limit: -2 is neither a number of processes nor -1`: func(s *specs.Spec) {
 			s.Linux.Resources.Pids = &specs.LinuxPids{Limit: i64(-2)}
 		},

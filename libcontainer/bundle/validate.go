@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -60,6 +61,13 @@ func ValidateProcess(p *specs.Process) (problems, warnings []Problem) {
 	v.process(p)
 	v.labels()
 	return v.problems, v.warnings
+}
+
+// ValidateResources checks limits that a container is to get instead of those that it has.
+func ValidateResources(r *specs.LinuxResources) (problems []Problem) {
+	v := &validator{spec: &specs.Spec{Linux: &specs.Linux{Resources: r}}}
+	v.resources()
+	return v.problems
 }
 
 type validator struct {
@@ -419,6 +427,15 @@ func (v *validator) resources() {
 		}
 		if strings.Trim(d.Access, "rwm") != "" {
 			v.bad(p+".access", "%q has other letters than r, w and m", d.Access)
+		}
+		for _, n := range []struct {
+			name   string
+			number *int64
+		}{{".major", d.Major}, {".minor", d.Minor}} {
+			// The kernel compares 32 bits: more would mean another device.
+			if n.number != nil && (*n.number < -1 || *n.number > math.MaxUint32) {
+				v.bad(p+n.name, "%d is neither a device number nor -1, which stands for all", *n.number)
+			}
 		}
 	}
 	for i, h := range r.HugepageLimits {
