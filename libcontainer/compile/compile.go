@@ -205,8 +205,12 @@ type compiler struct {
 	pinned map[int][]program.Word
 	// kept has the descriptors of mounts, by index, that are needed once more when
 	// paths in them are protected.
-	kept     map[int]program.Arg
-	nullMask program.Arg // the null device, for masks
+	kept map[int]program.Arg
+	// remounted has the descriptors of mounts, by index, that a later entry changes, and
+	// remounts the index of the mount by that of such an entry.
+	remounted map[int]program.Word
+	remounts  map[int]int
+	nullMask  program.Arg // the null device, for masks
 	// readonly holds mounts that become read-only when all is in place.
 	readonly []readonlyMount
 

@@ -232,6 +232,36 @@ func TestHides(t *testing.T) {
 	}
 }
 
+// TestRemountOfWhatWasMounted: a remount is about the mount that the program has made,
+// wherever its mount point is by then.
+func TestRemountOfWhatWasMounted(t *testing.T) {
+	tmpfs := func(dest string) specs.Mount { return specs.Mount{Destination: dest, Type: "tmpfs", Source: "tmpfs"} }
+	again := func(dest string) specs.Mount {
+		return specs.Mount{Destination: dest, Options: []string{"remount", "noexec"}}
+	}
+	for name, c := range map[string]struct {
+		mounts []specs.Mount
+		pinned bool
+	}{
+		"made":               {[]specs.Mount{tmpfs("/a/b"), again("/a/b/")}, true},
+		"with one below":     {[]specs.Mount{tmpfs("/a"), tmpfs("/a/b"), again("/a")}, true},
+		"with one beside":    {[]specs.Mount{tmpfs("/a/b"), tmpfs("/a/bc"), again("/a/b")}, true},
+		"covered":            {[]specs.Mount{tmpfs("/a/b"), tmpfs("/a"), again("/a/b")}, false},
+		"part of the rootfs": {[]specs.Mount{tmpfs("/a"), again("/b")}, false},
+	} {
+		l, _, err := compileSpec(t, func(s *specs.Spec) { s.Mounts, s.Linux.MaskedPaths = c.mounts, nil })
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		_, steps, _ := strings.Cut(l, "remount at")
+		steps, _, _ = strings.Cut(steps, "open \"/dev\"")
+		if strings.Contains(steps, "openat2") == c.pinned || !strings.Contains(steps, "NOEXEC") {
+			t.Errorf("%s:\n%s", name, steps)
+		}
+	}
+}
+
 // TestNoPathsBelowTheRoot: before the pivot nothing in the rootfs is named by a path
 // of the host.
 func TestNoPathsBelowTheRoot(t *testing.T) {

@@ -153,9 +153,15 @@ func (c *compiler) readonlyLater(m *mount) bool { return m.Type == "tmpfs" || m.
 // closeMount closes the descriptor of a mount that has been attached, unless it is
 // needed once more. done tells that nobody else needs it.
 func (c *compiler) closeMount(m *mount, mnt program.Arg, done bool) {
-	if kept, ok := c.kept[m.subject.Index]; ok {
+	kept, isKept := c.kept[m.subject.Index]
+	if isKept {
 		c.SetArg(kept, mnt)
-	} else if done {
+	}
+	remounted, isRemounted := c.remounted[m.subject.Index]
+	if isRemounted {
+		c.Set(remounted, mnt)
+	}
+	if done && !isKept && !isRemounted {
 		c.Close(mnt)
 	}
 }

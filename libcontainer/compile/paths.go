@@ -59,12 +59,14 @@ func (c *compiler) mountOf(p string) int {
 	return found
 }
 
-// keepMounts decides which mounts stay pinned until their paths are protected.
+// keepMounts decides which mounts stay pinned until their paths are protected, or until
+// they are remounted.
 func (c *compiler) keepMounts() {
 	c.kept = make(map[int]program.Arg)
 	if c.spec.Linux == nil || !c.ownMounts() {
 		return
 	}
+	c.keepRemounted()
 	for _, list := range [][]string{c.spec.Linux.ReadonlyPaths, c.spec.Linux.MaskedPaths} {
 		for _, p := range list {
 			if i := c.mountOf(p); i >= 0 && c.kept[i] == (program.Arg{}) {
