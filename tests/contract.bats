@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # The contract with engines: coracle called as containerd's shim, conmon, Podman, CRI-O,
 # BuildKit and Buildah call it, with their arguments, environments, working directories
 # and streams. The check-list that they come from, and where else its points are tested:
@@ -87,6 +86,7 @@ process() {
 	jq '.process | .args = $ARGS.positional | .terminal = false' --args -- "$@" <config.json
 }
 
+# bats test_tags=vm
 @test "contract: the life of a container of containerd" {
 	args sleep 1000
 	shim create --bundle "$BUNDLE" --pid-file "$BUNDLE/init.pid" "$ID"
@@ -130,6 +130,7 @@ process() {
 	nothing_left
 }
 
+# bats test_tags=vm
 @test "contract: the life of a container of podman" {
 	args sh -c 'grep SigIgn /proc/self/status; env; ls /proc/self/fd; exec sleep 1000'
 	conmon create --bundle "$BUNDLE" --pid-file "$BUNDLE/pidfile" --preserve-fds 0 "$ID"
@@ -171,6 +172,7 @@ process() {
 	nothing_left
 }
 
+# bats test_tags=vm
 @test "contract: the life of a container of CRI-O" {
 	args sleep 1000
 	: >"$BUNDLE/pidfile"
@@ -206,6 +208,7 @@ call_stdin() {
 	[ -z "$("$CORACLE" --root "$ROOT" "$@" 2>&1)" ]
 }
 
+# bats test_tags=vm
 @test "contract: a step of BuildKit" {
 	config --arg id "$ID" '.linux.cgroupsPath = "/" + $id'
 	args sh -c 'echo step; exit 6'
