@@ -233,7 +233,7 @@ is_now() {
 }
 
 @test "podman: the containers of a pod share its namespaces" {
-	podman_ pod create --name "pod$ID" --infra-image busybox --infra-command 'sleep 1000' --share ipc,uts,net,pid --share-parent=false
+	podman_ pod create --name "pod$ID" --cgroup-parent "/$CGROUP" --infra-image busybox --infra-command 'sleep 1000' --share ipc,uts,net,pid --share-parent=false
 	podman_run --detach --pod "pod$ID" busybox sleep 999
 	name=$ID-2
 	try podman_run --rm --pod "pod$ID" busybox sh -c 'hostname; ps'
