@@ -99,7 +99,9 @@ setup() {
 	for dir in $(cgroup_dirs "$ID"); do
 		mkdir -p "$dir/a/b" "$dir/c"
 	done
-	for dir in /sys/fs/cgroup/{pids,memory,freezer}; do
+	local hierarchies=(/sys/fs/cgroup/{pids,memory,freezer})
+	[ ! -e /sys/fs/cgroup/cgroup.controllers ] || hierarchies=(/sys/fs/cgroup)
+	for dir in "${hierarchies[@]}"; do
 		dir=$(find "$dir" -path "*$ID/a/b" -type d)
 		[ -z "$dir" ] || echo "$pid" >"$dir/cgroup.procs"
 	done
@@ -110,7 +112,7 @@ setup() {
 @test "cgroups that a stopped container made go too" {
 	writable
 	config '(.mounts[] | select(.type == "cgroup").options) |= map(select(. != "ro"))'
-	detached 'for d in /sys/fs/cgroup/*; do mkdir $d/inner $d/inner/most && echo 0 >$d/inner/cgroup.procs; done; true'
+	detached 'for d in /sys/fs/cgroup /sys/fs/cgroup/*/; do mkdir $d/inner $d/inner/most && echo 0 >$d/inner/cgroup.procs; done; true'
 	wait_for has_status "$ID" stopped
 	[ -n "$(cgroup_dirs most)" ] || [ -n "$(find /sys/fs/cgroup -path "*$ID/inner*" -type d)" ]
 	coracle delete "$ID"
