@@ -112,8 +112,8 @@ staticcheck:
 	$(GO) run $(STATICCHECK) -tags "$(TAGS)" ./...
 
 shellcheck:
-	shellcheck -x $$(grep -rlE '^#!.*(bash|/sh)$$' .ci bench tests) tests/*.bash tests/engines/*.bash
-	shellcheck -x -s bats tests/*.bats tests/user/*.bats tests/engines/*.bats
+	shellcheck -x $$(grep -rlE '^#!.*(bash|/sh)$$' .ci bench tests) tests/*.bash tests/engines/*.bash tests/security/*.bash
+	shellcheck -x -s bats tests/*.bats tests/user/*.bats tests/engines/*.bats tests/security/*.bats
 
 .PHONY: bats
 bats: build failpoints rootfs ## run the tests in tests/, or BATS="tests/run.bats ..."

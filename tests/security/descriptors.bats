@@ -1,0 +1,232 @@
+#!/usr/bin/env bats
+# R-03, R-04, R-05, R-12: nothing of the host can be reached from a process of the
+# container: no descriptor, no program, no directory.
+#
+# What protects: dropDescriptors (compile/identity.go) and CloseFrom in exec
+# (compile/process.go); O_CLOEXEC everywhere (make walls); PR_SET_DUMPABLE in Exec
+# (compile/exec.go); the sealed memfd (launch/launch.go); RESOLVE_NO_MAGICLINKS in openCwd and
+# the check of getcwd (compile/identity.go).
+
+load ../helpers
+load canary
+
+# census PID KIND... asserts that the descriptors of a process are the standard streams and,
+# besides, of these kinds only; and that none is a directory, or in a mount that the
+# process does not see, but for the streams that the caller gave.
+census() {
+	local pid=$1 fd n target kind mnt
+	shift
+	for fd in /proc/"$pid"/fd/*; do
+		n=${fd##*/}
+		target=$(readlink "$fd")
+		[ ! -d "$fd" ] || {
+			echo "descriptor $n of $pid is the directory $target" >&2
+			return 1
+		}
+		[ "$n" -gt 2 ] || continue
+		for kind in "$@" none; do
+			# shellcheck disable=SC2053 # kind is a pattern
+			[[ $target != $kind ]] || break
+		done
+		[ "$kind" != none ] || {
+			echo "descriptor $n of $pid is $target" >&2
+			return 1
+		}
+		if [[ $target == /* ]]; then
+			mnt=$(sed -n 's/^mnt_id:[[:space:]]*//p' "/proc/$pid/fdinfo/$n")
+			grep -q "^$mnt " "/proc/$pid/mountinfo" || {
+				echo "descriptor $n of $pid is $target of the host" >&2
+				return 1
+			}
+		fi
+	done
+}
+
+# busy makes a configuration with everything that takes descriptors.
+busy() {
+	mount_also '{destination: "/data", type: "bind", source: $OUTSIDE, options: ["rbind", "ro"]},
+		{destination: "/copy", type: "tmpfs", options: ["tmpcopyup"]}'
+	mkdir -p rootfs/copy rootfs/made
+	config '.linux.devices = [{path: "/made/null", type: "c", major: 1, minor: 3}] | .linux.maskedPaths += ["/etc/passwd"] |
+		.linux.readonlyPaths += ["/home"] | .process.user = {uid: 1000, gid: 1000}'
+}
+
+@test "descriptors: of a created, a running and a further process, with all that takes descriptors" {
+	busy
+	args sh -c 'while :; do sleep 100; done'
+	# Descriptors of the caller: a directory of the host, a file, a socket.
+	created 7<"$OUTSIDE" 8<"$OUTSIDE/secret" 9<>"$OUTSIDE/fifo"
+	pid=$(pid_of "$ID")
+	census "$pid" 'socket:*'
+	coracle start "$ID" 7<"$OUTSIDE"
+	census "$pid"
+	background exec --detach --pid-file "$BATS_TEST_TMPDIR/pid" "$ID" sleep 1000 7<"$OUTSIDE" 8<"$OUTSIDE/secret"
+	[ "$status" -eq 0 ]
+	census "$(cat "$BATS_TEST_TMPDIR/pid")"
+}
+
+@test "descriptors: of processes with a terminal, and with preserved ones" {
+	busy
+	config '.process.terminal = true'
+	args sh -c 'while :; do sleep 100; done'
+	python3 "$BATS_TEST_DIRNAME/../pty.py" fd-receiver "$BATS_TEST_TMPDIR/socket" >/dev/null 2>&1 </dev/null 3>&- &
+	ASIDE+=($!)
+	wait_for test -S "$BATS_TEST_TMPDIR/socket"
+	created --console-socket "$BATS_TEST_TMPDIR/socket" 7<"$OUTSIDE"
+	census "$(pid_of "$ID")" 'socket:*'
+	coracle delete --force "$ID"
+	config '.process.terminal = false'
+	created --preserve-fds 1 3<>"$OUTSIDE/fifo" 7<"$OUTSIDE"
+	pid=$(pid_of "$ID")
+	# What the caller gives away on purpose is there, and nothing else.
+	[ "$(readlink "/proc/$pid/fd/3")" = "$OUTSIDE/fifo" ]
+	run census "$pid" 'socket:*'
+	[ "$status" -ne 0 ]
+	[[ $output == *"$OUTSIDE/fifo"* ]]
+	[ "$(find "/proc/$pid/fd" -mindepth 1 -lname '/*' -printf '%f\n' | awk '$1 > 2' | xargs)" = 3 ]
+}
+
+@test "descriptors: the census sees what it is looking for" {
+	sleep 1000 7<"$OUTSIDE" >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- &
+	sleeper=$!
+	ASIDE+=("$sleeper")
+	wait_for grep -qx sleep "/proc/$sleeper/comm"
+	run census "$sleeper"
+	[ "$status" -ne 0 ]
+	[[ $output == "descriptor "* ]]
+}
+
+@test "exe: the program of a waiting container is sealed, and not a file of the host" {
+	before=$(sha256sum "$CORACLE"; stat -c '%y %z %i' "$CORACLE")
+	args sleep 1000
+	created
+	# From inside, as root with all rights over files.
+	# shellcheck disable=SC2016 # for the container's shell
+	run coracle exec --cap CAP_DAC_OVERRIDE "$ID" sh -c 'readlink /proc/1/exe; echo x >/proc/1/exe; echo x >>/proc/1/exe; dd if=/dev/zero of=/proc/1/exe count=1 conv=notrunc 2>&1'
+	[[ ${lines[0]} == /memfd:coracle-init* ]]
+	[ "$(grep -c 'Text file busy\|Permission denied\|Operation not permitted' <<<"$output")" -eq 3 ]
+	# From outside, with the process out of the way: the seals are what stays.
+	run python3 - "/proc/$(pid_of "$ID")/exe" <<'END'
+import fcntl, os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+seals = fcntl.fcntl(fd, fcntl.F_GET_SEALS)
+want = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+print("sealed" if seals & want == want else f"seals {seals:#x}")
+END
+	[ "$output" = sealed ]
+	[ "$before" = "$(sha256sum "$CORACLE"; stat -c '%y %z %i' "$CORACLE")" ]
+}
+
+# waits_in_op PID tells whether a process sleeps where the failpoint lets it.
+waits_in_op() {
+	[ -d "/proc/$1" ] && grep -q '^\(35\|230\|101\) ' "/proc/$1/syscall" 2>/dev/null
+}
+
+# hung prints the pid of the exec program that hangs, which has the user namespace of the
+# container, but not its program.
+hung() {
+	local p
+	# shellcheck disable=SC2013 # pids have no blanks
+	for p in $(grep -ls -- "$ID" /proc/[0-9]*/cgroup | cut -d/ -f3); do
+		if [[ $(readlink "/proc/$p/exe") == /memfd:coracle-init* ]] && waits_in_op "$p"; then
+			echo "$p"
+			return
+		fi
+	done
+	return 1
+}
+
+# A process of the container with all its capabilities looks into a process that exec is about
+# to make, which stands still before each of its steps in turn.
+@test "dumpable: a further process cannot be looked into before it is the container's" {
+	coracle_failing=$BATS_TEST_DIRNAME/../../bin/coracle-failpoints
+	[ -x "$coracle_failing" ] || skip "bin/coracle-failpoints has not been built (make failpoints)"
+	config '.linux.namespaces += [{type: "user"}] |
+		.linux.uidMappings = [{containerID: 0, hostID: 100000, size: 1000}] |
+		.linux.gidMappings = [{containerID: 0, hostID: 200000, size: 1000}] |
+		.process.capabilities |= (["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETUID", "SETGID", "SYS_ADMIN", "SYS_CHROOT", "KILL", "SYS_PTRACE", "SETPCAP"]
+			| map("CAP_" + .) | {bounding: ., effective: ., permitted: .})'
+	chown -R 100000:200000 rootfs
+	# It says of each process that it has seen whether anything of it could be read.
+	# shellcheck disable=SC2016 # for the container's shell
+	detached 'while :; do for p in /proc/[0-9]*; do
+		[ "$(cat $p/comm 2>/dev/null)" = coracle-init ] || continue
+		n=${p#/proc/}; [ ! -e /seen/$n ] || continue; mkdir -p /seen
+		if ls $p/root/ >/dev/null 2>&1 || [ -n "$(cat $p/environ $p/auxv 2>/dev/null | head -c 1)" ] || ls $p/fd/ >/dev/null 2>&1; then echo "open $n"; else echo "closed $n"; fi
+		touch /seen/$n
+	done; usleep 20000; done'
+	init=$(pid_of "$ID")
+	seen=0
+	for ((op = 51; op < 100; op += 2)); do
+		CORACLE_FAILPOINT="op=$op:hang" "$coracle_failing" --root "$ROOT" exec "$ID" true >/dev/null 2>&1 </dev/null 3>&- &
+		runtime=$!
+		ASIDE+=("$runtime")
+		stuck() { p=$(hung) || ! kill -0 "$runtime" 2>/dev/null; }
+		wait_for stuck
+		if ! kill -0 "$runtime" 2>/dev/null; then
+			wait "$runtime"
+			continue # there is no such op, or it is jumped over: the command has run
+		fi
+		# Has it entered the pid namespace?
+		inner=$(awk '/^NSpid:/ && NF > 2 { print $NF }' "/proc/$p/status")
+		if [ -n "$inner" ] && [ "$(readlink "/proc/$p/ns/pid")" = "$(readlink "/proc/$init/ns/pid")" ]; then
+			told() { grep -q " $inner\$" "$BATS_TEST_TMPDIR/out"; }
+			wait_for told
+			seen=$((seen + 1))
+		fi
+		kill -9 "$runtime" "$p"
+		wait "$runtime" || true
+	done
+	echo "$seen steps"
+	[ "$seen" -ge 5 ]
+	[ "$(grep -c open "$BATS_TEST_TMPDIR/out")" -eq 0 ]
+}
+
+# R-12. Each leads, or could lead, to a directory that is not the container's.
+ways="/proc/1/cwd/.. /proc/1/root/.. /proc/self/cwd /proc/thread-self/root/.. /proc/self/root /proc/self/fd/7 /proc/self/fd/3/../.. /proc/self/task/1/cwd relative"
+
+@test "cwd: whatever leads outside is refused, for create and exec" {
+	for cwd in $ways ""; do
+		for fd in 3 5 7; do
+			config --arg cwd "${cwd/fd\/[37]/fd/$fd}" '.process.cwd = $cwd'
+			shell '/bin/pwd'
+			[ "$status" -eq 1 ] || {
+				echo "$cwd: $output" >&2
+				return 1
+			}
+		done
+	done 7<"$OUTSIDE" 3</
+	config '.process.cwd = "/"'
+	detached 'mkdir /gone; cd /gone; rmdir /gone; while :; do sleep 100; done'
+	for cwd in $ways; do
+		run coracle exec --cwd "$cwd" "$ID" /bin/pwd 7<"$OUTSIDE"
+		[ "$status" -eq 255 ] || {
+			echo "exec --cwd $cwd: $status $output" >&2
+			return 1
+		}
+	done
+	untouched
+}
+
+@test "cwd: commands that are named through descriptors of the runtime are not found" {
+	cp rootfs/bin/busybox "$OUTSIDE/true"
+	listing >"$BATS_TEST_TMPDIR/before"
+	detached 'while :; do sleep 100; done'
+	for fd in 3 4 5 6 7 8 9 10 11 12; do
+		for command in "/proc/self/fd/$fd/true" "/proc/self/fd/$fd$OUTSIDE/true" "/proc/self/fd/$fd"; do
+			run coracle exec "$ID" "$command" 7<"$OUTSIDE" 8</ 9<"$OUTSIDE/true"
+			[ "$status" -eq 255 ] || [ "$status" -eq 127 ] || [ "$status" -eq 126 ] || {
+				echo "$command: $status $output" >&2
+				return 1
+			}
+		done
+	done
+	coracle delete --force "$ID"
+	for fd in 3 5 7 9; do
+		args "/proc/self/fd/$fd/true"
+		background create "$ID" 7<"$OUTSIDE" 9</
+		failed "process.args[0]" || failed "exec:"
+	done
+	nothing_left
+	untouched
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bats
+# The tests that README.md and SECURITY.md name exist.
+
+top=$BATS_TEST_DIRNAME/../..
+
+# rows prints what README.md says of the recipes.
+rows() { grep '^| R-' "$BATS_TEST_DIRNAME/README.md"; }
+
+@test "recipes: there are 24 of them" {
+	[ "$(rows | grep -o '^| R-[0-9]*' | sort -u | wc -l)" -eq 24 ]
+	[ "$(rows | wc -l)" -eq 24 ]
+}
+
+@test "recipes: each has a test, but for two" {
+	[ "$(rows | grep -cvE '\.bats: "|(Test|Fuzz)[A-Z]')" -eq 2 ]
+}
+
+@test "recipes: each test that is named exists" {
+	missing=0
+	names=0
+	while IFS= read -r row; do
+		# FILE: "TEST", "TEST"; FILE: "TEST"
+		file=
+		while IFS= read -r token; do
+			names=$((names + 1))
+			case $token in
+			*.bats:) file=${token%:} ;;
+			\"*) grep -qF "@test $token {" "$top/tests/$file" || missing=$((missing + 1)) && echo "$file: $token" ;;
+			*) grep -rqF "func $token(" --include='*_test.go' "$top" || missing=$((missing + 1)) && echo "$token" ;;
+			esac
+		done < <(grep -oE '[a-z/-]+\.bats:|"[^"]+"|\b(Test|Fuzz)[A-Z][A-Za-z]+' <<<"$row")
+	done < <(rows; sed -n '/^## What is promised/,/^## /p' "$top/SECURITY.md")
+	echo "$names names, $missing missing"
+	[ "$names" -gt 80 ]
+	[ "$missing" -eq 0 ]
+}
