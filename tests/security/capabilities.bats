@@ -4,7 +4,7 @@
 # with and without no_new_privs.
 #
 # What protects: Capset, PR_CAPBSET_DROP and PR_CAP_AMBIENT in identity (compile/identity.go)
-# and addCapabilities (exec.go).
+# and addCapabilities (exec.go). Tried: when --cap adds to the inheritable set, this fails.
 
 load ../helpers
 load canary
