@@ -857,12 +857,14 @@ subgroups() {
 	waiting
 	foreground "$ID" sh -c 'for s in 1 2 3 10 12 15; do trap "echo $s" $s; done; trap "exit 9" USR2; echo ready; while :; do sleep 0.05; done'
 	wait_for has_printed ready
-	for s in HUP INT QUIT TERM; do
-		# A signal that is ignored in this shell would be in coracle: background jobs
-		# ignore INT and QUIT.
-		case $s in INT | QUIT) continue ;; esac
+	for s in 1 2 3 15; do
+		# A signal that is ignored here is so in coracle: background jobs ignore INT and
+		# QUIT, for instance.
+		if ignores "$EXEC" "$s"; then
+			continue
+		fi
 		# The first milliseconds of a process belong to the ending signals alone.
-		wait_for repeat_until_printed "$(kill -l "$s")" "$EXEC"
+		wait_for repeat_until_printed "$s" "$EXEC"
 	done
 	wait_for repeat_until_printed 10 "$EXEC"
 	kill -USR2 "$EXEC"

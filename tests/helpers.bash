@@ -190,7 +190,19 @@ has_status() {
 repeat_until_printed() {
 	[[ $(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$2/status") == *[1-9a-f]* ]] || return 1
 	kill "-$1" "$2"
-	wait_for has_printed "$1"
+	for _ in {1..20}; do
+		has_printed "$1" && return
+		sleep 0.05
+	done
+	return 1
+}
+
+# ignores PID SIGNAL tells whether a process ignores a signal, given by its number, as it
+# does when it was started by nohup(1) or in the background.
+ignores() {
+	local mask
+	mask=$(sed -n 's/^SigIgn:[[:space:]]*//p' "/proc/$1/status")
+	(((0x$mask >> ($2 - 1)) & 1))
 }
 
 # cgroup_dirs prints the directories of a container's cgroup.
