@@ -19,7 +19,7 @@ group() {
 }
 
 @test "user: a container runs, with all of the user's ids" {
-	shell 'id -u; awk "{ n += \$3 } END { print n }" /proc/self/uid_map; hostname; touch /file; chown 1:1 /file'
+	shell 'id -u; awk "{ n += \$3 } END { print n }" /proc/self/uid_map; hostname; touch /file'
 	[ "$status" -eq 0 ]
 	[ "${lines[0]}" = 0 ]
 	[ "${lines[1]}" -gt 60000 ]
