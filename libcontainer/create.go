@@ -336,7 +336,7 @@ func (n *creation) netDevices() (err error) {
 // idMaps gives the user namespace its mappings.
 func (n *creation) idMaps() error {
 	l := n.bundle.Spec.Linux
-	privileged := ownCapabilities()&(1<<unix.CAP_SETUID) != 0 && ownCapabilities()&(1<<unix.CAP_SETGID) != 0
+	privileged := bundle.HasCapabilities(ownCapabilities(), unix.CAP_SETUID, unix.CAP_SETGID)
 	if err := idmap.Write(n.init.Pid, l.UIDMappings, l.GIDMappings, privileged); err != nil {
 		return err
 	}

@@ -10,7 +10,8 @@ import (
 )
 
 // Features is what this version supports, whatever the host can do (features.md); only the
-// flags of seccomp that are supported are those of the kernel, as is demanded. It is taken from the tables and checks that containers are made with: what is refused in a
+// flags of seccomp that are supported are those of the kernel, as is demanded. It is taken
+// from the tables and checks that containers are made with: what is refused in a
 // configuration is not in it.
 func Features() *features.Features {
 	words := bundle.KnownWords()

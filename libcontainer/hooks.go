@@ -81,8 +81,7 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 	case inNamespaces:
 		// Up to the pivot the container's process has the root directory of the runtime.
 		// The mount namespace alone does not lead there: its root may be covered already.
-		//allow:path the host's /proc, and a link of the kernel that is only pinned
-		root, err := unix.Open(fmt.Sprintf("/proc/%d/root", h.record.Pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		root, err := openRoot(h.record.Pid)
 		if err != nil {
 			return fmt.Errorf("%s: root directory: %w", what, err)
 		}
@@ -132,6 +131,12 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 		return fmt.Errorf("%s: %w%s", what, err, p.tail())
 	}
 	return nil
+}
+
+// openRoot pins the root directory of a process.
+func openRoot(pid int) (int, error) {
+	//allow:path the host's /proc, and a link of the kernel that is only pinned
+	return unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 }
 
 // maxHookOutput is how much of what a hook says is kept, in bytes: the end of it.

@@ -21,7 +21,7 @@ import (
 // host gathers what compiling has to know. group may be nil.
 func (r *Runtime) host(s *specs.Spec, group *cgroup.Manager, noPivot bool) compile.Host {
 	h := compile.Host{
-		LastCap: lastCap(), Capabilities: ownCapabilities(), IsDir: isDir, Shared: shared, TimerSlack: r.TimerSlack, Nested: nested(),
+		LastCap: lastCap(), Capabilities: ownCapabilities(), IsDir: isDir, Shared: shared, TimerSlack: r.TimerSlack, Nested: InUserNamespace(),
 	}
 	h.OpensNothing = opensNothing(s, h)
 	if group != nil {
@@ -82,15 +82,6 @@ func ownCapabilities() uint64 {
 	return uint64(data[0].Permitted) | uint64(data[1].Permitted)<<32
 }
 
-// nested tells whether this process is in another user namespace than the first one of
-// the system, which always has the same inode number (/proc/PID/ns/user).
-func nested() bool {
-	const first = 0xeffffffd
-	var st unix.Stat_t
-	//allow:path the host's /proc
-	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != first
-}
-
 // asSeenFrom is the configuration of a running container without its user namespace when
 // that is the one of this process: nobody can join the user namespace that he is in.
 func asSeenFrom(s *specs.Spec, pid int) *specs.Spec {
@@ -109,7 +100,7 @@ func opensNothing(s *specs.Spec, h compile.Host) bool {
 	if ns := bundle.Namespace(s, specs.MountNamespace); ns == nil || ns.Path != "" {
 		return false
 	}
-	if h.Capabilities&(1<<unix.CAP_SYS_ADMIN) == 0 {
+	if !bundle.HasCapabilities(h.Capabilities, unix.CAP_SYS_ADMIN) {
 		return bundle.Namespace(s, specs.UserNamespace) != nil
 	}
 	if !h.Nested {

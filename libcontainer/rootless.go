@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"errors"
 	"os"
+	"sync"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -15,17 +16,26 @@ func (r *Runtime) rootless() bool {
 	if r.Rootless != nil {
 		return *r.Rootless
 	}
-	return os.Geteuid() != 0 || nested()
+	return os.Geteuid() != 0 || InUserNamespace()
 }
 
 // InUserNamespace tells whether this process is in another user namespace than the first
-// one of the system: its user 0 need not be the superuser of the host.
-func InUserNamespace() bool { return nested() }
+// one of the system: its user 0 need not be the superuser of the host. The process must
+// not change its namespaces, so one look is enough.
+func InUserNamespace() bool { return inUserNamespace() }
+
+var inUserNamespace = sync.OnceValue(func() bool {
+	// The first one always has the same inode number.
+	const first = 0xeffffffd
+	var st unix.Stat_t
+	//allow:path the host's /proc
+	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != first
+})
 
 // checkPrivileges refuses what cannot be made without privileges, before anything is
 // tried: the kernel would only say that it is not permitted.
 func (r *Runtime) checkPrivileges(s *specs.Spec) error {
-	if ownCapabilities()&(1<<unix.CAP_SYS_ADMIN) != 0 || bundle.Namespace(s, specs.UserNamespace) != nil {
+	if bundle.HasCapabilities(ownCapabilities(), unix.CAP_SYS_ADMIN) || bundle.Namespace(s, specs.UserNamespace) != nil {
 		return nil
 	}
 	return errors.New("without privileges a container needs a user namespace (linux.namespaces); coracle spec --rootless makes a config.json with one")

@@ -114,8 +114,7 @@ func (c *Container) startHooks(dir *state.Dir, pidfd int) (*hookRunner, error) {
 	if err != nil {
 		return nil, err
 	}
-	//allow:path the host's /proc, and a link of the kernel that is only pinned
-	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", c.record.Pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	root, err := openRoot(c.record.Pid)
 	if err != nil {
 		return nil, fmt.Errorf("root of container %q: %w", c.id, err)
 	}

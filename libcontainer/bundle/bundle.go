@@ -6,6 +6,7 @@
 package bundle
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -83,16 +84,19 @@ func Load(dir string) (b *Bundle, warnings []Problem, err error) {
 	return b, warnings, nil
 }
 
+// open finds the directory of a bundle, "." when it is empty, and reads its configuration.
+func open(dir string) (path string, raw []byte, err error) {
+	dir = cmp.Or(dir, ".")
+	if path, err = filepath.Abs(dir); err != nil {
+		return "", nil, fmt.Errorf("bundle %q: %w", dir, err)
+	}
+	raw, err = readConfig(filepath.Join(path, ConfigName))
+	return path, raw, err
+}
+
 // Read reads the bundle in dir without checking more than its syntax.
 func Read(dir string) (*Bundle, error) {
-	if dir == "" {
-		dir = "."
-	}
-	path, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, fmt.Errorf("bundle %q: %w", dir, err)
-	}
-	raw, err := readConfig(filepath.Join(path, ConfigName))
+	path, raw, err := open(dir)
 	if err != nil {
 		return nil, err
 	}

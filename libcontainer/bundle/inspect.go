@@ -3,7 +3,6 @@ package bundle
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 
@@ -47,16 +46,11 @@ func (i *Inspection) Problems() (n int) {
 //
 // The error is for a bundle whose configuration cannot be read.
 func Inspect(dir string, more func(*specs.Spec) (problems, warnings []Problem)) (*Inspection, error) {
-	dir = cmp.Or(dir, ".")
-	path, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, fmt.Errorf("bundle %q: %w", dir, err)
-	}
-	raw, err := readConfig(filepath.Join(path, ConfigName))
+	path, raw, err := open(dir)
 	if err != nil {
 		return nil, err
 	}
-	return &Inspection{Config: filepath.Join(dir, ConfigName), Findings: findings(path, raw, more)}, nil
+	return &Inspection{Config: filepath.Join(cmp.Or(dir, "."), ConfigName), Findings: findings(path, raw, more)}, nil
 }
 
 // findings are what is wrong with the configuration of the bundle at a path.

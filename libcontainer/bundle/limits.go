@@ -93,6 +93,16 @@ func Rlimit(name string) (number int, ok bool) {
 	return 0, false
 }
 
+// HasCapabilities tells whether a set has all these capabilities, unix.CAP_* each.
+func HasCapabilities(set uint64, capabilities ...int) bool {
+	for _, c := range capabilities {
+		if set&(1<<c) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // CapabilityNames lists the names of a set.
 func CapabilityNames(set uint64) string {
 	var names []string

@@ -118,6 +118,11 @@ type Host struct {
 	CgroupWait bool
 }
 
+// can tells whether the runtime has all these capabilities.
+func (h *Host) can(capabilities ...int) bool {
+	return bundle.HasCapabilities(h.Capabilities, capabilities...)
+}
+
 // Hierarchy is a mounted cgroup hierarchy of the host.
 type Hierarchy struct {
 	// Name is the directory in /sys/fs/cgroup: "memory", "cpu,cpuacct", "systemd".

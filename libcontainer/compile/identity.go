@@ -214,7 +214,7 @@ func (c *compiler) ownStdio() {
 // namespace is entered, in which root has no right over them.
 func (c *compiler) ownPipes() {
 	p, l := c.spec.Process, c.spec.Linux
-	if p == nil || p.Terminal || c.in.Host.Capabilities&(1<<unix.CAP_CHOWN) == 0 {
+	if p == nil || p.Terminal || !c.in.Host.can(unix.CAP_CHOWN) {
 		return
 	}
 	uid, ok := bundle.IDMap(l.UIDMappings).ToHost(p.User.UID)

@@ -58,7 +58,7 @@ func (c *compiler) namespaces() {
 		c.out.CloneFlags = uintptr(fresh & unix.CLONE_NEWPID)
 		fresh &^= unix.CLONE_NEWPID
 	}
-	trusted := c.users != joinedUsers || c.in.Host.Capabilities&(1<<unix.CAP_SYS_ADMIN) != 0
+	trusted := c.users != joinedUsers || c.in.Host.can(unix.CAP_SYS_ADMIN)
 	if trusted {
 		c.join(joins...)
 	}

@@ -26,7 +26,7 @@ func (c *compiler) compileFilter() {
 		return
 	}
 	c.filter, c.out.Listener, c.out.UnknownCalls = f, f.Notify, f.Unknown
-	if !c.spec.Process.NoNewPrivileges && !c.privileged() && c.in.Host.Capabilities&capSysAdmin == 0 {
+	if !c.spec.Process.NoNewPrivileges && !c.privileged() && !c.in.Host.can(unix.CAP_SYS_ADMIN) {
 		c.fail("linux.seccomp: a filter needs process.noNewPrivileges, or a runtime that has CAP_SYS_ADMIN")
 	}
 	switch answer := f.Answer(seccomp.Native(unix.SYS_EXECVE)); seccomp.ActionName(answer) {

@@ -70,8 +70,7 @@ func (c *compiler) makeUsers() {
 // well, which could not look after the process then: to that nobody can be the maker but
 // who may do all that the runtime may.
 func (c *compiler) hides() bool {
-	const needed = 1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_OVERRIDE
-	return c.users == newUsers && c.in.Host.Capabilities&needed == needed
+	return c.users == newUsers && c.in.Host.can(unix.CAP_SYS_PTRACE, unix.CAP_DAC_OVERRIDE)
 }
 
 // show makes a program in a new user namespace dumpable where it may be. A change of ids has
@@ -129,7 +128,7 @@ func (c *compiler) setGroups() {
 		return "set the additional groups (process.user.additionalGids): the user namespace does not allow it: it was made without privileges (see setgroups in user_namespaces(7))"
 	}})
 	op := c.Setgroups(gids)
-	if len(gids) == 0 && (c.users == joinedUsers || c.in.Host.Nested || c.users == newUsers && c.in.Host.Capabilities&(1<<unix.CAP_SETGID) == 0) {
+	if len(gids) == 0 && (c.users == joinedUsers || c.in.Host.Nested || c.users == newUsers && !c.in.Host.can(unix.CAP_SETGID)) {
 		op.Allow(unix.EPERM)
 	}
 }
