@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -41,7 +40,6 @@ var eventsCommand = &cli.Command{
 			}
 			return emit(libcontainer.Event{Type: "stats", ID: container.ID(), Data: s})
 		}
-		debug.SetGCPercent(100) // this may take days
 		return container.Events(interval, emit)
 	},
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,7 +80,6 @@ func execute(c *cli.Context) (status int, err error) {
 		return 0, err
 	}
 	if !c.Bool("detach") {
-		debug.SetGCPercent(100) // this may take days
 	}
 	return container.Exec(libcontainer.ExecOptions{
 		Process:       process,

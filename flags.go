@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -49,4 +50,52 @@ func (f listFlag) String() string {
 func describeFlag(standard cli.FlagStringFunc) cli.FlagStringFunc {
 	obvious := strings.NewReplacer(" (default: false)", "", " (default: 0)", "")
 	return func(f cli.Flag) string { return obvious.Replace(standard(f)) }
+}
+
+// namedFlag is a flag that knows its names. urfave/cli asks for those of every flag hundreds
+// of times while it reads one command line, and the flags it comes with make them each time,
+// with a regular expression: that took longer than everything else it does.
+type namedFlag struct {
+	standardFlag
+	names []string
+}
+
+// standardFlag is what the flags of urfave/cli have in common. They also have actions,
+// which this program has no use for.
+type standardFlag interface {
+	cli.DocGenerationFlag
+	cli.VisibleFlag
+	cli.RequiredFlag
+	cli.CategorizableFlag
+}
+
+func (f *namedFlag) Names() []string { return f.names }
+
+// named gives flags their names for good.
+func named(flags ...cli.Flag) []cli.Flag {
+	for i, f := range flags {
+		s, ok := f.(standardFlag)
+		if !ok {
+			continue
+		}
+		var names []string
+		switch f := f.(type) {
+		case *cli.BoolFlag:
+			names = append([]string{f.Name}, f.Aliases...)
+		case *cli.StringFlag:
+			names = append([]string{f.Name}, f.Aliases...)
+		case *cli.UintFlag:
+			names = append([]string{f.Name}, f.Aliases...)
+		case *cli.DurationFlag:
+			names = append([]string{f.Name}, f.Aliases...)
+		case *cli.GenericFlag:
+			names = append([]string{f.Name}, f.Aliases...)
+		case listFlag:
+			names = []string{f.Name}
+		default:
+			continue
+		}
+		flags[i] = &namedFlag{s, slices.Clip(names)}
+	}
+	return flags
 }

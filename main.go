@@ -18,7 +18,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -45,7 +44,6 @@ const name = "coracle"
 func main() {
 	// A command lives for milliseconds; collecting garbage would only slow it down.
 	// Commands that live longer turn it on again.
-	debug.SetGCPercent(-1)
 	os.Exit(run(os.Args))
 }
 
@@ -106,7 +104,10 @@ func newApp() *cli.App {
 	// Errors are reported in one place and in one line, without a page of help.
 	quiet := func(_ *cli.Context, err error, _ bool) error { return err }
 	app.OnUsageError = quiet
+	named(app.Flags...)
+	cli.HelpFlag, cli.VersionFlag = named(cli.HelpFlag)[0], named(cli.VersionFlag)[0]
 	for _, c := range app.Commands {
+		named(c.Flags...)
 		if c.OnUsageError == nil {
 			c.OnUsageError = quiet
 		}

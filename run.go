@@ -1,7 +1,6 @@
 package main
 
 import (
-	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
 
@@ -29,7 +28,6 @@ var runCommand = &cli.Command{
 		prefaultHeap()
 		rt.TimerSlack = slowMonitor()
 		if !c.Bool("detach") {
-			debug.SetGCPercent(100) // this may take days
 		}
 		status, err := rt.Run(c.Args().First(), libcontainer.RunOptions{
 			CreateOptions: createOptions(c),
