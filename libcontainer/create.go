@@ -18,6 +18,7 @@ import (
 	"coracle/libcontainer/netdevice"
 	"coracle/libcontainer/rdt"
 	"coracle/libcontainer/signals"
+	"coracle/libcontainer/source"
 	"coracle/libcontainer/state"
 )
 
@@ -99,6 +100,10 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 	if err := checkTerminal(b.Spec, o); err != nil {
 		return nil, err
 	}
+	// Nobody else sees these namespaces, and they are gone when nobody enters them.
+	maker := namespaceMaker(b.Spec)
+	maker.Start()
+	defer maker.Close()
 	group, err := cgroup.New(b.Spec, id, r.CgroupDriver)
 	if err != nil {
 		return nil, err
@@ -130,7 +135,7 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 		return nil, err
 	}
 	r.trace("state directory made")
-	n := &creation{runtime: r, options: o, bundle: b, group: group, class: class, dir: dir}
+	n := &creation{runtime: r, options: o, bundle: b, maker: maker, group: group, class: class, dir: dir}
 	n.record = &state.Record{
 		ID: id, Bundle: b.Path, Rootfs: b.Rootfs, Created: time.Now().UTC().Format(time.RFC3339Nano), Owner: os.Getuid(),
 		Annotations: b.Spec.Annotations, PrivatePid: privatePid(b.Spec), NoNewKeyring: o.NoNewKeyring, Cgroup: group.Saved(),
@@ -173,6 +178,7 @@ type creation struct {
 	runtime *Runtime
 	options CreateOptions
 	bundle  *bundle.Bundle
+	maker   *source.Maker
 	group   *cgroup.Manager
 	class   *rdt.Manager // nil without Intel RDT
 	dir     *state.Dir
@@ -213,8 +219,10 @@ func (n *creation) create() error {
 		return err
 	}
 	preserved := openDescriptors(n.options.ListenFDs + n.options.PreserveFDs)
+	host := n.runtime.host(n.bundle.Spec, n.group, n.options.NoPivot)
+	host.Maker = n.maker
 	out, err := compile.Init(compile.Input{
-		Bundle: n.bundle, ID: n.record.ID, Host: n.runtime.host(n.bundle.Spec, n.group, n.options.NoPivot),
+		Bundle: n.bundle, ID: n.record.ID, Host: host,
 		NoPivot: n.options.NoPivot, NoNewKeyring: n.options.NoNewKeyring, Preserved: preserved,
 	})
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/cgroup"
 	"coracle/libcontainer/compile"
+	"coracle/libcontainer/source"
 )
 
 // host gathers what compiling has to know. group may be nil.
@@ -34,6 +35,21 @@ func (r *Runtime) host(s *specs.Spec, group *cgroup.Manager, noPivot bool) compi
 		h.ProcMounts = procMounts()
 	}
 	return h
+}
+
+// namespaceMaker makes what it can of the new namespaces of a container, nil when it cannot
+// help: those in a new user namespace have to belong to that.
+func namespaceMaker(s *specs.Spec) *source.Maker {
+	if s.Linux == nil || bundle.Namespace(s, specs.UserNamespace) != nil {
+		return nil
+	}
+	var fresh uint64
+	for _, ns := range s.Linux.Namespaces {
+		if ns.Path == "" {
+			fresh |= bundle.NamespaceFlag(ns.Type)
+		}
+	}
+	return source.NewMaker(fresh)
 }
 
 // shared tells whether a namespace is the one that this process is in. When that cannot

@@ -51,8 +51,10 @@ func (r *Runtime) Plan(id string, o CreateOptions) (*Plan, error) {
 	for _, w := range group.Warnings() {
 		r.warn("%s", w)
 	}
+	host := r.host(b.Spec, group, o.NoPivot)
+	host.Maker = namespaceMaker(b.Spec)
 	out, err := compile.Init(compile.Input{
-		Bundle: b, ID: id, Host: r.host(b.Spec, group, o.NoPivot), NoPivot: o.NoPivot, NoNewKeyring: o.NoNewKeyring,
+		Bundle: b, ID: id, Host: host, NoPivot: o.NoPivot, NoNewKeyring: o.NoNewKeyring,
 		Preserved: make([]bool, o.PreserveFDs),
 	})
 	if err != nil {

@@ -111,6 +111,8 @@ type Host struct {
 	// OpensNothing tells that the runtime cannot take trees of the host, for want of
 	// privileges over its mount namespace. The program does it then, in its own.
 	OpensNothing bool
+	// Maker makes new namespaces outside of the program, which enters them. It may be nil.
+	Maker *source.Maker
 	// CgroupJoin are the files through which the init enters its cgroups by writing
 	// "0", after SyncCgroup. It is empty when the init is born there.
 	CgroupJoin []string

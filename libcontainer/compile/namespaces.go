@@ -25,6 +25,7 @@ func (c *compiler) namespaces() {
 		return
 	}
 	fresh, joins := c.sortNamespaces()
+	made := c.madeNamespaces(fresh)
 	joining := func(flag uint64) bool {
 		return slices.ContainsFunc(joins, func(j join) bool { return j.flag == flag })
 	}
@@ -72,6 +73,10 @@ func (c *compiler) namespaces() {
 	}
 	if !trusted {
 		c.join(joins...)
+	}
+	for _, m := range made {
+		c.join(m)
+		fresh &^= m.flag
 	}
 	if c.joined {
 		fresh |= c.cgroupNamespace()
@@ -121,6 +126,22 @@ func (c *compiler) sortNamespaces() (fresh uint64, joins []join) {
 	return fresh, joins
 }
 
+// madeNamespaces are the new namespaces that are made outside of the program.
+func (c *compiler) madeNamespaces(fresh uint64) (made []join) {
+	for _, ns := range c.spec.Linux.Namespaces {
+		flag := bundle.NamespaceFlag(ns.Type)
+		if ns.Path != "" || flag&fresh&c.in.Host.Maker.Flags() == 0 {
+			continue
+		}
+		made = append(made, join{
+			fd:   c.source(source.New{Name: string(ns.Type), Flag: flag, Maker: c.in.Host.Maker}),
+			flag: flag,
+			note: program.Note{What: "enter the new " + string(ns.Type) + " namespace", Pointer: "linux.namespaces"},
+		})
+	}
+	return made
+}
+
 // join joins namespaces in order.
 func (c *compiler) join(joins ...join) {
 	for _, j := range joins {
@@ -158,7 +179,7 @@ func (c *compiler) network() {
 
 func (c *compiler) loopback() {
 	ns := bundle.Namespace(c.spec, specs.NetworkNamespace)
-	if ns == nil || ns.Path != "" {
+	if ns == nil || ns.Path != "" || c.in.Host.Maker.Flags()&unix.CLONE_NEWNET != 0 {
 		return
 	}
 	c.note("linux.namespaces", "bring up the loopback device", "")

@@ -211,6 +211,8 @@ func Describe(s Source) string {
 		return fmt.Sprintf("user namespace with the ids %s and the group ids %s", ranges(s.UIDs), ranges(s.GIDs))
 	case Namespace:
 		return fmt.Sprintf("%s namespace %s", s.Name, s.Path)
+	case New:
+		return "new " + s.Name + " namespace"
 	}
 	return "?"
 }
