@@ -71,7 +71,6 @@ var createCommand = &cli.Command{
 		if err != nil {
 			return err
 		}
-		prefaultHeap()
 		rt.TimerSlack = slowMonitor()
 		_, err = rt.Create(c.Args().First(), createOptions(c))
 		return err

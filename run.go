@@ -25,7 +25,6 @@ var runCommand = &cli.Command{
 		if err != nil {
 			return err
 		}
-		prefaultHeap()
 		rt.TimerSlack = slowMonitor()
 		if !c.Bool("detach") {
 		}

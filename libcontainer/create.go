@@ -56,6 +56,8 @@ type CreateOptions struct {
 	console func() (*os.File, error)
 	// signals has signals that end the creation; nil when nobody catches them.
 	signals *signals.Pipe
+	// starts tells that the caller starts the container at once.
+	starts bool
 }
 
 // Create makes a container. Its process waits for [Container.Start]. When Create
@@ -74,11 +76,23 @@ type created struct {
 	container *Container
 	dir       *state.Dir
 	pidfd     int
+	// conversation is the one with the init, which goes on until the container has been
+	// started; -1 when start has to open the gate.
+	conversation int
 }
 
-// close unlocks the container.
-func (c *created) close() {
+// unlock ends what only this process may do.
+func (c *created) unlock() {
 	c.dir.Close()
+	if c.conversation >= 0 {
+		unix.Close(c.conversation)
+		c.conversation = -1
+	}
+}
+
+// close unlocks the container and lets go of its process.
+func (c *created) close() {
+	c.unlock()
 	unix.Close(c.pidfd)
 }
 
@@ -135,7 +149,7 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 		return nil, err
 	}
 	r.trace("state directory made")
-	n := &creation{runtime: r, options: o, bundle: b, maker: maker, group: group, class: class, dir: dir}
+	n := &creation{runtime: r, options: o, bundle: b, maker: maker, group: group, class: class, dir: dir, conversation: -1}
 	n.record = &state.Record{
 		ID: id, Bundle: b.Path, Rootfs: b.Rootfs, Created: time.Now().UTC().Format(time.RFC3339Nano), Owner: os.Getuid(),
 		Annotations: b.Spec.Annotations, PrivatePid: privatePid(b.Spec), NoNewKeyring: o.NoNewKeyring, Cgroup: group.Saved(),
@@ -152,7 +166,7 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 		dir.Close()
 		return nil, err
 	}
-	return &created{&Container{runtime: r, id: id, record: n.record}, dir, n.init.Pidfd}, nil
+	return &created{&Container{runtime: r, id: id, record: n.record}, dir, n.init.Pidfd, n.conversation}, nil
 }
 
 // privatePid tells whether the container's pid namespace is a new one, whose end
@@ -187,6 +201,14 @@ type creation struct {
 	files   hostFiles
 	hooked  bool // whether hooks have run
 	devices *netdevice.Moved
+	// conversation is what becomes of that with the init, see created.
+	conversation int
+}
+
+// direct tells whether the container can be started without a gate. A hook of start may ask
+// for the state, which is created for as long as there is one.
+func (n *creation) direct() bool {
+	return n.options.starts && n.bundle.Spec.Process != nil && !n.record.StartHooks
 }
 
 func (n *creation) create() error {
@@ -223,7 +245,7 @@ func (n *creation) create() error {
 	host.Maker = n.maker
 	out, err := compile.Init(compile.Input{
 		Bundle: n.bundle, ID: n.record.ID, Host: host,
-		NoPivot: n.options.NoPivot, NoNewKeyring: n.options.NoNewKeyring, Preserved: preserved,
+		NoPivot: n.options.NoPivot, NoNewKeyring: n.options.NoNewKeyring, Direct: n.direct(), Preserved: preserved,
 	})
 	if err != nil {
 		return err
@@ -261,8 +283,10 @@ func (n *creation) create() error {
 		return err
 	}
 	n.runtime.trace("container created")
-	if err := n.dir.Created(); err != nil {
-		return err
+	if !n.direct() {
+		if err := n.dir.Created(); err != nil {
+			return err
+		}
 	}
 	if err := pidfd.send(n.init.Pidfd, pidfdOfInit); err != nil {
 		return err
@@ -275,16 +299,21 @@ func (n *creation) create() error {
 	if n.devices != nil {
 		n.devices.Close()
 	}
+	if n.direct() {
+		n.conversation = n.init.TakeSocket()
+	}
 	return nil
 }
 
 // launch starts the init program.
 func (n *creation) launch(out *compile.Output, preserved []bool) error {
-	gate, err := n.files.listen(n.dir)
-	if err != nil {
-		return err
+	gate, terminal := -1, -1
+	var err error
+	if out.Gate >= 0 {
+		if gate, err = n.files.listen(n.dir); err != nil {
+			return err
+		}
 	}
-	terminal := -1
 	if out.Console >= 0 {
 		if terminal, err = n.files.consoleSocket(n.options.ConsoleSocket, n.options.console); err != nil {
 			return err

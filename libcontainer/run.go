@@ -25,13 +25,14 @@ type RunOptions struct {
 // Signals that this process gets meanwhile are passed on to the container. A
 // terminal is connected with the standard streams of this process.
 func (r *Runtime) Run(id string, o RunOptions) (status int, err error) {
+	o.starts = true
 	if o.Detach {
 		n, err := r.create(id, o.CreateOptions)
 		if err != nil {
 			return 0, err
 		}
-		err = n.container.startDetached(n.dir, n.pidfd)
-		unix.Close(n.pidfd)
+		err = n.container.startDetached(n)
+		n.close()
 		if err != nil {
 			r.deleteAfter(id)
 		}
@@ -61,9 +62,9 @@ func (r *Runtime) Run(id string, o RunOptions) (status int, err error) {
 		f.notify, err = r.openNotify(n.dir)
 	}
 	if err == nil {
-		err = c.start(n.dir, n.pidfd)
+		err = c.start(n)
 	}
-	n.dir.Close()
+	n.unlock()
 	if err != nil {
 		r.deleteAfter(id)
 		f.reap(0)

@@ -36,44 +36,56 @@ func (c *Container) Start() error {
 		dir.Close()
 		return fmt.Errorf("cannot start container %q: %w", c.id, err)
 	}
-	defer unix.Close(pidfd)
-	return c.startDetached(dir, pidfd)
+	n := &created{c, dir, pidfd, -1}
+	defer n.close()
+	return c.startDetached(n)
 }
 
 // startDetached starts the container, unlocks it and, where a service manager is to be
 // told, waits until it is ready.
-func (c *Container) startDetached(dir *state.Dir, pidfd int) error {
-	notify, err := c.runtime.openNotify(dir)
+func (c *Container) startDetached(n *created) error {
+	notify, err := c.runtime.openNotify(n.dir)
 	defer notify.close()
 	if err == nil {
-		err = c.start(dir, pidfd)
+		err = c.start(n)
 	}
-	dir.Close()
+	n.unlock()
 	if err == nil && notify != nil {
-		notify.wait(c.record.Pid, pidfd)
+		notify.wait(c.record.Pid, n.pidfd)
 	}
 	return err
 }
 
 // start is Start for a container that is known to be created, and is locked.
-func (c *Container) start(dir *state.Dir, pidfd int) error {
-	record := c.record
+func (c *Container) start(n *created) error {
+	record, dir := c.record, n.dir
 	if !slices.ContainsFunc(record.Steps, func(s state.Step) bool { return s.Call == "execve" }) {
 		// "process: This property is REQUIRED when start is called" (config.md#process).
 		return fmt.Errorf("cannot start container %q: its configuration has no process", c.id)
 	}
-	h, err := c.startHooks(dir, pidfd)
+	h, err := c.startHooks(dir, n.pidfd)
 	if err != nil {
 		return err
 	}
 	if h != nil {
 		defer unix.Close(h.root)
 	}
-	err = openGate(dir, record, pidfd, h)
+	direct := n.conversation >= 0
+	if direct {
+		// Should the init be gone, then that is what follows.
+		_ = unix.Send(n.conversation, make([]byte, program.MessageSize), unix.MSG_NOSIGNAL)
+		err = followStart(n.conversation, dir, record, n.pidfd, h)
+	} else {
+		err = openGate(dir, record, n.pidfd, h)
+	}
 	if err != nil {
 		err = asShortage(cgroup.Load(record.Cgroup), "the container was started", err)
 	} else {
-		dir.RemoveGate()
+		if direct {
+			err = dir.Created()
+		} else {
+			dir.RemoveGate()
+		}
 		c.runtime.trace("process started")
 		if h != nil {
 			// Nor does it end with the process, which may be quicker than they are.
@@ -131,6 +143,11 @@ func openGate(dir *state.Dir, record *state.Record, pidfd int, h *hookRunner) er
 	if err := unix.Connect(conn, gateAddress(dir)); err != nil {
 		return fmt.Errorf("start: gate of container %q: %w", record.ID, os.NewSyscallError("connect", err))
 	}
+	return followStart(conn, dir, record, pidfd, h)
+}
+
+// followStart listens to an init that starts until execve closes the connection.
+func followStart(conn int, dir *state.Dir, record *state.Record, pidfd int, h *hookRunner) error {
 	started := false
 	for {
 		fds := []unix.PollFd{{Fd: int32(conn), Events: unix.POLLIN}, {Fd: int32(pidfd), Events: unix.POLLIN}}

@@ -143,6 +143,9 @@ type Input struct {
 	Host         Host
 	NoPivot      bool
 	NoNewKeyring bool
+	// Direct tells that the container is started by whoever creates it: there is no gate,
+	// and the conversation goes on until the execve.
+	Direct bool
 	// Preserved describes the caller's descriptors from 3 on that the process
 	// gets: whether each is open.
 	Preserved []bool
@@ -241,7 +244,7 @@ type readonlyMount struct {
 
 // Init compiles the program of a container's first process.
 func Init(in Input) (*Output, error) {
-	c := newCompiler(in, true)
+	c := newCompiler(in, !in.Direct)
 	c.users = usersOf(c.spec, in.Host)
 
 	c.readMounts()

@@ -96,6 +96,15 @@ func (c *compiler) waitAtGate() {
 	// The runtime may go now.
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(0))
 	c.Send(c.socket, program.Message{Kind: program.KindDone, A: DoneCreated})
+	if c.in.Direct {
+		c.note("", "wait for start", "")
+		c.receive(c.socket, c.reply, program.MessageSize)
+		// The end of the conversation is how the runtime knows of the execve.
+		c.CloseOnExec(c.socket)
+		c.conn = c.Word("conn", int32(c.out.Socket))
+		c.out.GateOp = c.OpCount()
+		return
+	}
 	c.Close(c.socket)
 	c.Set(program.FailFD, program.Int(-1))
 	c.Forget()

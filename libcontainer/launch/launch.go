@@ -373,6 +373,13 @@ func (i *Init) Kill() {
 	_, _ = i.Wait()
 }
 
+// TakeSocket leaves the conversation to the caller, who has to close it.
+func (i *Init) TakeSocket() int {
+	fd := i.socket
+	i.socket = -1
+	return fd
+}
+
 // CloseSocket ends the conversation.
 func (i *Init) CloseSocket() {
 	if i.socket >= 0 {
