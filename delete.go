@@ -21,10 +21,7 @@ var deleteCommand = &cli.Command{
 		if c.Bool("force") {
 			return rt.ForceDelete(c.Args().First())
 		}
-		container, err := rt.Load(c.Args().First())
-		if err != nil {
-			return err
-		}
+		container := rt.Container(c.Args().First())
 		return container.Delete()
 	},
 }

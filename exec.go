@@ -71,15 +71,10 @@ func execute(c *cli.Context) (status int, err error) {
 		return 0, err
 	}
 	rt.TimerSlack = slowMonitor()
-	container, err := rt.Load(c.Args().First())
-	if err != nil {
-		return 0, err
-	}
+	container := rt.Container(c.Args().First())
 	process, err := processOf(c, container)
 	if err != nil {
 		return 0, err
-	}
-	if !c.Bool("detach") {
 	}
 	return container.Exec(libcontainer.ExecOptions{
 		Process:       process,

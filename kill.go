@@ -35,10 +35,7 @@ var killCommand = &cli.Command{
 		if err != nil {
 			return err
 		}
-		container, err := rt.Load(c.Args().First())
-		if err != nil {
-			return err
-		}
+		container := rt.Container(c.Args().First())
 		if !c.Bool("all") {
 			return container.Signal(sig)
 		}

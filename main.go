@@ -206,7 +206,7 @@ func runtimeOf(c *cli.Context) (*libcontainer.Runtime, error) {
 	return rt, nil
 }
 
-// containerOf loads the container that the only argument names.
+// containerOf is the container that the only argument names, if there is one.
 func containerOf(c *cli.Context) (*libcontainer.Container, error) {
 	if err := checkArgs(c, 1, 1); err != nil {
 		return nil, err
@@ -215,7 +215,7 @@ func containerOf(c *cli.Context) (*libcontainer.Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rt.Load(c.Args().First())
+	return rt.Container(c.Args().First()), nil
 }
 
 // checkArgs checks the number of arguments.

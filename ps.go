@@ -33,10 +33,7 @@ var psCommand = &cli.Command{
 		if err != nil {
 			return err
 		}
-		container, err := rt.Load(c.Args().First())
-		if err != nil {
-			return err
-		}
+		container := rt.Container(c.Args().First())
 		pids, err := container.Pids()
 		if err != nil {
 			return err

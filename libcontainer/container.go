@@ -100,8 +100,17 @@ type Container struct {
 func (c *Container) ID() string { return c.id }
 
 // Pid is the process id of the container's first process in the namespace of the
-// runtime. The process may have ended.
-func (c *Container) Pid() int { return c.record.Pid }
+// runtime, as it was when a method last looked. The process may have ended.
+func (c *Container) Pid() int {
+	if c.record == nil {
+		return 0
+	}
+	return c.record.Pid
+}
+
+// Container names a container without looking for it: its methods do that, and their
+// errors wrap [ErrNotExist] when there is none.
+func (r *Runtime) Container(id string) *Container { return &Container{runtime: r, id: id} }
 
 // Load finds a container. The error wraps [ErrNotExist] when there is none.
 func (r *Runtime) Load(id string) (*Container, error) {
@@ -205,8 +214,7 @@ func (r *Runtime) List() ([]State, error) {
 	}
 	states := make([]State, 0, len(ids))
 	for _, id := range ids {
-		c := &Container{runtime: r, id: id}
-		s, err := c.State()
+		s, err := r.Container(id).State()
 		switch {
 		case errors.Is(err, ErrNotExist):
 		case errors.Is(err, state.ErrUnreadable):

@@ -183,7 +183,7 @@ func (x *execution) start() error {
 	if err := x.launch(out, preserved, place.Birth); err != nil {
 		return err
 	}
-	s := setup{init: x.init, process: spec.Process, forks: out.Forks, trace: c.runtime.trace}
+	s := setup{init: x.init, process: spec.Process, forks: out.Forks, joins: true, trace: c.runtime.trace}
 	if record.Rdt != nil {
 		s.adopt = func() error { return rdt.Load(*record.Rdt).Add(x.init.Pid) }
 	}

@@ -185,7 +185,7 @@ func (p *hookProcess) start(r *Runtime, out *compile.Output, birth string, liste
 	if p.init, err = r.launch(&files, out, table, birth, -1, joinDeadline); err != nil {
 		return err
 	}
-	s := setup{init: p.init, forks: out.Forks, listener: listener, trace: func(string) {}}
+	s := setup{init: p.init, forks: out.Forks, joins: true, listener: listener, trace: func(string) {}}
 	if err := s.follow(compile.DoneStarted); err != nil {
 		return err
 	}

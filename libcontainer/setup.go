@@ -47,8 +47,9 @@ type setup struct {
 	init *launch.Init
 	// process is what the init becomes; nil when the container has none.
 	process *specs.Process
-	// forks tells that the init goes on in a child.
-	forks bool
+	// forks tells that the init goes on in a child. In one that joins a container nobody
+	// says anything before the fork (joins).
+	forks, joins bool
 	// adopt is called once, when the final process is known. It may be nil.
 	adopt   func() error
 	adopted bool
@@ -75,6 +76,13 @@ func (s *setup) follow(stage uint32) error {
 		if err != nil {
 			return err
 		}
+		if s.joins && s.forks && e.Kind != program.KindValue {
+			// The child was quicker than its parent, which tells the pid.
+			if err := s.receivePid(); err != nil {
+				closeFD(e.FD)
+				return err
+			}
+		}
 		done := e.Kind == program.KindDone && e.A == stage && !s.forks
 		if done {
 			if err = s.adoptOnce(); err == nil {
@@ -83,12 +91,17 @@ func (s *setup) follow(stage uint32) error {
 		} else {
 			err = s.serve(&e)
 		}
-		if e.FD >= 0 {
-			unix.Close(e.FD)
-		}
+		closeFD(e.FD)
 		if err != nil || done {
 			return err
 		}
+	}
+}
+
+// closeFD closes a descriptor if there is one.
+func closeFD(fd int) {
+	if fd >= 0 {
+		unix.Close(fd)
 	}
 }
 
@@ -114,15 +127,8 @@ func (s *setup) serve(e *launch.Event) error {
 	case e.Kind == program.KindSync && e.A == compile.SyncPid:
 		// The pid comes from the parent of the process that asks, so it may come
 		// later than the question.
-		for s.forks {
-			v, err := s.init.Receive()
-			if err != nil {
-				return err
-			}
-			if v.Kind != program.KindValue || v.A != compile.ValuePid || v.FD < 0 {
-				return errors.New("the init process did not send its pid")
-			}
-			if err := s.forked(&v); err != nil {
+		if s.forks {
+			if err := s.receivePid(); err != nil {
 				return err
 			}
 		}
@@ -177,6 +183,19 @@ func (s *setup) serve(e *launch.Event) error {
 		}
 	}
 	return fmt.Errorf("the init process sent an unexpected message %+v", e.Message)
+}
+
+// receivePid waits until the parent of the process that goes on has told its pid.
+func (s *setup) receivePid() error {
+	e, err := s.init.Receive()
+	if err != nil {
+		return err
+	}
+	if e.Kind != program.KindValue || e.A != compile.ValuePid || e.FD < 0 {
+		closeFD(e.FD)
+		return errors.New("the init process did not send its pid")
+	}
+	return s.forked(&e)
 }
 
 // forked follows the init into its child.

@@ -34,8 +34,8 @@ import (
 
 // The sync points at which an init program waits for the runtime.
 const (
-	// SyncPid comes right after the fork that enters a joined pid namespace:
-	// the runtime answers when it knows the new pid.
+	// SyncPid comes right after the fork that enters a joined pid namespace in the
+	// making of a container: the runtime answers when it knows the new pid.
 	SyncPid = 1 + iota
 	// SyncCgroup waits until the cgroups of the container are there to be joined:
 	// the runtime makes them while the program does other things.
@@ -74,7 +74,7 @@ const (
 	DoneStarted
 )
 
-// ValuePid is the pid of the process that goes on after SyncPid's fork, as the
+// ValuePid is the pid of the process that goes on after a fork, as the
 // runtime sees it. A pidfd comes with the message. ValueCopyFrom brings the directory
 // that SyncCopyUp is about.
 const (

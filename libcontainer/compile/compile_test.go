@@ -80,8 +80,10 @@ func TestGolden(t *testing.T) {
 			var c struct {
 				NoPivot, NoNewKeyring bool
 				Unprivileged          bool
-				Preserved             []bool
-				Config                json.RawMessage
+				// Direct and Makes are what run uses.
+				Direct, Makes bool
+				Preserved     []bool
+				Config        json.RawMessage
 			}
 			if err := json.Unmarshal(raw, &c); err != nil {
 				t.Fatal(err)
@@ -95,6 +97,10 @@ func TestGolden(t *testing.T) {
 			}
 			in := testInput(spec)
 			in.NoPivot, in.NoNewKeyring, in.Preserved = c.NoPivot, c.NoNewKeyring, c.Preserved
+			in.Direct = c.Direct
+			if c.Makes {
+				in.Host.Maker = source.NewMaker(unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS)
+			}
 			if c.Unprivileged {
 				in.Host.Capabilities, in.Host.OpensNothing, in.Host.CgroupJoin, in.Host.Cgroups = 0, true, nil, nil
 			}

@@ -88,6 +88,7 @@ func (c *compiler) namespaces() {
 	if entersPid || fresh&unix.CLONE_NEWPID != 0 {
 		c.out.Forks = true
 		c.fork(nil)
+		c.sync(c.socket, SyncPid)
 	}
 }
 
@@ -164,7 +165,6 @@ func (c *compiler) fork(explain func(syscall.Errno) string) {
 	c.Bind(child)
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
 	c.Setsid()
-	c.sync(c.socket, SyncPid)
 }
 
 // network brings up the loopback device of a new network namespace, and waits for the

@@ -125,7 +125,7 @@ type Root string
 type Dir struct {
 	ID   string
 	Path string
-	file *os.File
+	fd   int // -1 when it is closed
 }
 
 // Create makes the directory of a new container, locked. Making it is what
@@ -183,16 +183,17 @@ func (r Root) Open(id string) (*Dir, error) {
 // user root whose containers he looks after.
 func (r Root) open(id string) (*Dir, error) {
 	path := filepath.Join(string(r), id)
-	f, err := os.OpenFile(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+	// Not by package os, which would make an event loop for it.
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 		return nil, fmt.Errorf("container %q: %w", id, ErrNotExist)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("state of container %q: %w", id, err)
+		return nil, fmt.Errorf("state of container %q: %w", id, &os.PathError{Op: "open", Path: path, Err: err})
 	}
-	d := &Dir{ID: id, Path: path, file: f}
+	d := &Dir{ID: id, Path: path, fd: fd}
 	var st unix.Stat_t
-	err = unix.Fstat(d.FD(), &st)
+	err = unix.Fstat(fd, &st)
 	if me := os.Geteuid(); err == nil && int(st.Uid) != me {
 		err = fmt.Errorf("%w: %s belongs to user %d, this is user %d", ErrUnreadable, path, st.Uid, me)
 	}
@@ -223,7 +224,7 @@ func (r Root) IDs() ([]string, error) {
 }
 
 // FD is a descriptor of the directory.
-func (d *Dir) FD() int { return int(d.file.Fd()) }
+func (d *Dir) FD() int { return d.fd }
 
 // Lock waits until no other command changes the container. Closing the directory
 // unlocks it.
@@ -284,8 +285,13 @@ func (d *Dir) HasGate() bool { return d.has(GateName) }
 // RemoveGate removes the socket of the gate.
 func (d *Dir) RemoveGate() { _ = unix.Unlinkat(d.FD(), GateName, 0) }
 
-// Close unlocks the directory.
-func (d *Dir) Close() { d.file.Close() }
+// Close unlocks the directory. It may be called more than once.
+func (d *Dir) Close() {
+	if d.fd >= 0 {
+		unix.Close(d.fd)
+		d.fd = -1
+	}
+}
 
 // Load reads the record. Its error wraps [ErrNotExist] when the container was
 // deleted meanwhile or its creation has hardly begun, and [ErrUnreadable] when
@@ -403,10 +409,11 @@ func (d *Dir) Remove() error {
 }
 
 func (d *Dir) names() ([]string, error) {
-	f, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", d.FD()))
+	fd, err := unix.Openat(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
+	f := os.NewFile(uintptr(fd), d.Path)
 	defer f.Close()
 	return f.Readdirnames(-1)
 }
