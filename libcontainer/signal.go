@@ -92,15 +92,24 @@ func (c *Container) lock() (*state.Dir, specs.ContainerState, error) {
 	return dir, s, nil
 }
 
-// Delete removes a stopped container: its cgroup with all that is left in it, and
-// its state.
+// Delete removes a stopped container, or one whose creation was cut off: its cgroup with
+// all that is left in it, and its state.
 func (c *Container) Delete() error {
 	dir, s, err := c.lock()
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	if s != specs.StateStopped {
+	switch s {
+	case specs.StateStopped:
+	case specs.StateCreating:
+		// With the lock here nobody is creating it: create was killed. Its init, which is
+		// not the container's process yet, is about to follow. BuildKit, which kills the
+		// steps of a cancelled build so, does not try again.
+		if err := killInit(c.record); err != nil {
+			return fmt.Errorf("container %q: %w", c.id, err)
+		}
+	default:
 		return fmt.Errorf("cannot delete container %q that is not stopped: it is %s (--force kills it first)", c.id, s)
 	}
 	return c.runtime.destroy(dir, c.record)

@@ -16,7 +16,7 @@
 # 11 console and pidfd sockets             terminal.bats, exec.bats
 # 12 detached processes                    here, exec.bats, kill.bats
 # 13 no descriptor is left open            here, create.bats, start.bats, terminal.bats
-# 14 processes in the foreground           terminal.bats, run.bats, exec.bats
+# 14 processes in the foreground           here, terminal.bats, run.bats, exec.bats
 # 15 run --keep                            here, run.bats
 # 16 kill                                  here, kill.bats
 # 17 shared pid namespaces                 kill.bats, delete.bats
@@ -221,6 +221,60 @@ call_stdin() {
 	has_status "$ID" stopped
 	call "$CORACLE" --root "$ROOT" --log "$BUNDLE/runc-log.json" --log-format json delete "$ID"
 	silent
+	nothing_left
+}
+
+# buildkit calls from a process group of its own.
+buildkit() {
+	call setsid --wait "$CORACLE" --root "$ROOT" --log "$BUNDLE/runc-log.json" --log-format json "$@"
+}
+
+# bats test_tags=vm
+@test "contract: a step that BuildKit cancels, and a process in it" {
+	args sleep 1000
+	aside "$CORACLE" --root "$ROOT" --log "$BUNDLE/runc-log.json" --log-format json run --bundle "$BUNDLE" --keep "$ID"
+	wait_for has_status "$ID" running
+	# It opens the configuration that state tells of, and looks users up in the rootfs.
+	buildkit state "$ID"
+	[ -e "$(jq -r .bundle <<<"$output")/config.json" ]
+	[ -e "$(jq -r .rootfs <<<"$output")/etc/passwd" ]
+	process sh -c 'trap "" TERM; sleep 1000 & wait' >process.json
+	aside "$CORACLE" --root "$ROOT" exec --process "$BUNDLE/process.json" --pid-file "$BUNDLE/exec.pid" "$ID"
+	wait_for test -e exec.pid
+	[[ "$(cat exec.pid)" =~ ^[0-9]+$ ]]
+	kill -9 "$(cat exec.pid)"
+	status=0
+	wait "${ASIDE[1]}" || status=$?
+	[ "$status" -eq 137 ]
+	has_status "$ID" running
+	buildkit kill "$ID" 9
+	silent
+	status=0
+	wait "${ASIDE[0]}" || status=$?
+	[ "$status" -eq 137 ]
+	buildkit delete "$ID"
+	silent
+	[ ! -s runc-log.json ]
+	nothing_left
+}
+
+# bats test_tags=vm
+@test "contract: a step that BuildKit cancels before it has begun" {
+	printf '#!/bin/sh\necho $$ >%s\nexec sleep 1000\n' "$BUNDLE/hooked" >hook
+	chmod 755 hook
+	config --arg hook "$BUNDLE/hook" '.hooks.createRuntime = [{path: $hook}]'
+	aside "$CORACLE" --root "$ROOT" --log "$BUNDLE/runc-log.json" --log-format json run --bundle "$BUNDLE" --keep "$ID"
+	wait_for test -s hooked
+	# When it cannot kill the container, it kills the runtime, and deletes at once, without
+	# force. The init is slow to die: on cgroup v1, what is frozen does not.
+	for d in $(cgroup_dirs "$ID"); do
+		[ ! -e "$d/freezer.state" ] || echo FROZEN >"$d/freezer.state"
+	done
+	kill -9 "${ASIDE[0]}"
+	wait "${ASIDE[0]}" || true
+	buildkit delete "$ID"
+	silent
+	kill -9 "$(cat hooked)" || true
 	nothing_left
 }
 
