@@ -120,9 +120,10 @@ bats: build failpoints rootfs ## run the tests in tests/, or BATS="tests/run.bat
 	tests/run $(BATS)
 
 .PHONY: test-engines
-test-engines: ## run the tests with Podman, Docker and Buildah; installs them when they are missing
+test-engines: ## run the tests with Podman, Docker, Buildah and BuildKit; installs or builds them when they are missing
 	tests/deps engines
 	@$(MAKE) --no-print-directory -s build rootfs
+	GO="$(GO)" nice -n 10 tests/engines/buildkit/build
 	tests/run $(or $(BATS),tests/engines/*.bats tests/containerd.bats tests/zz-leaks.bats)
 
 .PHONY: test-vm

@@ -53,9 +53,10 @@ teardown() {
 	[ -z "${ID:-}" ] || docker_ rm --force "$ID" >/dev/null 2>&1 || true
 }
 
-# docker_ is the client of the same version, with the classic builder.
+# docker_ is the client of the same version, with the classic builder or, with kit=1, with
+# the BuildKit inside the daemon.
 docker_() {
-	inside env DOCKER_BUILDKIT=0 HOME=/mnt/home /usr/bin/docker --host "unix:///mnt/${daemon:-main}.sock" "$@"
+	inside env "DOCKER_BUILDKIT=${kit:-0}" HOME=/mnt/home /usr/bin/docker --host "unix:///mnt/${daemon:-main}.sock" "$@"
 }
 
 # docker_run ARG... runs a container with the name $ID.
@@ -305,6 +306,28 @@ no_state() {
 	printf 'FROM busybox\nRUN exit 42\n' >"$BATS_FILE_TMPDIR/$ID/Dockerfile"
 	try docker_ build --network none "/mnt/$ID"
 	is 42 "returned a non-zero code: 42"
+}
+
+@test "docker: a build by the BuildKit inside the daemon" {
+	# It knows nothing of the daemon's runtimes, and takes a runc from the path.
+	mkdir "$BATS_FILE_TMPDIR/bin"
+	printf '#!/bin/sh\necho "$@" >>/mnt/calls\nexec /mnt/coracle "$@"\n' >"$BATS_FILE_TMPDIR/bin/runc"
+	chmod 755 "$BATS_FILE_TMPDIR/bin/runc"
+	PATH=/mnt/bin:$PATH daemon "$ID"
+	daemon=$ID docker_ import --change 'ENV PATH=/bin' /mnt/busybox.tar busybox >/dev/null
+	mkdir "$BATS_FILE_TMPDIR/$ID-context"
+	cat >"$BATS_FILE_TMPDIR/$ID-context/Dockerfile" <<-'END'
+		FROM busybox
+		RUN --mount=type=cache,target=/c grep Seccomp: /proc/self/status >/made; id -u >>/made
+		USER user
+		RUN cat /made; exit 6
+	END
+	daemon=$ID kit=1 try docker_ build --network none --progress plain "/mnt/$ID-context"
+	is 1 "exit code: 6"
+	grep -qE '^#[0-9]+ [0-9.]+ Seccomp:.2$' <<<"$output"
+	grep -qE -- '^--log .* --log-format json run --bundle .*' "$BATS_FILE_TMPDIR/calls"
+	[ -z "$(inside ls /run/coracle)" ]
+	stop_daemon "$ID"
 }
 
 @test "docker: twenty containers at once" {
