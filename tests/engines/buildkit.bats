@@ -153,9 +153,9 @@ in_place() {
 	"$@"
 }
 
-# start_build [OPTION...] builds in the background. The client is CLIENT.
+# start_build builds in the background. The client is CLIENT.
 start_build() {
-	in_place build "$@" >"$BATS_TEST_TMPDIR/build" 2>&1 </dev/null 3>&- &
+	in_place build >"$BATS_TEST_TMPDIR/build" 2>&1 </dev/null 3>&- &
 	CLIENT=$!
 }
 
