@@ -120,10 +120,11 @@ bats: build failpoints rootfs ## run the tests in tests/, or BATS="tests/run.bat
 	tests/run $(BATS)
 
 .PHONY: test-engines
-test-engines: ## run the tests with Podman, Docker, Buildah and BuildKit; installs or builds them when they are missing
+test-engines: ## run the tests with Podman, Docker, Buildah, BuildKit, containerd 2 and the CRI; installs or builds them when they are missing
 	tests/deps engines
 	@$(MAKE) --no-print-directory -s build rootfs
 	GO="$(GO)" nice -n 10 tests/engines/buildkit/build
+	GO="$(GO)" nice -n 10 tests/engines/containerd/build
 	tests/run $(or $(BATS),tests/engines/*.bats tests/containerd.bats tests/zz-leaks.bats)
 
 .PHONY: test-vm
