@@ -192,6 +192,9 @@ has_task() {
 
 @test "task metrics, after an update as containerd does it" {
 	ctr_ tasks --help | grep -q -w metrics || skip "this ctr has no metrics"
+	# As it is while something of another namespace, or what it left, has it as cgroup v1.
+	! grep -q ':hugetlb:' /proc/self/cgroup || grep -q ' - cgroup .*hugetlb' /proc/self/mountinfo ||
+		skip "the shim finds no metrics: hugetlb is in a hierarchy that is mounted nowhere"
 	options=(--detach --memory-limit 67108864)
 	ctr_run "$ID" sleep 1000 >/dev/null 2>&1 </dev/null 3>&-
 	echo '{"memory": {"limit": 33554432}}' | "$CORACLE" --root "$BATS_FILE_TMPDIR/runc/$(namespace)" update --resources - "$ID"
