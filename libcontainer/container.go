@@ -174,11 +174,11 @@ func status(dir *state.Dir, r *state.Record, locked bool) (specs.ContainerState,
 		return "", fmt.Errorf("container %q: %w", r.ID, err)
 	}
 	if dir.Creating() {
-		// "the container is being created": somebody is at it.
-		if alive || !locked && dir.Busy() {
+		// "the container is being created": somebody is at it. Or was, and the init is about
+		// to end; or its process had just begun when run was killed.
+		if !locked && dir.Busy() || alive && runsImage(r.Pid) {
 			return specs.StateCreating, nil
 		}
-		return specs.StateStopped, nil
 	}
 	if !alive {
 		return specs.StateStopped, nil

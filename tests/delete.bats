@@ -31,6 +31,21 @@ setup() {
 	[ "$(status_of "$ID")" = created ]
 }
 
+@test "a container whose process had just begun when run was killed is a running one" {
+	detached 'exec sleep 1000'
+	# The last that run does.
+	touch "$ROOT/$ID/creating"
+	[ "$(status_of "$ID")" = running ]
+	run coracle delete "$ID"
+	failed "not stopped" "running"
+	run coracle exec "$ID" true
+	[ "$status" -eq 0 ]
+	coracle kill "$ID" KILL
+	wait_for has_status "$ID" stopped
+	coracle delete "$ID"
+	nothing_left
+}
+
 @test "--force deletes a created container" {
 	created
 	coracle delete --force "$ID"
