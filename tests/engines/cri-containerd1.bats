@@ -116,6 +116,10 @@ teardown() {
 	cri TestExecTerminal
 }
 
+@test "CRI of containerd 1.6: exec ends with the container" {
+	cri TestExecEnds
+}
+
 @test "CRI of containerd 1.6: attach to a container" {
 	cri TestAttach
 }

@@ -13,6 +13,7 @@ setup_file() {
 		  sandbox = 'localhost/busybox:latest'
 
 		[plugins.'io.containerd.cri.v1.runtime']
+		  cdi_spec_dirs = ['/mnt/cdi']
 		  restrict_oom_score_adj = true # no CAP_SYS_RESOURCE here
 
 		[plugins.'io.containerd.cri.v1.runtime'.cni]
@@ -116,6 +117,10 @@ teardown() {
 
 @test "CRI of containerd 2: exec with a terminal: exact bytes, size and keys" {
 	cri TestExecTerminal
+}
+
+@test "CRI of containerd 2: exec ends with the container" {
+	cri TestExecEnds
 }
 
 @test "CRI of containerd 2: attach to a container" {
@@ -232,6 +237,10 @@ teardown() {
 
 @test "CRI of containerd 2: supplemental groups without those of the image" {
 	cri TestSupplementalGroupsStrict
+}
+
+@test "CRI of containerd 2: a device with hooks" {
+	cri TestCDI
 }
 
 @test "CRI of containerd 2: a pod with a user namespace" {

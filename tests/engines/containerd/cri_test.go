@@ -33,6 +33,7 @@ var (
 	root     = flag.String("root", "/run/containerd/runc/k8s.io", "the `directory` of the runtime's state")
 	parent   = flag.String("cgroup", "", "the `cgroup` of the pods")
 	image    = flag.String("image", "localhost/busybox:latest", "the `image` of the containers")
+	cdi      = flag.String("cdi", "/mnt/cdi", "the `directory` of devices that containerd reads")
 	restart  = flag.String("restart", "", "a `command` that stops containerd and starts it again")
 )
 

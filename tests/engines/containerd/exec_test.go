@@ -169,6 +169,24 @@ func TestExecTerminal(t *testing.T) {
 	}
 }
 
+// What a user has open ends with the container.
+func TestExecEnds(t *testing.T) {
+	c := newPod(t).sleep()
+	var stopping sync.WaitGroup
+	defer stopping.Wait()
+	stopping.Go(func() {
+		eventually(t, "the command is ready", func() bool {
+			answer, err := c.execSync("test", "-e", "/tmp/ready")
+			return err == nil && answer.ExitCode == 0
+		})
+		c.stop(0)
+	})
+	s := session{}
+	code, err := s.exec(c, "sh", "-c", "touch /tmp/ready; exec sleep 1000000")
+	must(t, err)
+	equal(t, "exit code", code, 137)
+}
+
 func TestAttach(t *testing.T) {
 	p := newPod(t)
 	c := p.start(shell(`read x; echo "got $x"; echo err >&2; exit 4`), func(c *cri.ContainerConfig) { c.Stdin, c.StdinOnce = true, true })

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -100,10 +101,9 @@ func TestPrivileged(t *testing.T) {
 	equal(t, "capabilities", c.sh("grep CapEff /proc/self/status"), "CapEff:\t"+mine+"\n")
 	equal(t, "seccomp", c.sh("grep Seccomp: /proc/self/status"), "Seccomp:\t0\n")
 	c.sh("mount -t tmpfs tmpfs /tmp && touch /tmp/file && umount /tmp")
-	c.sh("test -b /dev/vda || ls -l /dev/[vs]da*")
+	c.sh("ls -l /dev | grep ^b") // devices of the host
 	c.sh("grep -E '^[^ ]+ /sys sysfs rw' /proc/mounts")
-	c.sh("test -w /proc/sys/kernel/hostname; test -r /proc/kcore || test ! -e /proc/kcore")
-	c.sh("mkdir -p /sys/fs/cgroup/*/below 2>/dev/null; rmdir /sys/fs/cgroup/*/below 2>/dev/null; true")
+	c.sh("test -w /proc/sys/kernel/hostname")
 }
 
 func TestReadOnlyRoot(t *testing.T) {
@@ -172,6 +172,32 @@ func TestDevices(t *testing.T) {
 	equal(t, "a device", p.output("head -c 3 /dev/mine | wc -c", device("rwm")), "3\n")
 	out := p.output("ls /dev | sort | tr '\\n' ' '; mknod /tmp/disk b 254 0 && head -c 1 /tmp/disk 2>&1; true")
 	equal(t, "devices without one", out, "core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero head: /tmp/disk: Operation not permitted\n")
+}
+
+// A device of the container device interface brings hooks, as those of graphics cards do.
+func TestCDI(t *testing.T) {
+	dir := t.TempDir()
+	told := filepath.Join(dir, "told")
+	spec := filepath.Join(*cdi, t.Name()+".json")
+	must(t, os.MkdirAll(*cdi, 0o755))
+	must(t, os.WriteFile(spec, fmt.Appendf(nil, `{"cdiVersion": "0.6.0", "kind": "example.org/thing", "devices": [{"name": "one", "containerEdits": {
+		"env": ["THING=one"],
+		"deviceNodes": [{"path": "/dev/thing", "hostPath": "/dev/zero", "permissions": "r"}],
+		"mounts": [{"hostPath": %q, "containerPath": "/thing", "options": ["ro", "rbind"]}],
+		"hooks": [
+			{"hookName": "createRuntime", "path": "/bin/sh", "args": ["sh", "-c", "cat >>%[2]s"]},
+			{"hookName": "createContainer", "path": "/bin/sh", "args": ["sh", "-c", "(echo; echo in $$) >>%[2]s"]}]}}]}`, dir, told), 0o644))
+	t.Cleanup(func() { os.Remove(spec) })
+	out := newPod(t).output("echo $THING; head -c 3 /dev/thing | wc -c; touch /thing/file 2>&1; true", func(c *cri.ContainerConfig) {
+		c.CDIDevices = []*cri.CDIDevice{{Name: "example.org/thing=one"}}
+	})
+	equal(t, "output", out, "one\n3\ntouch: /thing/file: Read-only file system\n")
+	data, err := os.ReadFile(told)
+	must(t, err)
+	// The first gets the state, the second has a pid of the container.
+	if !regexp.MustCompile(`(?s)"status": ?"creating".*\nin [0-9]\n`).Match(data) {
+		t.Errorf("the hooks told: %s", data)
+	}
 }
 
 func TestUserNamespace(t *testing.T) {
