@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # coracle delete: nothing stays.
 
 load helpers
@@ -81,6 +80,7 @@ setup() {
 	failed "does not exist"
 }
 
+# bats test_tags=vm
 @test "several deletes at once leave nothing" {
 	detached 'exec sleep 1000'
 	for _ in 1 2 3 4 5 6; do
@@ -108,6 +108,7 @@ setup() {
 	[ -e rootfs/bin/busybox ]
 }
 
+# bats test_tags=vm
 @test "cgroups that the payload made below its own go too" {
 	detached 'exec sleep 1000'
 	pid=$(pid_of "$ID")
@@ -124,6 +125,7 @@ setup() {
 	nothing_left
 }
 
+# bats test_tags=vm
 @test "cgroups that a stopped container made go too" {
 	writable
 	config '(.mounts[] | select(.type == "cgroup").options) |= map(select(. != "ro"))'
@@ -134,6 +136,7 @@ setup() {
 	nothing_left
 }
 
+# bats test_tags=vm
 @test "--force deletes a container that forks all the time" {
 	config '.linux.resources.pids = {limit: 200}'
 	detached 'echo ready; while :; do sleep 0.01 & done'
@@ -142,6 +145,7 @@ setup() {
 	nothing_left
 }
 
+# bats test_tags=vm
 @test "--force deletes a container that forks all the time in a shared pid namespace" {
 	share pid
 	config '.linux.resources.pids = {limit: 200}'
@@ -151,6 +155,7 @@ setup() {
 	nothing_left
 }
 
+# bats test_tags=vm
 @test "what is left of a stopped container in a shared pid namespace is killed" {
 	share pid
 	detached 'sleep 1000 & exit 0'
@@ -185,6 +190,7 @@ killed_creates() {
 	done
 }
 
+# bats test_tags=vm
 @test "--force leaves nothing of a create that was killed at any moment" {
 	killed_creates 80
 }
@@ -222,6 +228,7 @@ killed_creates() {
 	done
 }
 
+# bats test_tags=vm
 @test "--force interrupts a create that is at work" {
 	"$CORACLE" --root "$ROOT" create "$ID" >/dev/null 2>&1 </dev/null 3>&- &
 	while [ ! -d "$ROOT/$ID" ] && kill -0 $! 2>/dev/null; do :; done
