@@ -190,7 +190,6 @@ killed_creates() {
 	done
 }
 
-# bats test_tags=vm
 @test "--force leaves nothing of a create that was killed at any moment" {
 	killed_creates 80
 }
