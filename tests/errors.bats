@@ -134,6 +134,11 @@ with() {
 	with '.process.args = ["true"] | .process.env = []' 'exec: "true": executable file not found in $PATH'
 }
 
+@test "a command with a line break in its name is told in one line" {
+	args $'/bin/a\nlevel=fatal'
+	refused 'exec: "/bin/a\nlevel=fatal": stat /bin/a\nlevel=fatal: no such file or directory'
+}
+
 @test "a command that is a directory" {
 	with '.process.args = ["/etc"]' 'exec: "/etc": is a directory' 'permission denied'
 	mkdir rootfs/bin/dir

@@ -42,7 +42,16 @@ func TestProblems(t *testing.T) {
 		`process.env[0] has a NUL character in it`:                              func(s *specs.Spec) { s.Process.Env = []string{"A=\x00"} },
 		`process.cwd is missing or empty; it must be an absolute path`:          func(s *specs.Spec) { s.Process.Cwd = "" },
 		`process.cwd: "tmp" is not absolute`:                                    func(s *specs.Spec) { s.Process.Cwd = "tmp" },
-		`process.user.uid: 4294967295 is out of range (0 to 4294967294)`:        func(s *specs.Spec) { s.Process.User.UID = 1<<32 - 1 },
+		`process.cwd is a path of 4096 bytes, longer than the 4095 that the kernel takes`: func(s *specs.Spec) {
+			s.Process.Cwd = strings.Repeat("/x", 2048)
+		},
+		`mounts[1].destination is a path of 4096 bytes, longer than the 4095 that the kernel takes`: func(s *specs.Spec) {
+			s.Mounts[1].Destination = strings.Repeat("/x", 2048)
+		},
+		`linux.maskedPaths[0] is a path of 4097 bytes, longer than the 4095 that the kernel takes`: func(s *specs.Spec) {
+			s.Linux.MaskedPaths[0] = strings.Repeat("/x", 2048) + "/"
+		},
+		`process.user.uid: 4294967295 is out of range (0 to 4294967294)`: func(s *specs.Spec) { s.Process.User.UID = 1<<32 - 1 },
 		`process.user.additionalGids[1]: 4294967295 is out of range (0 to 4294967294)`: func(s *specs.Spec) {
 			s.Process.User.AdditionalGids = []uint32{0, 1<<32 - 1}
 		},

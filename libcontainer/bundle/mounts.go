@@ -19,6 +19,7 @@ func (v *validator) mounts() {
 		case !path.IsAbs(m.Destination):
 			v.warn(p+".destination", "%q is not absolute; it is taken as %q", m.Destination, path.Clean("/"+m.Destination))
 		}
+		v.pathLength(p+".destination", m.Destination)
 		if path.Clean("/"+m.Destination) == "/" {
 			v.bad(p+".destination", "a mount on the root of the container is not possible")
 		}

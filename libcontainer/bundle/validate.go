@@ -226,6 +226,7 @@ func (v *validator) process(p *specs.Process) {
 	case strings.ContainsRune(p.Cwd, 0):
 		v.bad("process.cwd", "has a NUL character in it")
 	}
+	v.pathLength("process.cwd", p.Cwd)
 	v.id("process.user.uid", p.User.UID)
 	v.id("process.user.gid", p.User.GID)
 	for i, g := range p.User.AdditionalGids {
@@ -348,6 +349,7 @@ func (v *validator) devices() {
 		if !path.IsAbs(d.Path) || path.Clean(d.Path) == "/" {
 			v.bad(p+".path", "%q is not the absolute path of a device", d.Path)
 		}
+		v.pathLength(p+".path", d.Path)
 		if d.Type != "p" && (d.Major < 0 || d.Minor < 0 || d.Major > 1<<12-1 || d.Minor > 1<<20-1) {
 			v.bad(p, "%d:%d is not a device number", d.Major, d.Minor)
 		}
@@ -383,8 +385,18 @@ func (v *validator) deviceMode(pointer, deviceType string, mode uint32) {
 	}
 }
 
+// pathLength refuses a path in the container that is too long for the kernel. Paths come from
+// images as well, and there would be work, and steps of the init program, for each of their
+// components.
+func (v *validator) pathLength(pointer, p string) {
+	if len(p) >= unix.PathMax {
+		v.bad(pointer, "is a path of %d bytes, longer than the %d that the kernel takes", len(p), unix.PathMax-1)
+	}
+}
+
 func (v *validator) paths(pointer string, paths []string) {
 	for i, p := range paths {
+		v.pathLength(fmt.Sprintf("%s[%d]", pointer, i), p)
 		if !path.IsAbs(p) || strings.ContainsRune(p, 0) {
 			v.bad(fmt.Sprintf("%s[%d]", pointer, i), "%q is not an absolute path", p)
 		}

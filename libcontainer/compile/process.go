@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -22,6 +23,10 @@ func cwdError(cwd string) func(syscall.Errno) string {
 	}
 }
 
+// maxVariable is how many bytes an argument or a variable may have, with its name and NUL
+// (execve(2)).
+const maxVariable = 128 << 10
+
 // lookUpCommand finds the command as the final user and in the final place, so
 // that create reports what is wrong with it. The texts are those that engines
 // turn into exit codes 126 and 127.
@@ -33,7 +38,8 @@ func (c *compiler) lookUpCommand() {
 	c.command = c.Word("command", 0)
 	if strings.Contains(name, "/") {
 		c.Describe(program.Note{What: "find the command", Object: name, Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
-			return fmt.Sprintf("exec: %q: stat %s: %s", name, name, e.Error())
+			shown := strconv.Quote(name) // an image may have put a line of its own into it
+			return fmt.Sprintf("exec: %s: stat %s: %s", shown, shown[1:len(shown)-1], e.Error())
 		}})
 		//allow:path as the user in the container, like execve will
 		c.Statx(program.Cwd(), name, 0, c.stat)
@@ -68,11 +74,21 @@ func (c *compiler) lookUpCommand() {
 		}
 		return fmt.Sprintf("exec: %q: executable file not found in $PATH%s", name, hint)
 	}})
+	if len(path) > maxVariable {
+		// No process could have it, and an image must not decide how large a program gets.
+		c.fail("process.env: PATH has %d bytes: %w", len(path), unix.E2BIG)
+		return
+	}
 	if path != "" {
+		seen := make(map[string]bool)
 		for _, dir := range strings.Split(path, ":") {
 			if dir == "" {
 				dir = "." // as in execvp(3)
 			}
+			if seen[dir] {
+				continue
+			}
+			seen[dir] = true
 			candidate := dir + "/" + name
 			next := c.Label()
 			//allow:path as the user in the container, like execve will

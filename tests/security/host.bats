@@ -27,8 +27,11 @@ long() { head -c "$1" /dev/zero | tr '\0' x; }
 }
 
 @test "sizes: strings that are too long for the kernel are an error, and not cut" {
-	for size in 4096 65536 65540 1048576; do
-		long "$size" >"$BATS_TEST_TMPDIR/long"
+	# What grows without bound must not take the machine along.
+	ulimit -v 6000000 -t 60
+	for size in 4200 65536 65540 1048576; do
+		# As a path it has short components, so that what is left of one that was cut is good.
+		long "$size" | sed 's,xx,x/,g' >"$BATS_TEST_TMPDIR/long"
 		for change in '.process.cwd = "/" + $long' '.process.args = ["/" + $long]' '.mounts += [{destination: ("/" + $long), type: "tmpfs"}]' \
 			'.mounts += [{destination: "/mnt", type: "bind", source: ("/" + $long), options: ["bind"]}]' \
 			'.linux.maskedPaths = ["/" + $long]' '.linux.readonlyPaths = ["/" + $long]' '.linux.devices = [{path: ("/" + $long), type: "p"}]' \
@@ -41,6 +44,11 @@ long() { head -c "$1" /dev/zero | tr '\0' x; }
 			mv good.json config.json
 		done
 	done
+	# Each directory in PATH is looked into, and an image has the say how many there are.
+	head -c 2000000 /dev/zero | tr '\0' : >"$BATS_TEST_TMPDIR/long"
+	config --rawfile long "$BATS_TEST_TMPDIR/long" '.process.env = ["PATH=/bin" + $long]'
+	background create "$ID"
+	failed "PATH has 2000004 bytes"
 	nothing_left
 	untouched
 }
