@@ -137,6 +137,23 @@ setup() {
 }
 
 # bats test_tags=vm
+@test "cgroups that are deeper than paths can be long hide no process, and go too" {
+	local hierarchy=.
+	[ ! -d /sys/fs/cgroup/pids ] || hierarchy=pids
+	config '(.mounts[] | select(.type == "cgroup").options) = ["rw", "nosuid"]'
+	share pid
+	# shellcheck disable=SC2016 # for the container's shell
+	detached 'cd /sys/fs/cgroup/'"$hierarchy"'; for i in $(seq 30); do d=$(printf "%0200d" "$i"); mkdir "$d" && { cd -P "$d" || cd "./$d"; } || exit; done
+		sleep 1000 & echo $! >cgroup.procs; echo $!; wait'
+	wait_for grep -q . "$BATS_TEST_TMPDIR/out"
+	sleeper=$(printed)
+	run coracle ps --format json "$ID"
+	[[ $output == *"$sleeper"* ]]
+	coracle delete --force "$ID"
+	nothing_left
+}
+
+# bats test_tags=vm
 @test "--force deletes a container that forks all the time" {
 	config '.linux.resources.pids = {limit: 200}'
 	detached 'echo ready; while :; do sleep 0.01 & done'

@@ -208,14 +208,8 @@ func removeTree(dir string) error {
 	if rmdir(dir) == nil {
 		return nil
 	}
-	children, err := childrenOf(dir)
-	if err != nil {
+	if err := walk(dir, func(int) error { return nil }, removeBelow); err != nil {
 		return err
-	}
-	for _, child := range children {
-		if err := removeTree(child); err != nil {
-			return err
-		}
 	}
 	return rmdir(dir)
 }

@@ -3,8 +3,6 @@ package cgroup
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -27,31 +25,18 @@ func (m *Manager) Pids() ([]int, error) {
 	return pidsBelow(dir)
 }
 
-func pidsBelow(dir string) ([]int, error) {
-	pids, err := pidsIn(dir)
-	if gone(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	children, err := childrenOf(dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, child := range children {
-		more, err := pidsBelow(child)
-		if err != nil {
-			return nil, err
-		}
-		pids = append(pids, more...)
-	}
-	return pids, nil
+func pidsBelow(dir string) (pids []int, err error) {
+	err = walk(dir, func(fd int) error {
+		some, err := pidsIn(fd)
+		pids = append(pids, some...)
+		return err
+	}, nil)
+	return pids, err
 }
 
 // pidsIn are the processes in one cgroup. A pid of 0 is one of another pid namespace.
-func pidsIn(dir string) ([]int, error) {
-	data, err := rawfile.ReadFollow(filepath.Join(dir, "cgroup.procs"), maxProcs)
+func pidsIn(fd int) ([]int, error) {
+	data, err := rawfile.Read(fd, "cgroup.procs", maxProcs)
 	if errors.Is(err, unix.EOPNOTSUPP) {
 		return nil, nil // a threaded cgroup: its processes are listed above it
 	}
@@ -63,32 +48,9 @@ func pidsIn(dir string) ([]int, error) {
 		//allow:atoi the kernel's own list of pids
 		pid, err := strconv.Atoi(strings.TrimSuffix(line, "\n"))
 		if err != nil {
-			return nil, fmt.Errorf("%s/cgroup.procs has a malformed line %q", dir, line)
+			return nil, fmt.Errorf("cgroup.procs has a malformed line %q", line)
 		}
 		pids = append(pids, pid)
 	}
 	return pids, nil
-}
-
-// childrenOf are the cgroups directly below one. There are none when it is gone.
-func childrenOf(dir string) ([]string, error) {
-	// The kernel counts a link for each child: this saves reading all names.
-	var st unix.Stat_t
-	if err := unix.Stat(dir, &st); err != nil || st.Nlink == 2 {
-		if err != nil && !gone(err) {
-			return nil, &os.PathError{Op: "stat", Path: dir, Err: err}
-		}
-		return nil, nil
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil && !gone(err) {
-		return nil, err
-	}
-	var children []string
-	for _, e := range entries {
-		if e.IsDir() {
-			children = append(children, filepath.Join(dir, e.Name()))
-		}
-	}
-	return children, nil
 }
