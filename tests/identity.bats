@@ -246,6 +246,18 @@ setup() {
 	[ "$(stat -c %u "$BATS_TEST_TMPDIR/out")" = 0 ]
 }
 
+@test "devices and directories as standard streams keep their owners" {
+	config '.process.user = {uid: 1000, gid: 100}'
+	args true
+	mknod "$BATS_TEST_TMPDIR/zero" c 1 5
+	mkdir "$BATS_TEST_TMPDIR/dir"
+	"$CORACLE" --root "$ROOT" run "$ID" <"$BATS_TEST_TMPDIR/zero" >/dev/null 2<"$BATS_TEST_TMPDIR/dir"
+	args sleep 1000
+	background run --detach "$ID"
+	coracle exec "$ID" true <"$BATS_TEST_TMPDIR/zero" 2<"$BATS_TEST_TMPDIR/dir"
+	[ "$(stat -c %u "$BATS_TEST_TMPDIR/zero" "$BATS_TEST_TMPDIR/dir" | xargs)" = "0 0" ]
+}
+
 @test "the null device of the host keeps its owner" {
 	config '.process.user = {uid: 1000, gid: 100}'
 	args true

@@ -194,17 +194,18 @@ func (c *compiler) capabilities() bundle.Capabilities {
 }
 
 // ownStdio gives the standard streams to the user, so that it can open them again
-// as /dev/stdout and the like. The null device belongs to everybody, and files that
-// somebody redirected to stay theirs.
+// as /dev/stdout and the like: pipes, sockets and terminals. Files, directories and other
+// devices that somebody redirected to stay theirs.
 func (c *compiler) ownStdio() {
 	uid := c.spec.Process.User.UID
 	for fd := range 3 {
 		c.ownStream(fd, uid, func(next program.Label) {
 			chown := c.Label()
-			c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFREG, next)
-			c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFCHR, 0).Else(chown)
-			c.Check(c.stat.RdevMajor(), ^uint32(0), 1, 0).Else(chown)
-			c.JumpIf(c.stat.RdevMinor(), ^uint32(0), 3, next)
+			c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFIFO, chown)
+			c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFSOCK, chown)
+			c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFCHR, 0).Else(next)
+			c.JumpIf(c.stat.RdevMajor(), ^uint32(0), ttyMajor, chown)
+			c.Check(c.stat.RdevMajor(), ^uint32(7), ptsMajor, 0).Else(next)
 			c.Bind(chown)
 		})
 	}
