@@ -119,6 +119,13 @@ shellcheck:
 bats: build failpoints rootfs ## run the tests in tests/, or BATS="tests/run.bats ..."
 	tests/run $(BATS)
 
+# Which, by the names in tests/security/mutations; all of them by default.
+MUTATIONS ?=
+
+.PHONY: mutations
+mutations: rootfs ## take out each protection, and see that tests notice; takes about 20 minutes
+	tests/security/mutate $(MUTATIONS)
+
 .PHONY: test-engines
 test-engines: ## run the tests with Podman, Docker, Buildah, BuildKit, containerd 2 and the CRI; installs or builds them when they are missing
 	tests/deps engines

@@ -3,6 +3,7 @@ package main
 import (
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -58,7 +59,8 @@ func FuzzParseUser(f *testing.F) {
 		if parseUser(s, &user) != nil {
 			return
 		}
-		if strings.Trim(s, "0123456789:") != "" || user.UID == 1<<32-1 || user.GID == 1<<32-1 {
+		uid, gid := strconv.FormatUint(uint64(user.UID), 10), strconv.FormatUint(uint64(user.GID), 10)
+		if s != uid && s != uid+":"+gid || user.UID == 1<<32-1 || user.GID == 1<<32-1 {
 			t.Errorf("%q is taken as %+v", s, user)
 		}
 	})

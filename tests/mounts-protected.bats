@@ -29,6 +29,15 @@ load mounts
 	untouched
 }
 
+@test "a mount does not count for paths whose names only begin like its own" {
+	mkdir rootfs/proceedings rootfs/system
+	echo content | tee rootfs/proceedings/secret rootfs/system/file >/dev/null
+	config '.linux.maskedPaths += ["/proceedings/secret"] | .linux.readonlyPaths += ["/system"]'
+	shell 'cat /proceedings/secret; echo x 2>&1 >/system/file'
+	[[ $output == *"Read-only file system" ]]
+	[ "${#lines[@]}" -eq 1 ]
+}
+
 @test "masks do not depend on the null device of the image" {
 	config 'del(.mounts[] | select(.destination == "/dev"))'
 	echo evil >rootfs/null

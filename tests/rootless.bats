@@ -99,6 +99,19 @@ background() {
 	nothing_left
 }
 
+@test "newuidmap and newgidmap are not looked for in PATH" {
+	local helper
+	mkdir -m 777 "$BATS_TEST_TMPDIR/evil"
+	for helper in newuidmap newgidmap; do
+		printf '#!/bin/sh\n: >/mnt/evil/called\nexec %s "$@"\n' "$(command -v "$helper")" >"$BATS_TEST_TMPDIR/evil/$helper"
+		chmod +x "$BATS_TEST_TMPDIR/evil/$helper"
+	done
+	args sh -c 'wc -l </proc/self/uid_map'
+	run as_user env PATH=/mnt/evil:/usr/bin:/bin /mnt/coracle run "$ID"
+	[ "$output" = 2 ]
+	[ ! -e "$BATS_TEST_TMPDIR/evil/called" ]
+}
+
 @test "ids that are not the user's to give" {
 	config '.linux.uidMappings[1].hostID = 700000'
 	run coracle run "$ID"

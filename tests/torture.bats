@@ -12,7 +12,7 @@ setup() {
 
 # torture runs one mode; what it prints goes to the terminal when it fails.
 torture() {
-	run "$TORTURE" -coracle "$BATS_TEST_DIRNAME/../bin/coracle-failpoints" -rootfs "$CORACLE_CACHE/busybox" "$@"
+	run "$TORTURE" -coracle "${CORACLE_FAILPOINTS:-$BATS_TEST_DIRNAME/../bin/coracle-failpoints}" -rootfs "$CORACLE_CACHE/busybox" "$@"
 	echo "$output"
 	[ "$status" -eq 0 ]
 }

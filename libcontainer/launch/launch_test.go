@@ -56,6 +56,7 @@ func FuzzReceive(f *testing.F) {
 	f.Add([]byte("short"), uint8(1))
 	f.Add([]byte{}, uint8(1))
 	f.Add(make([]byte, 17), uint8(3))
+	f.Add(make([]byte, 17), uint8(0))
 	b := program.NewBuilder(3)
 	b.Exit(0)
 	p, err := b.Finish()

@@ -452,6 +452,8 @@ end
 func FuzzDecodeMessage(f *testing.F) {
 	f.Add(Message{KindError, 1, 2, 3}.Encode())
 	f.Add([]byte{})
+	f.Add(make([]byte, MessageSize-1))
+	f.Add(make([]byte, MessageSize+1))
 	b := NewBuilder(3)
 	b.Exit(0)
 	p, _ := b.Finish()

@@ -254,6 +254,7 @@ func FuzzParseStat(f *testing.F) {
 
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(`{"runtime":"coracle","id":"c","pid":1,"cgroup":{"paths":{"":"/x"}}}`))
+	f.Add([]byte(`{"runtime":"coracle","id":"d","pid":1}`))
 	root := Root(f.TempDir())
 	d, err := root.Create("c")
 	if err != nil {

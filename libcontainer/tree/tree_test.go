@@ -2,6 +2,7 @@ package tree
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -153,6 +154,7 @@ func TestMakeInARace(t *testing.T) {
 	}
 	link(t, outside, filepath.Join(root, "link"))
 	fd, stop, stopped := openDir(t, root), make(chan struct{}), make(chan struct{})
+	dir := openDir(t, filepath.Join(root, "dir"))
 	go func() {
 		defer close(stopped)
 		for {
@@ -164,10 +166,11 @@ func TestMakeInARace(t *testing.T) {
 			}
 		}
 	}()
-	for i := range 2000 {
+	for i := range 8000 {
 		// It may fail, but never outside.
 		_ = Make(fd, "/dir/new/x", i%2 == 0, Self())
-		_ = os.RemoveAll(filepath.Join(root, "dir/new"))
+		// By the descriptor: the path may lead outside, and so remove what is looked for.
+		_ = os.RemoveAll(fmt.Sprintf("/proc/self/fd/%d/new", dir))
 	}
 	close(stop)
 	<-stopped

@@ -29,9 +29,10 @@ listing() {
 	find "$OUTSIDE" -type f -exec sha256sum {} + | sort
 }
 
-# untouched asserts that nothing has changed, and that no mount of the test is left.
+# untouched asserts that nothing has changed, and that no mount of the test is left. It
+# is used in conditions as well, where a command that fails does not end it.
 untouched() {
-	listing | diff "$BATS_TEST_TMPDIR/before" - >&2
+	listing | diff "$BATS_TEST_TMPDIR/before" - >&2 || return 1
 	! grep -F "$BATS_TEST_TMPDIR" /proc/self/mountinfo >&2
 }
 

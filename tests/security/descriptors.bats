@@ -140,7 +140,7 @@ hung() {
 # to make, which stands still before its steps in turn. Without PR_SET_DUMPABLE in Exec
 # (compile/exec.go) it can, from the step on that gives up the capabilities.
 @test "dumpable: a further process cannot be looked into before it is the container's" {
-	coracle_failing=$BATS_TEST_DIRNAME/../../bin/coracle-failpoints
+	coracle_failing=${CORACLE_FAILPOINTS:-$BATS_TEST_DIRNAME/../../bin/coracle-failpoints}
 	[ -x "$coracle_failing" ] || skip "bin/coracle-failpoints has not been built (make failpoints)"
 	# It says of each process that it has seen whether anything of it could be read.
 	# shellcheck disable=SC2016 # for the container's shell

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# The tests that README.md and SECURITY.md name exist.
+# The tests that README.md and SECURITY.md name exist, and each is known to fail without what
+# it is about.
 
 top=$BATS_TEST_DIRNAME/../..
 
@@ -33,4 +34,10 @@ rows() { grep '^| R-' "$BATS_TEST_DIRNAME/README.md"; }
 	echo "$names names, $missing missing"
 	[ "$names" -gt 80 ]
 	[ "$missing" -eq 0 ]
+}
+
+# To try them takes long: make mutations.
+@test "recipes: each test, and each invariant, has a mutation that still applies" {
+	run "$BATS_TEST_DIRNAME/mutate" --check
+	[ "$status" -eq 0 ]
 }
