@@ -26,6 +26,7 @@ children() {
 
 @test "ps passes options on to ps" {
 	detached 'exec sleep 1000'
+	wait_for grep -qx sleep "/proc/$(pid_of "$ID")/comm"
 	run coracle ps "$ID" -e -o comm,pid
 	[ "$status" -eq 0 ]
 	[ "${#lines[@]}" -eq 2 ]
