@@ -203,3 +203,27 @@ direct() {
 	[ "$(logged stdout)" = "$one" ]
 	ID=$first
 }
+
+# bats test_tags=system
+@test "crio: a cgroup that systemd makes" {
+	[ -d /run/systemd/system ] || skip "systemd is not running"
+	args sleep 1000
+	config --arg id "$ID" '.linux.cgroupsPath = "system.slice:crio:" + $id | .linux.resources.memory = {limit: 50331648}'
+	crio_conmon -s
+	direct --systemd-cgroup start "$ID"
+	unit=crio-$ID.scope
+	show() { systemctl show --property "$1" --value "$unit"; }
+	[ "$(show ActiveState)" = active ]
+	[ "$(show MemoryMax)" = 50331648 ]
+	# Later calls do not tell of the driver.
+	exec_sync cat /proc/self/cgroup
+	[ "$answer" = '{"exit_code": 0}' ]
+	logged stdout sync.log | grep -E "(::|name=systemd:)/$|/$unit$"
+	echo '{"memory": {"limit": 67108864}}' | direct update --resources - "$ID"
+	[ "$(show MemoryMax)" = 67108864 ]
+	direct --systemd-cgroup kill "$ID" KILL
+	wait_for test -s "exits/$ID"
+	direct --systemd-cgroup delete --force "$ID"
+	gone() { [[ "$(show ActiveState)" =~ ^(inactive|failed)$ ]] && [ -z "$(find /sys/fs/cgroup -name "$unit")" ]; }
+	wait_for gone
+}
