@@ -177,6 +177,7 @@ nothing_of_it() {
 	[ -z "$(inside ls /run/coracle)" ] && [ -z "$(find /sys/fs/cgroup -type d -path "*/$CGROUP/*buildkit/*" 2>/dev/null)" ]
 }
 
+# bats test_tags=system
 @test "buildkit: steps, their output, and nothing is left" {
 	dockerfile <<-'END'
 		FROM busybox
@@ -340,6 +341,7 @@ cat: can\'t open \'/disk\': Operation not permitted'
 	stop_daemon networked
 }
 
+# bats test_tags=system
 @test "buildkit: limits of resources and of processes" {
 	dockerfile <<-'END'
 		FROM busybox
@@ -361,6 +363,7 @@ cat: can\'t open \'/disk\': Operation not permitted'
 	wait_for nothing_of_it
 }
 
+# bats test_tags=system
 @test "buildkit: a step that needs more memory than it may have" {
 	dockerfile <<<$'FROM busybox\nRUN echo begins; exec tail /dev/zero'
 	steps --opt memory=25165824
@@ -483,6 +486,7 @@ cat: can\'t open \'/disk\': Operation not permitted'
 	wait_for nothing_of_it
 }
 
+# bats test_tags=system
 @test "buildkit: a client that goes away takes its build along" {
 	dockerfile <<<$'FROM busybox\nRUN trap "" TERM INT; sleep 1000 & echo ready; wait'
 	start_build
@@ -605,6 +609,7 @@ hidden'
 	stop_daemon remapped
 }
 
+# bats test_tags=system
 @test "buildkit: without root, in a user namespace of its own" {
 	mkdir "$BATS_FILE_TMPDIR/rootless"
 	chown "$USER_ID" "$BATS_FILE_TMPDIR/rootless"
