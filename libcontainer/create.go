@@ -205,10 +205,12 @@ type creation struct {
 	conversation int
 }
 
-// direct tells whether the container can be started without a gate. A hook of start may ask
-// for the state, which is created for as long as there is one.
+// direct tells whether the process may start as soon as the container is created. Hooks of
+// start come before it, so does the socket at which it says that it is ready, and a terminal
+// gets its size.
 func (n *creation) direct() bool {
-	return n.options.starts && n.bundle.Spec.Process != nil && !n.record.StartHooks
+	p := n.bundle.Spec.Process
+	return n.options.starts && p != nil && !p.Terminal && !n.record.StartHooks && n.runtime.NotifySocket == ""
 }
 
 func (n *creation) create() error {

@@ -72,8 +72,6 @@ func (c *Container) start(n *created) error {
 	}
 	direct := n.conversation >= 0
 	if direct {
-		// Should the init be gone, then that is what follows.
-		_ = unix.Send(n.conversation, make([]byte, program.MessageSize), unix.MSG_NOSIGNAL)
 		err = followStart(n.conversation, dir, record, n.pidfd, h)
 	} else {
 		err = openGate(dir, record, n.pidfd, h)

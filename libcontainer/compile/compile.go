@@ -143,8 +143,8 @@ type Input struct {
 	Host         Host
 	NoPivot      bool
 	NoNewKeyring bool
-	// Direct tells that the container is started by whoever creates it: there is no gate,
-	// and the conversation goes on until the execve.
+	// Direct tells that the process starts as soon as the container is created: there is no
+	// gate, and the conversation goes on until the execve.
 	Direct bool
 	// Preserved describes the caller's descriptors from 3 on that the process
 	// gets: whether each is open.

@@ -105,16 +105,14 @@ func (c *compiler) lookUpCommand() {
 	c.Bind(found)
 }
 
-// waitAtGate announces that the container is created and waits until start
-// connects. From then on errors go to start.
+// waitAtGate announces that the container is created and, unless it is to start at once,
+// waits until start connects. From then on errors go to start.
 func (c *compiler) waitAtGate() {
 	c.note("", "report that the container is created", "")
 	// The runtime may go now.
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(0))
 	c.Send(c.socket, program.Message{Kind: program.KindDone, A: DoneCreated})
 	if c.in.Direct {
-		c.note("", "wait for start", "")
-		c.receive(c.socket, c.reply, program.MessageSize)
 		// The end of the conversation is how the runtime knows of the execve.
 		c.CloseOnExec(c.socket)
 		c.conn = c.Word("conn", int32(c.out.Socket))
