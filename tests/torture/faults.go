@@ -39,11 +39,19 @@ func withUsers(config map[string]any) {
 	linux["uidMappings"], linux["gidMappings"] = ids, ids
 }
 
+// plain leaves the configuration as it is.
+func plain(map[string]any) {}
+
 func (t *torture) ops() error {
-	for name, change := range map[string]func(map[string]any){"rich": rich, "users": withUsers} {
+	for name, change := range map[string]func(map[string]any){"rich": rich, "users": withUsers, "plain": plain} {
 		l, err := t.newLane(name, change)
 		if err != nil {
 			return err
+		}
+		making, starting := step{"create", l.id}, step{"start", l.id}
+		if name == "plain" {
+			// Without anything that has to happen in between, run does both in one go.
+			making, starting = step{"run", "--detach", l.id}, nil
 		}
 		count, err := l.countOps()
 		if err != nil {
@@ -52,10 +60,10 @@ func (t *torture) ops() error {
 		hits := 0
 		for op := 0; op < count; op += t.stride {
 			for _, kind := range []string{"exit", "errno"} {
-				where := fmt.Sprintf("%s: op %d of create: %s", name, op, kind)
-				r := l.command(fmt.Sprintf("op=%d:%s", op, kind), "create", l.id)
-				if r.ok() {
-					r = l.command("", "start", l.id)
+				where := fmt.Sprintf("%s: op %d of %s: %s", name, op, making[0], kind)
+				r := l.command(fmt.Sprintf("op=%d:%s", op, kind), making...)
+				if r.ok() && starting != nil {
+					r = l.command("", starting...)
 				}
 				l.judge(where, r)
 				if !r.ok() {
@@ -67,7 +75,7 @@ func (t *torture) ops() error {
 		if hits == 0 {
 			t.fail("%s: no failure had an effect", name)
 		}
-		fmt.Printf("ops of create and start, %s: %d ops, %d failures, slowest command %d ms\n", name, count, hits, l.slowest.Milliseconds())
+		fmt.Printf("ops of %s, %s: %d ops, %d failures, slowest command %d ms\n", making[0], name, count, hits, l.slowest.Milliseconds())
 		if err := l.execOps(name); err != nil {
 			return err
 		}
@@ -145,9 +153,14 @@ func (l *lane) life() []step {
 	}
 }
 
-// upTo lives up to a step, without it.
-func (l *lane) upTo(n int) error {
-	for _, s := range l.life()[:n] {
+// short is the life of one that run makes in one go.
+func (l *lane) short() []step {
+	return []step{{"run", "--detach", l.id}, {"delete", "--force", l.id}}
+}
+
+// live takes steps.
+func (l *lane) live(steps []step) error {
+	for _, s := range steps {
 		if r := l.command("", s...); !r.ok() {
 			return fmt.Errorf("%s: %v: %s", s[0], r.err, r.stderr)
 		}
@@ -162,10 +175,20 @@ func (t *torture) phases() error {
 	if err != nil {
 		return err
 	}
+	if err := t.phasesOf(l, l.life()); err != nil {
+		return err
+	}
+	if l, err = t.newLane("direct", plain); err != nil {
+		return err
+	}
+	return t.phasesOf(l, l.short())
+}
+
+func (t *torture) phasesOf(l *lane, life []step) error {
 	places := 0
-	for n, s := range l.life() {
+	for n, s := range life {
 		log := filepath.Join(l.dir, "log")
-		if err := l.upTo(n); err != nil {
+		if err := l.live(life[:n]); err != nil {
 			return err
 		}
 		r := l.command("", append([]string{"--debug", "--log", log, "--log-format", "json"}, s...)...)
@@ -183,7 +206,7 @@ func (t *torture) phases() error {
 			for _, kind := range []string{"exit", "delay", "hang"} {
 				places++
 				where := fmt.Sprintf("%s: %s after %q", s[0], kind, f[1])
-				if err := l.upTo(n); err != nil {
+				if err := l.live(life[:n]); err != nil {
 					return fmt.Errorf("before %s: %w", where, err)
 				}
 				limit := deadline
@@ -201,7 +224,7 @@ func (t *torture) phases() error {
 			}
 		}
 	}
-	fmt.Printf("phases: %d failures of %d commands, slowest command %d ms\n", places, len(l.life()), l.slowest.Milliseconds())
+	fmt.Printf("phases: %d failures of %d commands, slowest command %d ms\n", places, len(life), l.slowest.Milliseconds())
 	return nil
 }
 
@@ -213,12 +236,22 @@ func (t *torture) syscalls() error {
 	if err != nil {
 		return err
 	}
-	plain := *l
+	if err := t.syscallsOf(l, l.life()); err != nil {
+		return err
+	}
+	if l, err = t.newLane("direct", plain); err != nil {
+		return err
+	}
+	return t.syscallsOf(l, l.short())
+}
+
+func (t *torture) syscallsOf(l *lane, life []step) error {
+	untraced := *l
 	killed := 0
-	for n, s := range l.life() {
+	for n, s := range life {
 		for call, misses := 1, 0; misses < 5; call += t.stride {
 			where := fmt.Sprintf("%s: killed at system call %d", s[0], call)
-			if err := plain.upTo(n); err != nil {
+			if err := untraced.live(life[:n]); err != nil {
 				return fmt.Errorf("before %s: %w", where, err)
 			}
 			// Of the first thread only: a tracer that follows the init waits for its end.
@@ -228,12 +261,12 @@ func (t *torture) syscalls() error {
 			if !r.ok() {
 				killed, misses = killed+1, 0
 			}
-			plain.clean(where)
+			untraced.clean(where)
 		}
 	}
 	if killed == 0 {
 		t.fail("no system call was hit")
 	}
-	fmt.Printf("syscalls: killed at %d system calls of %d commands\n", killed, len(l.life()))
+	fmt.Printf("syscalls: killed at %d system calls of %d commands\n", killed, len(life))
 	return nil
 }
