@@ -267,6 +267,11 @@ func (n *creation) create() error {
 		err := n.group.Create(n.init.Pid)
 		n.record.Cgroup = n.group.Saved()
 		if err != nil {
+			// One that has ended cannot be put anywhere, and a scope without a process is
+			// gone. The reason is then why it has ended.
+			if failure := n.init.Failed(); failure != nil {
+				return failure
+			}
 			return err
 		}
 		n.runtime.trace("cgroup made")

@@ -375,6 +375,30 @@ time.sleep(1000)' "$BATS_TEST_TMPDIR/bus"
 	nothing_left
 }
 
+@test "systemd: an init that has failed meanwhile says why" {
+	# A bus that hangs up when the init has ended.
+	aside python3 -c 'import glob, socket, struct, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+c, _ = s.accept()
+pid = struct.unpack("3i", c.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+def ended():
+    for children in glob.glob("/proc/%d/task/*/children" % pid):
+        for child in open(children).read().split():
+            if open("/proc/%s/stat" % child).read().rpartition(")")[2].split()[0] == "Z":
+                return True
+while not ended():
+    time.sleep(0.05)' "$BATS_TEST_TMPDIR/bus"
+	wait_for test -S "$BATS_TEST_TMPDIR/bus"
+	args true
+	config '.mounts |= [{destination: "/bin/busybox", type: "bind", source: "/etc", options: ["bind"]}] + .'
+	DBUS_SYSTEM_BUS_ADDRESS=unix:path=$BATS_TEST_TMPDIR/bus background --systemd-cgroup create "$ID"
+	failed /bin/busybox "not a directory"
+	[[ "$output" != *systemd* ]]
+	nothing_left
+}
+
 @test "disabled: the container stays in the cgroup of its creator" {
 	args sleep 1000
 	background --cgroup-manager disabled run --detach "$ID"

@@ -227,6 +227,29 @@ func (i *Init) Receive() (Event, error) {
 	}
 }
 
+// Failed returns what [Init.Receive] would return for a process that has failed or ended,
+// and nil for one that goes on. It does not wait. Other messages are lost: it is for a
+// conversation that will not be continued.
+func (i *Init) Failed() error {
+	for {
+		fds := []unix.PollFd{{Fd: int32(i.socket), Events: unix.POLLIN}}
+		if n, err := unix.Poll(fds, 0); errors.Is(err, unix.EINTR) {
+			continue
+		} else if n <= 0 {
+			return nil
+		}
+		e, ok, err := i.receive()
+		switch {
+		case err != nil:
+			return err
+		case !ok:
+			return i.death()
+		case e.FD >= 0:
+			unix.Close(e.FD)
+		}
+	}
+}
+
 // receive reads a message that is there. ok is false at the end of the
 // conversation.
 func (i *Init) receive() (e Event, ok bool, err error) {
