@@ -148,8 +148,16 @@ setup() {
 	wait_for grep -q . "$BATS_TEST_TMPDIR/out"
 	sleeper=$(printed)
 	run coracle ps --format json "$ID"
-	[[ $output == *"$sleeper"* ]]
-	coracle delete --force "$ID"
+	[[ $output == *"$sleeper"* ]] && seen=1 || seen=0
+	status=0
+	coracle delete --force "$ID" || status=$?
+	# If it fails, nobody else would get rid of them.
+	mapfile -t left < <(cgroup_dirs "$ID")
+	kill -9 "$sleeper" 2>/dev/null || true
+	[ "${#left[@]}" -eq 0 ] || find "${left[@]}" -depth -type d -execdir rmdir {} \; || true
+	[ "$seen" -eq 1 ]
+	[ "$status" -eq 0 ]
+	[ "${#left[@]}" -eq 0 ]
 	nothing_left
 }
 
