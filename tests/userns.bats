@@ -318,6 +318,15 @@ all_caps() {
 	[ "${lines[1]}" = "$(readlink /proc/self/ns/uts)" ]
 }
 
+@test "sysfs in a user namespace on the network of the host is refused with the way out" {
+	users
+	config '.linux.namespaces |= map(select(.type != "network"))'
+	background run "$ID"
+	[ "$status" -eq 1 ]
+	failed 'mount "sysfs" at "/sys" (mounts[5]): operation not permitted: in a user namespace it takes a new network namespace, and one of the host that nothing covers; "/sys" can be a bind mount of the host'"'"'s'
+	nothing_left
+}
+
 @test "the user namespace of the runtime itself is no other one" {
 	setup_busybox
 	config '.linux.namespaces += [{type: "user", path: "/proc/self/ns/user"}]'

@@ -69,6 +69,10 @@ func (c *compiler) configure(fstype string, params []bundle.MountParam) {
 	}
 }
 
+// mountOwners are the namespaces to which a file system shows itself: the kernel wants
+// privileges over them.
+var mountOwners = map[string]string{"sysfs": "network", "proc": "pid"}
+
 // explain tells what can be wrong with a file system as a whole.
 func (m *mount) explain(e syscall.Errno) string {
 	hint := ""
@@ -92,6 +96,10 @@ func (m *mount) explain(e syscall.Errno) string {
 		}
 		hint = fmt.Sprintf("the source %q has to be a block device", m.Source)
 	case unix.EPERM, unix.EACCES:
+		if owner := mountOwners[m.Type]; !m.Bind && owner != "" {
+			hint = fmt.Sprintf("in a user namespace it takes a new %s namespace, and one of the host that nothing covers; %q can be a bind mount of the host's", owner, m.dest)
+			break
+		}
 		if m.Bind || pseudo(m.Type) || !filepath.IsAbs(m.Source) {
 			return ""
 		}
