@@ -66,6 +66,11 @@ containerd_start() {
 		inside mkdir /run/hugetlb
 		inside mount -t cgroup -o hugetlb cgroup /run/hugetlb
 	fi
+	if by_systemd; then
+		# The namespace has a /run of its own. A path into that of the first process is
+		# one to its sockets.
+		inside ln -s /proc/1/root/run/systemd /proc/1/root/run/dbus /run/
+	fi
 	[ ! -e "$dir/with-network" ] || containerd_network
 	containerd_inside /mnt/start
 }
@@ -109,14 +114,28 @@ ctr_() {
 containerd_end() {
 	local dir=$BATS_FILE_TMPDIR
 	[ -e "$dir/ready" ] || return 0
-	find /sys/fs/cgroup -path "*/$(cat "$dir/cgroup")/*" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u | xargs -r kill -9 2>/dev/null || true
+	find /sys/fs/cgroup \( -path "*/$(cat "$dir/cgroup")/*" -o -path "*/$(slice "$(cat "$dir/cgroup")")/*" \) \
+		-name cgroup.procs -exec cat {} + 2>/dev/null | sort -u | xargs -r kill -9 2>/dev/null || true
 	engines_end
+}
+
+# by_systemd tells whether systemd makes the cgroups of pods, as it should where it runs.
+by_systemd() {
+	[ -d /run/systemd/system ]
+}
+
+# slice CGROUP prints the name of the slice that takes the place of a cgroup. Dashes would
+# make slices within slices.
+slice() {
+	echo "${1//-/_}.slice"
 }
 
 # runtime_table [EDIT...] prints the configuration that the package has for containerd, with
 # the tested program. Edits are of sed.
 runtime_table() {
-	sed -e 's|/usr/bin/coracle|/mnt/coracle|' "$@" "$BATS_TEST_DIRNAME/../../packaging/engines/containerd.toml"
+	local systemd=()
+	! by_systemd || systemd=(-e '$a\  SystemdCgroup = true')
+	sed -e 's|/usr/bin/coracle|/mnt/coracle|' "${systemd[@]}" "$@" "$BATS_TEST_DIRNAME/../../packaging/engines/containerd.toml"
 }
 
 # cri_start VERSION starts containerd with the CRI plugin, configured by the standard input.
@@ -140,11 +159,13 @@ cri_start() {
 # The tests of the CRI, as tests/engines/containerd/build has made them.
 CRI_TEST=${CRI_TEST:-$BATS_TEST_DIRNAME/../../bin/cri.test}
 
-# cri TEST runs one of them.
+# cri TEST runs one of them; $restart is what restarts containerd.
 cri() {
+	local parent=$CGROUP
+	! by_systemd || parent=$(slice "$CGROUP")
 	mkdir -p "$BATS_FILE_TMPDIR/$ID"
 	try containerd_inside env "TMPDIR=/mnt/$ID" /mnt/cri.test -test.v -test.run "^$1\$" \
-		-coracle /mnt/coracle -restart /mnt/start -cgroup "/$CGROUP"
+		-coracle /mnt/coracle -restart "${restart:-/mnt/start}" -cgroup "/$parent"
 	# shellcheck disable=SC2154 # what try has set
 	if grep -q -- "^--- SKIP: $1 " <<<"$output"; then
 		skip "$(sed -n 's/^ *[a-z_]*\.go:[0-9]*: //p' <<<"$output" | head -n 1)"

@@ -223,3 +223,12 @@ teardown() {
 @test "CRI of containerd 1.6: propagation of mounts" {
 	cri TestPropagation
 }
+
+# The last test: containerd 1.6 cannot take over again.
+@test "CRI of containerd 1.6: pods survive an upgrade to containerd 2" {
+	programs=$(containerd_programs 2) || skip "containerd 2 is not there: $(containerd_reason 2)"
+	printf '#!/bin/sh\nPATH=%s:$PATH exec /mnt/start\n' "$programs" >"$BATS_FILE_TMPDIR/upgrade"
+	chmod 755 "$BATS_FILE_TMPDIR/upgrade"
+	restart=/mnt/upgrade cri TestRestart
+	containerd_inside ctr version | grep -A 1 Server | grep -qF "$(containerd2_version)"
+}
