@@ -310,6 +310,6 @@ gone() {
 @test "containerd 2: a checkpoint is refused with the reason" {
 	start -- sleep 1000
 	try ctr_ task checkpoint "$ID"
-	is 1 checkpoint
+	is 1 'the command "checkpoint" is not supported'
 	task_is RUNNING
 }
