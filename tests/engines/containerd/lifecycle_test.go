@@ -40,8 +40,13 @@ func TestPod(t *testing.T) {
 	equal(t, "annotation", status.Annotations["c"], "d")
 	equal(t, "RuntimeClass", status.RuntimeHandler, *handler)
 	pid := initPid(t, p.id) // it is one of this runtime
-	if !strings.Contains(limitPath(t, pid), p.id) {
-		t.Errorf("the pod's process is in %s", limitPath(t, pid))
+	// Where the kubelet wants it: in a slice it is a scope of systemd.
+	name := filepath.Base(*parent) + "/" + p.id
+	if strings.HasSuffix(*parent, ".slice") {
+		name = filepath.Base(*parent) + "/cri-containerd-" + p.id + ".scope"
+	}
+	if path := limitPath(t, pid); !strings.HasSuffix(path, "/"+name) {
+		t.Errorf("the pod's process is in %s, not in %s", path, name)
 	}
 	for range 2 { // the kubelet does so
 		_, err := client.StopPodSandbox(t.Context(), &cri.StopPodSandboxRequest{PodSandboxId: p.id})

@@ -228,8 +228,8 @@ func TestUserNamespace(t *testing.T) {
 	other := p.sleep(mount)
 	equal(t, "user namespace of another", other.sh("readlink /proc/self/ns/user"), c.sh("readlink /proc/self/ns/user"))
 	equal(t, "output of a user", p.output("echo out >/dev/stdout; id -u", user(1000), mount), "out\n1000\n")
-	out := p.output("mount -t tmpfs tmpfs /tmp 2>&1; true", mount)
-	if !strings.Contains(out, "permission denied") && !strings.Contains(out, "Operation not permitted") {
+	out := strings.ToLower(p.output("mount -t tmpfs tmpfs /tmp 2>&1; true", mount))
+	if !strings.Contains(out, "permission denied") && !strings.Contains(out, "operation not permitted") {
 		t.Errorf("mount: %s", out)
 	}
 	// A read-only root, a profile of system calls, exec with a terminal.
