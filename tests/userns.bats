@@ -358,6 +358,13 @@ all_caps() {
 		run coracle exec "$ID" true
 		[ "$status" -eq 0 ]
 	done
+	# Once more with time to look, before some of the steps.
+	failing=${CORACLE_FAILPOINTS:-$BATS_TEST_DIRNAME/../bin/coracle-failpoints}
+	if [ -x "$failing" ]; then
+		for ((op = 40; op < 180; op += 10)); do
+			CORACLE_FAILPOINT="op=$op:delay" "$failing" --root "$ROOT" exec "$ID" true
+		done
+	fi
 	[ -z "$(printed)" ]
 }
 
