@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SELinux: process.selinuxLabel, linux.mountLabel and `exec --process-label`, with a policy
-# in the kernel: `make test-selinux`, which takes two minutes to load it.
+# in the kernel, that of tests/vm/selinux.cil: `make test-selinux`.
 
 # shellcheck disable=SC2016 # scripts for others in quotes
 
@@ -12,61 +12,20 @@ enabled() {
 
 needs_selinux() {
 	enabled || skip "SELinux is not enabled on this host"
-	[ -n "${POLICY_LOADED-}" ] || skip "semodule is missing (package policycoreutils)"
+	[ -n "${POLICY_LOADED-}" ] || skip "the policy of the tests is not there (make test-selinux)"
 }
 
 PROCESS=system_u:system_r:cortest_t:s0:c1,c2
 FILES=system_u:object_r:cortest_file_t:s0:c1,c2
 
-# policy prints a module for the policy of a Debian: a domain for containers, which may do
-# everything with files but with those of one type.
-policy() {
-	local class
-	cat <<-'END'
-		(type cortest_t)
-		(roletype system_r cortest_t)
-		(typeattributeset domain (cortest_t))
-		(type cortest_file_t)
-		(roletype object_r cortest_file_t)
-		(type cortest_secret_t)
-		(roletype object_r cortest_secret_t)
-		(typeattributeset file_type (cortest_file_t cortest_secret_t))
-		(typeattribute cortest_open)
-		(typeattributeset cortest_open (cortest_file_t unlabeled_t proc_t sysfs_t device_t devpts_t tmpfs_t tmp_t))
-		(allow cortest_t self (process (all)))
-		(allow cortest_t self (capability (all)))
-		(allow cortest_t self (key (all)))
-		(allow cortest_t kernel_t (fd (use)))
-		(allow cortest_t kernel_t (fifo_file (all)))
-		(allow cortest_t kernel_t (process (sigchld)))
-		(allow cortest_t kernel_t (unix_stream_socket (all)))
-		(allow kernel_t cortest_t (process (all)))
-		(allow kernel_t cortest_t (process2 (all)))
-		(allow kernel_t cortest_t (key (all)))
-		(allow kernel_t cortest_t (fd (use)))
-		(allow kernel_t file_type (filesystem (all)))
-		(allow kernel_t tmpfs_t (filesystem (all)))
-		(allow kernel_t devpts_t (filesystem (all)))
-		(allow cortest_file_t cortest_file_t (filesystem (associate)))
-		(allow cortest_secret_t cortest_secret_t (filesystem (associate)))
-	END
-	for class in file dir lnk_file chr_file fifo_file sock_file; do
-		echo "(allow cortest_t cortest_open ($class (all)))"
-		echo "(allow kernel_t file_type ($class (all)))"
-	done
-}
-
+# It replaces the policy that the machine has started with.
 setup_file() {
 	export POLICY_LOADED=
-	if enabled && command -v semodule >/dev/null; then
-		policy >"$BATS_FILE_TMPDIR/cortest.cil"
-		semodule --install "$BATS_FILE_TMPDIR/cortest.cil"
+	local policy=$BATS_TEST_DIRNAME/../.selinux-policy
+	if enabled && [ -e "$policy" ]; then
+		cat "$policy" >/sys/fs/selinux/load
 		POLICY_LOADED=1
 	fi
-}
-
-teardown_file() {
-	[ -z "$POLICY_LOADED" ] || semodule --remove cortest
 }
 
 setup() {
