@@ -123,7 +123,7 @@ bats: build failpoints rootfs ## run the tests in tests/, or BATS="tests/run.bat
 MUTATIONS ?=
 
 .PHONY: mutations
-mutations: failpoints rootfs ## take out each protection, and see that tests notice; takes about 20 minutes
+mutations: failpoints rootfs ## take out each protection, and see that tests notice; takes a quarter of an hour
 	tests/security/mutate $(MUTATIONS)
 
 .PHONY: test-engines
