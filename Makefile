@@ -134,6 +134,10 @@ test-engines: ## run the tests with Podman, Docker, Buildah, BuildKit, container
 	GO="$(GO)" nice -n 10 tests/engines/containerd/build
 	tests/run $(or $(BATS),tests/engines/*.bats tests/containerd.bats tests/zz-leaks.bats)
 
+.PHONY: test-engines-vm
+test-engines-vm: build vm-image ## run those of them that differ there in the virtual machine, or all with ALL=1
+	tests/vm/run --engines $(if $(ALL),--all --limit 60) $(BATS)
+
 .PHONY: test-vm
 test-vm: build vm-image ## run the tests of `make bats` in a virtual machine with systemd, cgroup v2 and AppArmor
 	tests/vm/run $(BATS)

@@ -1,13 +1,33 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
-# containerd with coracle as its runtime. A private one: nothing of the system's is
-# used or changed.
+# containerd with coracle as its runtime: a private one, so that nothing of the system is
+# used or changed, or that of the system, see engines/engines.bash.
 
 load helpers
+load engines/engines
 
 setup_file() {
 	local dir=$BATS_FILE_TMPDIR
 	command -v containerd ctr umoci >/dev/null || return 0
+	if of_system; then
+		systemctl start containerd.service
+	else
+		private_containerd
+	fi
+	umoci init --layout "$dir/image"
+	umoci new --image "$dir/image:busybox"
+	umoci insert --image "$dir/image:busybox" "$CORACLE_CACHE/busybox" /
+	printf '#!/no/such/interpreter\n' >"$dir/script"
+	chmod 755 "$dir/script"
+	umoci insert --image "$dir/image:busybox" "$dir/script" /script
+	umoci config --image "$dir/image:busybox" --config.env PATH=/bin --config.cmd sh
+	tar -C "$dir/image" -cf "$dir/image.tar" .
+	wait_for ctr --address "$ADDRESS" version >/dev/null
+	ctr_ image import --base-name test/image "$dir/image.tar"
+}
+
+# private_containerd starts one that has nothing to do with the system's.
+private_containerd() {
+	local dir=$BATS_FILE_TMPDIR
 	cat >"$dir/config.toml" <<-END
 		version = 2
 		root = "$dir/root"
@@ -18,17 +38,10 @@ setup_file() {
 	END
 	containerd --config "$dir/config.toml" >"$dir/log" 2>&1 </dev/null 3>&- &
 	echo $! >"$dir/pid"
-	umoci init --layout "$dir/image"
-	umoci new --image "$dir/image:busybox"
-	umoci insert --image "$dir/image:busybox" "$CORACLE_CACHE/busybox" /
-	printf '#!/no/such/interpreter\n' >"$dir/script"
-	chmod 755 "$dir/script"
-	umoci insert --image "$dir/image:busybox" "$dir/script" /script
-	umoci config --image "$dir/image:busybox" --config.env PATH=/bin --config.cmd sh
-	tar -C "$dir/image" -cf "$dir/image.tar" .
-	wait_for ctr --address "$dir/sock" version >/dev/null
-	ctr --address "$dir/sock" --namespace "$(namespace)" image import --base-name test/image "$dir/image.tar"
 }
+
+ADDRESS=${BATS_FILE_TMPDIR:-}/sock
+! of_system || ADDRESS=/run/containerd/containerd.sock
 
 # namespace is containerd's; it is the parent of the containers' cgroups, too.
 namespace() {
@@ -36,7 +49,7 @@ namespace() {
 }
 
 ctr_() {
-	ctr --address "$BATS_FILE_TMPDIR/sock" --namespace "$(namespace)" "$@"
+	ctr --address "$ADDRESS" --namespace "$(namespace)" "$@"
 }
 
 stopped() {
@@ -45,10 +58,14 @@ stopped() {
 
 teardown_file() {
 	local pid dir=$BATS_FILE_TMPDIR
-	[ -e "$dir/pid" ] || return 0
-	pid=$(cat "$dir/pid")
+	[ -e "$dir/image.tar" ] || return 0
 	ctr_ task ls -q | while read -r id; do ctr_ task rm -f "$id"; done
 	ctr_ container ls -q | while read -r id; do ctr_ container rm "$id"; done
+	if of_system; then
+		systemctl stop cortest.slice
+		return
+	fi
+	pid=$(cat "$dir/pid")
 	kill "$pid"
 	wait_for stopped "$pid"
 	sed -n "s|^[^ ]* [^ ]* [^ ]* [^ ]* \($dir/[^ ]*\).*|\1|p" /proc/self/mountinfo | sort -r | xargs -r umount
@@ -58,6 +75,13 @@ teardown_file() {
 setup() {
 	command -v containerd ctr umoci >/dev/null || skip "containerd, ctr or umoci is not there"
 	common_setup
+	CGROUP=/$(namespace)/$ID
+	! of_system || CGROUP=/cortest.slice/cortest-$RUN.slice/ctr-$ID.scope
+}
+
+# place ID prints the flags of run that let systemd make the cgroup, where it is to.
+place() {
+	! of_system || echo "--runc-systemd-cgroup --cgroup cortest-$RUN.slice:ctr:$1"
 }
 
 teardown() {
@@ -67,7 +91,8 @@ teardown() {
 # ctr_run ID ARG... runs a container; options come in $options.
 options=()
 ctr_run() {
-	ctr_ run "${options[@]}" --runc-binary "$CORACLE" --runc-root "$BATS_FILE_TMPDIR/runc" test/image:busybox "$@"
+	# shellcheck disable=SC2046 # several words
+	ctr_ run "${options[@]}" $(place "$1") --runc-binary "$CORACLE" --runc-root "$BATS_FILE_TMPDIR/runc" test/image:busybox "$@"
 }
 
 has_task() {
@@ -85,13 +110,13 @@ has_task() {
 
 @test "standard input reaches the container" {
 	options=(--rm)
-	run bash -c "echo word | ctr --address '$BATS_FILE_TMPDIR/sock' -n '$(namespace)' run --rm --runc-binary '$CORACLE' --runc-root '$BATS_FILE_TMPDIR/runc' test/image:busybox '$ID' head -n 1"
+	run bash -c "echo word | ctr --address '$ADDRESS' -n '$(namespace)' run --rm $(place "$ID") --runc-binary '$CORACLE' --runc-root '$BATS_FILE_TMPDIR/runc' test/image:busybox '$ID' head -n 1"
 	[ "$status" -eq 0 ]
 	[ "$output" = word ]
 }
 
 @test "a container with a terminal" {
-	run script -qec "ctr --address '$BATS_FILE_TMPDIR/sock' -n '$(namespace)' run --rm -t --runc-binary '$CORACLE' --runc-root '$BATS_FILE_TMPDIR/runc' test/image:busybox '$ID' sh -c 'tty; exit 4'" /dev/null </dev/null
+	run script -qec "ctr --address '$ADDRESS' -n '$(namespace)' run --rm -t $(place "$ID") --runc-binary '$CORACLE' --runc-root '$BATS_FILE_TMPDIR/runc' test/image:busybox '$ID' sh -c 'tty; exit 4'" /dev/null </dev/null
 	[ "$status" -eq 4 ]
 	[[ "$output" == */dev/pts/0* ]]
 }
@@ -118,12 +143,13 @@ has_task() {
 	[ -z "$(cgroup_dirs "$ID")" ]
 }
 
+# bats test_tags=vm,system
 @test "a detached container runs in its cgroup, is killed and deleted" {
 	options=(-d)
 	ctr_run "$ID" sleep 1000 >/dev/null 2>&1 </dev/null 3>&-
 	has_task RUNNING
 	pid=$(ctr_ task ls | awk -v id="$ID" '$1 == id { print $2 }')
-	grep -q "/$(namespace)/$ID" "/proc/$pid/cgroup"
+	grep -q "$CGROUP" "/proc/$pid/cgroup"
 	"$CORACLE" --root "$BATS_FILE_TMPDIR/runc/$(namespace)" list -q | grep -qx "$ID"
 	ctr_ task kill -s KILL "$ID"
 	wait_for has_task STOPPED
@@ -166,14 +192,21 @@ has_task() {
 	ctr_ container rm "$ID"
 }
 
+# bats test_tags=vm,system
 @test "a limit of memory is applied" {
 	options=(-d --memory-limit 67108864)
 	ctr_run "$ID" sleep 1000 >/dev/null 2>&1 </dev/null 3>&-
-	[ ! -d /sys/fs/cgroup/memory ] || [ "$(cat "/sys/fs/cgroup/memory/$(namespace)/$ID/memory.limit_in_bytes")" = 67108864 ]
+	if [ -d /sys/fs/cgroup/memory ]; then
+		[ "$(cat "/sys/fs/cgroup/memory$CGROUP/memory.limit_in_bytes")" = 67108864 ]
+	else
+		[ "$(cat "/sys/fs/cgroup$CGROUP/memory.max")" = 67108864 ]
+	fi
+	! of_system || [ "$(unit MemoryMax "ctr-$ID.scope")" = 67108864 ]
 	ctr_ task rm -f "$ID"
 	ctr_ container rm "$ID"
 }
 
+# bats test_tags=system
 @test "task pause and resume" {
 	options=(--detach)
 	ctr_run "$ID" sleep 1000 >/dev/null 2>&1 </dev/null 3>&-
@@ -190,6 +223,7 @@ has_task() {
 	wait_for two
 }
 
+# bats test_tags=vm,system
 @test "task metrics, after an update as containerd does it" {
 	ctr_ tasks --help | grep -q -w metrics || skip "this ctr has no metrics"
 	# As it is while something of another namespace, or what it left, has it as cgroup v1.
@@ -224,6 +258,7 @@ has_task() {
 	[ -z "$(ls "$BATS_FILE_TMPDIR/runc/$(namespace)")" ]
 }
 
+# bats test_tags=vm,system
 @test "a container whose shim was killed is cleaned up" {
 	options=(--detach)
 	ctr_run "$ID" sh -c 'sleep 1000 & exec sleep 1000' >/dev/null 2>&1 </dev/null 3>&-

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
+# bats file_tags=vm,system
 # What the tests have left behind: nothing. This file runs last.
 
 load helpers

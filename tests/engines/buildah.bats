@@ -8,9 +8,13 @@ setup_file() {
 	local dir=$BATS_FILE_TMPDIR
 	engines_start buildah buildah
 	[ ! -e "$dir/missing" ] || return 0
+	if of_system; then
+		mkdir -p /etc/containers/containers.conf.d
+		cp "$BATS_TEST_DIRNAME/../../packaging/engines/podman-containers.conf" /etc/containers/containers.conf.d/coracle.conf
+	fi
 	local container
 	container=$(buildah_ from scratch)
-	buildah_ add --quiet "$container" /mnt/busybox.tar /
+	buildah_ add --quiet "$container" "$DIR/busybox.tar" /
 	buildah_ config --cmd sh --env PATH=/bin "$container"
 	buildah_ commit --quiet "$container" localhost/busybox
 	buildah_ rm "$container"
@@ -23,19 +27,25 @@ teardown_file() {
 
 setup() {
 	engines_setup
+	parent=()
+	of_system || parent=(--cgroup-parent "/$CGROUP/$ID")
 }
 
 teardown() {
 	common_teardown
 }
 
+# engine is buildah with its configuration.
+engine=(buildah)
+of_system || engine=(env "BUILDAH_RUNTIME=$PROGRAM" BUILDAH_ISOLATION=oci "TMPDIR=$DIR/home" buildah --root "$DIR/storage" --runroot /run/storage)
+
 buildah_() {
-	inside env BUILDAH_RUNTIME=/mnt/coracle BUILDAH_ISOLATION=oci TMPDIR=/mnt/home buildah --root /mnt/storage --runroot /run/storage "$@"
+	inside "${engine[@]}" "$@"
 }
 
 # from_busybox makes a container to work in, with the name $ID.
 from_busybox() {
-	buildah_ from --pull-never --name "$ID" --cgroup-parent "/$CGROUP/$ID" localhost/busybox >/dev/null
+	buildah_ from --pull-never --name "$ID" "${parent[@]}" localhost/busybox >/dev/null
 }
 
 run_() {
@@ -46,14 +56,20 @@ run_() {
 bud() {
 	mkdir "$BATS_FILE_TMPDIR/$ID"
 	cat >"$BATS_FILE_TMPDIR/$ID/Dockerfile"
-	buildah_ bud --pull-never --network none --cgroup-parent "/$CGROUP/$ID" --tag "$ID" "/mnt/$ID"
+	buildah_ bud --pull-never --network none "${parent[@]}" --tag "$ID" "$DIR/$ID"
+}
+
+# state_dirs prints what the runtime keeps.
+state_dirs() {
+	inside sh -c 'ls /run/coracle 2>/dev/null' | grep ^buildah
 }
 
 nothing_of_it() {
-	[ -z "$(inside ls /run/coracle)" ]
-	[ -z "$(cgroup_dirs "$ID")" ]
+	[ -z "$(state_dirs)" ]
+	[ -z "$(find /sys/fs/cgroup -type d \( -path "*/$CGROUP/$ID*" -o -name '*buildah-*' \))" ]
 }
 
+# bats test_tags=system
 @test "buildah: run gives the output and the exit status, and leaves nothing" {
 	from_busybox
 	try run_ "$ID" sh -c 'echo out; id -u; exit 7'
@@ -65,7 +81,7 @@ nothing_of_it() {
 	from_busybox
 	output=$(echo word | run_ "$ID" cat)
 	[ "$output" = word ]
-	try on_terminal env BUILDAH_RUNTIME=/mnt/coracle BUILDAH_ISOLATION=oci buildah --root /mnt/storage --runroot /run/storage \
+	try on_terminal "${engine[@]}" \
 		run --network none --tty "$ID" sh -c 'tty; exit 4'
 	is 4 /dev/pts/0
 	nothing_of_it
@@ -84,7 +100,7 @@ nothing_of_it() {
 	from_busybox
 	mkdir "$BATS_FILE_TMPDIR/volume"
 	buildah_ config --workingdir /tmp "$ID"
-	try run_ --user 1000 --cap-drop all --volume /mnt/volume:/v:ro "$ID" sh -c 'pwd; id -u; grep CapEff /proc/self/status; touch /v/file'
+	try run_ --user 1000 --cap-drop all --volume "$DIR/volume:/v:ro" "$ID" sh -c 'pwd; id -u; grep CapEff /proc/self/status; touch /v/file'
 	is 1 $'/tmp\n1000\nCapEff:\t0000000000000000\n' "Read-only file system"
 	nothing_of_it
 }
@@ -99,7 +115,7 @@ nothing_of_it() {
 		RUN whoami >/tmp/name
 	END
 	is 0
-	buildah_ from --pull-never --name "$ID" --cgroup-parent "/$CGROUP/$ID" "localhost/$ID" >/dev/null
+	buildah_ from --pull-never --name "$ID" "${parent[@]}" "localhost/$ID" >/dev/null
 	try run_ "$ID" cat /file /tmp/name
 	is 0
 	[ "$output" = $'built\n0\nuser' ]
@@ -119,10 +135,9 @@ nothing_of_it() {
 	from_busybox
 	run_ "$ID" sh -c 'echo up >/started; exec sleep 1000' >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
 	job=$!
-	running() { [ -n "$(inside ls /run/coracle 2>/dev/null)" ] && [ "$(inside /mnt/coracle list --format json | jq -r '.[0].status')" = running ]; }
+	running() { name=$(state_dirs) && [ "$(inside "$PROGRAM" state "$name" | jq -r .status)" = running ]; }
 	wait_for running
-	name=$(inside ls /run/coracle)
-	inside /mnt/coracle kill "$name" KILL
+	inside "$PROGRAM" kill "$name" KILL
 	status=0
 	wait "$job" || status=$?
 	[ "$status" -ne 0 ]

@@ -8,22 +8,28 @@ setup_file() {
 	local dir=$BATS_FILE_TMPDIR
 	engines_start podman podman conmon
 	[ ! -e "$dir/missing" ] || return 0
-	cat >"$dir/containers.conf" <<-END
-		[engine]
-		runtime = "coracle"
-		runtime_supports_json = ["coracle"]
-		runtime_supports_nocgroup = ["coracle"]
-		cgroup_manager = "cgroupfs"
-		events_logger = "file"
-		[engine.runtimes]
-		coracle = ["/mnt/coracle"]
-		[containers]
-		default_ulimits = []
-		netns = "none"
-	END
-	printf '[storage]\ndriver = "%s"\nrunroot = "/run/storage"\ngraphroot = "/mnt/storage"\n' "$(driver)" >"$dir/storage.conf"
-	podman_ import --change 'CMD ["sh"]' --change 'ENV PATH=/bin' /mnt/busybox.tar busybox
-	podman_user import --change 'CMD ["sh"]' --change 'ENV PATH=/bin' /mnt/busybox.tar busybox
+	if of_system; then
+		mkdir -p /etc/containers/containers.conf.d
+		cp "$BATS_TEST_DIRNAME/../../packaging/engines/podman-containers.conf" /etc/containers/containers.conf.d/coracle.conf
+		install --directory --owner "$USER_ID" --group "$GROUP_ID" /home/cortest
+		systemctl start "user@$USER_ID.service"
+	else
+		cat >"$dir/containers.conf" <<-END
+			[engine]
+			runtime = "coracle"
+			runtime_supports_json = ["coracle"]
+			runtime_supports_nocgroup = ["coracle"]
+			cgroup_manager = "cgroupfs"
+			events_logger = "file"
+			[engine.runtimes]
+			coracle = ["$PROGRAM"]
+			[containers]
+			default_ulimits = []
+		END
+		printf '[storage]\ndriver = "%s"\nrunroot = "/run/storage"\ngraphroot = "%s/storage"\n' "$(driver)" "$DIR" >"$dir/storage.conf"
+	fi
+	podman_ import --change 'CMD ["sh"]' --change 'ENV PATH=/bin' "$DIR/busybox.tar" busybox
+	podman_user import --change 'CMD ["sh"]' --change 'ENV PATH=/bin' "$DIR/busybox.tar" busybox
 }
 
 # driver is how images are stored: overlayfs does not work on itself.
@@ -39,11 +45,19 @@ teardown_file() {
 	podman_ pod rm --all --force --time 0
 	podman_ rm --all --force --time 0
 	podman_user rm --all --force --time 0
+	! of_system || systemctl stop "user@$USER_ID.service"
 	engines_end
 }
 
 setup() {
 	engines_setup
+	# Limits of private engines are those of this process: where they may not be raised
+	# nothing would start otherwise.
+	run_flags=(--network none) user_flags=(--network none)
+	of_system || {
+		run_flags+=(--cgroup-parent "/$CGROUP" --ulimit host)
+		user_flags+=(--ulimit host)
+	}
 }
 
 teardown() {
@@ -51,20 +65,28 @@ teardown() {
 	[ -z "${ID:-}" ] || podman_ rm --force --time 0 --ignore "$ID" >/dev/null
 }
 
-podman_() {
-	inside env CONTAINERS_CONF=/mnt/containers.conf CONTAINERS_STORAGE_CONF=/mnt/storage.conf "${environment[@]}" podman --log-level error "$@"
-}
+# engine is podman with its configuration.
+engine=(podman)
+of_system || engine=(env "CONTAINERS_CONF=$DIR/containers.conf" "CONTAINERS_STORAGE_CONF=$DIR/storage.conf" podman)
 
-environment=()
+podman_() {
+	inside "${engine[@]}" --log-level error "$@"
+}
 
 podman_user() {
-	as_user podman --runtime /mnt/coracle --cgroup-manager cgroupfs --log-level error "$@"
+	local flags=(--log-level error)
+	of_system || flags+=(--runtime "$PROGRAM" --cgroup-manager cgroupfs)
+	as_user podman "${flags[@]}" "$@"
 }
 
-# podman_run ARG... runs a container with the name $ID. Limits are those of this process:
-# where they may not be raised nothing would start otherwise.
+# podman_run ARG... runs a container with the name $ID.
 podman_run() {
-	podman_ run --name "${name:-$ID}" --cgroup-parent "/$CGROUP" --ulimit host "$@"
+	podman_ run --name "${name:-$ID}" "${run_flags[@]}" "$@"
+}
+
+# user_run ARG... runs one of the user.
+user_run() {
+	podman_user run "${user_flags[@]}" "$@"
 }
 
 start() {
@@ -75,6 +97,16 @@ inspect() {
 	podman_ inspect --format "$1" "$ID"
 }
 
+# state_dirs prints what the runtime keeps.
+state_dirs() {
+	inside sh -c 'ls /run/coracle 2>/dev/null' | grep -E '^[0-9a-f]{64}$'
+}
+
+# no_scopes tells whether no container has a cgroup.
+no_scopes() {
+	[ -z "$(find /sys/fs/cgroup -name 'libpod-[0-9a-f]*' -not -name '*conmon*' \( -path "*/$CGROUP/*" -o -name '*.scope' \))" ]
+}
+
 is_now() {
 	[ "$(inspect '{{.State.Status}} {{.State.ExitCode}}')" = "$1" ]
 }
@@ -83,8 +115,8 @@ is_now() {
 	try podman_run --rm busybox sh -c 'echo out; id -u; exit 7'
 	is 7
 	[ "$output" = $'out\n0' ]
-	[ -z "$(inside ls /run/coracle)" ]
-	[ -z "$(find /sys/fs/cgroup -path "*/$CGROUP/libpod-*" -name 'libpod-[0-9a-f]*' -not -name '*conmon*')" ]
+	[ -z "$(state_dirs)" ]
+	wait_for no_scopes
 }
 
 @test "podman: info shows the runtime and its version" {
@@ -93,9 +125,10 @@ is_now() {
 }
 
 @test "podman: standard input, and exact bytes" {
-	try bash -c "$(declare -f inside podman_ podman_run); environment=(); ID=$ID; CGROUP=$CGROUP; echo word | podman_run --rm --interactive busybox cat | od -An -c"
-	is 0
+	output=$(echo word | podman_run --rm --interactive busybox cat | od -An -c)
 	[ "$output" = "   w   o   r   d  \\n" ]
+	output=$(podman_run --rm busybox head -c 300000 /dev/zero | wc -c)
+	[ "$output" = 300000 ]
 }
 
 @test "podman: 125, 126 and 127 are the exit codes of run, with the reason" {
@@ -117,9 +150,9 @@ is_now() {
 	podman_ volume rm "$ID"
 	try podman_run --rm --workdir /etc/passwd busybox true
 	is 126 '/etc/passwd'
-	try podman_run --rm --volume /mnt/etc:/bin/busybox busybox true
+	try podman_run --rm --volume "$DIR/etc:/bin/busybox" busybox true
 	is 126 /bin/busybox
-	[ -z "$(inside ls /run/coracle)" ]
+	[ -z "$(state_dirs)" ]
 }
 
 @test "podman: exec" {
@@ -156,15 +189,13 @@ is_now() {
 }
 
 @test "podman: a terminal of the right size, in run and exec" {
-	try on_terminal env CONTAINERS_CONF=/mnt/containers.conf CONTAINERS_STORAGE_CONF=/mnt/storage.conf \
-		podman run --name "$ID" --cgroup-parent "/$CGROUP" --ulimit host --interactive --tty busybox sh -c 'tty; stty size; exit 4'
+	try on_terminal "${engine[@]}" run --name "$ID" "${run_flags[@]}" --interactive --tty busybox sh -c 'tty; stty size; exit 4'
 	is 4 /dev/pts/0 "31 97"
 	podman_ rm "$ID"
 	start busybox sleep 1000
-	try on_terminal env CONTAINERS_CONF=/mnt/containers.conf CONTAINERS_STORAGE_CONF=/mnt/storage.conf \
-		podman exec --interactive --tty "$ID" sh -c 'tty; stty size; exit 4'
+	try on_terminal "${engine[@]}" exec --interactive --tty "$ID" sh -c 'tty; stty size; exit 4'
 	is 4 /dev/pts/0 "31 97"
-	try bash -c "$(declare -f inside podman_); environment=(); podman_ exec --tty '$ID' echo hello </dev/null | od -An -c"
+	output=$(podman_ exec --tty "$ID" echo hello </dev/null | od -An -c)
 	[ "$output" = "   h   e   l   l   o  \\r  \\n" ]
 }
 
@@ -217,34 +248,96 @@ is_now() {
 	is 0
 }
 
-@test "podman: limits are those of the cgroup" {
+# health STATUS tells whether this is the health of a container.
+health() {
+	[ "$(inspect '{{.State.Health.Status}}')" = "$1" ]
+}
+
+# bats test_tags=system
+@test "podman: timers of systemd call the health check" {
+	need_system
+	start --health-cmd 'test -e /tmp/ok' --health-interval 1s --health-retries 1 busybox sleep 1000
+	wait_for health unhealthy
+	podman_ exec "$ID" touch /tmp/ok
+	wait_for health healthy
+}
+
+# bats test_tags=system
+@test "podman: limits are those of the cgroup, also after an update" {
 	start --memory 64m --pids-limit 33 --cpus 0.5 busybox sleep 1000
 	id=$(inspect '{{.Id}}')
 	[ "$(limit memory.limit_in_bytes memory.max "$id")" = 67108864 ]
 	[ "$(limit pids.max pids.max "$id")" = 33 ]
-	[ "$(inspect '{{.State.CgroupPath}}')" = "/$CGROUP/libpod-$id" ]
+	if of_system; then
+		[ "$(inspect '{{.State.CgroupPath}}')" = "/machine.slice/libpod-$id.scope" ]
+		[ "$(unit MemoryMax "libpod-$id.scope") $(unit TasksMax "libpod-$id.scope")" = "67108864 33" ]
+		[ "$(unit CPUQuotaPerSecUSec "libpod-$id.scope")" = 500ms ]
+	else
+		[ "$(inspect '{{.State.CgroupPath}}')" = "/$CGROUP/libpod-$id" ]
+	fi
+	podman_ update --memory 32m "$ID"
+	[ "$(limit memory.limit_in_bytes memory.max "$id")" = 33554432 ]
+	if of_system; then
+		[ "$(unit MemoryMax "libpod-$id.scope")" = 33554432 ]
+		systemctl daemon-reload
+		[ "$(limit - memory.max "$id") $(limit - pids.max "$id")" = "33554432 33" ]
+	fi
+}
+
+# bats test_tags=system
+@test "podman: the cgroup namespace begins at the container" {
+	need_unified
+	need_system
+	try podman_run --rm busybox sh -c 'cat /proc/self/cgroup; cat /sys/fs/cgroup/cgroup.procs; mkdir /sys/fs/cgroup/x'
+	is 1 0::/ "Read-only file system"
+	try podman_run --rm --cgroupns host busybox cat /proc/self/cgroup
+	is 0 0::/machine.slice/libpod-
+	# What a privileged one makes there goes with it.
+	try podman_run --rm --privileged busybox mkdir -p /sys/fs/cgroup/x/y
+	is 0
+	wait_for no_scopes
+}
+
+# bats test_tags=system
+@test "podman: a container within the cgroup of a service" {
+	need_system
+	unit=cortest-$RUN-split.service
+	try systemd-run --quiet --wait --pipe --collect --unit "$unit" --property Delegate=yes \
+		podman run --rm --network none --cgroups split --cgroupns host --memory 64m busybox cat /proc/self/cgroup
+	is 0 "0::/system.slice/$unit/libpod-payload-"
 }
 
 @test "podman: a container without a cgroup of its own" {
-	try podman_ run --rm --name "$ID" --ulimit host --cgroups disabled --cgroupns host busybox cat /proc/self/cgroup
+	try podman_ run --rm --name "$ID" "${user_flags[@]}" --cgroups disabled --cgroupns host busybox cat /proc/self/cgroup
 	is 0
 	[[ "$output" != *"/libpod-"[0-9a-f]* ]]
 	[[ "$output" == *"::/"* ]]
 }
 
+# bats test_tags=system
 @test "podman: the containers of a pod share its namespaces" {
-	podman_ pod create --name "pod$ID" --cgroup-parent "/$CGROUP" --infra-image busybox --infra-command 'sleep 1000' --share ipc,uts,net,pid --share-parent=false
-	podman_run --detach --pod "pod$ID" busybox sleep 999
-	name=$ID-2
-	try podman_run --rm --pod "pod$ID" busybox sh -c 'hostname; ps'
+	local pod=(--infra-image busybox --infra-command 'sleep 1000' --share "ipc,uts,net,pid" --network none) flags=()
+	of_system || {
+		pod+=(--cgroup-parent "/$CGROUP" --share-parent=false)
+		flags+=(--cgroup-parent "/$CGROUP" --ulimit host)
+	}
+	podman_ pod create --name "pod$ID" "${pod[@]}"
+	podman_ run --detach --name "$ID" --pod "pod$ID" "${flags[@]}" busybox sleep 999
+	try podman_ run --rm --name "$ID-2" --pod "pod$ID" "${flags[@]}" busybox sh -c 'hostname; ps'
 	is 0 "pod$ID" "1 root     sleep 1000" "sleep 999"
 	try podman_ pod top "pod$ID"
 	is 0 "sleep 999"
+	if of_system; then
+		[[ "$(inspect '{{.State.CgroupPath}}')" == /machine.slice/machine-libpod_pod_*.slice/libpod-*.scope ]]
+	fi
 	podman_ pod stop --time 0 "pod$ID"
 	podman_ pod rm --force --time 0 "pod$ID"
-	[ -z "$(inside ls /run/coracle)" ]
+	[ -z "$(state_dirs)" ]
+	wait_for no_scopes
+	[ -z "$(find /sys/fs/cgroup -name 'machine-libpod_pod*')" ]
 }
 
+# bats test_tags=system
 @test "podman: user namespaces, with given ids and those that podman finds" {
 	try podman_run --rm --uidmap 0:500000:1000 --gidmap 0:600000:1000 --user 7:8 busybox sh -c 'cat /proc/self/uid_map /proc/self/gid_map | tr -s " "; id -u; stat -c %u:%g /bin/busybox'
 	is 0
@@ -278,6 +371,26 @@ is_now() {
 	is 0 "character special file a:e5" "name" " 1024 "
 }
 
+# bats test_tags=system
+@test "podman: the profile of AppArmor confines run and exec" {
+	need_apparmor
+	need_system
+	start busybox sleep 1000
+	try podman_ exec "$ID" cat /proc/1/attr/current /proc/self/attr/current
+	is 0
+	[[ "${output//[^(]/}" == "((" && "$output" == "containers-default-"*"(enforce)"*"(enforce)" ]]
+	podman_ rm --force --time 0 "$ID"
+	# It forbids what the capability allows.
+	local mount=(--rm --cap-add SYS_ADMIN --security-opt seccomp=unconfined busybox mount -t tmpfs none /tmp)
+	try podman_run "${mount[@]}"
+	is 255 "Permission denied"
+	try podman_run --security-opt apparmor=unconfined "${mount[@]}"
+	is 0
+	try podman_run --rm --security-opt apparmor=no-such-profile busybox true
+	[ "$status" -ne 0 ]
+	says no-such-profile
+}
+
 @test "podman: an unprivileged process has nothing, and a filter" {
 	try podman_run --rm --user 1000:1000 --cap-drop all --security-opt no-new-privileges busybox grep -E 'CapEff|NoNew|Seccomp:' /proc/self/status
 	is 0
@@ -285,19 +398,22 @@ is_now() {
 }
 
 @test "podman: namespaces of the host" {
+	run_flags=("${run_flags[@]:2}")
 	try podman_run --rm --net host --pid host --ipc host --uts host --cgroupns host busybox sh -c 'hostname; test -d /proc/$1 && echo seen' sh "$$"
 	is 0 "$(uname -n)" seen
-	try podman_run --rm --privileged --pid host --volume /mnt/etc:/v:rslave busybox cat /v/subuid
+	try podman_run --rm --privileged --pid host --volume "$DIR/etc:/v:rslave" busybox cat /v/subuid
 	is 0 cortest
 }
 
 @test "podman: descriptors reach the container" {
 	echo text >"$BATS_FILE_TMPDIR/text"
-	try inside bash -c 'exec 3</mnt/text; exec env CONTAINERS_CONF=/mnt/containers.conf CONTAINERS_STORAGE_CONF=/mnt/storage.conf podman run --rm --name "$1" --cgroup-parent "/$2" --ulimit host --preserve-fds 1 busybox cat /proc/self/fd/3' bash "$ID" "$CGROUP"
+	# shellcheck disable=SC2016 # expanded by the shells inside
+	try inside bash -c 'exec 3<text; exec "$@"' bash "${engine[@]}" run --rm --name "$ID" "${run_flags[@]}" --preserve-fds 1 busybox cat /proc/self/fd/3
 	is 0 text
 	# The way of socket activation; the container is the one who is to take them.
 	# shellcheck disable=SC2016 # expanded by the shells inside
-	try inside bash -c 'exec 3</mnt/text; export LISTEN_FDS=1 LISTEN_PID=$$; exec env CONTAINERS_CONF=/mnt/containers.conf CONTAINERS_STORAGE_CONF=/mnt/storage.conf podman run --rm --name "$1" --cgroup-parent "/$2" --ulimit host busybox sh -c "cat <&3; echo \$LISTEN_FDS \$LISTEN_PID"' bash "$ID" "$CGROUP"
+	try inside bash -c 'exec 3<text; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"' bash "${engine[@]}" run --rm --name "$ID" "${run_flags[@]}" \
+		busybox sh -c 'cat <&3; echo $LISTEN_FDS $LISTEN_PID'
 	is 0 text "1 1"
 }
 
@@ -314,9 +430,10 @@ is_now() {
 	podman_ rm --force --time 0 "$ID"
 	[[ ! -d /proc/$pid ]] || [[ "$(proc_status State "$pid")" == Z* ]]
 	# This version of podman calls no delete then, with any runtime.
-	inside /mnt/coracle delete --force "$id"
-	[ -z "$(inside ls /run/coracle)" ]
-	[ -z "$(cgroup_dirs "libpod-$id")" ]
+	inside "$PROGRAM" delete --force "$id"
+	[ -z "$(state_dirs)" ]
+	gone() { [ -z "$(cgroup_dirs "libpod-$id")" ]; }
+	wait_for gone
 }
 
 @test "podman: a checkpoint is refused, and the container goes on" {
@@ -337,14 +454,14 @@ is_now() {
 			return 1
 		}
 	done
-	[ -z "$(inside ls /run/coracle)" ]
+	[ -z "$(state_dirs)" ]
 }
 
 @test "podman: without root" {
-	try podman_user run --rm --net none --ulimit host busybox sh -c 'id -u; tr -s " " </proc/self/uid_map; exit 3'
+	try user_run --rm busybox sh -c 'id -u; tr -s " " </proc/self/uid_map; exit 3'
 	is 3
 	[ "$output" = $'0\n 0 54321 1\n 1 300000 65536' ]
-	podman_user run --detach --name "$ID" --net none --ulimit host busybox sleep 1000 >/dev/null
+	user_run --detach --name "$ID" busybox sleep 1000 >/dev/null
 	try podman_user exec --user 1000 "$ID" id -u
 	is 0
 	[ "$output" = 1000 ]
@@ -354,10 +471,40 @@ is_now() {
 	is 127 "executable file not found"
 	try podman_user top "$ID" args
 	is 0 "sleep 1000"
-	[ -n "$(as_user ls /mnt/xdg/coracle)" ]
+	[ -n "$(as_user sh -c 'ls "$XDG_RUNTIME_DIR/coracle"')" ]
 	podman_user stop --time 0 "$ID"
 	try podman_user inspect --format '{{.State.ExitCode}}' "$ID"
 	[ "$output" = 137 ]
 	podman_user rm "$ID"
-	[ -z "$(as_user ls /mnt/xdg/coracle)" ]
+	[ -z "$(as_user sh -c 'ls "$XDG_RUNTIME_DIR/coracle"')" ]
+}
+
+# bats test_tags=system
+@test "podman: without root, with the cgroups of the session" {
+	need_system
+	try user_run --rm busybox cat /proc/self/cgroup
+	is 0
+	[ "$output" = 0::/ ]
+	user_run --detach --name "$ID" --memory 64m --pids-limit 33 --health-cmd true --health-interval 1s busybox sleep 1000 >/dev/null
+	local id cgroup
+	id=$(podman_user inspect --format '{{.Id}}' "$ID")
+	cgroup=/sys/fs/cgroup/user.slice/user-$USER_ID.slice/user@$USER_ID.service/user.slice/libpod-$id.scope
+	[ "$(cat "$cgroup/memory.max" "$cgroup/pids.max")" = $'67108864\n33' ]
+	[ "$(as_user systemctl --user show --property MemoryMax "libpod-$id.scope")" = MemoryMax=67108864 ]
+	try podman_user stats --no-stream --format '{{.MemUsage}}' "$ID"
+	is 0 "67.11MB"
+	podman_user update --memory 32m "$ID"
+	[ "$(as_user systemctl --user show --property MemoryMax "libpod-$id.scope")" = MemoryMax=33554432 ]
+	[ "$(cat "$cgroup/memory.max")" = 33554432 ]
+	podman_user pause "$ID"
+	grep -qx "frozen 1" "$cgroup/cgroup.events"
+	podman_user unpause "$ID"
+	healthy() { [ "$(podman_user inspect --format '{{.State.Health.Status}}' "$ID")" = healthy ]; }
+	wait_for healthy
+	podman_user rm --force --time 0 "$ID"
+	gone() { [ ! -d "$cgroup" ]; }
+	wait_for gone
+	try as_user systemctl --user list-units --all --plain --no-legend "libpod-$id.scope"
+	is 0
+	[ -z "$output" ]
 }
