@@ -42,8 +42,6 @@ var (
 const name = "coracle"
 
 func main() {
-	// A command lives for milliseconds; collecting garbage would only slow it down.
-	// Commands that live longer turn it on again.
 	os.Exit(run(os.Args))
 }
 

@@ -25,8 +25,6 @@ var runCommand = &cli.Command{
 			return err
 		}
 		rt.TimerSlack = slowMonitor()
-		if !c.Bool("detach") {
-		}
 		status, err := rt.Run(c.Args().First(), libcontainer.RunOptions{
 			CreateOptions: createOptions(c),
 			Detach:        c.Bool("detach"),

@@ -32,8 +32,8 @@ type Runtime struct {
 	// Root is the directory that holds the state, such as /run/coracle.
 	Root string
 	// Exclusive tells that this process is a command that does nothing else. Then no
-	// thread of it ends before the process does, and Create need not lock one to
-	// itself, which would cost a tenth of its time.
+	// thread of it that makes an init ends before the process does, and Create need not
+	// lock one to itself, which would cost a tenth of its time.
 	Exclusive bool
 	// Rootless says whether a container may do without cgroups that this process has no
 	// right to make. When it is not set, a process without privileges, or with such of a
@@ -87,8 +87,8 @@ var (
 // specification leaves room for more statuses than its four (runtime.md#state).
 const StatusPaused specs.ContainerState = "paused"
 
-// Container is a container that exists, in whatever condition. It is a snapshot of
-// the record; methods that need the present look again.
+// Container is a container, in whatever condition, with a snapshot of its record: that of
+// [Runtime.Load], or of the method that looked last. Methods that need the present look again.
 type Container struct {
 	runtime *Runtime
 	id      string
@@ -174,9 +174,10 @@ func status(dir *state.Dir, r *state.Record, locked bool) (specs.ContainerState,
 		return "", fmt.Errorf("container %q: %w", r.ID, err)
 	}
 	if dir.Creating() {
-		// "the container is being created": somebody is at it. Or was, and the init is about
-		// to end; or its process had just begun when run was killed.
-		if !locked && dir.Busy() || alive && runsImage(r.Pid) {
+		// "the container is being created": by its init, as long as that is the program, or
+		// before there is one. The marker stays a moment longer, or for good when run was
+		// killed as the process had just begun.
+		if alive && runsImage(r.Pid) || !alive && !locked && dir.Busy() {
 			return specs.StateCreating, nil
 		}
 	}

@@ -206,11 +206,12 @@ type creation struct {
 }
 
 // direct tells whether the process may start as soon as the container is created. Hooks of
-// start come before it, so does the socket at which it says that it is ready, and a terminal
-// gets its size.
+// start come before it, and the socket at which it says that it is ready; a terminal gets its
+// size; and whoever waits for the pid file or the pidfd finds a container that is created.
 func (n *creation) direct() bool {
-	p := n.bundle.Spec.Process
-	return n.options.starts && p != nil && !p.Terminal && !n.record.StartHooks && n.runtime.NotifySocket == ""
+	p, o := n.bundle.Spec.Process, n.options
+	return o.starts && p != nil && !p.Terminal && !n.record.StartHooks &&
+		n.runtime.NotifySocket == "" && o.PidFile == "" && o.PidfdSocket == ""
 }
 
 func (n *creation) create() error {

@@ -103,9 +103,9 @@ func (c *Container) Delete() error {
 	switch s {
 	case specs.StateStopped:
 	case specs.StateCreating:
-		// With the lock here nobody is creating it: create was killed. Its init, which is
-		// not the container's process yet, is about to follow. BuildKit, which kills the
-		// steps of a cancelled build so, does not try again.
+		// With the lock here nobody is creating it: create was killed, or a run that would
+		// have started it. Its init is about to follow, or waits in vain. BuildKit, which
+		// kills the steps of a cancelled build so, does not try again.
 		if err := killInit(c.record); err != nil {
 			return fmt.Errorf("container %q: %w", c.id, err)
 		}

@@ -34,8 +34,8 @@ import (
 
 // The sync points at which an init program waits for the runtime.
 const (
-	// SyncPid comes right after the fork that enters a joined pid namespace in the
-	// making of a container: the runtime answers when it knows the new pid.
+	// SyncPid comes right after the fork that enters a joined pid namespace, unless
+	// SyncReady comes in any case: the runtime answers when it knows the new pid.
 	SyncPid = 1 + iota
 	// SyncCgroup waits until the cgroups of the container are there to be joined:
 	// the runtime makes them while the program does other things.
@@ -68,7 +68,7 @@ const (
 
 // The stages whose completion an init program announces.
 const (
-	// DoneCreated: the container is created, the program waits at the gate.
+	// DoneCreated: the container is created, the program waits at the gate, if there is one.
 	DoneCreated = 1 + iota
 	// DoneStarted: the next op is the execve of the user's process.
 	DoneStarted
@@ -164,7 +164,7 @@ type Output struct {
 	// expects its end of the conversation, the listening socket of the gate, the
 	// socket for the terminal (-1 without one each) and its own image.
 	Socket, Gate, Console, Image int
-	// GateOp is the index of the first op behind the gate.
+	// GateOp is the index of the first op behind the gate, or the place for one.
 	GateOp int
 	// Forks tells that the program enters a joined pid namespace by a fork.
 	Forks bool

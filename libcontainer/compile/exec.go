@@ -79,6 +79,11 @@ func (c *compiler) joinContainer(in ExecInput) {
 	pidfd := c.source(source.Held{What: "first process of the container", FD: in.Pidfd})
 	c.root = c.source(source.Held{What: "root directory of the container", FD: in.Root})
 	c.joinNamespaces(pidfd, in.Spec)
+	if c.out.Forks && !c.needsRuntime() {
+		// The runtime has to know the process before that is on its own. Otherwise it does
+		// when it is asked for something.
+		c.sync(c.socket, SyncPid)
+	}
 	// A container without pivot_root has another root than its mount namespace.
 	c.note("", "enter the root of the container", "")
 	c.Fchdir(c.root)

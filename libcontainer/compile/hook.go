@@ -63,6 +63,9 @@ func Hook(in HookInput) (*Output, error) {
 			c.root = c.source(source.Held{What: "root directory of the hook", FD: in.Root})
 		}
 		c.joinNamespaces(pidfd, in.Spec)
+		if c.out.Forks {
+			c.sync(c.socket, SyncPid)
+		}
 	}
 	c.note("hooks", "prepare the hook", "")
 	if in.Root >= 0 {

@@ -11,19 +11,22 @@ import (
 	"coracle/libcontainer/program"
 )
 
+// needsRuntime tells whether there is something for ready to wait for.
+func (c *compiler) needsRuntime() bool {
+	p := c.spec.Process
+	return p != nil && (!c.hasEnv("HOME") || len(p.Rlimits) > 0 || c.spec.Linux != nil && c.spec.Linux.IntelRdt != nil)
+}
+
 // ready waits for what the runtime has to do while the process still has its
 // privileges: set resource limits, which only the runtime may raise, put it into a
 // class of service, and find the home directory, which needs a parser for /etc/passwd.
 func (c *compiler) ready() {
-	p := c.spec.Process
-	if p == nil {
+	if !c.needsRuntime() {
 		return
 	}
 	if c.hasEnv("HOME") {
-		if len(p.Rlimits) > 0 || c.spec.Linux != nil && c.spec.Linux.IntelRdt != nil {
-			c.note("process.rlimits", "set the resource limits", "")
-			c.sync(c.socket, SyncReady)
-		}
+		c.note("process.rlimits", "set the resource limits", "")
+		c.sync(c.socket, SyncReady)
 		return
 	}
 	c.home = c.Buffer("home", HomeSize)

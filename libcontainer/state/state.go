@@ -28,8 +28,9 @@ import (
 const (
 	recordName = "state.json"
 	configName = "config.json"
-	// creatingName is there until create has done its work. Removing a file is
-	// quicker than writing the record once more.
+	// creatingName is there until create has done its work, or a run that starts the
+	// process at once has seen it begin. Removing a file is quicker than writing the
+	// record once more.
 	creatingName = "creating"
 	// GateName is the socket that start connects to.
 	GateName = "gate"
