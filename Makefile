@@ -130,7 +130,7 @@ mutations: failpoints rootfs ## take out each protection, and see that tests not
 test-engines: ## run the tests with Podman, Docker, Buildah, BuildKit, containerd 2 and the CRI; installs or builds them when they are missing
 	tests/deps engines
 	@$(MAKE) --no-print-directory -s build rootfs
-	GO="$(GO)" nice -n 10 tests/engines/buildkit/build
+	GO="$(GO)" SHORT="$(SHORT)" nice -n 10 tests/engines/buildkit/build
 	GO="$(GO)" nice -n 10 tests/engines/containerd/build
 	tests/run $(or $(BATS),tests/engines/*.bats tests/containerd.bats tests/zz-leaks.bats)
 
