@@ -21,7 +21,6 @@ var deleteCommand = &cli.Command{
 		if c.Bool("force") {
 			return rt.ForceDelete(c.Args().First())
 		}
-		container := rt.Container(c.Args().First())
-		return container.Delete()
+		return rt.Container(c.Args().First()).Delete()
 	},
 }

@@ -52,7 +52,7 @@ func describeFlag(standard cli.FlagStringFunc) cli.FlagStringFunc {
 	return func(f cli.Flag) string { return obvious.Replace(standard(f)) }
 }
 
-// namedFlag is a flag that knows its names. urfave/cli asks for those of every flag hundreds
+// namedFlag is a flag that keeps its names. urfave/cli asks for those of every flag hundreds
 // of times while it reads one command line, and the flags it comes with make them each time,
 // with a regular expression: that took longer than everything else it does.
 type namedFlag struct {
@@ -69,33 +69,20 @@ type standardFlag interface {
 	cli.CategorizableFlag
 }
 
-func (f *namedFlag) Names() []string { return f.names }
+// Names makes the names when it is first asked for them.
+func (f *namedFlag) Names() []string {
+	if f.names == nil {
+		f.names = slices.Clip(f.standardFlag.Names())
+	}
+	return f.names
+}
 
-// named gives flags their names for good.
+// named lets flags keep their names.
 func named(flags ...cli.Flag) []cli.Flag {
 	for i, f := range flags {
-		s, ok := f.(standardFlag)
-		if !ok {
-			continue
+		if s, ok := f.(standardFlag); ok {
+			flags[i] = &namedFlag{standardFlag: s}
 		}
-		var names []string
-		switch f := f.(type) {
-		case *cli.BoolFlag:
-			names = append([]string{f.Name}, f.Aliases...)
-		case *cli.StringFlag:
-			names = append([]string{f.Name}, f.Aliases...)
-		case *cli.UintFlag:
-			names = append([]string{f.Name}, f.Aliases...)
-		case *cli.DurationFlag:
-			names = append([]string{f.Name}, f.Aliases...)
-		case *cli.GenericFlag:
-			names = append([]string{f.Name}, f.Aliases...)
-		case listFlag:
-			names = []string{f.Name}
-		default:
-			continue
-		}
-		flags[i] = &namedFlag{s, slices.Clip(names)}
 	}
 	return flags
 }

@@ -24,8 +24,7 @@ func (c *compiler) namespaces() {
 	if c.spec.Linux == nil {
 		return
 	}
-	fresh, joins := c.sortNamespaces()
-	made := c.madeNamespaces(fresh)
+	fresh, made, joins := c.sortNamespaces()
 	joining := func(flag uint64) bool {
 		return slices.ContainsFunc(joins, func(j join) bool { return j.flag == flag })
 	}
@@ -74,10 +73,7 @@ func (c *compiler) namespaces() {
 	if !trusted {
 		c.join(joins...)
 	}
-	for _, m := range made {
-		c.join(m)
-		fresh &^= m.flag
-	}
+	c.join(made...)
 	if c.joined {
 		fresh |= c.cgroupNamespace()
 	}
@@ -99,12 +95,21 @@ type join struct {
 	note program.Note
 }
 
-// sortNamespaces tells new namespaces from those to be joined, which are opened. The
-// user namespace and new cgroup and time namespaces are not among them. A mount namespace
-// replaces root and working directory, so it comes last.
-func (c *compiler) sortNamespaces() (fresh uint64, joins []join) {
+// sortNamespaces tells new namespaces, those that are made outside of the program among
+// them, from those to be joined, which are opened. The user namespace and new cgroup and
+// time namespaces are not among them. A mount namespace replaces root and working
+// directory, so it comes last.
+func (c *compiler) sortNamespaces() (fresh uint64, made, joins []join) {
 	for i, ns := range c.spec.Linux.Namespaces {
 		flag := bundle.NamespaceFlag(ns.Type)
+		if ns.Path == "" && flag&c.in.Host.Maker.Flags() != 0 {
+			made = append(made, join{
+				fd:   c.source(source.New{Name: string(ns.Type), Flag: flag, Maker: c.in.Host.Maker}),
+				flag: flag,
+				note: program.Note{What: "enter the new " + string(ns.Type) + " namespace", Pointer: "linux.namespaces"},
+			})
+			continue
+		}
 		if ns.Path == "" {
 			fresh |= flag &^ (unix.CLONE_NEWCGROUP | unix.CLONE_NEWUSER | unix.CLONE_NEWTIME)
 			continue
@@ -124,23 +129,7 @@ func (c *compiler) sortNamespaces() (fresh uint64, joins []join) {
 	slices.SortStableFunc(joins, func(a, b join) int {
 		return cmp.Compare(a.flag&unix.CLONE_NEWNS, b.flag&unix.CLONE_NEWNS)
 	})
-	return fresh, joins
-}
-
-// madeNamespaces are the new namespaces that are made outside of the program.
-func (c *compiler) madeNamespaces(fresh uint64) (made []join) {
-	for _, ns := range c.spec.Linux.Namespaces {
-		flag := bundle.NamespaceFlag(ns.Type)
-		if ns.Path != "" || flag&fresh&c.in.Host.Maker.Flags() == 0 {
-			continue
-		}
-		made = append(made, join{
-			fd:   c.source(source.New{Name: string(ns.Type), Flag: flag, Maker: c.in.Host.Maker}),
-			flag: flag,
-			note: program.Note{What: "enter the new " + string(ns.Type) + " namespace", Pointer: "linux.namespaces"},
-		})
-	}
-	return made
+	return fresh, made, joins
 }
 
 // join joins namespaces in order.
