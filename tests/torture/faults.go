@@ -48,10 +48,10 @@ func (t *torture) ops() error {
 		if err != nil {
 			return err
 		}
-		making, starting := step{"create", l.id}, step{"start", l.id}
+		making := l.life()[:2] // create and start
 		if name == "plain" {
 			// Without anything that has to happen in between, run does both in one go.
-			making, starting = step{"run", "--detach", l.id}, nil
+			making = l.short()[:1]
 		}
 		count, err := l.countOps()
 		if err != nil {
@@ -60,10 +60,12 @@ func (t *torture) ops() error {
 		hits := 0
 		for op := 0; op < count; op += t.stride {
 			for _, kind := range []string{"exit", "errno"} {
-				where := fmt.Sprintf("%s: op %d of %s: %s", name, op, making[0], kind)
-				r := l.command(fmt.Sprintf("op=%d:%s", op, kind), making...)
-				if r.ok() && starting != nil {
-					r = l.command("", starting...)
+				where := fmt.Sprintf("%s: op %d of %s: %s", name, op, making[0][0], kind)
+				r := l.command(fmt.Sprintf("op=%d:%s", op, kind), making[0]...)
+				for _, s := range making[1:] {
+					if r.ok() {
+						r = l.command("", s...)
+					}
 				}
 				l.judge(where, r)
 				if !r.ok() {
@@ -75,7 +77,7 @@ func (t *torture) ops() error {
 		if hits == 0 {
 			t.fail("%s: no failure had an effect", name)
 		}
-		fmt.Printf("ops of %s, %s: %d ops, %d failures, slowest command %d ms\n", making[0], name, count, hits, l.slowest.Milliseconds())
+		fmt.Printf("ops of %s, %s: %d ops, %d failures, slowest command %d ms\n", making[0][0], name, count, hits, l.slowest.Milliseconds())
 		if err := l.execOps(name); err != nil {
 			return err
 		}
@@ -170,19 +172,22 @@ func (l *lane) live(steps []step) error {
 
 var phasePattern = regexp.MustCompile(`"msg":"([^":]+): [0-9]+ µs`)
 
-func (t *torture) phases() error {
-	l, err := t.newLane("phases", rich)
+// lives has something done with each kind of life.
+func (t *torture) lives(name string, do func(*lane, []step) error) error {
+	l, err := t.newLane(name, rich)
 	if err != nil {
 		return err
 	}
-	if err := t.phasesOf(l, l.life()); err != nil {
+	if err := do(l, l.life()); err != nil {
 		return err
 	}
-	if l, err = t.newLane("direct", plain); err != nil {
+	if l, err = t.newLane(name+"-direct", plain); err != nil {
 		return err
 	}
-	return t.phasesOf(l, l.short())
+	return do(l, l.short())
 }
+
+func (t *torture) phases() error { return t.lives("phases", t.phasesOf) }
 
 func (t *torture) phasesOf(l *lane, life []step) error {
 	places := 0
@@ -232,17 +237,7 @@ func (t *torture) syscalls() error {
 	if _, err := exec.LookPath("strace"); err != nil {
 		return err
 	}
-	l, err := t.newLane("syscalls", rich)
-	if err != nil {
-		return err
-	}
-	if err := t.syscallsOf(l, l.life()); err != nil {
-		return err
-	}
-	if l, err = t.newLane("direct", plain); err != nil {
-		return err
-	}
-	return t.syscallsOf(l, l.short())
+	return t.lives("syscalls", t.syscallsOf)
 }
 
 func (t *torture) syscallsOf(l *lane, life []step) error {
