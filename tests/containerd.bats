@@ -239,21 +239,7 @@ has_task() {
 
 @test "twenty containers at once" {
 	options=(--rm)
-	for ((i = 0; i < 20; i++)); do
-		{
-			status=0
-			ctr_run "$ID-$i" sh -c 'echo $((6 * 7)); exit 3' || status=$?
-			echo "$status"
-		} >"$BATS_TEST_TMPDIR/$i" 2>&1 </dev/null 3>&- &
-		jobs[i]=$!
-	done
-	wait "${jobs[@]}"
-	for ((i = 0; i < 20; i++)); do
-		[ "$(cat "$BATS_TEST_TMPDIR/$i")" = $'42\n3' ] || {
-			cat "$BATS_TEST_TMPDIR/$i" >&2
-			return 1
-		}
-	done
+	at_once 20 ctr_run
 	wait_for no_cgroups
 	[ -z "$(ls "$BATS_FILE_TMPDIR/runc/$(namespace)")" ]
 }

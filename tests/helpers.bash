@@ -267,3 +267,24 @@ common_teardown() {
 no_cgroups() {
 	[ -z "$(cgroup_dirs "$ID")$(processes)" ]
 }
+
+# at_once COUNT FUNCTION has a function run as many containers in parallel. It gets a name
+# and the command, and has to give the output and the status of that.
+at_once() {
+	local i jobs=()
+	for ((i = 0; i < $1; i++)); do
+		{
+			status=0
+			"$2" "$ID-$i" sh -c 'echo $((6 * 7)); exit 3' || status=$?
+			echo "$status"
+		} >"$BATS_TEST_TMPDIR/$i" 2>&1 </dev/null 3>&- &
+		jobs+=($!)
+	done
+	wait "${jobs[@]}"
+	for ((i = 0; i < $1; i++)); do
+		[ "$(cat "$BATS_TEST_TMPDIR/$i")" = $'42\n3' ] || {
+			cat "$BATS_TEST_TMPDIR/$i" >&2
+			return 1
+		}
+	done
+}

@@ -32,28 +32,30 @@ teardown() {
 # The only line that names the runtime.
 RUNTIME=(--runc-binary /mnt/coracle)
 
-# run_ [OPTION...] -- COMMAND... runs a container with the name $ID.
-run_() {
-	local options=()
+# split [OPTION...] -- COMMAND... sets the arrays options and words.
+split() {
+	options=()
 	while [ "$1" != -- ]; do
 		options+=("$1")
 		shift
 	done
-	shift
-	ctr_ run "${options[@]}" "${RUNTIME[@]}" localhost/busybox:latest "${name:-$ID}" "$@"
+	words=("${@:2}")
+}
+
+# run_ [OPTION...] -- COMMAND... runs a container with the name $ID.
+run_() {
+	local options words
+	split "$@"
+	ctr_ run "${options[@]}" "${RUNTIME[@]}" localhost/busybox:latest "${name:-$ID}" "${words[@]}"
 }
 
 # tells [OPTION...] -- COMMAND... runs one whose output matters. It does not end at once:
 # ctr gives up what it has not begun to read by then, with any runtime.
 tells() {
-	local options=()
-	while [ "$1" != -- ]; do
-		options+=("$1")
-		shift
-	done
-	shift
+	local options words
+	split "$@"
 	# shellcheck disable=SC2016 # expanded in the container
-	run_ --rm "${options[@]}" -- sh -c '"$@"; status=$?; sleep 0.5; exit "$status"' sh "$@"
+	run_ --rm "${options[@]}" -- sh -c '"$@"; status=$?; sleep 0.5; exit "$status"' sh "${words[@]}"
 }
 
 # start [OPTION...] -- COMMAND... leaves one running.
@@ -186,21 +188,8 @@ gone() {
 }
 
 @test "containerd 2: twenty containers at once" {
-	for ((i = 0; i < 20; i++)); do
-		{
-			status=0
-			name=$ID-$i tells -- sh -c 'echo $((6 * 7)); exit 3' || status=$?
-			echo "$status"
-		} >"$BATS_TEST_TMPDIR/$i" 2>&1 </dev/null 3>&- &
-		jobs[i]=$!
-	done
-	wait "${jobs[@]}"
-	for ((i = 0; i < 20; i++)); do
-		[ "$(cat "$BATS_TEST_TMPDIR/$i")" = $'42\n3' ] || {
-			cat "$BATS_TEST_TMPDIR/$i" >&2
-			return 1
-		}
-	done
+	one() { name=$1 tells -- "${@:2}"; }
+	at_once 20 one
 	wait_for gone
 }
 

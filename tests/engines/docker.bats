@@ -421,21 +421,8 @@ no_state() {
 	# An emulator takes minutes for twenty.
 	local count=20
 	! of_system || count=5
-	for ((i = 0; i < count; i++)); do
-		{
-			status=0
-			name=$ID-$i docker_run --rm busybox sh -c 'echo $((6 * 7)); exit 3' || status=$?
-			echo "$status"
-		} >"$BATS_TEST_TMPDIR/$i" 2>&1 &
-		jobs[i]=$!
-	done
-	wait "${jobs[@]}"
-	for ((i = 0; i < count; i++)); do
-		[ "$(cat "$BATS_TEST_TMPDIR/$i")" = $'42\n3' ] || {
-			cat "$BATS_TEST_TMPDIR/$i" >&2
-			return 1
-		}
-	done
+	one() { name=$1 docker_run --rm busybox "${@:2}"; }
+	at_once "$count" one
 	wait_for no_state
 }
 

@@ -129,6 +129,29 @@ type sizes chan *remotecommand.TerminalSize
 
 func (s sizes) Next() *remotecommand.TerminalSize { return <-s }
 
+// ready tells whether a command has said so.
+func (c *container) ready() bool {
+	answer, err := c.execSync("test", "-e", "/tmp/ready")
+	return err == nil && answer.ExitCode == 0
+}
+
+// typing is the terminal, of 31 rows and 97 columns, of a user who hits keys when a condition
+// holds.
+func typing(t *testing.T, keys, what string, holds func() bool) session {
+	size := make(sizes, 1)
+	size <- &remotecommand.TerminalSize{Width: 97, Height: 31}
+	in, keyboard := io.Pipe()
+	t.Cleanup(func() {
+		close(size)
+		keyboard.Close()
+	})
+	go func() {
+		eventually(t, what, holds)
+		io.WriteString(keyboard, keys)
+	}()
+	return session{stdin: in, tty: true, size: size}
+}
+
 func TestExecTerminal(t *testing.T) {
 	c := newPod(t).sleep()
 	s := session{tty: true}
@@ -145,19 +168,7 @@ func TestExecTerminal(t *testing.T) {
 	}
 
 	// The terminal gets the size of the user's, and his keys.
-	size := make(sizes, 1)
-	size <- &remotecommand.TerminalSize{Width: 97, Height: 31}
-	defer close(size)
-	in, keys := io.Pipe()
-	defer keys.Close()
-	go func() {
-		eventually(t, "the command is ready", func() bool {
-			answer, err := c.execSync("test", "-e", "/tmp/ready")
-			return err == nil && answer.ExitCode == 0
-		})
-		io.WriteString(keys, "\x03")
-	}()
-	s = session{tty: true, size: size, stdin: in}
+	s = typing(t, "\x03", "the command is ready", c.ready)
 	code, err = s.exec(c, "sh", "-c", `trap "echo interrupted; exit 6" INT
 		until [ "$(stty size)" = "31 97" ]; do sleep 0.05; done
 		touch /tmp/ready
@@ -175,10 +186,7 @@ func TestExecEnds(t *testing.T) {
 	var stopping sync.WaitGroup
 	defer stopping.Wait()
 	stopping.Go(func() {
-		eventually(t, "the command is ready", func() bool {
-			answer, err := c.execSync("test", "-e", "/tmp/ready")
-			return err == nil && answer.ExitCode == 0
-		})
+		eventually(t, "the command is ready", c.ready)
 		c.stop(0)
 	})
 	s := session{}
@@ -204,19 +212,10 @@ func TestAttachTerminal(t *testing.T) {
 	p := newPod(t)
 	c := p.start(shell(`stty -echo; echo up; read x; echo "got $x"; stty size; tty; exit 4`), func(c *cri.ContainerConfig) { c.Stdin, c.Tty = true, true })
 	c.prints("up")
-	size := make(sizes, 1)
-	size <- &remotecommand.TerminalSize{Width: 97, Height: 31}
-	defer close(size)
-	in, keys := io.Pipe()
-	defer keys.Close()
-	go func() {
-		eventually(t, "the terminal has the size", func() bool {
-			answer, err := c.execSync("stty", "-F", "/proc/1/fd/0", "size")
-			return err == nil && string(answer.Stdout) == "31 97\n"
-		})
-		io.WriteString(keys, "word\n")
-	}()
-	s := session{stdin: in, tty: true, size: size}
+	s := typing(t, "word\n", "the terminal has the size", func() bool {
+		answer, err := c.execSync("stty", "-F", "/proc/1/fd/0", "size")
+		return err == nil && string(answer.Stdout) == "31 97\n"
+	})
 	if _, err := s.attach(c); err != nil {
 		t.Fatal(err)
 	}
