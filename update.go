@@ -20,7 +20,8 @@ var updateCommand = &cli.Command{
 	Name:      "update",
 	Usage:     "change limits of a running container",
 	ArgsUsage: "ID",
-	Description: "Only what is given changes; 0 stands for nothing given. When a part fails, nothing changes.\n" +
+	Description: "Only what is given changes; 0 stands for nothing given where it could not be meant, as for memory.\n" +
+		"When a part fails, nothing changes.\n" +
 		"Sizes are bytes, or have a unit: 64m, 1.5GiB; all units are powers of 1024.\n" +
 		"With --resources the limits come as JSON, like linux.resources of a configuration.",
 	Flags: []cli.Flag{

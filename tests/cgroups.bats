@@ -10,6 +10,7 @@ setup() {
 
 teardown() {
 	[ -z "${SLEEP:-}" ] || kill "$SLEEP" 2>/dev/null || true
+	[ ! -e "${FREEZER:-}" ] || echo "$THAWED" >"$FREEZER"
 	[ -d "$ROOT/$ID" ] && coracle delete --force "$ID"
 	wait_for remove_cgroups
 }
@@ -345,15 +346,61 @@ busy() {
 @test "a frozen cgroup is refused" {
 	if unified; then
 		mkdir "/sys/fs/cgroup/$ID-frozen"
-		echo 1 >"/sys/fs/cgroup/$ID-frozen/cgroup.freeze"
+		FREEZER=/sys/fs/cgroup/$ID-frozen/cgroup.freeze THAWED=0
+		echo 1 >"$FREEZER"
 	else
 		[ -d /sys/fs/cgroup/freezer ] || skip "no freezer of cgroup v1"
 		mkdir "/sys/fs/cgroup/freezer/$ID-frozen"
-		echo FROZEN >"/sys/fs/cgroup/freezer/$ID-frozen/freezer.state"
+		FREEZER=/sys/fs/cgroup/freezer/$ID-frozen/freezer.state THAWED=THAWED
+		echo FROZEN >"$FREEZER"
 	fi
-	config --arg path "/$ID-frozen" '.linux.cgroupsPath = $path'
+	for path in "/$ID-frozen/below/container" "/$ID-frozen"; do
+		config --arg path "$path" '.linux.cgroupsPath = $path'
+		status=0
+		timeout --foreground 20 "$CORACLE" --root "$ROOT" create "$ID" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null || status=$?
+		output=$(printed)
+		failed frozen linux.cgroupsPath
+		[ -z "$(ls -A "$ROOT")" ]
+	done
+}
+
+# threaded makes a cgroup with a process, below which a container is in a threaded one (v2).
+threaded() {
+	unified || skip "cgroup v1"
+	sleep 1000 3>&- >/dev/null 2>&1 &
+	SLEEP=$!
+	mkdir "/sys/fs/cgroup/$ID-above"
+	echo "$SLEEP" >"/sys/fs/cgroup/$ID-above/cgroup.procs"
+	config --arg path "/$ID-above/container" '.linux.cgroupsPath = $path | .linux.resources.pids = {limit: 20}'
+}
+
+@test "in a threaded cgroup a container is seen, watched and ended as in any other" {
+	threaded
+	share pid
+	args sh -c 'sleep 1000 & exec sleep 1000'
+	background run --detach "$ID"
+	[ "$status" -eq 0 ]
+	[ "$(cat "/sys/fs/cgroup/$ID-above/container/cgroup.type")" = threaded ]
+	two() { [ "$(coracle ps --format json "$ID" | jq length)" -eq 2 ]; }
+	wait_for two
+	coracle ps --format json "$ID" | jq -e --argjson pid "$(pid_of "$ID")" 'any(. == $pid)'
+	# Nothing counts memory there.
+	timeout --foreground 20 "$CORACLE" --root "$ROOT" events --interval 100ms "$ID" >"$BATS_TEST_TMPDIR/events" 2>&1 &
+	events=$!
+	ASIDE+=("$events")
+	wait_for grep -q '"type":"stats"' "$BATS_TEST_TMPDIR/events"
+	coracle delete --force "$ID"
+	wait "$events"
+	[ ! -d "/sys/fs/cgroup/$ID-above/container" ]
+	kill -0 "$SLEEP"
+	[ -z "$(ls -A "$ROOT")" ]
+}
+
+@test "in a threaded cgroup limits of memory are refused" {
+	threaded
+	config '.linux.resources.memory = {limit: 67108864}'
 	background create "$ID"
-	failed frozen linux.cgroupsPath
+	failed "$ID-above/container" "the controller memory does not work"
 	[ -z "$(ls -A "$ROOT")" ]
 }
 

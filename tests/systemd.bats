@@ -193,13 +193,13 @@ gone() {
 @test "systemd: a reload changes neither limits nor devices" {
 	need_systemd
 	unified || skip "cgroup v1"
-	mknod -m 666 rootfs/kmsg c 1 11
+	mknod -m 666 rootfs/loop b 7 0
 	config '.linux.resources.pids = {limit: 55} | .linux.resources.cpu = {quota: 33333} | .linux.resources.memory = {limit: 67108864}'
 	managed 'exec sleep 1000'
 	systemctl daemon-reload
 	[ "$(file pids.max)" = 55 ]
 	[ "$(file memory.max)" = 67108864 ]
-	run coracle exec "$ID" head -c 1 /kmsg
+	run coracle exec "$ID" sh -c 'exec 3</loop'
 	[ "$status" -ne 0 ]
 	[[ "$output" == *"Operation not permitted"* ]]
 	run coracle exec "$ID" sh -c 'echo x >/dev/null && echo fine'
@@ -222,6 +222,61 @@ gone() {
 	wait_for has_status "$ID" stopped
 	background update --pids-limit 77 "$ID"
 	[ "$status" -ne 0 ]
+}
+
+@test "systemd: an update of one limit of the cpu leaves the others" {
+	need_systemd
+	unified || skip "cgroup v1"
+	config '.linux.resources.cpu = {quota: 50000, period: 50000, shares: 512, idle: 1}'
+	managed 'exec sleep 1000'
+	[ "$(file cpu.idle)" = 1 ]
+	[ "$(file cpu.max)" = "50000 50000" ]
+	coracle update --cpu-quota 12345 "$ID"
+	[ "$(show CPUQuotaPerSecUSec)" = 250ms ]
+	[ "$(file cpu.idle)" = 1 ]
+	coracle update --cpu-idle 0 "$ID"
+	[ "$(show CPUWeight)" = 100 ]
+	coracle update --cpu-shares 2048 "$ID"
+	[ "$(file cpu.max)" = "12345 50000" ]
+	coracle update --cpu-quota 25000 "$ID"
+	[ "$(file cpu.idle)" = 0 ]
+	[ "$(file cpu.weight)" = 174 ]
+	[ "$(file cpu.max)" = "25000 50000" ]
+	[ "$(show CPUQuotaPerSecUSec)" = 500ms ]
+}
+
+@test "systemd: when it cannot be told of an update, nothing has changed" {
+	need_systemd
+	unified || skip "cgroup v1"
+	mknod -m 666 rootfs/loop b 7 0
+	config '.linux.resources.pids = {limit: 55}'
+	managed 'exec sleep 1000'
+	echo '{"pids": {"limit": 66}, "devices": [{"allow": true, "access": "rwm"}]}' >limits.json
+	# shellcheck disable=SC2016 # it is for the other shell
+	run unshare --mount --propagation private sh -c '
+		mount -t tmpfs none /run/dbus && mount -t tmpfs none /run/systemd && mkdir /run/systemd/system && exec "$@"' sh \
+		"$CORACLE" --root "$ROOT" update --devices --resources limits.json "$ID"
+	failed "change the systemd unit \"$UNIT\""
+	[ "$(file pids.max)" = 55 ]
+	run coracle exec "$ID" sh -c 'exec 3</loop'
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"Operation not permitted"* ]]
+}
+
+@test "systemd: it is told that an update was taken back" {
+	need_systemd
+	unified || skip "cgroup v1"
+	config '.linux.resources.pids = {limit: 55} | .linux.resources.cpu = {quota: 50000, cpus: "0"}'
+	managed 'exec sleep 1000'
+	echo '{"pids": {"limit": 66}, "cpu": {"quota": 20000, "cpus": "1"}, "devices": [{"allow": true, "access": "rwm"}]}' >limits.json
+	# Without these rights nobody can attach a filter of devices.
+	run setpriv --bounding-set -sys_admin,-bpf --inh-caps -sys_admin,-bpf "$CORACLE" --root "$ROOT" update --devices --resources limits.json "$ID"
+	failed linux.resources.devices "not permitted"
+	[ "$(file pids.max)" = 55 ]
+	[ "$(file cpu.max)" = "50000 100000" ]
+	[ "$(show TasksMax)" = 55 ]
+	[ "$(show CPUQuotaPerSecUSec)" = 500ms ]
+	[ "$(show AllowedCPUs)" = 0 ]
 }
 
 @test "systemd: the container may have cgroups of its own" {
@@ -430,6 +485,15 @@ while not ended():
 @test "disabled: limits are refused" {
 	config '.linux.resources.memory = {limit: 67108864}'
 	background --cgroup-manager disabled create "$ID"
-	failed linux.resources.memory "without a cgroup"
+	failed linux.resources.memory.limit "without a cgroup"
 	nothing_left
+	# These are none.
+	config '.linux.resources |= {memory: {limit: 0, swap: -1}, cpu: {shares: 0, quota: 0, cpus: ""}, blockIO: {weight: 0}, pids: {limit: -1}}'
+	args sleep 1000
+	background --cgroup-manager disabled run --detach "$ID"
+	[ "$status" -eq 0 ]
+	run coracle update --pids-limit 5 "$ID"
+	failed "without a cgroup"
+	echo '{"memory": {"limit": 0}}' >limits.json
+	coracle update --resources limits.json "$ID"
 }

@@ -119,6 +119,12 @@ updated() {
 	updated --cpu-idle 0 --cpu-shares 2048
 	[ "$(limit cpu cpu.idle cpu.idle)" = 0 ]
 	[ "$(limit cpu cpu.shares cpu.weight)" = "$(unified && echo 174 || echo 2048)" ]
+	run coracle --log "$BATS_TEST_TMPDIR/log" update --cpu-idle 1 --cpu-shares 1024 "$ID"
+	[ "$status" -eq 0 ]
+	grep -q "linux.resources.cpu.shares: has no effect" "$BATS_TEST_TMPDIR/log"
+	[ "$(limit cpu cpu.idle cpu.idle)" = 1 ]
+	update --cpu-shares 1024
+	failed linux.resources.cpu.shares "an idle container"
 }
 
 @test "cpuset and pids" {
@@ -161,6 +167,8 @@ updated() {
 	before=$(limits)
 	for json in '{"memory": {"limit": 100663296, "swap": 167772160, "reservation": 1000}, "cpu": {"shares": 2048, "quota": 70000, "period": 300000, "cpus": "0"}, "pids": {"limit": 7}, "hugepageLimits": [{"pageSize": "3MB", "limit": 1}]}' \
 		'{"pids": {"limit": 7}, "cpu": {"shares": 2048, "mems": "63"}}' \
+		'{"pids": {"limit": 7}, "cpu": {"idle": 1, "mems": "63"}}' \
+		'{"pids": {"limit": 7}, "cpu": {"shares": 2048, "idle": 1, "mems": "63"}}' \
 		'{"memory": {"limit": 100663296, "swap": 167772160}, "pids": {"limit": 7}, "blockIO": {"throttleReadBpsDevice": [{"major": 4000, "minor": 0, "rate": 5}]}}'; do
 		echo "$json" >limits.json
 		update --resources limits.json
@@ -250,6 +258,10 @@ updated() {
 	failed '--cpu-quota "many"' "not a number"
 	update --blkio-weight 70000
 	failed '--blkio-weight "70000"'
+	coracle update --cpu-quota 50000 --cpu-burst 40000 "$ID"
+	update --cpu-quota 30000
+	failed linux.resources.cpu.quota "the burst may be more"
+	coracle update --cpu-burst 0 "$ID"
 	update --cpu-period 5
 	failed linux.resources.cpu.period "1000 to 1000000"
 	update --cpuset-cpus 0-

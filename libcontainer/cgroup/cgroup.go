@@ -64,15 +64,14 @@ func New(s *specs.Spec, id string, driver Driver) (*Manager, error) {
 		driver = Cgroupfs
 	}
 	m := &Manager{saved: Saved{Driver: driver, Unified: isUnified()}, lock: -1}
-	if driver == Disabled {
-		return m, withoutCgroup(s)
-	}
-	path, err := m.path(s, id)
-	if err != nil {
-		return nil, err
-	}
-	if m.saved.Paths, err = paths(m.saved.Unified, path); err != nil {
-		return nil, fmt.Errorf("cgroup %q: %w", path, err)
+	if driver != Disabled {
+		path, err := m.path(s, id)
+		if err != nil {
+			return nil, err
+		}
+		if m.saved.Paths, err = paths(m.saved.Unified, path); err != nil {
+			return nil, fmt.Errorf("cgroup %q: %w", path, err)
+		}
 	}
 	var resources specs.LinuxResources
 	if s.Linux != nil && s.Linux.Resources != nil {
@@ -83,8 +82,12 @@ func New(s *specs.Spec, id string, driver Driver) (*Manager, error) {
 	if m.plan.resources(&resources); m.plan.err != nil {
 		return nil, m.plan.err
 	}
+	if driver == Disabled {
+		return m, m.plan.withoutCgroup()
+	}
 	m.devices = deviceRules(resources.Devices)
 	if !m.saved.Unified {
+		var err error
 		if m.list, err = listOf(m.devices); err != nil {
 			return nil, fmt.Errorf("%s.devices: %w", resourcesPointer, err)
 		}
@@ -296,7 +299,7 @@ func (m *Manager) Release() {
 	}
 }
 
-// checkUnused refuses a cgroup that has processes or is frozen.
+// checkUnused refuses a cgroup that has processes or in which they would be frozen.
 func (m *Manager) checkUnused() error {
 	for _, dir := range m.saved.Paths {
 		if unix.Access(dir, unix.F_OK) != nil {
@@ -306,8 +309,8 @@ func (m *Manager) checkUnused() error {
 			return fmt.Errorf("cgroup %s (linux.cgroupsPath) has processes already; two containers in one cgroup would share limits, pause and kill", dir)
 		}
 	}
-	if frozen, _ := m.Frozen(); frozen {
-		return errors.New("the cgroup (linux.cgroupsPath) exists and is frozen; a process put into it would hang")
+	if dir := m.frozenDir(); dir != "" {
+		return fmt.Errorf("cgroup %s (linux.cgroupsPath) or one above it is frozen; a process put there would hang", dir)
 	}
 	return nil
 }

@@ -41,28 +41,44 @@ func (p *plan) cpu(c *specs.LinuxCPU) {
 	p.cpuset("cpu.mems", "cpuset.mems", c.Mems)
 }
 
+// sharesOrIdle plans how much the container gets compared with others. file is that of the
+// shares.
+func (p *plan) sharesOrIdle(c *specs.LinuxCPU, value func(shares uint64) string, file string) {
+	idle := c.Idle != nil && *c.Idle == 1
+	switch {
+	case !given(c.Shares):
+	case idle:
+		// The kernel refuses them, or forgets them when idle comes later.
+		p.warn("cpu.shares", "has no effect: cpu.idle leaves the container what others do not need")
+	default:
+		p.add("cpu.shares", "cpu", value(*c.Shares), file).hint = "an idle container has none: cpu.idle"
+	}
+	if c.Idle != nil {
+		s := p.add("cpu.idle", "cpu", itoa(*c.Idle), "cpu.idle")
+		s.needless, s.resets = !idle, file
+	}
+}
+
+// A quota that is possible otherwise is refused for that.
+const hintQuota = "the burst may be more than that"
+
 const hintRealtime = "realtime time is handed down: a cgroup above may have none to give"
 
 func (p *plan) cpuV1(c *specs.LinuxCPU) {
-	if given(c.Shares) {
-		// The kernel would take another value instead.
-		if *c.Shares < minShares || *c.Shares > maxShares {
-			p.fail("cpu.shares", "%d is out of range: %d to %d", *c.Shares, minShares, maxShares)
-		}
-		p.add("cpu.shares", "cpu", utoa(*c.Shares), "cpu.shares")
+	// The kernel would take another value instead.
+	if given(c.Shares) && (*c.Shares < minShares || *c.Shares > maxShares) {
+		p.fail("cpu.shares", "%d is out of range: %d to %d", *c.Shares, minShares, maxShares)
 	}
+	p.sharesOrIdle(c, utoa, "cpu.shares")
 	if given(c.Period) {
 		p.add("cpu.period", "cpu", utoa(*c.Period), "cpu.cfs_period_us")
 	}
 	if given(c.Quota) {
-		p.add("cpu.quota", "cpu", itoa(*c.Quota), "cpu.cfs_quota_us").hint = "a cgroup above may have a lower one"
+		p.add("cpu.quota", "cpu", itoa(*c.Quota), "cpu.cfs_quota_us").hint = hintQuota + ", or a cgroup above has a lower one"
 	}
 	if c.Burst != nil {
 		s := p.add("cpu.burst", "cpu", utoa(*c.Burst), "cpu.cfs_burst_us")
 		s.needless, s.hint = *c.Burst == 0, "it cannot be more than the quota"
-	}
-	if c.Idle != nil {
-		p.add("cpu.idle", "cpu", itoa(*c.Idle), "cpu.idle").needless = *c.Idle == 0
 	}
 	if given(c.RealtimePeriod) {
 		p.add("cpu.realtimePeriod", "cpu", utoa(*c.RealtimePeriod), "cpu.rt_period_us").hint = hintRealtime
@@ -79,19 +95,14 @@ func (p *plan) cpuV2(c *specs.LinuxCPU) {
 	if given(c.RealtimeRuntime) {
 		p.fail("cpu.realtimeRuntime", "cgroup v2 has no limit of realtime time")
 	}
-	if given(c.Shares) {
-		p.add("cpu.shares", "cpu", utoa(weightOfShares(*c.Shares)), "cpu.weight")
-	}
-	if c.Idle != nil {
-		p.add("cpu.idle", "cpu", itoa(*c.Idle), "cpu.idle").needless = *c.Idle == 0
-	}
+	p.sharesOrIdle(c, func(shares uint64) string { return utoa(weightOfShares(shares)) }, "cpu.weight")
 	switch {
 	case given(c.Quota):
 		value := limitV2(*c.Quota)
 		if given(c.Period) {
 			value += " " + utoa(*c.Period)
 		}
-		p.add("cpu.quota", "cpu", value, "cpu.max")
+		p.add("cpu.quota", "cpu", value, "cpu.max").hint = hintQuota
 	case given(c.Period):
 		quota, _, _ := strings.Cut(p.current("cpu", "cpu.max"), " ")
 		if quota == "" {

@@ -3,8 +3,6 @@ package cgroup
 import (
 	"errors"
 	"fmt"
-
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Driver is who makes and removes the cgroups of a container. It is decided at the
@@ -37,8 +35,8 @@ func (m *Manager) Disabled() bool { return m.saved.Driver == Disabled }
 var errDisabled = errors.New("the container was created without a cgroup (by a user who may make none, or with --cgroup-manager disabled)")
 
 // withoutCgroup refuses what cannot be had without a cgroup.
-func withoutCgroup(s *specs.Spec) error {
-	if name := limited(s, nil, true); name != "" {
+func (p *plan) withoutCgroup() error {
+	if name := p.limited(nil, true); name != "" {
 		return fmt.Errorf("%s: there are no limits without a cgroup (--cgroup-manager disabled)", name)
 	}
 	return nil

@@ -48,6 +48,28 @@ func (m *Manager) Frozen() (bool, error) {
 	return strings.TrimSpace(string(state)) != thaw, nil
 }
 
+// frozenDir is the cgroup or, before that exists, the next one above, if what comes there is
+// frozen; "" otherwise. That a cgroup still higher is frozen shows there, too.
+func (m *Manager) frozenDir() string {
+	file, _, thaw := m.freezerFile()
+	isFrozen := func(content string) bool { return strings.TrimSpace(content) != thaw }
+	name := filepath.Base(file)
+	if m.saved.Unified {
+		name = "cgroup.events"
+		isFrozen = func(content string) bool { return strings.Contains("\n"+content, "\nfrozen 1\n") }
+	}
+	for dir := filepath.Dir(file); strings.HasPrefix(dir, mountpoint+"/"); dir = filepath.Dir(dir) {
+		content, err := rawfile.ReadFollow(filepath.Join(dir, name), 1<<12)
+		switch {
+		case err == nil && isFrozen(string(content)):
+			return dir
+		case err == nil:
+			return ""
+		}
+	}
+	return ""
+}
+
 // setFrozen freezes or thaws as far as that works at once.
 func (m *Manager) setFrozen(frozen bool) error {
 	file, freeze, thaw := m.freezerFile()

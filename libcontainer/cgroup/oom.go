@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,7 +23,7 @@ type OOMWatch struct {
 	count   uint64
 }
 
-// WatchOOM begins to watch; nil without a controller for memory.
+// WatchOOM begins to watch; nil where memory is not controlled.
 func (m *Manager) WatchOOM() (*OOMWatch, error) {
 	dir := m.dirOf("memory")
 	if dir == "" {
@@ -33,6 +34,9 @@ func (m *Manager) WatchOOM() (*OOMWatch, error) {
 		// The kernel wakes up those who poll when the file changes.
 		path := filepath.Join(dir, "memory.events")
 		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if errors.Is(err, unix.ENOENT) {
+			return nil, nil // the controller is not enabled here
+		}
 		if err != nil {
 			return nil, &os.PathError{Op: "open", Path: path, Err: err}
 		}

@@ -71,7 +71,7 @@ func TestPlan(t *testing.T) {
 		{`{"memory": {"disableOOMKiller": true, "useHierarchy": true}}`, "memory.use_hierarchy=\"1\"?\nmemory.oom_control=\"1\"\n", ""},
 		{`{"memory": {"disableOOMKiller": false, "useHierarchy": false, "kernel": 5, "kernelTCP": 6}}`, "", ""},
 		{`{"cpu": {"shares": 1024, "quota": 50000, "period": 100000, "burst": 1000, "idle": 0}}`,
-			"cpu.shares=\"1024\"\ncpu.cfs_period_us=\"100000\"\ncpu.cfs_quota_us=\"50000\"\ncpu.cfs_burst_us=\"1000\"\ncpu.idle=\"0\"?\n",
+			"cpu.shares=\"1024\"\ncpu.idle=\"0\"?\ncpu.cfs_period_us=\"100000\"\ncpu.cfs_quota_us=\"50000\"\ncpu.cfs_burst_us=\"1000\"\n",
 			"cpu.weight=\"100\"\ncpu.idle=\"0\"?\ncpu.max=\"50000 100000\"\ncpu.max.burst=\"1000\"\n"},
 		{`{"cpu": {"quota": 50000}}`, "cpu.cfs_quota_us=\"50000\"\n", "cpu.max=\"50000\"\n"},
 		{`{"cpu": {"quota": -1}}`, "cpu.cfs_quota_us=\"-1\"\n", "cpu.max=\"max\"\n"},

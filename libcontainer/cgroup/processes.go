@@ -3,6 +3,7 @@ package cgroup
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,20 +27,31 @@ func (m *Manager) Pids() ([]int, error) {
 }
 
 func pidsBelow(dir string) (pids []int, err error) {
+	first, threaded := true, false
 	err = walk(dir, func(fd int) error {
-		some, err := pidsIn(fd)
+		some, err := pidsIn(fd, "cgroup.procs")
+		if errors.Is(err, unix.EOPNOTSUPP) {
+			// A threaded cgroup: its processes are listed above it, which is here unless
+			// this is the top.
+			if some, err = nil, nil; first || threaded {
+				threaded = true
+				some, err = pidsIn(fd, "cgroup.threads")
+			}
+		}
+		first = false
 		pids = append(pids, some...)
 		return err
 	}, nil)
+	if threaded {
+		pids = processesOf(pids)
+	}
 	return pids, err
 }
 
-// pidsIn are the processes in one cgroup. A pid of 0 is one of another pid namespace.
-func pidsIn(fd int) ([]int, error) {
-	data, err := rawfile.Read(fd, "cgroup.procs", maxProcs)
-	if errors.Is(err, unix.EOPNOTSUPP) {
-		return nil, nil // a threaded cgroup: its processes are listed above it
-	}
+// pidsIn are the numbers in a file of one cgroup. A number of 0 is one of another pid
+// namespace.
+func pidsIn(fd int, file string) ([]int, error) {
+	data, err := rawfile.Read(fd, file, maxProcs)
 	if err != nil {
 		return nil, err
 	}
@@ -48,9 +60,29 @@ func pidsIn(fd int) ([]int, error) {
 		//allow:atoi the kernel's own list of pids
 		pid, err := strconv.Atoi(strings.TrimSuffix(line, "\n"))
 		if err != nil {
-			return nil, fmt.Errorf("cgroup.procs has a malformed line %q", line)
+			return nil, fmt.Errorf("%s has a malformed line %q", file, line)
 		}
 		pids = append(pids, pid)
 	}
 	return pids, nil
+}
+
+// processesOf are the processes that have these threads; those that have ended are left out.
+func processesOf(threads []int) (pids []int) {
+	for _, tid := range threads {
+		status, err := rawfile.ReadFollow(fmt.Sprintf("/proc/%d/status", tid), 1<<16)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(status)) {
+			if value, ok := strings.CutPrefix(line, "Tgid:"); ok {
+				//allow:atoi the kernel's own number of the process
+				if pid, err := strconv.Atoi(strings.TrimSpace(value)); err == nil && !slices.Contains(pids, pid) {
+					pids = append(pids, pid)
+				}
+				break
+			}
+		}
+	}
+	return pids
 }

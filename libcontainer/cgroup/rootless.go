@@ -32,7 +32,7 @@ func (m *Manager) Forgo(s *specs.Spec) (left []string, err error) {
 	if len(left) == 0 {
 		return nil, nil
 	}
-	if name := limited(s, left, m.saved.Unified); name != "" {
+	if name := m.plan.limited(left, m.saved.Unified); name != "" {
 		return nil, fmt.Errorf("apply the limits (%s): this user may not make cgroups in %s (a systemd user session with delegated controllers allows it on hosts with cgroup v2)", name, strings.Join(left, ", "))
 	}
 	if len(m.saved.Paths) == 0 {
@@ -66,29 +66,13 @@ func hierarchyName(key string) string {
 	return strings.TrimPrefix(key, "name=")
 }
 
-// limited is the property that asks for limits in one of the hierarchies, "" without one.
-// Rules for devices do not count: engines always have some.
-func limited(s *specs.Spec, left []string, unified bool) string {
-	if s.Linux == nil || s.Linux.Resources == nil {
-		return ""
-	}
-	r := s.Linux.Resources
-	for _, l := range []struct {
-		used        bool
-		name        string
-		controllers []string
-	}{
-		{r.Memory != nil && *r.Memory != (specs.LinuxMemory{}), "memory", []string{"memory"}},
-		{r.CPU != nil && *r.CPU != (specs.LinuxCPU{}), "cpu", []string{"cpu", "cpuset"}},
-		{r.Pids != nil && r.Pids.Limit != nil, "pids", []string{"pids"}},
-		{r.BlockIO != nil, "blockIO", []string{"blkio"}},
-		{len(r.HugepageLimits) > 0, "hugepageLimits", []string{"hugetlb"}},
-		{r.Network != nil, "network", []string{"net_cls", "net_prio"}},
-		{len(r.Rdma) > 0, "rdma", []string{"rdma"}},
-		{len(r.Unified) > 0, "unified", nil},
-	} {
-		if l.used && (unified || slices.ContainsFunc(l.controllers, func(c string) bool { return slices.Contains(left, c) })) {
-			return "linux.resources." + l.name
+// limited is the property that asks for a limit in one of the hierarchies, or in any where
+// all have been left; "" without one. Rules for devices do not count: engines always have
+// some.
+func (p *plan) limited(left []string, all bool) string {
+	for _, s := range p.settings {
+		if !s.needless && (all || slices.Contains(left, s.controller)) {
+			return resourcesPointer + "." + s.pointer
 		}
 	}
 	return ""

@@ -32,6 +32,8 @@ type setting struct {
 	// restore is what to write to get back what the file says; nil when that is just
 	// what it says.
 	restore func(content string) string
+	// resets is a file that the kernel sets to its default when this one becomes 1.
+	resets string
 	// hint is said when the kernel refuses the value.
 	hint string
 }
@@ -166,6 +168,9 @@ func (m *Manager) write(s *setting, remember bool) ([]undo, error) {
 		if remember {
 			old, err := rawfile.ReadFollow(path, 1<<20)
 			if err == nil {
+				if s.resets != "" && strings.TrimSpace(string(old)) == "0" {
+					undos = append(undos, undo{path: filepath.Join(dir, s.resets), value: m.read(s.controller, s.resets)})
+				}
 				u := undo{path: path, value: s.oldValue(string(old))}
 				if u.value == "\n" {
 					// A cpuset of v2 with processes cannot be empty again.

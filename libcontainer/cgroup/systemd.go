@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"coracle/libcontainer/systemd"
@@ -119,6 +120,7 @@ func (m *Manager) updateScope(settings []setting) error {
 	if u == nil {
 		return nil
 	}
+	settings = slices.Concat(m.cpuNow(settings), settings)
 	changed := limitsOf(settings)
 	if len(changed) == 0 {
 		return nil
@@ -129,4 +131,24 @@ func (m *Manager) updateScope(settings []setting) error {
 	// It has written the files, too, less exactly.
 	_, err := m.apply(settings, false)
 	return err
+}
+
+// cpuNow are settings of what the files of the controller cpu say. systemd writes all of them
+// when one changes, and knows the quota by its ratio to the period; there are none where
+// settings change nothing of the kind.
+func (m *Manager) cpuNow(settings []setting) (now []setting) {
+	isCPU := func(s setting) bool { return strings.HasPrefix(s.files[0], "cpu.") }
+	if !slices.ContainsFunc(settings, isCPU) {
+		return nil
+	}
+	files := []string{"cpu.shares", "cpu.weight", "cpu.cfs_period_us", "cpu.cfs_quota_us", "cpu.max", "cpu.idle"}
+	if m.read("cpu", "cpu.idle") == "1" {
+		files = files[2:] // it has no weight
+	}
+	for _, file := range files {
+		if value := m.read("cpu", file); value != "" {
+			now = append(now, setting{pointer: "cpu", controller: "cpu", files: []string{file}, value: value})
+		}
+	}
+	return now
 }

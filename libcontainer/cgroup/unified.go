@@ -34,6 +34,9 @@ func (p *plan) unifiedFiles(values map[string]string) {
 				line = "\n"
 			}
 			s := p.add(pointer, unifiedKey, line, key)
+			if key == "cpu.idle" {
+				s.resets = "cpu.weight"
+			}
 			if first, _, ok := strings.Cut(line, " "); ok && strings.Contains(first, ":") {
 				s.restore = func(content string) string { return keyed(first, oldLine(key, first))(content) }
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -29,18 +30,27 @@ func (m *Manager) Update(r *specs.LinuxResources, devices bool) (warnings []stri
 			}
 		}
 	}
+	if m.Disabled() && (len(p.settings) > 0 || devices) {
+		return texts(p.warnings), errDisabled
+	}
 	undos, err := m.apply(p.settings, true)
 	if err == nil {
 		err = m.checkCpuset(p.settings)
 	}
-	if err == nil && devices {
-		err = m.updateDevices(rules, list)
-	}
 	if err == nil {
 		err = m.updateScope(p.settings)
 	}
+	told := err == nil
+	// Last: what nobody can ask the kernel for cannot be brought back.
+	if err == nil && devices {
+		err = m.updateDevices(rules, list)
+	}
 	if err != nil {
-		if failed := m.rollBack(undos); failed != nil {
+		failed := m.rollBack(undos)
+		if failed == nil && told {
+			failed = m.updateScope(formerOf(undos))
+		}
+		if failed != nil {
 			err = fmt.Errorf("%w; and the former limits could not all be brought back: %w", err, failed)
 		}
 	}
@@ -88,4 +98,17 @@ func (m *Manager) rollBack(undos []undo) error {
 		}
 	}
 	return failed
+}
+
+// formerOf are the settings that undos stand for.
+func formerOf(undos []undo) (settings []setting) {
+	for _, u := range slices.Backward(undos) {
+		file, value := filepath.Base(u.path), u.value
+		if u.instead != "" {
+			value = u.instead
+		}
+		controller, _, _ := strings.Cut(file, ".")
+		settings = append(settings, setting{controller: controller, files: []string{file}, value: value})
+	}
+	return settings
 }
