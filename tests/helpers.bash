@@ -9,6 +9,12 @@ CORACLE_CACHE=${CORACLE_CACHE:-/var/cache/coracle}
 # RUN tells this run of bats from others on the machine.
 RUN=${BATS_RUN_TMPDIR##*-}
 
+# Of what a test takes, most is the start of other programs, above all in the emulated
+# machine. jq 1.6 needs ten times as long for that as gojq.
+jq() {
+	gojq "$@"
+}
+
 # Every test has a state root, a bundle and an id of its own.
 common_setup() {
 	ROOT=$BATS_TEST_TMPDIR/root
@@ -48,14 +54,13 @@ make_config() {
 
 # config changes config.json with a jq program; options of jq may come before it.
 config() {
-	jq "$@" <"$BUNDLE/config.json" >"$BUNDLE/.new" && mv "$BUNDLE/.new" "$BUNDLE/config.json"
+	local new
+	new=$(jq "$@" <"$BUNDLE/config.json") && printf '%s\n' "$new" >"$BUNDLE/config.json"
 }
 
 # args sets the command of the container.
 args() {
-	local list
-	list=$(jq -nc '$ARGS.positional' --args -- "$@")
-	config --argjson args "$list" '.process.args = $args'
+	config '.process.args = $ARGS.positional' --args -- "$@"
 }
 
 # coracle runs the binary with the state root of the test. Do not use it with bats'
@@ -70,7 +75,10 @@ coracle() {
 background() {
 	status=0
 	"$CORACLE" --root "$ROOT" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || status=$?
-	output=$(cat "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/err")
+	local out err
+	out=$(<"$BATS_TEST_TMPDIR/out")
+	err=$(<"$BATS_TEST_TMPDIR/err")
+	output=$out${out:+${err:+$'\n'}}$err
 }
 
 # shell runs a script in the container; $status and $output are those of bats' `run`.
@@ -211,14 +219,20 @@ cgroup_dirs() {
 }
 
 # processes prints the processes of the test's containers: those in a cgroup with the
-# id, and init programs that see the test's files. Those that have ended, and whose
-# parent is slow to notice, do not count.
+# id, and init programs that see the test's files.
 processes() {
-	local p
 	{
 		grep -ls -- "$ID" /proc/[0-9]*/cgroup
 		find /proc/[0-9]*/exe -lname '/memfd:coracle-init*' 2>/dev/null
-	} | while read -r p; do
+	} | of_test
+}
+
+# of_test reads names of files in /proc/PID and prints the directories of those processes
+# that are the test's. Those that have ended, and whose parent is slow to notice, do not
+# count.
+of_test() {
+	local p
+	while read -r p; do
 		p=${p%/*}
 		if grep -qsw "State:.[RSDTtI]" "$p/status" && {
 			grep -qs -- "$ID" "$p/cgroup" || grep -qsF "$BATS_TEST_TMPDIR" "$p/mountinfo" || [[ $(readlink "$p/cwd") == "$BATS_TEST_TMPDIR"* ]]
@@ -228,11 +242,22 @@ processes() {
 	done
 }
 
+# alive prints the cgroups of the test's containers, which is where all processes but init
+# programs are, and those. It is run after each test, so it takes one process for both.
+alive() {
+	local found
+	find /sys/fs/cgroup /proc/[0-9]*/exe \( -type d -name "*$ID*" -o -lname '/memfd:coracle-init*' \) 2>/dev/null | while read -r found; do
+		case $found in
+		/proc/*) of_test <<<"$found" ;;
+		*) echo "$found" ;;
+		esac
+	done
+}
+
 # leftovers prints everything of the test's containers that is still there.
 leftovers() {
 	[ ! -d "$ROOT" ] || find "$ROOT" -mindepth 1
-	cgroup_dirs "$ID"
-	processes
+	alive
 	grep -F "$BATS_TEST_TMPDIR" /proc/self/mountinfo
 	return 0
 }
@@ -265,7 +290,7 @@ common_teardown() {
 }
 
 no_cgroups() {
-	[ -z "$(cgroup_dirs "$ID")$(processes)" ]
+	[ -z "$(alive)" ]
 }
 
 # at_once COUNT FUNCTION has a function run as many containers in parallel. It gets a name
