@@ -29,8 +29,8 @@ two() {
 	two
 	coracle list --format json >"$BATS_TEST_TMPDIR/list"
 	[ "$(jq length "$BATS_TEST_TMPDIR/list")" -eq 2 ]
-	[ "$(jq -S '.[0]' "$BATS_TEST_TMPDIR/list")" = "$(coracle state "$ID" | jq -S .)" ]
-	[ "$(jq -S '.[1]' "$BATS_TEST_TMPDIR/list")" = "$(coracle state "$ID-b" | jq -S .)" ]
+	[ "$(jq '.[0]' "$BATS_TEST_TMPDIR/list")" = "$(coracle state "$ID" | jq .)" ]
+	[ "$(jq '.[1]' "$BATS_TEST_TMPDIR/list")" = "$(coracle state "$ID-b" | jq .)" ]
 }
 
 @test "-q prints ids only" {

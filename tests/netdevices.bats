@@ -37,7 +37,7 @@ on_host() {
 
 # note_device DEVICE prints how a device of the host is.
 note_device() {
-	ip -j addr show dev "$1" | jq -S 'del(.[].addr_info[].valid_life_time, .[].ifindex, .[].link_index, .[].operstate, .[].flags)'
+	ip -j addr show dev "$1" | jq 'del(.[].addr_info[].valid_life_time, .[].ifindex, .[].link_index, .[].operstate, .[].flags)'
 	ip -j link show dev "$1" | jq -c '.[].flags | index("UP") != null'
 }
 

@@ -45,7 +45,10 @@ nobody_plan() {
 		| .mounts += [{destination: "/mnt", source: "rootfs", options: ["rbind", "rprivate"]}]'
 	run "$CORACLE" plan
 	[ "$status" -eq 0 ]
-	for pointer in root.path root.readonly 'mounts[0]' 'mounts[1]' 'mounts[6]' 'mounts[7]' linux.namespaces linux.cgroupsPath linux.rootfsPropagation \
+	# With cgroup v2 the process is born in its cgroup: there is no step for that.
+	local cgroup=linux.cgroupsPath
+	[ ! -e /sys/fs/cgroup/cgroup.controllers ] || cgroup=
+	for pointer in $cgroup root.path root.readonly 'mounts[0]' 'mounts[1]' 'mounts[6]' 'mounts[7]' linux.namespaces linux.rootfsPropagation \
 		'linux.devices[0]' 'linux.maskedPaths[0]' 'linux.readonlyPaths[0]' hostname domainname process.terminal process.consoleSize process.cwd \
 		process.user.uid process.user.gid process.user.additionalGids process.user.umask process.capabilities process.noNewPrivileges 'process.args[0]'; do
 		[[ "$output" == *"$pointer"* ]] || {

@@ -91,7 +91,9 @@ func (r *Record) OpenInit() (int, error) {
 // pins it: then the start time is compared.
 func openProcess(pid int, startTime uint64) (int, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
-	if errors.Is(err, unix.ESRCH) {
+	// Older kernels say EINVAL as long as others are in the session or group of a process
+	// that has gone, because its number is still in use for that.
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) {
 		return -1, ErrGone
 	}
 	if err != nil {

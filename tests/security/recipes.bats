@@ -19,6 +19,7 @@ rows() { grep '^| R-' "$BATS_TEST_DIRNAME/README.md"; }
 @test "recipes: each test that is named exists" {
 	missing=0
 	names=0
+	mapfile -t unit_tests < <(find "$top" -name '*_test.go')
 	while IFS= read -r row; do
 		# FILE: "TEST", "TEST"; FILE: "TEST"
 		file=
@@ -27,7 +28,7 @@ rows() { grep '^| R-' "$BATS_TEST_DIRNAME/README.md"; }
 			case $token in
 			*.bats:) file=${token%:} ;;
 			\"*) grep -qF "@test $token {" "$top/tests/$file" || missing=$((missing + 1)) && echo "$file: $token" ;;
-			*) grep -rqF "func $token(" --include='*_test.go' "$top" || missing=$((missing + 1)) && echo "$token" ;;
+			*) grep -qF "func $token(" "${unit_tests[@]}" || missing=$((missing + 1)) && echo "$token" ;;
 			esac
 		done < <(grep -oE '[a-z/-]+\.bats:|"[^"]+"|\b(Test|Fuzz)[A-Z][A-Za-z]+' <<<"$row")
 	done < <(rows; sed -n '/^## What is promised/,/^## /p' "$top/SECURITY.md")
