@@ -139,8 +139,8 @@ test-engines-vm: build vm-image ## run those of them that differ there in the vi
 	tests/vm/run --engines $(if $(ALL),--all --limit 60) $(BATS)
 
 .PHONY: test-vm
-test-vm: build vm-image ## run the tests of `make bats` in a virtual machine with systemd, cgroup v2 and AppArmor
-	tests/vm/run $(BATS)
+test-vm: build vm-image ## run what depends on the host in a virtual machine with systemd, cgroup v2 and AppArmor, or all of `make bats` with ALL=1
+	tests/vm/run $(if $(ALL),--all --limit 60) $(BATS)
 
 .PHONY: test-selinux
 test-selinux: build vm-image ## run the tests of labels there with SELinux in place of AppArmor
