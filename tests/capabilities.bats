@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # Capabilities: the five sets, before and after the command is executed.
 
 load helpers

@@ -1026,7 +1026,7 @@ subgroups() {
 	config '.linux.resources.pids = {limit: 1}'
 	waiting
 	x "$ID" true
-	refused "resource temporarily unavailable"
+	refused "resource temporarily unavailable (a limit of processes is reached)"
 	[ "$(processes | wc -l)" -eq 1 ]
 	[ "$(status_of "$ID")" = running ]
 }
@@ -1041,7 +1041,7 @@ subgroups() {
 	[ "$status" -eq 0 ]
 	exec_detached "$ID" sleep 1000
 	x "$ID" true
-	refused "resource temporarily unavailable"
+	refused "resource temporarily unavailable (a limit of processes is reached)"
 }
 
 @test "a process that exec has started can be seen, but not before it is the container's" {

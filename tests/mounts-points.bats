@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # Mount points: where mounts land, what is made for them, and that none lands outside.
 
 load helpers

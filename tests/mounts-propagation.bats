@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # Propagation of mounts, between host and container and as the options say.
 
 load helpers

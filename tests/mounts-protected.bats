@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # maskedPaths and readonlyPaths.
 
 load helpers

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # Remounts: entries that change what earlier ones have mounted.
 
 load helpers

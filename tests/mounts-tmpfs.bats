@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # tmpfs: its mode, and tmpcopyup.
 
 load helpers

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # Mounts of containers with a user namespace of their own.
 
 load helpers

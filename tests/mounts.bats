@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # Mounts: what the container sees, with which flags, and that nothing else changes.
 
 load helpers

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # seccomp: filters as config-linux.md#seccomp says, in the kernel. What they answer in
 # all cases is compared with libseccomp by `make seccomp-diff`.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # coracle start: the waiting process becomes the user's.
 
 load helpers

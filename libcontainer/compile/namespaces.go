@@ -144,7 +144,16 @@ func (c *compiler) join(joins ...join) {
 // fork goes on in a child: only children of the process that joins a pid
 // namespace are in it. The child gets the runtime as its parent.
 func (c *compiler) fork(explain func(syscall.Errno) string) {
-	c.Describe(program.Note{What: "fork into the pid namespace", Pointer: "linux.namespaces", Explain: explain})
+	const what = "fork into the pid namespace"
+	c.Describe(program.Note{What: what, Pointer: "linux.namespaces", Explain: func(e syscall.Errno) string {
+		switch {
+		case e == unix.EAGAIN:
+			return what + ": " + e.Error() + " (a limit of processes is reached)"
+		case explain != nil:
+			return explain(e)
+		}
+		return ""
+	}})
 	pid, pidfd := c.Word("pid", 0), c.Word("pidfd", -1)
 	child := c.Label()
 	c.Clone3(unix.CLONE_PARENT|unix.CLONE_PIDFD, 0, pidfd).Into(pid)

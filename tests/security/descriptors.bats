@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # R-03, R-04, R-05, R-12: nothing of the host can be reached from a process of the
 # container: no descriptor, no program, no directory.
 #

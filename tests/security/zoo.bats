@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=vm
 # R-07, R-13, R-14, R-16: images with something else in the places that a runtime uses.
 #
 # What protects: the resolve flags inRoot and inRootNoLinks (compile/rootfs.go); the null
