@@ -88,6 +88,7 @@ func executed(pid, pidfd int) error {
 		}
 	}
 	// execve changes the name too, and one that has ended keeps its name until it is reaped.
+	// After that nothing tells one that failed from a command that was quick.
 	//allow:path the host's /proc
 	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	if err == nil && strings.TrimSpace(string(name)) == compile.ProcessName {

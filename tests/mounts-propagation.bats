@@ -7,7 +7,7 @@ load mounts
 
 # shared_host runs the container on a host whose mounts are shared, as with systemd.
 shared_host() {
-	run unshare --mount --propagation shared bash -c 'mount --make-rshared / && mount --bind "$1" "$1" && mount --make-shared "$1" && exec "$2" --root "$3" run "$4"' - "$SOURCE" "$CORACLE" "$ROOT" "$ID"
+	run unshare --mount --propagation private bash -c 'mount --make-rshared / && mount --bind "$1" "$1" && mount --make-shared "$1" && exec "$2" --root "$3" run "$4"' - "$SOURCE" "$CORACLE" "$ROOT" "$ID"
 	[ "$status" -eq 0 ]
 }
 
@@ -61,7 +61,7 @@ shared_host() {
 	config '.process.capabilities.bounding += ["CAP_SYS_ADMIN"] | .process.capabilities.effective += ["CAP_SYS_ADMIN"] | .process.capabilities.permitted += ["CAP_SYS_ADMIN"]'
 	mount_also '{destination: "/mnt", type: "bind", source: $SOURCE, options: ["rbind"]}'
 	args sh -c 'mount -t tmpfs tmpfs /mnt && mount -t tmpfs tmpfs /tmp && echo mounted'
-	run unshare --mount --propagation shared bash -c '
+	run unshare --mount --propagation private bash -c '
 		mount --make-rshared /
 		before=$(cat /proc/self/mountinfo)
 		"$2" --root "$3" run "$4"
