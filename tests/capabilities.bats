@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # Capabilities: the five sets, before and after the command is executed.
 
 load helpers

@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # File systems by type: overlay, images, fuse and others, and options of any length.
 
 load helpers

@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # Options of mounts: each one of the specification's table, and their combinations.
 
 load helpers

@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # Mount points: where mounts land, what is made for them, and that none lands outside.
 
 load helpers

@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # maskedPaths and readonlyPaths.
 
 load helpers

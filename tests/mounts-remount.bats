@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # Remounts: entries that change what earlier ones have mounted.
 
 load helpers

@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # tmpfs: its mode, and tmpcopyup.
 
 load helpers

@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # Mounts of containers with a user namespace of their own.
 
 load helpers

@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # Mounts: what the container sees, with which flags, and that nothing else changes.
 
 load helpers

@@ -1,5 +1,4 @@
 #!/usr/bin/env bats
-# bats file_tags=vm
 # coracle start: the waiting process becomes the user's.
 
 load helpers
