@@ -77,13 +77,20 @@ func inForeground() bool {
 	return err != nil || pgrp == unix.Getpgrp()
 }
 
-func (f *Foreground) enterRaw() {
+// enterRaw sets the person's terminal to raw mode, once this process may. It tells whether
+// there is nothing left to wait for.
+func (f *Foreground) enterRaw() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.stdin == nil || f.closed || f.raw || !inForeground() {
-		return
+	if f.stdin == nil || f.closed || f.raw {
+		return true
 	}
-	f.raw = f.stdin.SetRaw() == nil
+	if !inForeground() {
+		return false
+	}
+	err := f.stdin.SetRaw()
+	f.raw = err == nil
+	return !errors.Is(err, unix.EIO) // as in the background, where it may be again
 }
 
 // Resize gives the container's terminal the size of the person's one.
@@ -100,10 +107,20 @@ func (f *Foreground) Resize() {
 	}
 }
 
+// backgroundPause is how long a process in the background waits before it looks again
+// whether it is in the foreground.
+const backgroundPause = 200 * time.Millisecond
+
 // copyInput passes on what is typed. At the end of a standard input that is no
 // terminal, the container's terminal gets its end-of-file character.
 func (f *Foreground) copyInput() {
 	buf := make([]byte, 32<<10)
+	// Nothing is read in the background, nor before what is typed may go through unchanged.
+	// Not every way to the foreground sends a signal.
+	for !f.enterRaw() {
+		time.Sleep(backgroundPause)
+	}
+	failed := false
 	for {
 		n, err := os.Stdin.Read(buf)
 		if n > 0 {
@@ -113,11 +130,13 @@ func (f *Foreground) copyInput() {
 		}
 		switch {
 		case err == nil:
+			failed = false
 		case errors.Is(err, unix.EIO) && f.stdin != nil && !inForeground():
-			// In the background: look again from time to time, for not every way
-			// to the foreground sends a signal.
-			time.Sleep(200 * time.Millisecond)
-			f.enterRaw()
+			// In the background again.
+			time.Sleep(backgroundPause)
+		case errors.Is(err, unix.EIO) && f.stdin != nil && !failed:
+			// It may have come to the foreground just after that.
+			failed = true
 		case errors.Is(err, unix.EAGAIN):
 			// Somebody else who has this file open made it non-blocking.
 			waitReadable(0)
