@@ -24,10 +24,6 @@ remove_cgroups() {
 	[ -z "$(cgroup_dirs "$ID")" ]
 }
 
-unified() {
-	[ -e /sys/fs/cgroup/cgroup.controllers ]
-}
-
 # hierarchies prints, for each hierarchy that is mounted here, its directory and the
 # cgroup in it of the process whose /proc/PID/cgroup is given.
 hierarchies() {

@@ -116,7 +116,7 @@ setup() {
 		mkdir -p "$dir/a/b" "$dir/c"
 	done
 	local hierarchies=(/sys/fs/cgroup/{pids,memory,freezer})
-	[ ! -e /sys/fs/cgroup/cgroup.controllers ] || hierarchies=(/sys/fs/cgroup)
+	! unified || hierarchies=(/sys/fs/cgroup)
 	for dir in "${hierarchies[@]}"; do
 		dir=$(find "$dir" -path "*$ID/a/b" -type d)
 		[ -z "$dir" ] || echo "$pid" >"$dir/cgroup.procs"

@@ -8,10 +8,6 @@ setup() {
 	setup_busybox
 }
 
-unified() {
-	[ -e /sys/fs/cgroup/cgroup.controllers ]
-}
-
 # stats prints what a jq program makes of the statistics.
 stats() {
 	coracle events --stats "$ID" | jq -r "$1"

@@ -835,7 +835,7 @@ subgroups() {
 
 # bats test_tags=vm
 @test "a process gets into a container whose payload has nested its cgroup (cgroup v2)" {
-	[ -e /sys/fs/cgroup/cgroup.controllers ] || skip "no cgroup v2 here"
+	unified || skip "no cgroup v2 here"
 	config 'del(.linux.namespaces[] | select(.type == "cgroup"))'
 	waiting
 	dir=$(cgroup_dirs "$ID" | head -1)

@@ -213,6 +213,11 @@ ignores() {
 	(((0x$mask >> ($2 - 1)) & 1))
 }
 
+# unified tells whether the host has cgroup v2 alone.
+unified() {
+	[ -e /sys/fs/cgroup/cgroup.controllers ]
+}
+
 # cgroup_dirs prints the directories of a container's cgroup.
 cgroup_dirs() {
 	find /sys/fs/cgroup -type d -name "*$1*" 2>/dev/null

@@ -9,7 +9,7 @@ load mounts
 hierarchy() {
 	if [ -d /sys/fs/cgroup/memory ]; then
 		HIERARCHY=/sys/fs/cgroup/pids
-	elif [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+	elif unified; then
 		HIERARCHY=/sys/fs/cgroup
 	else
 		skip "the host has no cgroups"

@@ -36,7 +36,7 @@ counts_on() {
 freezer() {
 	local pid path
 	pid=$(pid_of "$ID")
-	if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+	if unified; then
 		path=$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
 		sed -n 's/^frozen //p' "/sys/fs/cgroup$path/cgroup.events"
 	else
@@ -197,7 +197,7 @@ waits() {
 
 # freezing tells whether the container is to be frozen, be it already or not.
 freezing() {
-	if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+	if unified; then
 		[ "$(cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(pid_of "$ID")/cgroup")/cgroup.freeze")" = 1 ]
 	else
 		[ "$(freezer)" != 0 ]

@@ -47,7 +47,7 @@ nobody_plan() {
 	[ "$status" -eq 0 ]
 	# With cgroup v2 the process is born in its cgroup: there is no step for that.
 	local cgroup=linux.cgroupsPath
-	[ ! -e /sys/fs/cgroup/cgroup.controllers ] || cgroup=
+	! unified || cgroup=
 	for pointer in $cgroup root.path root.readonly 'mounts[0]' 'mounts[1]' 'mounts[6]' 'mounts[7]' linux.namespaces linux.rootfsPropagation \
 		'linux.devices[0]' 'linux.maskedPaths[0]' 'linux.readonlyPaths[0]' hostname domainname process.terminal process.consoleSize process.cwd \
 		process.user.uid process.user.gid process.user.additionalGids process.user.umask process.capabilities process.noNewPrivileges 'process.args[0]'; do

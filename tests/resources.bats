@@ -26,10 +26,6 @@ setup() {
 	setup_busybox
 }
 
-unified() {
-	[ -e /sys/fs/cgroup/cgroup.controllers ]
-}
-
 # has V1-CONTROLLER V2-CONTROLLER skips the test when the host does not have it.
 has() {
 	if unified; then

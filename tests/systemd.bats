@@ -21,10 +21,6 @@ need_systemd() {
 	[ -d /run/systemd/system ] || skip "systemd is not running"
 }
 
-unified() {
-	[ -e /sys/fs/cgroup/cgroup.controllers ]
-}
-
 # show PROPERTY prints a property of the unit.
 show() {
 	systemctl show --property "$1" --value "$UNIT"

@@ -8,10 +8,6 @@ setup() {
 	setup_busybox
 }
 
-unified() {
-	[ -e /sys/fs/cgroup/cgroup.controllers ]
-}
-
 # sleeping starts a container with limits that sleeps.
 sleeping() {
 	config '.linux.resources.memory = {limit: 67108864, reservation: 33554432, swap: 134217728} | .linux.resources.cpu = {shares: 512, quota: 50000, period: 100000} | .linux.resources.pids = {limit: 20}'

@@ -33,8 +33,9 @@ func pidsBelow(dir string) (pids []int, err error) {
 		if errors.Is(err, unix.EOPNOTSUPP) {
 			// A threaded cgroup: its processes are listed above it, which is here unless
 			// this is the top.
-			if some, err = nil, nil; first || threaded {
-				threaded = true
+			some, err = nil, nil
+			threaded = threaded || first
+			if threaded {
 				some, err = pidsIn(fd, "cgroup.threads")
 			}
 		}
@@ -77,12 +78,13 @@ func processesOf(threads []int) (pids []int) {
 		for line := range strings.Lines(string(status)) {
 			if value, ok := strings.CutPrefix(line, "Tgid:"); ok {
 				//allow:atoi the kernel's own number of the process
-				if pid, err := strconv.Atoi(strings.TrimSpace(value)); err == nil && !slices.Contains(pids, pid) {
+				if pid, err := strconv.Atoi(strings.TrimSpace(value)); err == nil {
 					pids = append(pids, pid)
 				}
 				break
 			}
 		}
 	}
-	return pids
+	slices.Sort(pids)
+	return slices.Compact(pids)
 }

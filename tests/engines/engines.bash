@@ -32,7 +32,7 @@ need_apparmor() {
 
 # need_unified skips a test where there are the hierarchies of cgroup v1.
 need_unified() {
-	[ -e /sys/fs/cgroup/cgroup.controllers ] || skip "cgroup v1"
+	unified || skip "cgroup v1"
 }
 
 # need_system skips a test for private engines.
