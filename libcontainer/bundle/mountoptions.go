@@ -14,6 +14,31 @@ type MountAttr struct {
 	Set, Clear uint64
 	// Recursive changes the mounts below it as well.
 	Recursive bool
+	// When restricts the change to a mount that keeps access times in this way. With
+	// Recursive it is the mount itself that decides for those below it.
+	When AccessTimes
+}
+
+// AccessTimes is when a mount updates the access times of files.
+type AccessTimes int
+
+// The values of [AccessTimes].
+const (
+	AnyTimes    AccessTimes = iota
+	Relatime                // after a change, and once a day: the default
+	Noatime                 // never
+	Strictatime             // always
+)
+
+// TimesOf are the access times that the attributes of a mount stand for.
+func TimesOf(attr uint64) AccessTimes {
+	switch attr & unix.MOUNT_ATTR__ATIME {
+	case unix.MOUNT_ATTR_NOATIME:
+		return Noatime
+	case unix.MOUNT_ATTR_STRICTATIME:
+		return Strictatime
+	}
+	return Relatime
 }
 
 // IDMapping says whether the owners of files in a mount are mapped.
@@ -25,6 +50,23 @@ const (
 	IDMapTop                 // those of the mount itself
 	IDMapRecursive           // those of the mounts below it as well
 )
+
+// What statfs(2) says of a mount (ST_NOATIME, ST_RELATIME).
+const (
+	StatfsNoatime  = 0x400
+	StatfsRelatime = 0x1000
+)
+
+// TimesOfStatfs are the access times that the flags of statfs(2) stand for.
+func TimesOfStatfs(flags uint64) AccessTimes {
+	switch {
+	case flags&StatfsNoatime != 0:
+		return Noatime
+	case flags&StatfsRelatime != 0:
+		return Relatime
+	}
+	return Strictatime
+}
 
 // MountOptions is the meaning of the options of a mount (config.md#linux-mount-options).
 type MountOptions struct {
@@ -64,15 +106,17 @@ func (p MountParam) String() string {
 
 // effect is what an option does.
 type effect struct {
-	set, clear uint64 // mount attributes
-	param      string // a flag of the file system instead
-	nothing    bool   // accepted, and the default
+	set, clear uint64      // mount attributes
+	when       AccessTimes // what the mount has to have for that
+	param      string      // a flag of the file system instead
+	nothing    bool        // accepted, and the default
 }
 
 const atime = unix.MOUNT_ATTR__ATIME
 
 // mountEffects are the options that change attributes. Those of a mount and, with
-// an "r" in front, those of a tree of mounts are the same.
+// an "r" in front, those of a tree of mounts are the same. An option that only takes back
+// one way to keep access times changes nothing where another one is in use, as in mount(8).
 var mountEffects = map[string]effect{
 	"ro":            {set: unix.MOUNT_ATTR_RDONLY},
 	"rw":            {clear: unix.MOUNT_ATTR_RDONLY},
@@ -85,11 +129,11 @@ var mountEffects = map[string]effect{
 	"nodiratime":    {set: unix.MOUNT_ATTR_NODIRATIME},
 	"diratime":      {clear: unix.MOUNT_ATTR_NODIRATIME},
 	"noatime":       {set: unix.MOUNT_ATTR_NOATIME, clear: atime},
-	"atime":         {set: unix.MOUNT_ATTR_RELATIME, clear: atime},
+	"atime":         {set: unix.MOUNT_ATTR_RELATIME, clear: atime, when: Noatime},
 	"relatime":      {set: unix.MOUNT_ATTR_RELATIME, clear: atime},
-	"norelatime":    {set: unix.MOUNT_ATTR_STRICTATIME, clear: atime},
+	"norelatime":    {set: unix.MOUNT_ATTR_STRICTATIME, clear: atime, when: Relatime},
 	"strictatime":   {set: unix.MOUNT_ATTR_STRICTATIME, clear: atime},
-	"nostrictatime": {set: unix.MOUNT_ATTR_RELATIME, clear: atime},
+	"nostrictatime": {set: unix.MOUNT_ATTR_RELATIME, clear: atime, when: Strictatime},
 	"nosymfollow":   {set: unix.MOUNT_ATTR_NOSYMFOLLOW},
 	"symfollow":     {clear: unix.MOUNT_ATTR_NOSYMFOLLOW},
 }
@@ -222,8 +266,8 @@ func (o *MountOptions) check(m specs.Mount) error {
 
 // change adds a change of attributes.
 func (o *MountOptions) change(e effect, recursive bool) {
-	if n := len(o.Attrs); n == 0 || o.Attrs[n-1].Recursive != recursive {
-		o.Attrs = append(o.Attrs, MountAttr{Recursive: recursive})
+	if n := len(o.Attrs); n == 0 || o.Attrs[n-1].Recursive != recursive || o.Attrs[n-1].When != e.when {
+		o.Attrs = append(o.Attrs, MountAttr{Recursive: recursive, When: e.when})
 	}
 	o.Attrs[len(o.Attrs)-1].apply(e)
 }
@@ -232,7 +276,9 @@ func (o *MountOptions) change(e effect, recursive bool) {
 // has none below it.
 func (o *MountOptions) NewAttr() (attr uint64) {
 	for _, a := range o.Attrs {
-		attr = attr&^a.Clear | a.Set
+		if a.When == AnyTimes || a.When == TimesOf(attr) {
+			attr = attr&^a.Clear | a.Set
+		}
 	}
 	return attr
 }

@@ -42,6 +42,10 @@ func TestMountOptions(t *testing.T) {
 		{specs.Mount{Options: []string{"bind"}, UIDMappings: make([]specs.LinuxIDMapping, 1)}, MountOptions{Bind: true, IDMap: IDMapTop}},
 		{specs.Mount{Type: "tmpfs", Options: []string{"noatime", "relatime"}}, MountOptions{Attrs: []MountAttr{{Clear: atime}}}},
 		{specs.Mount{Type: "tmpfs", Options: []string{"relatime", "noatime"}}, MountOptions{Attrs: []MountAttr{{Set: noatime, Clear: atime}}}},
+		// Whether they do something depends on the mount.
+		{specs.Mount{Options: []string{"bind", "norelatime", "rnostrictatime", "atime"}}, MountOptions{Bind: true, Attrs: []MountAttr{
+			{Set: strict, Clear: atime, When: Relatime}, {Clear: atime, When: Strictatime, Recursive: true}, {Clear: atime, When: Noatime},
+		}}},
 		{specs.Mount{Type: "ext4", Options: []string{"defaults", "sync", "a=b=c"}}, MountOptions{
 			Params: []MountParam{{"sync", "", false}, {"a", "b=c", true}},
 		}},
@@ -77,6 +81,25 @@ func TestEveryMountOptionOfTheSpec(t *testing.T) {
 			if _, known := superEffects[p.Key]; !known {
 				t.Errorf("%s went to the file system", o)
 			}
+		}
+	}
+}
+
+// TestAttributesOfANewMount: options that take something back find what earlier ones have set.
+func TestAttributesOfANewMount(t *testing.T) {
+	for options, want := range map[string]uint64{
+		"":                                     unix.MOUNT_ATTR_RELATIME,
+		"norelatime":                           unix.MOUNT_ATTR_STRICTATIME,
+		"noatime,norelatime":                   unix.MOUNT_ATTR_NOATIME,
+		"noatime,nostrictatime":                unix.MOUNT_ATTR_NOATIME,
+		"noatime,atime":                        unix.MOUNT_ATTR_RELATIME,
+		"strictatime,atime":                    unix.MOUNT_ATTR_STRICTATIME,
+		"norelatime,nostrictatime":             unix.MOUNT_ATTR_RELATIME,
+		"noatime,ratime,norelatime,nodiratime": unix.MOUNT_ATTR_STRICTATIME | unix.MOUNT_ATTR_NODIRATIME,
+	} {
+		o, err := ParseMountOptions(specs.Mount{Type: "tmpfs", Options: strings.FieldsFunc(options, func(r rune) bool { return r == ',' })})
+		if got := o.NewAttr(); err != nil || got != want {
+			t.Errorf("%s: %#x, %v, want %#x", options, got, err, want)
 		}
 	}
 }

@@ -213,7 +213,7 @@ func (c *compiler) bindAttrs(m *mount) []source.Attr {
 		attrs = append(attrs, source.Attr{IDMap: c.idMap(m), Recursive: m.IDMap == bundle.IDMapRecursive})
 	}
 	for _, a := range m.Attrs {
-		attrs = append(attrs, source.Attr{Set: a.Set, Clear: a.Clear, Recursive: a.Recursive})
+		attrs = append(attrs, source.Attr{Set: a.Set, Clear: a.Clear, Recursive: a.Recursive, When: a.When})
 	}
 	if !c.propagatedLater(m) {
 		for _, p := range m.Propagation {

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/program"
 	"coracle/libcontainer/source"
 )
@@ -51,7 +52,29 @@ func (c *compiler) openTree(t source.Tree) program.Arg {
 		if a.Recursive {
 			flags |= unix.AT_RECURSIVE
 		}
+		next := c.whenTimes(tree.Arg(), a.When)
 		c.MountSetattr(tree.Arg(), "", flags, a.Set, a.Clear, a.Propagation)
+		c.Bind(next)
 	}
 	return tree.Arg()
+}
+
+// whenTimes makes the ops up to the label that it returns depend on how a mount keeps access
+// times.
+func (c *compiler) whenTimes(mnt program.Arg, when bundle.AccessTimes) program.Label {
+	next := c.Label()
+	if when == bundle.AnyTimes {
+		return next
+	}
+	c.Fstatfs(mnt, c.statfs)
+	const flags = bundle.StatfsNoatime | bundle.StatfsRelatime
+	switch when {
+	case bundle.Noatime:
+		c.Check(c.statfs.Flags(), bundle.StatfsNoatime, bundle.StatfsNoatime, 0).Else(next)
+	case bundle.Relatime:
+		c.Check(c.statfs.Flags(), flags, bundle.StatfsRelatime, 0).Else(next)
+	case bundle.Strictatime:
+		c.Check(c.statfs.Flags(), flags, 0, 0).Else(next)
+	}
+	return next
 }

@@ -49,7 +49,9 @@ func (c *compiler) remount(m *mount) {
 			a.Set &^= unix.MOUNT_ATTR_RDONLY
 		}
 		if a.Set|a.Clear != 0 {
+			next := c.whenTimes(mnt.Arg(), a.When)
 			c.MountSetattr(mnt.Arg(), "", flags, a.Set, a.Clear, 0)
+			c.Bind(next)
 		}
 	}
 	for _, p := range m.Propagation {

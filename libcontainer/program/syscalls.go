@@ -136,11 +136,15 @@ type Statfs struct{ addr Addr }
 func (b *Builder) NewStatfs(name string) Statfs {
 	s := Statfs{b.Buffer(name, 128)}
 	b.name(s.addr, name+".type")
+	b.name(s.addr+80, name+".flags")
 	return s
 }
 
 // Type is the magic number of the file system.
 func (s Statfs) Type() Word { return Word(s.addr) }
+
+// Flags holds the flags of the mount: ST_NOATIME and the like.
+func (s Statfs) Flags() Word { return Word(s.addr + 80) }
 
 // Fsopen begins a new file system.
 func (b *Builder) Fsopen(fstype string) Op {

@@ -13,6 +13,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
 )
 
 // Source is something to open.
@@ -27,6 +29,8 @@ type Attr struct {
 	Set, Clear  uint64
 	Propagation uint64 // MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE
 	Recursive   bool
+	// When restricts the change to a mount that keeps access times in this way.
+	When bundle.AccessTimes `json:",omitempty"`
 	// IDMap, when not 0, is the descriptor, in the program, of a user namespace whose
 	// mappings the owners of files get.
 	IDMap int `json:",omitempty"`
@@ -92,6 +96,15 @@ func (t Tree) prepare(fd int, files []int) error {
 		}
 	}
 	for _, a := range t.Attrs {
+		if a.When != bundle.AnyTimes {
+			var fs unix.Statfs_t
+			if err := unix.Fstatfs(fd, &fs); err != nil {
+				return t.failure("fstatfs", err)
+			}
+			if a.When != bundle.TimesOfStatfs(uint64(fs.Flags)) {
+				continue
+			}
+		}
 		flags := uint(unix.AT_EMPTY_PATH)
 		if a.Recursive {
 			flags |= unix.AT_RECURSIVE
