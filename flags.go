@@ -23,7 +23,7 @@ func (l *list) String() string { return "" }
 
 // flag is the flag with the long name. Its help mentions the short one, if there is one.
 func (l *list) flag(name, short, usage string) cli.Flag {
-	return listFlag{&cli.GenericFlag{Name: name, Usage: usage + "; may be repeated", Value: l}, short}
+	return listFlag{&cli.GenericFlag{Name: name, Usage: usage, Value: l}, short}
 }
 
 // alias is the flag with the short name.
@@ -36,9 +36,15 @@ type listFlag struct {
 	short string
 }
 
+// Repeatable reports that the flag can be given several times, and its short name, if it has
+// one.
+func (f listFlag) Repeatable() (short string) { return f.short }
+
 // String is the line of the help.
 func (f listFlag) String() string {
-	line := f.GenericFlag.String()
+	shown := *f.GenericFlag
+	shown.Usage += "; may be repeated"
+	line := shown.String()
 	if f.short == "" {
 		return line
 	}
@@ -77,11 +83,16 @@ func (f *namedFlag) Names() []string {
 	return f.names
 }
 
+// Unwrap is the flag itself.
+func (f *namedFlag) Unwrap() cli.Flag { return f.standardFlag }
+
 // named lets flags keep their names.
 func named(flags ...cli.Flag) []cli.Flag {
 	for i, f := range flags {
 		if s, ok := f.(standardFlag); ok {
-			flags[i] = &namedFlag{standardFlag: s}
+			if _, done := f.(*namedFlag); !done {
+				flags[i] = &namedFlag{standardFlag: s}
+			}
 		}
 	}
 	return flags

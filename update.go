@@ -129,35 +129,41 @@ func limitFlags(c *cli.Context) (o libcontainer.UpdateOptions, err error) {
 		}
 		return failed == nil
 	}
-	for name, to := range map[string]**int64{
-		"memory": &memory.Limit, "memory-reservation": &memory.Reservation, "memory-swap": &memory.Swap,
-		"kernel-memory": &memory.Kernel, "kernel-memory-tcp": &memory.KernelTCP, //lint:ignore SA1019 they are warned about
-	} {
-		if get(name, func(s string) error { return into(to, s, parseSize) }) {
-			o.Resources.Memory = &memory
-		}
-	}
-	for name, to := range map[string]**int64{"cpu-quota": &cpu.Quota, "cpu-rt-runtime": &cpu.RealtimeRuntime, "cpu-idle": &cpu.Idle} {
+	// In the order of the help: of two mistakes the first one is reported each time.
+	number := func(name string, to **int64) {
 		if get(name, func(s string) error { return into(to, s, parseInt) }) {
 			o.Resources.CPU = &cpu
 		}
 	}
-	for name, to := range map[string]**uint64{
-		"cpu-share": &cpu.Shares, "cpu-period": &cpu.Period, "cpu-burst": &cpu.Burst, "cpu-rt-period": &cpu.RealtimePeriod,
-	} {
+	positive := func(name string, to **uint64) {
 		if get(name, func(s string) error { return into(to, s, parseUint) }) {
 			o.Resources.CPU = &cpu
 		}
 	}
-	for name, to := range map[string]*string{"cpuset-cpus": &cpu.Cpus, "cpuset-mems": &cpu.Mems} {
+	text := func(name string, to *string) {
 		if get(name, func(s string) error { *to = s; return nil }) {
 			o.Resources.CPU = &cpu
 		}
 	}
-	get("pids-limit", func(s string) error {
-		o.Resources.Pids = new(specs.LinuxPids)
-		return into(&o.Resources.Pids.Limit, s, parseInt)
-	})
+	size := func(name string, to **int64) {
+		if get(name, func(s string) error { return into(to, s, parseSize) }) {
+			o.Resources.Memory = &memory
+		}
+	}
+	size("memory", &memory.Limit)
+	size("memory-reservation", &memory.Reservation)
+	size("memory-swap", &memory.Swap)
+	size("kernel-memory", &memory.Kernel)        //lint:ignore SA1019 it is warned about
+	size("kernel-memory-tcp", &memory.KernelTCP) //lint:ignore SA1019 it is warned about
+	positive("cpu-share", &cpu.Shares)
+	number("cpu-quota", &cpu.Quota)
+	positive("cpu-period", &cpu.Period)
+	positive("cpu-burst", &cpu.Burst)
+	number("cpu-idle", &cpu.Idle)
+	number("cpu-rt-runtime", &cpu.RealtimeRuntime)
+	positive("cpu-rt-period", &cpu.RealtimePeriod)
+	text("cpuset-cpus", &cpu.Cpus)
+	text("cpuset-mems", &cpu.Mems)
 	get("blkio-weight", func(s string) error {
 		weight, err := strconv.ParseUint(s, 10, 16)
 		if err != nil {
@@ -166,6 +172,10 @@ func limitFlags(c *cli.Context) (o libcontainer.UpdateOptions, err error) {
 		w := uint16(weight)
 		o.Resources.BlockIO = &specs.LinuxBlockIO{Weight: &w}
 		return nil
+	})
+	get("pids-limit", func(s string) error {
+		o.Resources.Pids = new(specs.LinuxPids)
+		return into(&o.Resources.Pids.Limit, s, parseInt)
 	})
 	for _, name := range []string{"l3-cache-schema", "mem-bw-schema"} {
 		get(name, func(s string) error {

@@ -31,6 +31,17 @@ func FuzzParseSize(f *testing.F) {
 	})
 }
 
+// TestFirstMistake: of two bad values the same one is reported each time.
+func TestFirstMistake(t *testing.T) {
+	for range 20 {
+		app := newApp()
+		err := app.Run([]string{"coracle", "update", "--pids-limit", "x", "--cpuset-cpus", "0", "--cpu-period", "y", "--memory-swap", "z", "id"})
+		if err == nil || !strings.HasPrefix(err.Error(), `--memory-swap "z"`) {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestReadResources(t *testing.T) {
 	r, err := readResources("-", strings.NewReader(`{"memory": {"limit": 5}, "cpu": {"cpus": "0"}}`))
 	if err != nil || *r.Memory.Limit != 5 || r.CPU.Cpus != "0" {

@@ -49,12 +49,15 @@ _%[1]s() {
 				command=${COMP_WORDS[i]}
 			else
 				((arguments++))
-				after=yes # what comes behind an argument is no option
+				case $command in
+				%[2]s) after=yes ;; # the options that follow are for another program
+				esac
 			fi
 			continue
 		fi
 		case "$command ${COMP_WORDS[i]}" in
-`, p.name)
+		?*" --") after=yes ;;
+`, p.name, orNothing(p.passingOn(), " | "))
 	fmt.Fprintf(&b, "\t\t%s) [[ ${COMP_WORDS[i + 1]} == = ]] || skip=yes ;;\n", strings.Join(valuePatterns(p), " | "))
 	b.WriteString(`		esac
 	done
@@ -114,6 +117,14 @@ func orEmpty(name string) string {
 		return "''"
 	}
 	return name
+}
+
+// orNothing joins patterns. Without any it is one that matches nothing.
+func orNothing(patterns []string, separator string) string {
+	if len(patterns) == 0 {
+		return "''"
+	}
+	return strings.Join(patterns, separator)
 }
 
 // valuePatterns are the options with a value, each with its command in front.

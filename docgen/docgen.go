@@ -6,6 +6,7 @@
 package docgen
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -82,10 +83,27 @@ func options(flags []cli.Flag) (options []option) {
 				o.standard = text
 			}
 		}
-		_, o.repeated = f.(*cli.StringSliceFlag)
+		if r, ok := unwrapped(f).(repeatable); ok {
+			o.repeated = true
+			if short := r.Repeatable(); short != "" {
+				o.names = append(slices.Clip(o.names), short)
+			}
+		}
 		options = append(options, o)
 	}
 	return options
+}
+
+// repeatable is a flag that can be given several times. Its short name, if it has one, is
+// not among its names.
+type repeatable interface{ Repeatable() (short string) }
+
+// unwrapped is the flag that another one stands for.
+func unwrapped(f cli.Flag) cli.Flag {
+	if w, ok := f.(interface{ Unwrap() cli.Flag }); ok {
+		return w.Unwrap()
+	}
+	return f
 }
 
 // dashed is a name with its dashes.
@@ -122,6 +140,22 @@ func (c command) takesID() bool {
 		return false
 	}
 	return len(c.arguments) > 0 && c.arguments[0] == "ID"
+}
+
+// passesOn reports whether what follows the first argument is for another program, with its
+// options: it is the last one that can be repeated.
+func (c command) passesOn() bool {
+	return len(c.arguments) > 1 && strings.HasSuffix(c.arguments[len(c.arguments)-1], "...]")
+}
+
+// passingOn are the names of the commands that pass arguments on.
+func (p program) passingOn() (names []string) {
+	for _, c := range p.commands {
+		if c.passesOn() {
+			names = append(names, c.name)
+		}
+	}
+	return names
 }
 
 // takesSignal tells whether the second argument is a signal.

@@ -8,6 +8,20 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+// several is a flag that can be given several times, behind a wrapper.
+type several struct {
+	*cli.StringFlag
+	short string
+}
+
+func (s several) Repeatable() string { return s.short }
+
+type wrapper struct{ cli.DocGenerationFlag }
+
+func (w wrapper) Unwrap() cli.Flag { return w.DocGenerationFlag }
+
+func (w wrapper) IsVisible() bool { return true }
+
 func sample() *cli.App {
 	app := cli.NewApp()
 	app.Name, app.Version, app.Usage = "sample", "1.2", "show how it's done"
@@ -17,7 +31,7 @@ func sample() *cli.App {
 	}
 	app.Commands = []*cli.Command{
 		{Name: "kill", Usage: "send a [signal]", ArgsUsage: "ID [SIGNAL]", Description: ".dot at the start\nback\\slash", Flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "add `NAME=VALUE`"},
+			wrapper{several{&cli.StringFlag{Name: "env", Usage: "add `NAME=VALUE`"}, "e"}},
 			&cli.StringFlag{Name: "dir", Usage: "in `DIR`", DefaultText: "the current directory"},
 		}},
 		{Name: "inner", Hidden: true},
@@ -34,7 +48,7 @@ func TestFiles(t *testing.T) {
 			`\fB\-\-env\fR \fINAME=VALUE\fR, \fB\-e\fR \fINAME=VALUE\fR`, "May be given several times.", "Default: the current directory.",
 		},
 		"sample.bash": {`"kill --env" | "kill -e" | "kill --dir"`, `compgen -W "text json"`, `words='--env -e --dir --help -h'`},
-		"_sample":     {`'kill:send a [signal]'`, `'*--env=[add NAME=VALUE]:NAME=VALUE:'`, `'--dir=[in DIR]:DIR:_files -/'`},
+		"_sample":     {`'kill:send a [signal]'`, `'*--env=[add NAME=VALUE]:NAME=VALUE:'`, `'*-e[add NAME=VALUE]:NAME=VALUE:'`, `'--dir=[in DIR]:DIR:_files -/'`},
 		"sample.fish": {`-s e -x -d 'add NAME=VALUE'`, `-l dir -x -a '(__fish_complete_directories)'`},
 	} {
 		for _, text := range texts {

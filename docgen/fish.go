@@ -19,7 +19,7 @@ function __%[1]s_words
 			set skip no
 			continue
 		end
-		if test (count $seen) -lt 2; and string match -q -- '-*' $word
+		if string match -q -- '-*' $word; and begin; test (count $seen) -lt 2; or not contains -- $seen[1] %[3]s; end
 			switch "$seen[1] $word"
 				case %[2]s
 					set skip yes
@@ -41,6 +41,12 @@ function __%[1]s_at
 	test "$words[1]" = $argv[1]; and test (count $words) -eq $argv[2]
 end
 
+# __%[1]s_in COMMAND reports whether the command line is that of a command.
+function __%[1]s_in
+	set -l words (__%[1]s_words)
+	test "$words[1]" = $argv[1]
+end
+
 function __%[1]s_ids
 	set -l words (commandline -opc)
 	set -l root
@@ -55,11 +61,15 @@ function __%[1]s_ids
 end
 
 complete -c %[1]s -f
-`, p.name, strings.ReplaceAll(strings.Join(valuePatterns(p), " "), `"`, "'"))
+`, p.name, strings.ReplaceAll(strings.Join(valuePatterns(p), " "), `"`, "'"), strings.Join(p.passingOn(), " "))
 	fishOptions(&b, p.name, fmt.Sprintf("__%s_needs_command", p.name), p.flags)
 	for _, c := range p.commands {
 		fmt.Fprintf(&b, "complete -c %s -n __%s_needs_command -a %s -d %s\n", p.name, p.name, c.name, fquote(c.usage))
-		fishOptions(&b, p.name, fmt.Sprintf("__%s_at %s 1", p.name, c.name), c.flags)
+		condition := fmt.Sprintf("__%s_in %s", p.name, c.name)
+		if c.passesOn() {
+			condition = fmt.Sprintf("__%s_at %s 1", p.name, c.name)
+		}
+		fishOptions(&b, p.name, condition, c.flags)
 		if c.takesID() {
 			fmt.Fprintf(&b, "complete -c %s -n %s -a '(__%s_ids)'\n", p.name, fquote(fmt.Sprintf("__%s_at %s 1", p.name, c.name)), p.name)
 		}

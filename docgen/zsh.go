@@ -40,7 +40,11 @@ _%[1]s() {
 		case $words[1] in
 `, p.name)
 	for _, c := range p.commands {
-		fmt.Fprintf(&b, "\t\t%s)\n\t\t\t_arguments -S -A '-*' \\\n", c.name)
+		end := "" // where options end
+		if c.passesOn() {
+			end = " -A '-*'"
+		}
+		fmt.Fprintf(&b, "\t\t%s)\n\t\t\t_arguments -S%s \\\n", c.name, end)
 		zshOptions(&b, c.flags, "\t\t\t\t")
 		if c.takesID() {
 			fmt.Fprintf(&b, "\t\t\t\t'1:container:_%s_ids'", p.name)

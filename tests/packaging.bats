@@ -95,7 +95,11 @@ complete_bash() {
 	[ "$(complete_bash coracle --root "$ROOT" exec --env A=B "$ID-t")" = "$ID-two" ]
 	[ "$(complete_bash coracle --root "$ROOT" kill "$ID-two" TER)" = TERM ]
 	[ -z "$(complete_bash coracle --root "$ROOT" create '')" ]
+	[ "$(complete_bash coracle --root "$ROOT" exec -e A=B "$ID-t")" = "$ID-two" ]
+	[ "$(complete_bash coracle delete "$ID-two" --fo)" = --force ]
+	[ "$(complete_bash coracle kill "$ID-two" -a TER)" = TERM ]
 	[ -z "$(complete_bash coracle --root "$ROOT" exec "$ID-two" --)" ]
+	[ -z "$(complete_bash coracle delete -- --fo)" ]
 }
 
 @test "fish completes commands, options, values, files and containers" {
@@ -115,6 +119,10 @@ complete_bash() {
 	[ "$(complete_fish "coracle --root $ROOT state ")" = "$ID-one $ID-two" ]
 	[ "$(complete_fish "coracle --root=$ROOT exec --env A=B $ID-t")" = "$ID-two" ]
 	[ "$(complete_fish "coracle kill $ID-two TER")" = TERM ]
+	[ "$(complete_fish "coracle --root=$ROOT exec -e A=B $ID-t")" = "$ID-two" ]
+	[ "$(complete_fish "coracle delete $ID-two --fo")" = --force ]
+	[ "$(complete_fish "coracle kill $ID-two --all TER")" = TERM ]
+	[ -z "$(complete_fish "coracle exec $ID-two --ct")" ]
 	[ -z "$(complete_fish "coracle --root $ROOT create ")" ]
 }
 
@@ -142,6 +150,8 @@ complete_bash() {
 	completes 'coracle exec --cap CAP_SYS_TT' CAP_SYS_TTY_CONFIG
 	completes "coracle --root $ROOT state $ID-t" "$ID-two "
 	completes "coracle kill x TER" "x TERM"
+	completes 'coracle exec --env A=B --en' 'A=B --env='
+	completes 'coracle delete x --fo' 'x --force '
 }
 
 @test "uninstall removes what install has made" {
