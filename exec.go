@@ -43,7 +43,7 @@ var execCommand = &cli.Command{
 		&cli.StringFlag{Name: "process-label", Usage: "SELinux `LABEL` of the process"},
 		&cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE` of the process"},
 	},
-	OnUsageError: func(_ *cli.Context, err error, _ bool) error { return &execError{err} },
+	OnUsageError: func(c *cli.Context, err error, _ bool) error { return &execError{usageError(c, err)} },
 	Action: func(c *cli.Context) error {
 		status, err := execute(c)
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"text/tabwriter"
 
@@ -22,6 +23,10 @@ var listCommand = &cli.Command{
 		if err := checkArgs(c, 0, 0); err != nil {
 			return err
 		}
+		format := c.String("format")
+		if format != "table" && format != "json" {
+			return fmt.Errorf("--format %q: table or json is possible", format)
+		}
 		rt, err := runtimeOf(c)
 		if err != nil {
 			return err
@@ -30,7 +35,13 @@ var listCommand = &cli.Command{
 		if err != nil {
 			return err
 		}
-		switch format := c.String("format"); {
+		// The default root is made with the first container; one that was named ought to exist.
+		if len(states) == 0 && c.IsSet("root") {
+			if _, err := os.Stat(rt.Root); err != nil {
+				return fmt.Errorf("list the containers below --root: %w", err)
+			}
+		}
+		switch {
 		case c.Bool("quiet"):
 			for _, s := range states {
 				fmt.Fprintln(c.App.Writer, s.ID)
@@ -38,11 +49,8 @@ var listCommand = &cli.Command{
 			return nil
 		case format == "json":
 			return writeJSON(c.App.Writer, states)
-		case format == "table":
-			return writeTable(c, states)
-		default:
-			return fmt.Errorf("--format %q: table or json is possible", format)
 		}
+		return writeTable(c, states)
 	},
 }
 

@@ -49,7 +49,7 @@ func main() {
 // an error is one line in the log and the same text on standard error.
 func run(args []string) int {
 	app := newApp()
-	err := app.Run(args)
+	err := app.Run(arrange(app, args))
 	var exit exitStatus
 	switch {
 	case err == nil:
@@ -100,15 +100,16 @@ func newApp() *cli.App {
 	}
 	app.Before = before
 	// Errors are reported in one place and in one line, without a page of help.
-	quiet := func(_ *cli.Context, err error, _ bool) error { return err }
-	app.OnUsageError = quiet
+	app.OnUsageError = func(c *cli.Context, err error, _ bool) error { return usageError(c, err) }
 	named(app.Flags...)
 	cli.HelpFlag, cli.VersionFlag = named(cli.HelpFlag)[0], named(cli.VersionFlag)[0]
 	for _, c := range app.Commands {
 		named(c.Flags...)
 		if c.OnUsageError == nil {
-			c.OnUsageError = quiet
+			c.OnUsageError = app.OnUsageError
 		}
+		// "h" and "help" are ids like others.
+		c.HideHelpCommand = true
 	}
 	// A value is one value, with its commas.
 	app.DisableSliceFlagSeparator = true
@@ -138,7 +139,11 @@ func unknownCommand(c *cli.Context) error {
 	case slices.Contains(missing, command):
 		return fmt.Errorf("the command %q is not supported by this version of coracle", command)
 	}
-	return fmt.Errorf("no such command: %q (see %s --help)", command, name)
+	hint := fmt.Sprintf("see %s --help", name)
+	if like := commandLike(c.App, command); like != "" {
+		hint = fmt.Sprintf("did you mean %q?", like)
+	}
+	return fmt.Errorf("no such command: %q (%s)", command, hint)
 }
 
 // before sets up what all commands need. The log comes first: whatever goes wrong
@@ -220,11 +225,7 @@ func containerOf(c *cli.Context) (*libcontainer.Container, error) {
 func checkArgs(c *cli.Context, least, most int) error {
 	if n := c.NArg(); n < least || n > most {
 		usage := strings.TrimSpace(name + " " + c.Command.Name + " " + c.Command.ArgsUsage)
-		hint := ""
-		if slices.ContainsFunc(c.Args().Slice(), func(a string) bool { return strings.HasPrefix(a, "-") }) {
-			hint = " (flags go before the arguments, those of all commands before the command)"
-		}
-		return fmt.Errorf("%s %s: wrong number of arguments: usage: %s%s", name, c.Command.Name, usage, hint)
+		return fmt.Errorf("%s %s: wrong number of arguments: usage: %s", name, c.Command.Name, usage)
 	}
 	return nil
 }

@@ -372,12 +372,6 @@ with() {
 	[ "$(grep -c version <<<"$output")" -eq 1 ]
 }
 
-@test "a flag behind the arguments gets a hint" {
-	run coracle run "$ID" --bundle .
-	[ "$status" -eq 1 ]
-	[[ "$output" == *"flags go before the arguments"* ]]
-}
-
 @test "a command that is still missing is named as such" {
 	run coracle checkpoint "$ID"
 	[ "$status" -eq 1 ]

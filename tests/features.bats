@@ -169,6 +169,7 @@ agrees() {
 }
 
 @test "the systemd driver is claimed when it is there" {
+	mkdir "$ROOT"
 	run "$CORACLE" --root "$ROOT" --systemd-cgroup list
 	case $(jq .linux.cgroup.systemd features.json) in
 	true) [ "$status" -eq 0 ] ;;

@@ -40,9 +40,27 @@ two() {
 }
 
 @test "without containers there is an empty table and an empty list" {
+	mkdir "$ROOT"
 	[ "$(coracle list | tr -s ' ')" = "ID PID STATUS BUNDLE CREATED OWNER" ]
 	[ "$(coracle list --format json | jq length)" = 0 ]
 	[ -z "$(coracle list -q)" ]
+}
+
+@test "a root that was named and does not exist is an error, the default one is empty" {
+	run coracle list
+	failed "list the containers below --root: stat $ROOT: no such file or directory"
+	ln -s nowhere "$BATS_TEST_TMPDIR/link"
+	for option in "--quiet" "--format=json"; do
+		run "$CORACLE" --root "$BATS_TEST_TMPDIR/link" list "$option"
+		failed "$BATS_TEST_TMPDIR/link: no such file or directory"
+	done
+	touch "$BATS_TEST_TMPDIR/file"
+	run "$CORACLE" --root "$BATS_TEST_TMPDIR/file" list
+	failed "$BATS_TEST_TMPDIR/file: not a directory"
+	# Without --root, and without anything below XDG_RUNTIME_DIR or in /run.
+	run unshare --mount sh -ec 'mount -t tmpfs none /run; unset XDG_RUNTIME_DIR; exec "$0" list --quiet' "$CORACLE"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
 }
 
 @test "an unknown format is refused" {

@@ -45,7 +45,7 @@ setup() {
 
 @test "user: a container of root cannot be seen" {
 	run "$CORACLE" --root /run/coracle-of-root list
-	[ "$status" -eq 0 ]
+	failed "no such file or directory"
 	run "$CORACLE" --root /root/coracle list
 	failed "permission denied"
 }

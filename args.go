@@ -1,0 +1,134 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// arrange moves flags that follow an argument of the command in front of it, where package
+// flag looks for them: "delete ID --force" is "delete --force ID". What comes after the
+// container of exec is the command, so nothing moves there; of ps it is for ps(1), but for
+// what ps(1) cannot mean. After "--" there are no more flags.
+func arrange(app *cli.App, args []string) []string {
+	if len(args) == 0 {
+		return args
+	}
+	at := 1 + flagsAtStart(app.Flags, args[1:])
+	if at >= len(args) {
+		return args
+	}
+	i := slices.IndexFunc(app.Commands, func(c *cli.Command) bool { return c.Name == args[at] })
+	if i < 0 {
+		return args
+	}
+	c, rest := app.Commands[i], args[at+1:]
+	flags, others := flagsOf(c, rest)
+	switch {
+	case asksForHelp(c.Flags, flags):
+		// urfave/cli takes an argument for a subject of the help.
+		return append(slices.Clone(args[:at+1]), "--help")
+	case slices.Equal(rest, slices.Concat(flags, others)) || slices.Contains(flags, "--"):
+		return args
+	}
+	return slices.Concat(args[:at+1], flags, []string{"--"}, others)
+}
+
+// flagsOf separates what follows the name of a command: flags with their values, and other
+// arguments. A "--" that comes before all arguments is one of the flags.
+func flagsOf(c *cli.Command, args []string) (flags, others []string) {
+	start := flagsAtStart(c.Flags, args)
+	flags, args = slices.Clone(args[:start]), args[start:]
+	if c == execCommand || start > 0 && flags[start-1] == "--" {
+		return flags, args
+	}
+	for n := 0; n < len(args); n++ {
+		switch {
+		case args[n] == "--":
+			return flags, append(others, args[n+1:]...)
+		case c == psCommand && !isOurs(args[n:]), !looksLikeFlag(args[n]):
+			others = append(others, args[n])
+		default:
+			flags = append(flags, args[n])
+			if takesNext(c.Flags, args[n]) && n+1 < len(args) {
+				n++
+				flags = append(flags, args[n])
+			}
+		}
+	}
+	return flags, others
+}
+
+// asksForHelp reports whether one of the flags is that for help.
+func asksForHelp(known []cli.Flag, flags []string) bool {
+	for n := 0; n < len(flags); n++ {
+		switch flags[n] {
+		case "-h", "-help", "--help", "--h":
+			return true
+		}
+		if takesNext(known, flags[n]) {
+			n++
+		}
+	}
+	return false
+}
+
+// looksLikeFlag reports whether package flag takes an argument for a flag. "-" alone is a
+// value: standard input.
+func looksLikeFlag(arg string) bool { return len(arg) > 1 && arg[0] == '-' }
+
+// isOurs reports whether what follows the container of ps is a flag of this program. ps(1)
+// has -f and --format too, but no column "json" or "table"; with --help it lists nothing.
+func isOurs(args []string) bool {
+	name, value, joined := strings.Cut(args[0], "=")
+	switch name {
+	case "--help":
+		return !joined
+	case "-f", "--format":
+		if !joined && len(args) > 1 {
+			value = args[1]
+		}
+		return value == "json" || value == "table"
+	}
+	return false
+}
+
+// flagsAtStart is how many arguments at the start are flags, their values, and a "--" that
+// ends them.
+func flagsAtStart(flags []cli.Flag, args []string) int {
+	for n := 0; n < len(args); n++ {
+		switch {
+		case args[n] == "--":
+			return n + 1
+		case !looksLikeFlag(args[n]):
+			return n
+		case takesNext(flags, args[n]):
+			n++
+		}
+	}
+	return len(args)
+}
+
+// takesNext reports whether the argument after a flag is its value.
+func takesNext(flags []cli.Flag, arg string) bool {
+	if !looksLikeFlag(arg) {
+		return false
+	}
+	name := strings.TrimPrefix(arg[1:], "-")
+	if strings.Contains(name, "=") {
+		return false
+	}
+	f, ok := flagNamed(flags, name).(cli.DocGenerationFlag)
+	return ok && f.TakesValue()
+}
+
+// flagNamed is the flag with a name, or nil.
+func flagNamed(flags []cli.Flag, name string) cli.Flag {
+	for _, f := range flags {
+		if slices.Contains(f.Names(), name) {
+			return f
+		}
+	}
+	return nil
+}
