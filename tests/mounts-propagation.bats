@@ -43,14 +43,59 @@ shared_host() {
 	[[ $(mounted /) =~ ^[a-z,]+" master:"[0-9]+" - " ]]
 }
 
+@test "the propagation that a mount asks for counts, whatever that of the root is" {
+	mount_also '{destination: "/slave", source: $SOURCE, options: ["rbind", "rslave"]}, {destination: "/shared", source: $SOURCE, options: ["rbind", "rshared"]},
+		{destination: "/private", source: $SOURCE, options: ["rbind", "rprivate"]}, {destination: "/unbindable", source: $SOURCE, options: ["rbind", "runbindable"]},
+		{destination: "/own", type: "tmpfs", options: ["shared"]}, {destination: "/later", type: "tmpfs"}, {destination: "/later", options: ["remount", "shared"]}'
+	args cat /proc/self/mountinfo
+	local root
+	for root in "" slave rslave private rprivate shared rshared unbindable runbindable; do
+		config --arg p "$root" '.linux.rootfsPropagation = $p'
+		[ -n "$root" ] || config 'del(.linux.rootfsPropagation)'
+		shared_host
+		[[ $(mounted /slave) =~ ^[a-z,]+" master:"[0-9]+" - " && $(mounted /shared) =~ ^[a-z,]+" shared:"[0-9]+ &&
+			$(mounted /private) =~ ^[a-z,]+" - " && $(mounted /unbindable) == *" unbindable - "* &&
+			$(mounted /own) =~ ^[a-z,]+" shared:"[0-9]+" - " && $(mounted /later) =~ ^[a-z,]+" shared:"[0-9]+" - " ]] || {
+			echo "with a root that is $root: $output" >&2
+			return 1
+		}
+	done
+}
+
+@test "a recursive propagation of the root is that of all mounts that ask for none" {
+	mount_also '{destination: "/bind", source: $SOURCE, options: ["rbind"]}, {destination: "/new", type: "tmpfs"}, {destination: "/new/other", source: $SOURCE, options: ["rbind", "rprivate"]},
+		{destination: "/new/below", type: "tmpfs"}'
+	args cat /proc/self/mountinfo
+	local case d
+	for case in "rshared: shared:" "runbindable: unbindable - "; do
+		config --arg p "${case%%:*}" '.linux.rootfsPropagation = $p'
+		shared_host
+		for d in / /dev /proc /bind /new /new/below; do
+			[[ $(mounted $d) == *"${case#*:}"* ]]
+		done
+		[[ $(mounted /new/other) =~ ^[a-z,]+" - " ]]
+	done
+}
+
 @test "mounts that the host makes in a shared source appear in the container" {
 	mkdir "$SOURCE/below"
 	mount_also '{destination: "/mnt", type: "bind", source: $SOURCE, options: ["rbind", "rslave"]}'
-	args sh -c 'echo ready; while [ ! -e /mnt/below/late ]; do sleep 0.05; done; echo late'
+	late_mount_appears
+	config '.linux.rootfsPropagation = "private"'
+	late_mount_appears
+	config '.linux.rootfsPropagation = "runbindable"'
+	late_mount_appears
+}
+
+# late_mount_appears runs the container, makes a mount in the source meanwhile, and expects
+# the container to see it.
+late_mount_appears() {
+	args sh -c 'echo ready; for i in $(seq 200); do [ ! -e /mnt/below/late ] || { echo late; exit; }; sleep 0.05; done; exit 1'
+	rm -f "$BATS_TEST_TMPDIR/out"
 	run unshare --mount --propagation private bash -c '
 		mount --bind "$1" "$1" && mount --make-shared "$1"
 		"$2" --root "$3" run "$4" >"$5" 2>&1 </dev/null 3>&- &
-		for i in $(seq 200); do grep -q ready "$5" && break; sleep 0.05; done
+		for i in $(seq 200); do grep -q ready "$5" && break; sleep 0.05; done 2>/dev/null
 		mount -t tmpfs tmpfs "$1/below" && touch "$1/below/late"
 		wait $!' - "$SOURCE" "$CORACLE" "$ROOT" "$ID" "$BATS_TEST_TMPDIR/out"
 	[ "$status" -eq 0 ]

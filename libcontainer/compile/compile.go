@@ -214,8 +214,10 @@ type compiler struct {
 	// same any more when they are mounted.
 	pinned map[int][]program.Word
 	// kept has the descriptors of mounts, by index, that are needed once more when
-	// paths in them are protected.
+	// paths in them are protected or their propagation is set.
 	kept map[int]program.Arg
+	// withRoot has the propagation of the root for the mounts, by index, that get it one by one.
+	withRoot map[int]uint64
 	// remounted has the descriptors of mounts, by index, that a later entry changes, and
 	// remounts the index of the mount by that of such an entry.
 	remounted map[int]program.Word

@@ -199,12 +199,15 @@ func (c *compiler) bindMount(m *mount) {
 
 // bindAttrs are the changes to the copy of the source. The copy would be a peer of
 // the host's mount; it becomes what the rootfs is unless the mount says otherwise.
+//
+// A mount that wants to see the host's later mounts has to be a slave first, whatever the
+// rootfs is.
 func (c *compiler) bindAttrs(m *mount) []source.Attr {
 	var attrs []source.Attr
 	private := len(m.Propagation) > 0 && m.Propagation[0] == unix.MS_PRIVATE|unix.MS_REC && !c.propagatedLater(m)
 	switch p := bundle.Propagation(c.propagation()); {
 	case private, p&unix.MS_SHARED != 0:
-	case p&(unix.MS_PRIVATE|unix.MS_UNBINDABLE) != 0:
+	case p&(unix.MS_PRIVATE|unix.MS_UNBINDABLE) != 0 && !m.listens():
 		attrs = append(attrs, source.Attr{Propagation: unix.MS_PRIVATE, Recursive: true})
 	default:
 		attrs = append(attrs, source.Attr{Propagation: unix.MS_SLAVE, Recursive: true})
@@ -221,37 +224,6 @@ func (c *compiler) bindAttrs(m *mount) []source.Attr {
 		}
 	}
 	return attrs
-}
-
-// propagatedLater tells whether the propagation of a mount has to wait: an unbindable
-// one cannot be copied, which making parts of it read-only needs.
-func (c *compiler) propagatedLater(m *mount) bool {
-	if _, kept := c.kept[m.subject.Index]; !kept {
-		return false
-	}
-	for _, p := range m.Propagation {
-		if p&unix.MS_UNBINDABLE != 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// propagateMounts gives mounts the propagation that had to wait.
-func (c *compiler) propagateMounts() {
-	for _, m := range c.list {
-		if m.Remount || !c.propagatedLater(m) {
-			continue
-		}
-		c.Describe(m.note())
-		for _, p := range m.Propagation {
-			flags := uint(unix.AT_EMPTY_PATH)
-			if p&unix.MS_REC != 0 {
-				flags |= unix.AT_RECURSIVE
-			}
-			c.MountSetattr(c.kept[m.subject.Index], "", flags, 0, 0, p&^unix.MS_REC)
-		}
-	}
 }
 
 // inOwn tells whether a mount lies in an earlier one that is new and empty but for what

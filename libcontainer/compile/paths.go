@@ -60,7 +60,7 @@ func (c *compiler) mountOf(p string) int {
 }
 
 // keepMounts decides which mounts stay pinned until their paths are protected, or until
-// they are remounted.
+// they are remounted or get the propagation of the root.
 func (c *compiler) keepMounts() {
 	c.kept = make(map[int]program.Arg)
 	if c.spec.Linux == nil || !c.ownMounts() {
@@ -74,6 +74,7 @@ func (c *compiler) keepMounts() {
 			}
 		}
 	}
+	c.keepForRoot()
 }
 
 // rootOr is a path for openat2, which has no empty ones.

@@ -66,13 +66,6 @@ func (c *compiler) attachRoot() {
 // namespace it may lead through directories that are closed.
 func (c *compiler) rootOnTop() bool { return !c.ownMounts() || c.privileged() }
 
-func (c *compiler) propagation() string {
-	if c.spec.Linux == nil {
-		return ""
-	}
-	return c.spec.Linux.RootfsPropagation
-}
-
 // enterRoot makes the rootfs the root of the process.
 func (c *compiler) enterRoot() {
 	c.note("root.path", "enter the rootfs", "")
@@ -98,24 +91,6 @@ func (c *compiler) enterRoot() {
 		c.Umount(".", unix.MNT_DETACH)
 	}
 	c.Chdir("/")
-}
-
-// propagateRoot gives the root the propagation of the configuration.
-//
-// It comes after all that copies mounts of the container: unbindable ones could not
-// be copied any more, and copies of shared ones would be their peers.
-func (c *compiler) propagateRoot() {
-	p := bundle.Propagation(c.propagation())
-	if p == 0 || !c.ownMounts() {
-		return
-	}
-	c.note("linux.rootfsPropagation", "make the propagation of the root", c.propagation())
-	flags := uint(0)
-	if p&unix.MS_REC != 0 {
-		flags = unix.AT_RECURSIVE
-	}
-	//allow:path the root of the container
-	c.MountSetattr(program.Cwd(), "/", flags, 0, 0, p&^unix.MS_REC)
 }
 
 // makeCwd makes the working directory when it is missing, as users expect from
