@@ -12,7 +12,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"coracle/libcontainer/bundle"
+	"coracle/libcontainer"
 )
 
 // conformancePage has a row for each property of the specification.
@@ -174,7 +174,7 @@ func TestConformanceIsComplete(t *testing.T) {
 
 // TestConformanceIsTrue: the tests exist, and so do the namespaces.
 func TestConformanceIsTrue(t *testing.T) {
-	namespaces := bundle.KnownWords().Namespaces
+	namespaces := libcontainer.Features().Linux.Namespaces
 	for _, r := range conformanceRows(t, false) {
 		checkRow(t, r)
 		for _, p := range r.properties {
@@ -211,7 +211,7 @@ func TestConformanceOfNamespaces(t *testing.T) {
 // TestConformanceOfMountOptions: each option of config.md#linux-mount-options has a row,
 // and so has each that is understood besides.
 func TestConformanceOfMountOptions(t *testing.T) {
-	known := bundle.MountOptionNames()
+	known := libcontainer.Features().MountOptions
 	want := strings.Fields(`async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime nodev nodiratime
 		noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev rdiratime relatime remount
 		rexec rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro rprivate rrelatime rro rrw rshared

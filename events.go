@@ -7,7 +7,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/libcontainer"
-	"coracle/libcontainer/jsonpos"
 )
 
 var eventsCommand = &cli.Command{
@@ -30,8 +29,7 @@ var eventsCommand = &cli.Command{
 			return fmt.Errorf("--interval %s: it has to be more than 0", interval)
 		}
 		emit := func(e libcontainer.Event) error {
-			_, err := c.App.Writer.Write(append(jsonpos.Marshal(e, ""), '\n'))
-			return err
+			return libcontainer.WriteJSON(c.App.Writer, e, "")
 		}
 		if c.Bool("stats") {
 			s, err := container.Stats()

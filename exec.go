@@ -12,7 +12,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/libcontainer"
-	"coracle/libcontainer/jsonpos"
 )
 
 // What the flags that can be repeated have collected.
@@ -103,8 +102,8 @@ func processOf(c *cli.Context, container *libcontainer.Container) (*specs.Proces
 		if err != nil {
 			return nil, fmt.Errorf("process: %w", err)
 		}
-		p := new(specs.Process)
-		if _, err := jsonpos.Unmarshal(raw, p); err != nil {
+		p, err := libcontainer.DecodeProcess(raw)
+		if err != nil {
 			return nil, fmt.Errorf("process %s: %w", path, err)
 		}
 		if c.Bool("tty") {

@@ -28,7 +28,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer"
-	"coracle/libcontainer/cgroup"
 )
 
 // version and commit are set by the Makefile.
@@ -174,17 +173,17 @@ func defaultRoot() string {
 }
 
 // cgroupDriver is the driver for new containers.
-func cgroupDriver(c *cli.Context) (cgroup.Driver, error) {
-	d, err := cgroup.ParseDriver(c.String("cgroup-manager"))
+func cgroupDriver(c *cli.Context) (libcontainer.CgroupDriver, error) {
+	d, err := libcontainer.ParseCgroupDriver(c.String("cgroup-manager"))
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("--cgroup-manager: %w", err)
 	case !c.Bool("systemd-cgroup"):
 		return d, nil
-	case d != cgroup.Systemd && c.IsSet("cgroup-manager"):
+	case d != libcontainer.CgroupSystemd && c.IsSet("cgroup-manager"):
 		return "", fmt.Errorf("--systemd-cgroup and --cgroup-manager %s contradict each other", d)
 	}
-	return cgroup.Systemd, nil
+	return libcontainer.CgroupSystemd, nil
 }
 
 // runtimeOf is the runtime that the global flags ask for.

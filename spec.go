@@ -9,8 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"coracle/libcontainer/bundle"
-	"coracle/libcontainer/idmap"
+	"coracle/libcontainer"
 )
 
 var specCommand = &cli.Command{
@@ -26,12 +25,11 @@ var specCommand = &cli.Command{
 		if err := checkArgs(c, 0, 0); err != nil {
 			return err
 		}
-		spec := bundle.Default()
+		spec := libcontainer.DefaultSpec()
 		if c.Bool("rootless") {
-			uids, gids := idmap.Own(os.Geteuid(), os.Getegid())
-			bundle.ToRootless(spec, uids, gids)
+			spec = libcontainer.RootlessSpec()
 		}
-		path := filepath.Join(c.String("bundle"), bundle.ConfigName)
+		path := filepath.Join(c.String("bundle"), libcontainer.ConfigName)
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		if errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("%s exists already; it is not overwritten", path)

@@ -5,7 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"coracle/libcontainer/jsonpos"
+	"coracle/libcontainer"
 )
 
 var stateCommand = &cli.Command{
@@ -28,6 +28,5 @@ var stateCommand = &cli.Command{
 
 // writeJSON prints a value for programs and people.
 func writeJSON(w io.Writer, v any) error {
-	_, err := w.Write(append(jsonpos.Marshal(v, "  "), '\n'))
-	return err
+	return libcontainer.WriteJSON(w, v, "  ")
 }

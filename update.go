@@ -13,7 +13,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/libcontainer"
-	"coracle/libcontainer/jsonpos"
 )
 
 var updateCommand = &cli.Command{
@@ -104,14 +103,14 @@ func readResources(path string, stdin io.Reader) (r specs.LinuxResources, err er
 	if len(data) > maxResources {
 		return r, fmt.Errorf("update: resources: more than %d bytes", maxResources)
 	}
-	unknown, err := jsonpos.Unmarshal(data, &r)
+	resources, unknown, err := libcontainer.DecodeResources(data)
 	if err != nil {
 		return r, fmt.Errorf("update: resources: %w", err)
 	}
 	for _, u := range unknown {
 		warn(fmt.Sprintf("update: resources: %v", u))
 	}
-	return r, nil
+	return *resources, nil
 }
 
 // limitFlags makes limits of the flags.

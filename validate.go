@@ -6,8 +6,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"coracle/libcontainer"
-	"coracle/libcontainer/bundle"
-	"coracle/libcontainer/jsonpos"
 )
 
 var validateCommand = &cli.Command{
@@ -60,24 +58,24 @@ type verdictFinding struct {
 	Message  string `json:"message"`
 }
 
-func severity(f bundle.Finding) string {
+func severity(f libcontainer.Finding) string {
 	if f.Warning {
 		return "warning"
 	}
 	return "error"
 }
 
-func verdictOf(i *bundle.Inspection) verdict {
+func verdictOf(i *libcontainer.Inspection) verdict {
 	v := verdict{Config: i.Config, Valid: i.Problems() == 0, Findings: []verdictFinding{}}
 	for _, f := range i.Findings {
-		v.Findings = append(v.Findings, verdictFinding{severity(f), f.Pointer, jsonpos.Pointer(f.Pointer), f.Line, f.Column, f.Text})
+		v.Findings = append(v.Findings, verdictFinding{severity(f), f.Pointer, f.JSONPointer(), f.Line, f.Column, f.Text})
 	}
 	return v
 }
 
 // writeFindings writes a line for each finding in the form of compilers, which editors
 // understand.
-func writeFindings(c *cli.Context, i *bundle.Inspection) error {
+func writeFindings(c *cli.Context, i *libcontainer.Inspection) error {
 	for _, f := range i.Findings {
 		if _, err := fmt.Fprintf(c.App.Writer, "%s:%d:%d: %s: %s\n", i.Config, f.Line, f.Column, severity(f), f.Sentence()); err != nil {
 			return err
@@ -91,7 +89,7 @@ func writeFindings(c *cli.Context, i *bundle.Inspection) error {
 }
 
 // judge is the error that the findings amount to.
-func judge(i *bundle.Inspection, strict bool) error {
+func judge(i *libcontainer.Inspection, strict bool) error {
 	problems := i.Problems()
 	warnings := len(i.Findings) - problems
 	switch {

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
+	"coracle/libcontainer"
 )
 
 // aChoice is how usages list the words that a value can be: "FORMAT, table or json",
@@ -22,7 +22,7 @@ func choices(usage string) []string {
 	return strings.Split(strings.Replace(m[1], " or ", ", ", 1), ", ")
 }
 
-func capabilities() []string { return bundle.KnownWords().Capabilities }
+func capabilities() []string { return libcontainer.Features().Linux.Capabilities }
 
 // signals are the names of the signals, without SIG.
 func signals() (names []string) {

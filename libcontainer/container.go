@@ -39,9 +39,9 @@ type Runtime struct {
 	// right to make. When it is not set, a process without privileges, or with such of a
 	// user namespace, lets it.
 	Rootless *bool
-	// CgroupDriver is who makes the cgroups of new containers; [cgroup.Cgroupfs] when
+	// CgroupDriver is who makes the cgroups of new containers; [CgroupCgroupfs] when
 	// empty. Containers that exist have theirs in the state.
-	CgroupDriver cgroup.Driver
+	CgroupDriver CgroupDriver
 	// TimerSlack, when not 0, is the timer slack in nanoseconds that processes in
 	// containers get. It is for callers who change that of their own threads, which
 	// is inherited (prctl(2), PR_SET_TIMERSLACK).

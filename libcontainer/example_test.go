@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"coracle/libcontainer"
-	"coracle/libcontainer/bundle"
 )
 
 // A container is run through the library: here with a root file system that holds
@@ -82,12 +81,12 @@ func exampleBundle(args ...string) (string, error) {
 			return "", err
 		}
 	}
-	spec := bundle.Default()
+	spec := libcontainer.DefaultSpec()
 	spec.Process.Terminal = false
 	spec.Process.Args = args
 	config, err := json.Marshal(spec)
 	if err != nil {
 		return "", err
 	}
-	return dir, os.WriteFile(filepath.Join(dir, bundle.ConfigName), config, 0o644)
+	return dir, os.WriteFile(filepath.Join(dir, libcontainer.ConfigName), config, 0o644)
 }

@@ -21,6 +21,9 @@ type Finding struct {
 	Line, Column int
 }
 
+// JSONPointer names the property as RFC 6901 has it.
+func (f Finding) JSONPointer() string { return jsonpos.Pointer(f.Pointer) }
+
 // Inspection is everything that is wrong with a bundle.
 type Inspection struct {
 	// Config is the path of the configuration.

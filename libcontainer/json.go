@@ -1,0 +1,41 @@
+package libcontainer
+
+import (
+	"io"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/jsonpos"
+)
+
+// WriteJSON writes a value as JSON, and a newline. With an indent each property is on a line
+// of its own.
+func WriteJSON(w io.Writer, v any, indent string) error {
+	_, err := w.Write(append(jsonpos.Marshal(v, indent), '\n'))
+	return err
+}
+
+// DecodeProcess reads a process, like the one of a configuration, from JSON
+// (config.md#process). Errors have line, column and property.
+func DecodeProcess(data []byte) (*specs.Process, error) {
+	p := new(specs.Process)
+	if _, err := jsonpos.Unmarshal(data, p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// DecodeResources reads limits, like those of a configuration, from JSON
+// (config-linux.md#control-groups). Errors have line, column and property; unknown has an
+// error for each property that the specification does not define.
+func DecodeResources(data []byte) (r *specs.LinuxResources, unknown []error, err error) {
+	r = new(specs.LinuxResources)
+	other, err := jsonpos.Unmarshal(data, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, u := range other {
+		unknown = append(unknown, u)
+	}
+	return r, unknown, nil
+}

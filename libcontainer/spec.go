@@ -1,0 +1,25 @@
+package libcontainer
+
+import (
+	"os"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/idmap"
+)
+
+// ConfigName is the name of the configuration in a bundle (bundle.md).
+const ConfigName = bundle.ConfigName
+
+// DefaultSpec is a configuration to start from: it runs sh with a terminal in the directory
+// rootfs of the bundle.
+func DefaultSpec() *specs.Spec { return bundle.Default() }
+
+// RootlessSpec is [DefaultSpec] for a container that this user runs without privileges.
+func RootlessSpec() *specs.Spec {
+	s := bundle.Default()
+	uids, gids := idmap.Own(os.Geteuid(), os.Getegid())
+	bundle.ToRootless(s, uids, gids)
+	return s
+}
