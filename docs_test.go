@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"coracle/docgen"
+	"coracle/internal/docgen"
 )
 
 // TestDocs: what the manual pages and completions say of flags that can be repeated, and of

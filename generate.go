@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"coracle/docgen"
+	"coracle/internal/docgen"
 )
 
 // With the build tag coracle_docs the program is the one that writes its own manual pages

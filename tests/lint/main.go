@@ -40,7 +40,7 @@ func main() {
 }
 
 // notProduct are directories whose code never runs on behalf of a user.
-var notProduct = []string{"tests", "docgen", "bench", "bin", "libcontainer/seccomp/mktables", "libcontainer/seccomp/libseccomp"}
+var notProduct = []string{"tests", "internal/docgen", "bench", "bin", "libcontainer/seccomp/mktables", "libcontainer/seccomp/libseccomp"}
 
 // rootfsCode are the directories with code that may have the files of a container at
 // hand, each without those below it.
