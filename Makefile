@@ -72,18 +72,18 @@ PROFILES ?= 12000
 
 .PHONY: seccomp-diff
 seccomp-diff: ## compare the seccomp filters with those of libseccomp
-	CGO_ENABLED=1 $(GO) test -tags libseccomp -run "Same|Cost" -v ./libcontainer/seccomp -args -profiles $(PROFILES)
+	CGO_ENABLED=1 $(GO) test -tags libseccomp -run "Same|Cost" -v ./libcontainer/internal/initprog/seccomp -args -profiles $(PROFILES)
 
 # What is written in assembly, and the encoding of ops, differs between machines.
-ARM64_PACKAGES := program seccomp signals
+ARM64_PACKAGES := libcontainer/internal/initprog/program libcontainer/internal/initprog/seccomp libcontainer/signals
 
 .PHONY: arm64
 arm64: ## run the unit tests of the machine-dependent packages for arm64, emulated
 	@set -e; for p in $(ARM64_PACKAGES); do \
-		echo "arm64: libcontainer/$$p"; \
-		GOARCH=arm64 $(GO) test -c -o bin/$$p-arm64.test ./libcontainer/$$p; \
-		(cd libcontainer/$$p && CORACLE_TEST_RUNNER=qemu-aarch64-static \
-			qemu-aarch64-static ../../bin/$$p-arm64.test $(addprefix -test.,$(patsubst -%,%,$(GOTESTFLAGS)))); \
+		echo "arm64: $$p"; \
+		GOARCH=arm64 $(GO) test -c -o bin/$$(basename $$p)-arm64.test ./$$p; \
+		(top=$$PWD; cd $$p && CORACLE_TEST_RUNNER=qemu-aarch64-static \
+			qemu-aarch64-static "$$top/bin/$$(basename $$p)-arm64.test" $(addprefix -test.,$(patsubst -%,%,$(GOTESTFLAGS)))); \
 	done
 
 .PHONY: cross

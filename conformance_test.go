@@ -113,11 +113,11 @@ func specProperties() (properties, containers []string) {
 	return properties, containers
 }
 
-// testsOf reads the names of the tests in a file of tests/ or libcontainer/.
+// testsOf reads the names of the tests in a file of tests/ or libcontainer/internal/.
 func testsOf(file string) ([]string, error) {
 	path, pattern := filepath.Join("tests", file), regexp.MustCompile(`(?m)^@test "(.*)" \{$`)
 	if strings.HasSuffix(file, ".go") {
-		path, pattern = filepath.Join("libcontainer", file), regexp.MustCompile(`(?m)^func (Test\w+|Fuzz\w+)\(`)
+		path, pattern = filepath.Join("libcontainer/internal", file), regexp.MustCompile(`(?m)^func (Test\w+|Fuzz\w+)\(`)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

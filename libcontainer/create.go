@@ -12,9 +12,9 @@ import (
 
 	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/cgroup"
-	"coracle/libcontainer/compile"
 	"coracle/libcontainer/idmap"
-	"coracle/libcontainer/launch"
+	"coracle/libcontainer/internal/initprog/compile"
+	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/netdevice"
 	"coracle/libcontainer/rdt"
 	"coracle/libcontainer/signals"

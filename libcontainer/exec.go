@@ -11,8 +11,8 @@ import (
 
 	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/cgroup"
-	"coracle/libcontainer/compile"
-	"coracle/libcontainer/launch"
+	"coracle/libcontainer/internal/initprog/compile"
+	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/rdt"
 )
 

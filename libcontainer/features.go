@@ -6,7 +6,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 
 	"coracle/libcontainer/bundle"
-	"coracle/libcontainer/seccomp"
+	"coracle/libcontainer/internal/initprog/seccomp"
 )
 
 // Features is what this version supports, whatever the host can do (features.md); only the

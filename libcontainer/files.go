@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/compile"
+	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/source"
 	"coracle/libcontainer/state"
 )

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/cgroup"
-	"coracle/libcontainer/compile"
+	"coracle/libcontainer/internal/initprog/compile"
+	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/jsonpos"
-	"coracle/libcontainer/launch"
 	"coracle/libcontainer/state"
 )
 

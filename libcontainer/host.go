@@ -15,7 +15,7 @@ import (
 
 	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/cgroup"
-	"coracle/libcontainer/compile"
+	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/source"
 )
 

@@ -10,9 +10,9 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/compile"
-	"coracle/libcontainer/launch"
-	"coracle/libcontainer/program"
+	"coracle/libcontainer/internal/initprog/compile"
+	"coracle/libcontainer/internal/initprog/launch"
+	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/rawfile"
 	"coracle/libcontainer/tree"
 )

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/cgroup"
-	"coracle/libcontainer/launch"
+	"coracle/libcontainer/internal/initprog/launch"
 )
 
 // errDied is wrapped by errors about an init that has died, of what is not known.

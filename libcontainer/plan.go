@@ -7,8 +7,8 @@ import (
 
 	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/cgroup"
-	"coracle/libcontainer/compile"
-	"coracle/libcontainer/program"
+	"coracle/libcontainer/internal/initprog/compile"
+	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/source"
 	"coracle/libcontainer/state"
 )

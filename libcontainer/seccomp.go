@@ -10,7 +10,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/compile"
+	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/jsonpos"
 	"coracle/libcontainer/state"
 )

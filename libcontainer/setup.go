@@ -9,9 +9,9 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/compile"
-	"coracle/libcontainer/launch"
-	"coracle/libcontainer/program"
+	"coracle/libcontainer/internal/initprog/compile"
+	"coracle/libcontainer/internal/initprog/launch"
+	"coracle/libcontainer/internal/initprog/program"
 )
 
 // holdThread makes sure that this thread lives until the returned function is called:

@@ -13,9 +13,9 @@ import (
 
 	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/cgroup"
-	"coracle/libcontainer/compile"
-	"coracle/libcontainer/launch"
-	"coracle/libcontainer/program"
+	"coracle/libcontainer/internal/initprog/compile"
+	"coracle/libcontainer/internal/initprog/launch"
+	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/state"
 )
 

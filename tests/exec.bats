@@ -1048,7 +1048,7 @@ subgroups() {
 	# While the exec program joins, it is non-dumpable: a process of the container
 	# cannot open its /proc/PID/{exe,fd,mem,root,...}. That takes less than a
 	# millisecond and cannot be caught here without a race; the program is checked for it in
-	# libcontainer/compile. What it becomes is an ordinary process:
+	# libcontainer/internal/initprog/compile. What it becomes is an ordinary process:
 	waiting
 	exec_detached "$ID" sleep 1000
 	inner=$(awk '/^NSpid:/ { print $NF }' "/proc/$pid/status")

@@ -7,7 +7,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"coracle/libcontainer/seccomp"
+	"coracle/libcontainer/internal/initprog/seccomp"
 )
 
 // seccomp checks a profile (config-linux.md#seccomp). Names of system calls are not

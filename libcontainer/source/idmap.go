@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"coracle/libcontainer/launch"
+	"coracle/libcontainer/internal/initprog/launch"
 )
 
 // IDMap is a new user namespace that nobody is in. Its mappings are for the owners of

@@ -19,7 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/program"
+	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/rawfile"
 )
 

@@ -40,14 +40,14 @@ func main() {
 }
 
 // notProduct are directories whose code never runs on behalf of a user.
-var notProduct = []string{"tests", "internal/docgen", "bench", "bin", "libcontainer/seccomp/mktables", "libcontainer/seccomp/libseccomp"}
+var notProduct = []string{"tests", "internal/docgen", "bench", "bin", "libcontainer/internal/initprog/seccomp/mktables", "libcontainer/internal/initprog/seccomp/libseccomp"}
 
 // rootfsCode are the directories with code that may have the files of a container at
 // hand, each without those below it.
 var rootfsCode = map[string]bool{
-	"libcontainer": true, "libcontainer/compile": true, "libcontainer/program": true, "libcontainer/launch": true,
+	"libcontainer": true, "libcontainer/internal/initprog/compile": true, "libcontainer/internal/initprog/program": true, "libcontainer/internal/initprog/launch": true,
 	"libcontainer/source": true, "libcontainer/tree": true, "libcontainer/console": true, "libcontainer/idmap": true,
-	"libcontainer/netdevice": true, "libcontainer/rawfile": true, "libcontainer/seccomp": true, "libcontainer/signals": true,
+	"libcontainer/netdevice": true, "libcontainer/rawfile": true, "libcontainer/internal/initprog/seccomp": true, "libcontainer/signals": true,
 }
 
 // checkTree checks the product below a directory.

@@ -36,8 +36,8 @@ var byPath = map[string][]string{
 		"UtimesNano",
 		"AT_FDCWD", // as the directory that another function starts from
 	},
-	"coracle/libcontainer/rawfile": {"ReadFollow", "Write"},
-	"coracle/libcontainer/program": {"Cwd"}, // AT_FDCWD in a program
+	"coracle/libcontainer/rawfile":                   {"ReadFollow", "Write"},
+	"coracle/libcontainer/internal/initprog/program": {"Cwd"}, // AT_FDCWD in a program
 }
 
 // closing says which flag makes the descriptor of a function close on exec.

@@ -1,0 +1,473 @@
+// Package compile turns the configuration of a container into the init program
+// that builds it from the inside.
+//
+// [Init] is the whole story in order; each of its steps is a file or two of
+// this package. The order is load-bearing, and the comments say why a step
+// stands where it does. Where nothing is said, a step could stand elsewhere.
+//
+// Compiling has no side effects and needs no privileges: what is known about
+// the host comes in as [Host], and what has to be opened on the host goes out
+// as sources. So a program can be printed, and compared in tests, by anyone.
+//
+// The threat that the programs are written against: the root file system and
+// the processes of other containers are hostile and may change any path below
+// the rootfs at any time. Therefore every path in the container is resolved by
+// the kernel relative to a pinned root and may not leave it, special file
+// systems are only mounted on real directories, and inodes that are trusted are
+// checked against constants.
+package compile
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/seccomp"
+	"coracle/libcontainer/source"
+)
+
+// The sync points at which an init program waits for the runtime.
+const (
+	// SyncPid comes right after the fork that enters a joined pid namespace, unless
+	// SyncReady comes in any case: the runtime answers when it knows the new pid.
+	SyncPid = 1 + iota
+	// SyncCgroup waits until the cgroups of the container are there to be joined:
+	// the runtime makes them while the program does other things.
+	SyncCgroup
+	// SyncReady comes when the container is built and the process still has
+	// its privileges. The message may carry a descriptor of /etc/passwd. The
+	// runtime sets the resource limits and answers with the home directory.
+	SyncReady
+	// SyncHooks waits until the prestart, createRuntime and createContainer hooks have
+	// run: the mounts are there, the root is not entered yet.
+	SyncHooks
+	// SyncStart waits, on the connection to start, until the startContainer hooks have
+	// run.
+	SyncStart
+	// SyncNetDevices waits until the network devices of the host that the container
+	// gets are in its network namespace.
+	SyncNetDevices
+	// SyncCopyUp waits until the contents of the directory that came with ValueCopyFrom
+	// are in the tmpfs that comes with the message; B is its index in mounts, and C what
+	// its root takes over ([CopyMode] and the like).
+	SyncCopyUp
+	// SyncMakeDir and SyncMakeFile wait until a mount point is made that is reached
+	// through a dangling link: B is the index in mounts. The root of the container comes
+	// with the message.
+	SyncMakeDir
+	SyncMakeFile
+	// SyncMaps waits until the new user namespace has its mappings of ids.
+	SyncMaps
+)
+
+// The stages whose completion an init program announces.
+const (
+	// DoneCreated: the container is created, the program waits at the gate, if there is one.
+	DoneCreated = 1 + iota
+	// DoneStarted: the next op is the execve of the user's process.
+	DoneStarted
+)
+
+// ValuePid is the pid of the process that goes on after a fork, as the
+// runtime sees it. A pidfd comes with the message. ValueCopyFrom brings the directory
+// that SyncCopyUp is about.
+const (
+	ValuePid = 1 + iota
+	ValueCopyFrom
+)
+
+// ProcessName is the name of a process that runs a program.
+const ProcessName = "coracle-init"
+
+// HomeSize is the room for the answer to SyncReady, "HOME=" and NUL included.
+const HomeSize = 4096
+
+// Host is what compiling needs to know about the host.
+type Host struct {
+	// LastCap is the highest capability of the kernel.
+	LastCap int
+	// Capabilities are those that the runtime has and can pass on.
+	Capabilities uint64
+	// IsDir tells whether a source of a bind mount is a directory.
+	IsDir func(path string) (bool, error)
+	// ProcMounts are the mount points of procfs and sysfs, needed for NoPivot.
+	ProcMounts []string
+	// Cgroups are the hierarchies that a mount of type cgroup shows.
+	Cgroups []Hierarchy
+	// Shared tells whether a namespace that is joined by path is the runtime's own. It
+	// may be nil.
+	Shared func(path string, ns specs.LinuxNamespaceType) bool
+	// TimerSlack, in nanoseconds, is set when it is not 0.
+	TimerSlack int
+	// Nested tells that the runtime itself is in a user namespace: nobody can make
+	// devices there.
+	Nested bool
+	// OpensNothing tells that the runtime cannot take trees of the host, for want of
+	// privileges over its mount namespace. The program does it then, in its own.
+	OpensNothing bool
+	// Maker makes new namespaces outside of the program, which enters them. It may be nil.
+	Maker *source.Maker
+	// CgroupJoin are the files through which the init enters its cgroups by writing
+	// "0", after SyncCgroup. It is empty when the init is born there.
+	CgroupJoin []string
+	// CgroupWait tells that the init is put into its cgroups, until SyncCgroup.
+	CgroupWait bool
+}
+
+// can tells whether the runtime has all these capabilities.
+func (h *Host) can(capabilities ...int) bool {
+	return bundle.HasCapabilities(h.Capabilities, capabilities...)
+}
+
+// Hierarchy is a mounted cgroup hierarchy of the host.
+type Hierarchy struct {
+	// Name is the directory in /sys/fs/cgroup: "memory", "cpu,cpuacct", "systemd".
+	// The unified hierarchy of a host without others has an empty name.
+	Name string
+	// Options are the mount options that select it: "memory"; "none", "name=systemd".
+	Options []string
+	// Path is the directory of the container's cgroup on the host.
+	Path string
+}
+
+// Input is what a program is compiled from.
+type Input struct {
+	Bundle       *bundle.Bundle
+	ID           string
+	Host         Host
+	NoPivot      bool
+	NoNewKeyring bool
+	// Direct tells that the process starts as soon as the container is created: there is no
+	// gate, and the conversation goes on until the execve.
+	Direct bool
+	// Preserved describes the caller's descriptors from 3 on that the process
+	// gets: whether each is open.
+	Preserved []bool
+}
+
+// Output is a program with what it needs to run.
+type Output struct {
+	Program *program.Program
+	// CloneFlags are the namespaces to make when the program is launched.
+	CloneFlags uintptr
+	// Sources go to consecutive descriptors from [Output.SourceFD] on.
+	Sources []source.Source
+	// SourceFD is the descriptor of the first source.
+	SourceFD int
+	// Socket, Gate, Console and Image are the descriptors on which the program
+	// expects its end of the conversation, the listening socket of the gate, the
+	// socket for the terminal (-1 without one each) and its own image.
+	Socket, Gate, Console, Image int
+	// GateOp is the index of the first op behind the gate, or the place for one.
+	GateOp int
+	// Forks tells that the program enters a joined pid namespace by a fork.
+	Forks bool
+	// Listener tells that the message DoneStarted carries the descriptor of a seccomp
+	// listener, and is waited upon like a sync point.
+	Listener bool
+	// Mute tells that the seccomp filter lets the program report nothing once it is loaded.
+	Mute bool
+	// UnknownCalls are system calls of linux.seccomp that this version does not know.
+	UnknownCalls []string
+	// Warnings are for the log.
+	Warnings []string
+}
+
+// compiler is a program in the making.
+type compiler struct {
+	*program.Builder
+	in   Input
+	spec *specs.Spec
+	out  Output
+	err  error
+
+	socket, gate, consoleSocket, image program.Arg
+	lastKept                           int // the last descriptor that stays when the set-up is done
+
+	root program.Arg // the root directory of the container
+
+	fs, mnt, target, dir, tmp program.Word // scratch descriptors
+	got                       program.Word // size of the last answer
+	reply                     program.Addr // the last answer
+	umask                     program.Word // of the caller
+	home                      program.Addr // "HOME=…" when the runtime has to find it
+	stat                      program.Statx
+	statfs                    program.Statfs
+
+	list []*mount          // the mounts of the configuration
+	at   map[string]*mount // the last one so far at each destination
+	// ask asks the runtime for a mount point.
+	ask program.FDMessage
+	// timeOffsets takes the offsets of a new time namespace.
+	timeOffsets program.Word
+	// openFiles is the caller's limit of open files, when it was raised.
+	openFiles program.Rlimit
+	// userns has the descriptors of user namespaces for mounts with mapped ids.
+	userns map[string]int
+	// pinned has the cgroups for mounts, by index, where their paths do not mean the
+	// same any more when they are mounted.
+	pinned map[int][]program.Word
+	// kept has the descriptors of mounts, by index, that are needed once more when
+	// paths in them are protected or their propagation is set.
+	kept map[int]program.Arg
+	// withRoot has the propagation of the root for the mounts, by index, that get it one by one.
+	withRoot map[int]uint64
+	// remounted has the descriptors of mounts, by index, that a later entry changes, and
+	// remounts the index of the mount by that of such an entry.
+	remounted map[int]program.Word
+	remounts  map[int]int
+	nullMask  program.Arg // the null device, for masks
+	// readonly holds mounts that become read-only when all is in place.
+	readonly []readonlyMount
+
+	filter *seccomp.Filter     // what is loaded last of all; nil for none
+	caps   bundle.Capabilities // of the process
+
+	users       users
+	trees       int // trees that were opened by the program
+	usersToJoin join
+
+	joined  bool         // whether the cgroups have been joined
+	command program.Word // the address of the path of the command
+	conn    program.Word // the connection to start
+}
+
+type readonlyMount struct {
+	mnt  program.Word
+	dest string
+	note program.Note
+}
+
+// Init compiles the program of a container's first process.
+func Init(in Input) (*Output, error) {
+	c := newCompiler(in, !in.Direct)
+	c.users = usersOf(c.spec, in.Host)
+
+	c.readMounts()
+	c.begin()
+	c.oomScoreAdj()
+	c.labels(!in.NoNewKeyring)
+	c.raiseOpenFiles()
+	c.namespaces()
+	c.keyring()
+	c.network()
+	c.attachRoot()
+	c.pinMasks()
+	c.mounts()
+	c.devices()
+	// The cgroup is joined as late as possible, so that as little as possible
+	// of the set-up is charged to the container. After this point nothing needs
+	// the runtime's cgroup, and hooks may look for the container in its own.
+	c.joinCgroup()
+	c.runtimeHooks()
+	c.enterRoot()
+	c.makeCwd()
+	// The terminal comes from the container's own devpts, and /dev/console needs
+	// a writable /dev.
+	c.terminal(true)
+	c.makeReadonly()
+	c.names()
+	c.sysctls()
+	// Masks come after everything that uses /proc and /sys of the container.
+	c.readonlyPaths()
+	c.maskedPaths()
+	c.propagateMounts()
+	c.propagateRoot()
+	c.attributes()
+	c.ready()
+	// From here on no descriptor leads to a directory of the host.
+	c.dropDescriptors()
+	c.restoreOpenFiles()
+	c.compileFilter()
+	c.noNewPrivileges()
+	c.identity()
+	c.lookUpCommand()
+	c.waitAtGate()
+	c.exec()
+
+	return c.finish()
+}
+
+func (c *compiler) finish() (*Output, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	p, err := c.Finish()
+	if err != nil {
+		return nil, fmt.Errorf("init program: %w", err)
+	}
+	c.out.Program = p
+	return &c.out, nil
+}
+
+// newCompiler lays out the descriptors. Those that stay longest come first, so that
+// the others can be closed as one range.
+func newCompiler(in Input, withGate bool) *compiler {
+	next := 3 + len(in.Preserved)
+	place := func() int { next++; return next - 1 }
+	c := &compiler{
+		Builder: program.NewBuilder(next),
+		in:      in,
+		spec:    in.Bundle.Spec,
+		out:     Output{Socket: place(), Gate: -1, Console: -1},
+	}
+	if withGate {
+		c.out.Gate = place()
+	}
+	c.lastKept = next - 1
+	if c.spec.Process != nil && c.spec.Process.Terminal {
+		c.out.Console = place()
+	}
+	c.out.Image = place()
+	c.out.SourceFD = c.out.Image + 1
+	c.socket, c.gate = program.FD(c.out.Socket), program.FD(c.out.Gate)
+	c.consoleSocket, c.image = program.FD(c.out.Console), program.FD(c.out.Image)
+
+	c.fs, c.mnt, c.target = c.Word("fs", -1), c.Word("mnt", -1), c.Word("target", -1)
+	c.dir, c.tmp = c.Word("dir", -1), c.Word("tmp", -1)
+	c.got, c.umask = c.Word("got", 0), c.Word("umask", 0)
+	c.reply = c.Buffer("reply", program.MessageSize)
+	c.stat, c.statfs = c.NewStatx("st"), c.NewStatfs("fs")
+	return c
+}
+
+// fail keeps the first error.
+func (c *compiler) fail(format string, args ...any) {
+	if c.err == nil {
+		c.err = fmt.Errorf(format, args...)
+	}
+}
+
+func (c *compiler) warn(format string, args ...any) {
+	c.out.Warnings = append(c.out.Warnings, fmt.Sprintf(format, args...))
+}
+
+// note describes the ops that follow: the part of the configuration that asks for
+// them, their purpose and, when it is not empty, the object of that.
+func (c *compiler) note(pointer, what, object string) {
+	c.Describe(program.Note{What: what, Object: object, Pointer: pointer})
+}
+
+// source adds something that is opened on the host, and returns its descriptor. It has
+// to be called before the pivot.
+func (c *compiler) source(s source.Source) program.Arg {
+	if t, ok := s.(source.Tree); ok && c.in.Host.OpensNothing {
+		return c.openTree(t)
+	}
+	c.out.Sources = append(c.out.Sources, s)
+	return program.FD(c.out.SourceFD + len(c.out.Sources) - 1)
+}
+
+// begin makes the process independent of what it inherited.
+func (c *compiler) begin() {
+	c.note("", "prepare the init process", "")
+	// The image stays as /proc/self/exe; the descriptor is not needed.
+	c.Close(c.image)
+	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
+	c.Prctl(unix.PR_SET_NAME, c.String(ProcessName))
+	if c.in.Host.TimerSlack != 0 {
+		c.Prctl(unix.PR_SET_TIMERSLACK, program.Int(c.in.Host.TimerSlack))
+	}
+	c.Setsid()
+	// Modes are given exactly; the caller's umask is put back for the process.
+	c.Umask(program.Int(0)).Into(c.umask)
+	// Ignored signals would stay ignored across execve; conmon ignores SIGPIPE.
+	c.SigmaskClear()
+	sig := c.Word("sig", 1)
+	again := c.Label()
+	c.Bind(again)
+	c.Sigdefault(sig.Arg()).Allow(unix.EINVAL) // SIGKILL, SIGSTOP
+	c.Add(sig, 1)
+	c.Check(sig, ^uint32(0), 65, 0).Else(again)
+}
+
+// sync waits at a sync point until the runtime answers. The program ends when
+// the runtime has gone.
+func (c *compiler) sync(sock program.Arg, point uint32) {
+	c.Send(sock, program.Message{Kind: program.KindSync, A: point})
+	c.receive(sock, c.reply, program.MessageSize)
+}
+
+// receive waits for an answer of the runtime.
+func (c *compiler) receive(sock program.Arg, buf program.Addr, size int) {
+	answered := c.Label()
+	c.Recv(sock, buf, size).Into(c.got)
+	c.Check(c.got, ^uint32(0), 0, 0).Else(answered)
+	c.Exit(1)
+	c.Bind(answered)
+}
+
+// joinCgroup enters the container's cgroups, and makes a cgroup namespace when one
+// is wanted: the cgroup at that moment becomes its root.
+func (c *compiler) joinCgroup() {
+	if c.joined {
+		return
+	}
+	c.enterCgroup()
+	if flag := c.cgroupNamespace(); flag != 0 {
+		c.note("linux.namespaces", "make the cgroup namespace", "")
+		c.Unshare(flag)
+	}
+}
+
+// cgroupNamespace is the flag of a new cgroup namespace, 0 when none is wanted.
+func (c *compiler) cgroupNamespace() uint64 {
+	if ns := bundle.Namespace(c.spec, specs.CgroupNamespace); ns != nil && ns.Path == "" {
+		return unix.CLONE_NEWCGROUP
+	}
+	return 0
+}
+
+// enterCgroup enters the container's cgroups.
+//
+// A process that moves itself, thread by thread, does not have to wait for the
+// lock that stops all forks of the system, as one that is moved by another does.
+func (c *compiler) enterCgroup() {
+	c.joined = true
+	if len(c.in.Host.CgroupJoin) > 0 || c.in.Host.CgroupWait {
+		c.note("linux.cgroupsPath", "wait for the cgroups", "")
+		c.sync(c.socket, SyncCgroup)
+	}
+	c.joinCgroupFiles()
+	c.resetAffinity()
+}
+
+// joinCgroupFiles enters the cgroups. The host's paths are valid up to the pivot.
+func (c *compiler) joinCgroupFiles() {
+	for _, file := range c.in.Host.CgroupJoin {
+		dir := path.Dir(file)
+		c.Describe(program.Note{What: "join the cgroup", Object: dir, Pointer: "linux.cgroupsPath", Explain: func(e syscall.Errno) string {
+			if e != unix.ENOSPC {
+				return ""
+			}
+			return fmt.Sprintf("join the cgroup %q (linux.cgroupsPath): its cpuset has no CPUs or no memory nodes", dir)
+		}})
+		//allow:path the host's cgroup, before the pivot
+		c.Openat(program.Cwd(), file, unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(c.tmp)
+		c.Write(c.tmp.Arg(), "0")
+		c.Close(c.tmp.Arg())
+	}
+}
+
+// names sets the names of the UTS namespace.
+func (c *compiler) names() {
+	if c.spec.Hostname != "" {
+		c.note("hostname", "set the hostname", c.spec.Hostname)
+		c.Sethostname(c.spec.Hostname)
+	}
+	if c.spec.Domainname != "" {
+		c.note("domainname", "set the domain name", c.spec.Domainname)
+		c.Setdomainname(c.spec.Domainname)
+	}
+}
+
+// relative is a cleaned path below the root of the container: "" for the root.
+func relative(p string) string {
+	return strings.TrimPrefix(path.Clean("/"+p), "/")
+}

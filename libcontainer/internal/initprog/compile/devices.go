@@ -1,0 +1,237 @@
+package compile
+
+import (
+	"path"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/source"
+)
+
+// device is a node to make.
+type device struct {
+	path     string // cleaned, in the container
+	mode     uint32 // with the type
+	dev      uint64
+	uid, gid uint32
+	given    bool   // whether the mode is that of the configuration
+	pointer  string // with a # for index
+	index    int
+}
+
+func (d *device) note() program.Note {
+	return program.Note{What: "make the device", Object: d.path, Pointer: d.pointer, Index: d.index}
+}
+
+// noteExisting is the note with an explanation of what may be there already.
+func (d *device) noteExisting() program.Note {
+	n := d.note()
+	subject := n
+	n.Explain = func(e syscall.Errno) string {
+		if e != unix.EEXIST {
+			return ""
+		}
+		return subject.Subject() + ": something else exists at this path"
+	}
+	return n
+}
+
+// defaultDevices must be there in every container (config-linux.md#default-devices).
+var defaultDevices = []struct {
+	name         string
+	major, minor uint32
+}{
+	{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0},
+}
+
+// devLinks are the links that programs expect in /dev (runtime-linux.md#dev-symbolic-links),
+// and the ptmx of the container's own devpts.
+var devLinks = []struct{ name, target string }{
+	{"fd", "/proc/self/fd"},
+	{"stdin", "/proc/self/fd/0"},
+	{"stdout", "/proc/self/fd/1"},
+	{"stderr", "/proc/self/fd/2"},
+	{"core", "/proc/kcore"},
+}
+
+// hostDev tells whether /dev of the container is a directory of the host, in
+// which nothing must be made.
+func (c *compiler) hostDev() bool {
+	bind := false
+	for _, m := range c.list {
+		if m.dest == "/dev" && !m.Remount {
+			bind = m.Bind
+		}
+	}
+	return bind
+}
+
+// devices makes the device nodes and links of /dev.
+func (c *compiler) devices() {
+	if c.hostDev() {
+		if c.spec.Linux != nil && len(c.spec.Linux.Devices) > 0 {
+			c.warn("linux.devices: /dev is a bind mount; no devices are made in it")
+		}
+		return
+	}
+	configured := c.configuredDevices()
+	dev := c.Word("dev", -1)
+	c.openDev(dev)
+	for _, d := range defaultDevices {
+		p := "/dev/" + d.name
+		if !configured[p] {
+			c.makeNode(dev.Arg(), device{path: p, mode: unix.S_IFCHR | 0o666, dev: unix.Mkdev(d.major, d.minor)})
+		}
+	}
+	if c.spec.Linux != nil {
+		for i, d := range c.spec.Linux.Devices {
+			c.configuredDevice(i, d, dev)
+		}
+	}
+	c.note("", "make the links in /dev", "")
+	for _, l := range devLinks {
+		if !configured["/dev/"+l.name] {
+			c.Symlinkat(l.target, dev.Arg(), l.name).Allow(unix.EEXIST)
+		}
+	}
+	if !configured["/dev/ptmx"] {
+		// Another ptmx, of the image or of an outer devpts, would hand out
+		// terminals that are not the container's.
+		c.note("", "link /dev/ptmx to the container's devpts", "")
+		c.Unlinkat(dev.Arg(), "ptmx", 0).Allow(unix.ENOENT)
+		c.Symlinkat("pts/ptmx", dev.Arg(), "ptmx")
+	}
+	c.Close(dev.Arg())
+}
+
+// openDev pins /dev. As a link it could lead to a directory of the host that is mounted
+// somewhere else, in which nodes would be made and removed.
+func (c *compiler) openDev(into program.Word) {
+	n := program.Note{What: "open", Object: "/dev"}
+	n.Explain = mountPointError(n, "/dev")
+	c.Describe(n)
+	c.openOrMake("dev", mountPoint{dir: true, strict: true}, into)
+}
+
+func (c *compiler) configuredDevices() map[string]bool {
+	paths := make(map[string]bool)
+	if c.spec.Linux != nil {
+		for _, d := range c.spec.Linux.Devices {
+			paths[path.Clean(d.Path)] = true
+		}
+	}
+	return paths
+}
+
+func (c *compiler) configuredDevice(i int, d specs.LinuxDevice, dev program.Word) {
+	n := device{path: path.Clean(d.Path), mode: 0o666, pointer: "linux.devices[#]", index: i}
+	if d.FileMode != nil {
+		n.mode, n.given = uint32(*d.FileMode)&^unix.S_IFMT, true
+	}
+	if d.UID != nil {
+		n.uid = *d.UID
+	}
+	if d.GID != nil {
+		n.gid = *d.GID
+	}
+	switch d.Type {
+	case "c", "u":
+		n.mode |= unix.S_IFCHR
+	case "b":
+		n.mode |= unix.S_IFBLK
+	case "p":
+		n.mode |= unix.S_IFIFO
+	}
+	if d.Type != "p" {
+		n.dev = unix.Mkdev(uint32(d.Major), uint32(d.Minor))
+	}
+	if path.Dir(n.path) == "/dev" {
+		c.makeNode(dev.Arg(), n)
+		return
+	}
+	c.Describe(n.note())
+	if parent := relative(path.Dir(n.path)); parent != "" {
+		c.openOrMake(parent, mountPoint{dir: true}, c.target)
+		c.makeNode(c.target.Arg(), n)
+		c.Close(c.target.Arg())
+	} else {
+		c.makeNode(c.root, n)
+	}
+}
+
+// makeNode makes a device node below its pinned parent. Something that is there
+// already has to be the same device, and stays as it is; a link does not count.
+func (c *compiler) makeNode(dir program.Arg, d device) {
+	name := path.Base(d.path)
+	if d.mode&unix.S_IFMT != unix.S_IFIFO && (c.privileged() || c.in.Host.Nested) {
+		c.bindNode(dir, name, d)
+		return
+	}
+	c.Describe(d.noteExisting())
+	exists, done := c.Label(), c.Label()
+	c.Mknodat(dir, name, d.mode, d.dev).Allow(unix.EEXIST).Else(exists)
+	if d.uid != 0 || d.gid != 0 {
+		// Where others can change the directory, the name may mean something else by
+		// now: the owner is only given to the node that was asked for.
+		c.pinNode(dir, name, d)
+		c.Fchownat(c.tmp.Arg(), "", int64(d.uid), int64(d.gid), unix.AT_EMPTY_PATH)
+		c.Close(c.tmp.Arg())
+	}
+	c.Jump(done)
+
+	c.Bind(exists)
+	c.pinNode(dir, name, d)
+	c.Close(c.tmp.Arg())
+	c.Bind(done)
+}
+
+// bindNode puts the host's device at a name below its pinned parent: in a user namespace
+// nobody can make devices.
+func (c *compiler) bindNode(dir program.Arg, name string, d device) {
+	n := d.note()
+	if d.pointer != "" && (d.given || d.uid != 0 || d.gid != 0) {
+		c.warn("%s: fileMode, uid and gid are those of the host's device, which a container with a user namespace gets", n.Where())
+	}
+	tree := c.source(source.Tree{
+		What: n.Text(), Pointer: n.Where(), Path: d.path, Node: source.Node{Type: d.mode & unix.S_IFMT, Dev: d.dev},
+		// Read-only: see maskedPaths.
+		Attrs: []source.Attr{
+			{Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC},
+			{Propagation: unix.MS_PRIVATE},
+		},
+	})
+	c.Describe(d.noteExisting())
+	cover, done := c.Label(), c.Label()
+	c.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(c.tmp).Allow(unix.EEXIST)
+	c.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(c.tmp)
+	c.Statx(c.tmp.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+	// A file is what an earlier run of the container has left, or made a moment ago.
+	c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFREG, cover)
+	c.checkNode(d)
+	c.Jump(done)
+	c.Bind(cover)
+	c.MoveMount(tree, c.tmp.Arg())
+	c.Bind(done)
+	c.Close(c.tmp.Arg())
+	c.Close(tree)
+}
+
+// pinNode pins what a name means in tmp, and fails with EEXIST when that is not the
+// wanted device.
+func (c *compiler) pinNode(dir program.Arg, name string, d device) {
+	c.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(c.tmp)
+	c.Statx(c.tmp.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+	c.checkNode(d)
+}
+
+// checkNode fails with EEXIST when what stat tells of is not the wanted device.
+func (c *compiler) checkNode(d device) {
+	c.Check(c.stat.Mode(), unix.S_IFMT, d.mode&unix.S_IFMT, unix.EEXIST)
+	if d.mode&unix.S_IFMT != unix.S_IFIFO {
+		c.Check(c.stat.RdevMajor(), ^uint32(0), unix.Major(d.dev), unix.EEXIST)
+		c.Check(c.stat.RdevMinor(), ^uint32(0), unix.Minor(d.dev), unix.EEXIST)
+	}
+}

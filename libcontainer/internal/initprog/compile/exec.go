@@ -1,0 +1,128 @@
+package compile
+
+import (
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/source"
+)
+
+// ExecInput is what a program is compiled from that runs another process in a
+// container.
+type ExecInput struct {
+	// Spec is the configuration of the container with the new process in place of
+	// the first one.
+	Spec         *specs.Spec
+	ID           string
+	Host         Host
+	NoNewKeyring bool
+	Preserved    []bool
+	// Pidfd and Root are open: the first process of the container, verified to be
+	// the one of the record, and its root directory.
+	Pidfd, Root int
+}
+
+// Exec compiles the program of a further process.
+//
+// Attacker: the processes of the container, who can look at ours from the moment
+// that it joins a namespace of theirs. So it is non-dumpable before that and until
+// its execve, holds no descriptor of the host but two sockets and pinned ones of the
+// container, and resolves everything by itself, below the pinned root.
+func Exec(in ExecInput) (*Output, error) {
+	c := newCompiler(Input{
+		Bundle: &bundle.Bundle{Spec: in.Spec}, ID: in.ID, Host: in.Host, NoNewKeyring: in.NoNewKeyring, Preserved: in.Preserved,
+	}, false)
+	c.users = usersOfRunning(in.Spec)
+
+	c.oomScoreAdj()
+	c.labels(!in.NoNewKeyring)
+	c.note("", "hide from the container", "")
+	c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
+	c.begin()
+	// The files of the host's cgroups can be named only before the mount namespace
+	// is joined, and no process may fork outside of the container's.
+	affinity := in.Spec.Process.ExecCPUAffinity
+	if affinity == nil {
+		affinity = &specs.CPUAffinity{}
+	}
+	c.affinity("process.execCPUAffinity.initial", affinity.Initial)
+	c.joinCgroupFiles()
+	if affinity.Initial == "" {
+		c.resetAffinity()
+	}
+	c.affinity("process.execCPUAffinity.final", affinity.Final)
+	if c.users != hostUsers {
+		c.ownPipes()
+	}
+	c.joinContainer(in)
+	c.keyring()
+	c.terminal(false)
+	c.attributes()
+	c.ready()
+	c.dropDescriptors()
+	c.compileFilter()
+	c.noNewPrivileges()
+	c.identity()
+	c.lookUpCommand()
+	c.finalExec()
+	return c.finish()
+}
+
+// joinContainer joins the namespaces of the container all at once, through a
+// descriptor of its first process: no path and no pid is involved that could mean
+// another process by now.
+func (c *compiler) joinContainer(in ExecInput) {
+	pidfd := c.source(source.Held{What: "first process of the container", FD: in.Pidfd})
+	c.root = c.source(source.Held{What: "root directory of the container", FD: in.Root})
+	c.joinNamespaces(pidfd, in.Spec)
+	if c.out.Forks && !c.needsRuntime() {
+		// The runtime has to know the process before that is on its own. Otherwise it does
+		// when it is asked for something.
+		c.sync(c.socket, SyncPid)
+	}
+	// A container without pivot_root has another root than its mount namespace.
+	c.note("", "enter the root of the container", "")
+	c.Fchdir(c.root)
+	c.Chroot(".")
+}
+
+// joinNamespaces joins the namespaces of a running container by its first process.
+func (c *compiler) joinNamespaces(pidfd program.Arg, spec *specs.Spec) {
+	flags := uint64(0)
+	if spec.Linux != nil {
+		for _, ns := range spec.Linux.Namespaces {
+			flags |= bundle.NamespaceFlag(ns.Type)
+		}
+	}
+	gone := func(e syscall.Errno) string {
+		if e == unix.ESRCH || e == unix.ENOMEM {
+			return "the container has just stopped: container not running"
+		}
+		return ""
+	}
+	c.Describe(program.Note{What: "join the namespaces of the container", Explain: gone})
+	if flags != 0 {
+		c.Setns(pidfd, flags)
+	}
+	c.Close(pidfd)
+	if c.users != hostUsers {
+		c.takeIDs()
+	}
+	if flags&unix.CLONE_NEWPID != 0 {
+		c.out.Forks = true
+		c.fork(gone)
+	}
+}
+
+// finalExec becomes the process without waiting at a gate. The runtime hears of it by
+// the end of the conversation.
+func (c *compiler) finalExec() {
+	c.note("", "leave the runtime", "")
+	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(0))
+	c.CloseOnExec(c.socket)
+	c.execute()
+}

@@ -1,0 +1,295 @@
+package compile
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/initprog/program"
+)
+
+// What the kernel takes, in bytes without the terminating NUL: a value for fsconfig(2)
+// and all options together for mount(2).
+const (
+	maxParam = 255
+	maxData  = 4095
+)
+
+// newFilesystem makes a detached mount of a new file system.
+func (c *compiler) newFilesystem(fstype, src string, params []bundle.MountParam, attr uint64, into program.Word) {
+	if fstype == "overlay" {
+		params = overlayDirs(params, c.in.Bundle.Path)
+	}
+	if tooLong(src, params) {
+		if data, ok := mountData(params); ok {
+			c.legacyFilesystem(fstype, src, data, attr, into)
+			return
+		}
+		if fstype == "overlay" {
+			params = overlayLayers(params)
+		}
+	}
+	c.Fsopen(fstype).Into(c.fs)
+	if src != "" {
+		c.configure(fstype, []bundle.MountParam{{Key: "source", Value: src, HasValue: true}})
+	}
+	c.configure(fstype, params)
+	c.FsconfigCreate(c.fs.Arg())
+	c.Fsmount(c.fs.Arg(), attr).Into(into)
+	c.Close(c.fs.Arg())
+}
+
+// configure gives a file system its parameters. An error names the one that is wrong.
+func (c *compiler) configure(fstype string, params []bundle.MountParam) {
+	for _, p := range params {
+		all := c.Describe(program.Note{})
+		one := *all
+		one.Explain = func(e syscall.Errno) string {
+			switch {
+			case len(p.Value) > maxParam:
+				return fmt.Sprintf("%s: the value of %q has %d bytes, the kernel takes at most %d", all.Subject(), p.Key, len(p.Value), maxParam)
+			case e == unix.EINVAL:
+				return fmt.Sprintf("%s: %v: the file system %q does not accept the option %q", all.Subject(), e, fstype, p)
+			case all.Explain != nil:
+				return all.Explain(e)
+			}
+			return ""
+		}
+		c.Describe(one)
+		if p.HasValue {
+			c.FsconfigString(c.fs.Arg(), p.Key, p.Value)
+		} else {
+			c.FsconfigFlag(c.fs.Arg(), p.Key)
+		}
+		c.Restore(all)
+	}
+}
+
+// mountOwners are the namespaces to which a file system shows itself: the kernel wants
+// privileges over them.
+var mountOwners = map[string]string{"sysfs": "network", "proc": "pid"}
+
+// explain tells what can be wrong with a file system as a whole.
+func (m *mount) explain(e syscall.Errno) string {
+	hint := ""
+	switch e {
+	case unix.ENODEV:
+		hint = fmt.Sprintf("the kernel has no file system %q", m.Type)
+	case unix.EINVAL:
+		switch {
+		case m.Bind:
+			return ""
+		case len(m.Params) > 0:
+			hint = "the file system does not accept the options " + strings.Join(m.Options, ",")
+		case !pseudo(m.Type):
+			hint = fmt.Sprintf("the source %q does not hold a file system %q, or the options that it needs are missing", m.Source, m.Type)
+		default:
+			return ""
+		}
+	case unix.ENOENT, unix.ENOTBLK:
+		if m.Bind || pseudo(m.Type) || m.Type == "overlay" {
+			return ""
+		}
+		hint = fmt.Sprintf("the source %q has to be a block device", m.Source)
+	case unix.EPERM, unix.EACCES:
+		if owner := mountOwners[m.Type]; !m.Bind && owner != "" {
+			hint = fmt.Sprintf("in a user namespace it takes a new %s namespace, and one of the host that nothing covers; %q can be a bind mount of the host's", owner, m.dest)
+			break
+		}
+		if m.Bind || pseudo(m.Type) || !filepath.IsAbs(m.Source) {
+			return ""
+		}
+		hint = fmt.Sprintf("linux.resources.devices may have to allow the device %q", m.Source)
+	case unix.EBUSY:
+		if m.Bind || pseudo(m.Type) {
+			return ""
+		}
+		hint = fmt.Sprintf("the source %q is in use, or mounted with other options", m.Source)
+	default:
+		return ""
+	}
+	return m.subject.Subject() + ": " + e.Error() + ": " + hint
+}
+
+func tooLong(src string, params []bundle.MountParam) bool {
+	if len(src) > maxParam {
+		return true
+	}
+	for _, p := range params {
+		if len(p.Value) > maxParam {
+			return true
+		}
+	}
+	return false
+}
+
+// legacyFlags are the options of file systems and mounts as mount(2) has them.
+var legacyFlags = []struct {
+	option string
+	attr   uint64
+	flag   uint64
+}{
+	{"ro", unix.MOUNT_ATTR_RDONLY, unix.MS_RDONLY},
+	{"", unix.MOUNT_ATTR_NOSUID, unix.MS_NOSUID},
+	{"", unix.MOUNT_ATTR_NODEV, unix.MS_NODEV},
+	{"", unix.MOUNT_ATTR_NOEXEC, unix.MS_NOEXEC},
+	{"", unix.MOUNT_ATTR_NODIRATIME, unix.MS_NODIRATIME},
+	{"", unix.MOUNT_ATTR_NOATIME, unix.MS_NOATIME},
+	{"", unix.MOUNT_ATTR_STRICTATIME, unix.MS_STRICTATIME},
+	{"", unix.MOUNT_ATTR_NOSYMFOLLOW, unix.MS_NOSYMFOLLOW},
+	{"sync", 0, unix.MS_SYNCHRONOUS},
+	{"dirsync", 0, unix.MS_DIRSYNC},
+	{"mand", 0, unix.MS_MANDLOCK},
+	{"lazytime", 0, unix.MS_LAZYTIME},
+}
+
+// legacyFilesystem makes a detached mount of a new file system by mount(2), for options
+// that are too long for fsconfig(2).
+//
+// mount(2) attaches what it makes. That happens in a directory that nobody else can
+// name, and the mount goes on from there as a copy.
+func (c *compiler) legacyFilesystem(fstype, src string, data legacyData, attr uint64, into program.Word) {
+	for _, f := range legacyFlags {
+		if f.attr&attr != 0 {
+			data.flags |= f.flag
+		}
+	}
+	if attr&unix.MOUNT_ATTR__ATIME == 0 {
+		data.flags |= unix.MS_RELATIME
+	}
+	const name = "m"
+	stage := c.Word("stage", -1)
+	c.newFilesystem("tmpfs", "tmpfs", []bundle.MountParam{{Key: "mode", Value: "700", HasValue: true}}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, stage)
+	c.Mkdirat(stage.Arg(), name, 0o700)
+	// On top of the root, which no path leads to.
+	//allow:path the root of a mount namespace that only this program is in
+	c.MoveMountAt(stage.Arg(), program.Cwd(), "/")
+	c.Fchdir(stage.Arg())
+	c.Mount(src, name, fstype, data.flags, data.text)
+	c.OpenTree(stage.Arg(), name, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Into(into)
+	c.Umount(".", unix.MNT_DETACH)
+	c.Chdir("/")
+	c.Close(stage.Arg())
+}
+
+// legacyData are the options for mount(2).
+type legacyData struct {
+	text  string
+	flags uint64
+}
+
+// mountData joins options for mount(2); ok is false when they do not fit. A comma in
+// one of them would make two, but for the labels of SELinux, which may be quoted.
+func mountData(params []bundle.MountParam) (d legacyData, ok bool) {
+	var rest []string
+	for _, p := range params {
+		if flag, set, known := legacyFlag(p); known {
+			d.flags &^= flag
+			if set {
+				d.flags |= flag
+			}
+			continue
+		}
+		text := p.String()
+		if strings.Contains(text, ",") {
+			if !bundle.IsSELinuxOption(p.Key) || strings.Contains(p.Value, `"`) {
+				return d, false
+			}
+			text = p.Key + `="` + p.Value + `"`
+		}
+		rest = append(rest, text)
+	}
+	d.text = strings.Join(rest, ",")
+	return d, len(d.text) <= maxData
+}
+
+// legacyFlag finds the flag of an option that mount(2) has one for.
+func legacyFlag(p bundle.MountParam) (flag uint64, set, known bool) {
+	if p.HasValue {
+		return 0, false, false
+	}
+	if p.Key == "async" {
+		return unix.MS_SYNCHRONOUS, false, true
+	}
+	for _, f := range legacyFlags {
+		switch {
+		case f.option == "":
+		case p.Key == f.option:
+			return f.flag, true, true
+		case p.Key == "no"+f.option:
+			return f.flag, false, true
+		}
+	}
+	return 0, false, false
+}
+
+// overlayDirs makes the directories of an overlay absolute, starting at the bundle as
+// the sources of bind mounts do.
+func overlayDirs(params []bundle.MountParam, bundlePath string) []bundle.MountParam {
+	absolute := func(dir string) string {
+		if dir == "" || filepath.IsAbs(dir) {
+			return dir
+		}
+		return bundlePath + "/" + dir
+	}
+	out := make([]bundle.MountParam, len(params))
+	for i, p := range params {
+		switch p.Key {
+		case "upperdir", "workdir", "lowerdir+", "datadir+":
+			p.Value = absolute(p.Value)
+		case "lowerdir":
+			layers := splitLayers(p.Value)
+			for j, l := range layers {
+				if l != "" && !filepath.IsAbs(l) {
+					layers[j] = strings.NewReplacer(`\`, `\\`, ":", `\:`).Replace(bundlePath) + "/" + l
+				}
+			}
+			p.Value = strings.Join(layers, ":")
+		}
+		out[i] = p
+	}
+	return out
+}
+
+// splitLayers splits a lowerdir at the colons that are not escaped. An empty layer
+// stands between the two colons in front of a layer that holds data only.
+func splitLayers(dirs string) []string {
+	var layers []string
+	start := 0
+	for i := 0; i < len(dirs); i++ {
+		switch dirs[i] {
+		case '\\':
+			i++
+		case ':':
+			layers = append(layers, dirs[start:i])
+			start = i + 1
+		}
+	}
+	return append(layers, dirs[start:])
+}
+
+// overlayLayers gives each layer of an overlay a parameter of its own, for which Linux
+// 6.7 or later is needed.
+func overlayLayers(params []bundle.MountParam) []bundle.MountParam {
+	var out []bundle.MountParam
+	unescape := strings.NewReplacer(`\\`, `\`, `\:`, ":", `\,`, ",")
+	for _, p := range params {
+		if p.Key != "lowerdir" || !p.HasValue {
+			out = append(out, p)
+			continue
+		}
+		key := "lowerdir+"
+		for _, l := range splitLayers(p.Value) {
+			if l == "" {
+				key = "datadir+"
+				continue
+			}
+			out = append(out, bundle.MountParam{Key: key, Value: unescape.Replace(l), HasValue: true})
+		}
+	}
+	return out
+}

@@ -1,0 +1,119 @@
+package compile
+
+import (
+	"fmt"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/source"
+)
+
+// HookInput is what a program is compiled from that becomes a hook.
+type HookInput struct {
+	Hook specs.Hook
+	// Name says which hook it is: "createContainer[0]".
+	Name string
+	// Spec is the configuration of the container.
+	Spec *specs.Spec
+	// Pidfd is the first process of the container for a hook that runs in the
+	// container's namespaces, -1 for one that runs in those of the runtime.
+	Pidfd int
+	// Root is the directory that the path of the hook is resolved below, -1 for the
+	// root directory of the runtime.
+	Root int
+	// Inside tells that Root is the root directory of the container, so that the hook is
+	// a program of the image.
+	Inside bool
+	// Host is needed for a hook of the container.
+	Host Host
+}
+
+// Hook compiles the program of a hook. The hook gets a working directory outside of
+// the rootfs, no environment but its own and no descriptor but its standard streams
+// (CVE-2025-23266 came from a hook that saw the image's).
+//
+// A hook whose program is the image's has no more privileges than the process of the
+// container, and is subject to the same limits.
+func Hook(in HookInput) (*Output, error) {
+	spec := &specs.Spec{Linux: in.Spec.Linux}
+	confined := in.Inside && in.Spec.Process != nil
+	if confined {
+		p := *in.Spec.Process
+		p.Cwd, p.Terminal = "/", false
+		spec.Process = &p
+	}
+	c := newCompiler(Input{Bundle: &bundle.Bundle{Spec: spec}, Host: in.Host}, false)
+	if in.Pidfd >= 0 {
+		c.users = usersOfRunning(in.Spec)
+	}
+	c.labels(false)
+	c.note("hooks", "prepare the hook", "")
+	c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
+	c.begin()
+	if confined {
+		c.joinCgroupFiles()
+	}
+	if in.Pidfd >= 0 {
+		pidfd := c.source(source.Held{What: "first process of the container", FD: in.Pidfd})
+		if in.Root >= 0 {
+			c.root = c.source(source.Held{What: "root directory of the hook", FD: in.Root})
+		}
+		c.joinNamespaces(pidfd, in.Spec)
+		if c.out.Forks {
+			c.sync(c.socket, SyncPid)
+		}
+	}
+	c.note("hooks", "prepare the hook", "")
+	if in.Root >= 0 {
+		c.Fchdir(c.root)
+		c.Chroot(".")
+	}
+	c.Chdir("/")
+	c.dropDescriptors()
+	if confined {
+		c.compileFilter()
+		c.noNewPrivileges()
+		c.identity()
+		c.note("hooks", "start the hook", "")
+	}
+	c.Umask(c.umask.Arg())
+	c.CloseOnExec(c.socket)
+	c.started()
+
+	args := in.Hook.Args
+	if len(args) == 0 {
+		args = []string{in.Hook.Path}
+	}
+	c.Describe(program.Note{What: "execute the hook", Object: in.Hook.Path, Explain: func(e syscall.Errno) string {
+		return fmt.Sprintf("execute %q: %s", in.Hook.Path, e.Error())
+	}})
+	path := c.Word("path", int32(c.StringAddr(in.Hook.Path)))
+	c.Execve(path, c.vector(args, 0), c.vector(in.Hook.Env, 0))
+	return c.finish()
+}
+
+// runtimeHooks waits until the runtime has run the hooks that come before the pivot.
+func (c *compiler) runtimeHooks() {
+	if BeforePivot(c.spec.Hooks) {
+		c.note("hooks", "wait for the hooks", "")
+		c.sync(c.socket, SyncHooks)
+	}
+}
+
+// startHooks waits until start has run the startContainer hooks.
+func (c *compiler) startHooks() {
+	if h := c.spec.Hooks; h != nil && len(h.StartContainer) > 0 {
+		c.note("hooks.startContainer", "wait for the hooks", "")
+		c.sync(c.conn.Arg(), SyncStart)
+	}
+}
+
+// BeforePivot tells whether there are hooks that run while the container is created.
+func BeforePivot(h *specs.Hooks) bool {
+	//lint:ignore SA1019 deprecated is not gone: engines still use prestart
+	return h != nil && len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) > 0
+}

@@ -1,0 +1,245 @@
+package compile
+
+import (
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/initprog/program"
+)
+
+// needsRuntime tells whether there is something for ready to wait for.
+func (c *compiler) needsRuntime() bool {
+	p := c.spec.Process
+	return p != nil && (!c.hasEnv("HOME") || len(p.Rlimits) > 0 || c.spec.Linux != nil && c.spec.Linux.IntelRdt != nil)
+}
+
+// ready waits for what the runtime has to do while the process still has its
+// privileges: set resource limits, which only the runtime may raise, put it into a
+// class of service, and find the home directory, which needs a parser for /etc/passwd.
+func (c *compiler) ready() {
+	if !c.needsRuntime() {
+		return
+	}
+	if c.hasEnv("HOME") {
+		c.note("process.rlimits", "set the resource limits", "")
+		c.sync(c.socket, SyncReady)
+		return
+	}
+	c.home = c.Buffer("home", HomeSize)
+	c.note("", "find the home directory", "")
+	noPasswd, wait := c.Label(), c.Label()
+	// Only pinned here: the runtime looks at what it is before it reads it.
+	c.Openat2(c.root, "etc/passwd", program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}).Into(c.tmp).
+		Allow(program.AnyError).Else(noPasswd)
+	message := program.Message{Kind: program.KindSync, A: SyncReady}
+	c.SendFD(c.socket, message.Encode(), c.tmp.Arg())
+	c.Close(c.tmp.Arg())
+	c.Jump(wait)
+	c.Bind(noPasswd)
+	c.Send(c.socket, message)
+	c.Bind(wait)
+	c.receive(c.socket, c.home, HomeSize)
+}
+
+// oomScoreAdj says how early the kernel ends the process when memory is short. It is set
+// while the process's own files in /proc are its own.
+func (c *compiler) oomScoreAdj() {
+	p := c.spec.Process
+	if p == nil || p.OOMScoreAdj == nil {
+		return
+	}
+	value := strconv.Itoa(*p.OOMScoreAdj)
+	c.Describe(program.Note{What: "set process.oomScoreAdj", Pointer: "process.oomScoreAdj", Explain: func(e syscall.Errno) string {
+		text := "set process.oomScoreAdj to " + value + ": " + e.Error()
+		if e == unix.EACCES || e == unix.EPERM {
+			text += " (to lower it takes CAP_SYS_RESOURCE)"
+		}
+		return text
+	}})
+	//allow:path the host's /proc, before anything is mounted
+	c.Openat(program.Cwd(), "/proc/self/oom_score_adj", unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(c.tmp)
+	c.Write(c.tmp.Arg(), value)
+	c.Close(c.tmp.Arg())
+}
+
+func (c *compiler) hasEnv(name string) bool {
+	_, ok := c.env(name)
+	return ok
+}
+
+// env is the last value of a variable in the process's environment; an empty
+// HOME counts as none, like in other runtimes.
+func (c *compiler) env(name string) (value string, ok bool) {
+	for _, e := range c.spec.Process.Env {
+		if v, found := strings.CutPrefix(e, name+"="); found {
+			value, ok = v, v != "" || name != "HOME"
+		}
+	}
+	return value, ok
+}
+
+// dropDescriptors closes everything but standard streams, preserved descriptors
+// and the sockets that are still needed. CLOEXEC would not do: the command itself, which execve
+// looks up first, could be named through a descriptor.
+func (c *compiler) dropDescriptors() {
+	c.note("", "close all descriptors of the set-up", "")
+	for i, open := range c.in.Preserved {
+		if !open {
+			// A placeholder, so that nothing of ours got this number.
+			c.Close(program.FD(3 + i))
+		}
+	}
+	c.CloseFrom(program.FD(c.lastKept+1), ^uint32(0))
+}
+
+// noNewPrivileges comes before anything that the image can influence is executed.
+func (c *compiler) noNewPrivileges() {
+	if p := c.spec.Process; p != nil && p.NoNewPrivileges {
+		c.note("process.noNewPrivileges", "set no_new_privs", "")
+		c.Prctl(unix.PR_SET_NO_NEW_PRIVS, program.Int(1))
+	}
+}
+
+// identity gives up what the process must not have: capabilities, groups, the
+// superuser. The order is that of the privileges needed for each step.
+func (c *compiler) identity() {
+	p := c.spec.Process
+	if p == nil {
+		return
+	}
+	caps := c.capabilities()
+
+	c.ownStdio()
+
+	// Tried as root first: images have working directories that their users
+	// could not enter on their own.
+	entered := c.Word("entered", 0)
+	asUser, checked := c.Label(), c.Label()
+	c.Describe(program.Note{What: "enter the working directory", Object: p.Cwd, Pointer: "process.cwd", Explain: cwdError(p.Cwd)})
+	c.openCwd().Allow(unix.EACCES, unix.EPERM).Else(asUser)
+	c.Fchdir(c.tmp.Arg()).Allow(unix.EACCES, unix.EPERM).Else(asUser)
+	c.Close(c.tmp.Arg())
+	c.Set(entered, program.Int(1))
+	c.Bind(asUser)
+
+	c.note("process.capabilities.bounding", "drop capabilities from the bounding set", "")
+	for n := range c.in.Host.LastCap + 1 {
+		if caps.Bounding&(1<<n) == 0 {
+			c.Prctl(unix.PR_CAPBSET_DROP, program.Int(n))
+		}
+	}
+	c.setGroups()
+	c.Prctl(unix.PR_SET_KEEPCAPS, program.Int(1))
+	c.note("process.user.gid", "set the group id", strconv.FormatUint(uint64(p.User.GID), 10))
+	c.Setresgid(p.User.GID)
+	c.note("process.user.uid", "set the user id", strconv.FormatUint(uint64(p.User.UID), 10))
+	c.Setresuid(p.User.UID)
+	c.Prctl(unix.PR_SET_KEEPCAPS, program.Int(0))
+
+	c.Describe(program.Note{What: "enter the working directory", Object: p.Cwd, Pointer: "process.cwd", Explain: cwdError(p.Cwd)})
+	c.JumpIf(entered, ^uint32(0), 1, checked)
+	c.openCwd()
+	c.Fchdir(c.tmp.Arg())
+	c.Close(c.tmp.Arg())
+	c.Bind(checked)
+	// Whatever way it was reached, the working directory must lie in the
+	// container. The kernel says "(unreachable)" of one that does not, and
+	// ENOENT of one that was removed.
+	cwd := c.Buffer("cwd", unix.PathMax)
+	c.Getcwd(cwd, unix.PathMax)
+	c.Check(program.Word(cwd), 0xff, '/', unix.ENOENT)
+
+	c.note("process.capabilities", "set the capabilities", "")
+	c.caps = caps
+	c.Capset(caps.Effective, caps.Permitted|c.keptForFilter(), caps.Inheritable)
+	c.note("process.capabilities.ambient", "set the ambient capabilities", "")
+	c.Prctl(unix.PR_CAP_AMBIENT, program.Int(unix.PR_CAP_AMBIENT_CLEAR_ALL))
+	for n := range c.in.Host.LastCap + 1 {
+		if caps.Ambient&(1<<n) != 0 {
+			c.Prctl(unix.PR_CAP_AMBIENT, program.Int(unix.PR_CAP_AMBIENT_RAISE), program.Int(n))
+		}
+	}
+	c.show()
+}
+
+func (c *compiler) openCwd() program.Op {
+	//allow:path the container's own root by now; where it led is checked by getcwd
+	return c.Openat2(program.Cwd(), c.spec.Process.Cwd, program.Lookup{
+		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS,
+	}).Into(c.tmp)
+}
+
+// capabilities are the sets of the configuration without what cannot be granted,
+// of which the log tells (config.md#linux-process).
+func (c *compiler) capabilities() bundle.Capabilities {
+	caps := bundle.CapabilitiesOf(c.spec.Process.Capabilities)
+	limit := func(name string, set *uint64, to uint64, why string) {
+		if lost := *set &^ to; lost != 0 {
+			c.warn("process.capabilities.%s: %s cannot be granted: %s", name, bundle.CapabilityNames(lost), why)
+			*set &= to
+		}
+	}
+	const notOurs = "the runtime does not have them"
+	ours := c.in.Host.Capabilities
+	if c.privileged() {
+		ours = 1<<(c.in.Host.LastCap+1) - 1
+	}
+	limit("bounding", &caps.Bounding, ours, notOurs)
+	limit("permitted", &caps.Permitted, ours, notOurs)
+	limit("effective", &caps.Effective, caps.Permitted, "they are not in the permitted set")
+	limit("inheritable", &caps.Inheritable, ours, notOurs)
+	limit("ambient", &caps.Ambient, caps.Permitted&caps.Inheritable, "they are not in the permitted and inheritable sets")
+	return caps
+}
+
+// ownStdio gives the standard streams to the user, so that it can open them again
+// as /dev/stdout and the like: pipes, sockets and terminals. Files, directories and other
+// devices that somebody redirected to stay theirs.
+func (c *compiler) ownStdio() {
+	uid := c.spec.Process.User.UID
+	for fd := range 3 {
+		c.ownStream(fd, uid, func(next program.Label) {
+			chown := c.Label()
+			c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFIFO, chown)
+			c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFSOCK, chown)
+			c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFCHR, 0).Else(next)
+			c.JumpIf(c.stat.RdevMajor(), ^uint32(0), ttyMajor, chown)
+			c.Check(c.stat.RdevMajor(), ^uint32(7), ptsMajor, 0).Else(next)
+			c.Bind(chown)
+		})
+	}
+}
+
+// ownPipes gives the standard streams that are pipes to the user before the user
+// namespace is entered, in which root has no right over them.
+func (c *compiler) ownPipes() {
+	p, l := c.spec.Process, c.spec.Linux
+	if p == nil || p.Terminal || !c.in.Host.can(unix.CAP_CHOWN) {
+		return
+	}
+	uid, ok := bundle.IDMap(l.UIDMappings).ToHost(p.User.UID)
+	if !ok {
+		return // the mappings are not known
+	}
+	for fd := range 3 {
+		c.ownStream(fd, uid, func(next program.Label) {
+			c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFIFO, 0).Else(next)
+		})
+	}
+}
+
+// ownStream gives a standard stream to a user, unless pick jumps to its argument.
+func (c *compiler) ownStream(fd int, uid uint32, pick func(next program.Label)) {
+	c.note("process.user.uid", "give the standard streams to user", strconv.FormatUint(uint64(uid), 10))
+	next := c.Label()
+	c.Statx(program.FD(fd), "", unix.AT_EMPTY_PATH, c.stat).Allow(program.AnyError).Else(next)
+	c.JumpIf(c.stat.UID(), ^uint32(0), uid, next)
+	pick(next)
+	// EINVAL: the owner is not mapped into the user namespace.
+	c.Fchownat(program.FD(fd), "", int64(uid), -1, unix.AT_EMPTY_PATH).Allow(unix.EPERM, unix.EROFS, unix.EINVAL, unix.EACCES)
+	c.Bind(next)
+}

@@ -1,0 +1,128 @@
+package compile
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/initprog/program"
+)
+
+// labels tells the security modules what confines the process from its execve on: an
+// AppArmor profile, or an SELinux label, which new keyrings get as well when keys is set.
+// Nothing of that confines this program.
+//
+// Attacker: a mount over /proc or parts of it, by which the label would land in another
+// file, and the process go without (CVE-2023-28642, CVE-2025-52881). So this comes first
+// of all, in the mount namespace of the runtime, where the container has no say; what is
+// written stays with the process through forks and namespaces. Still the directory is
+// verified to be the root of a procfs, and the way from there may cross no mount. A new
+// procfs that is mounted nowhere would do too, but there is none to be had in the user
+// namespace of a container with masks, which exec joins, nor in many outer containers.
+func (c *compiler) labels(keys bool) {
+	p := c.spec.Process
+	if p == nil || p.ApparmorProfile == "" && p.SelinuxLabel == "" {
+		return
+	}
+	proc := c.Word("attrs", -1)
+	c.openProc(proc)
+	if p.ApparmorProfile != "" {
+		c.apparmor(proc.Arg(), p.ApparmorProfile)
+	}
+	if p.SelinuxLabel != "" {
+		c.selinux(proc.Arg(), "exec", "set the SELinux label of the process", p.SelinuxLabel)
+		if keys {
+			c.selinux(proc.Arg(), "keycreate", "set the SELinux label of the keyring", p.SelinuxLabel)
+		}
+	}
+	c.Close(proc.Arg())
+}
+
+// openProc pins the procfs at /proc.
+func (c *compiler) openProc(into program.Word) {
+	const rootInode = 1
+	c.note("", "open the procfs of the runtime", "")
+	//allow:path the runtime's own, verified below
+	c.Openat2(program.Cwd(), "/proc", program.Lookup{
+		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS,
+	}).Into(into)
+	c.Describe(program.Note{What: "open the procfs of the runtime", Explain: func(e syscall.Errno) string {
+		if e != unix.EXDEV {
+			return ""
+		}
+		return "what is mounted at /proc is not a procfs: security labels cannot be set"
+	}})
+	c.Fstatfs(into.Arg(), c.statfs)
+	c.Check(c.statfs.Type(), ^uint32(0), unix.PROC_SUPER_MAGIC, unix.EXDEV)
+	c.Statx(into.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+	c.Check(c.stat.Ino(), ^uint32(0), rootInode, unix.EXDEV)
+}
+
+// attribute is a file of this thread in /proc, by which security modules are spoken to.
+func attribute(name string) string { return "thread-self/attr/" + name }
+
+// openAttribute opens the file below a pinned procfs.
+func (c *compiler) openAttribute(proc program.Arg, name string) program.Op {
+	return c.Openat2(proc, attribute(name), program.Lookup{
+		Flags:   unix.O_WRONLY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
+	}).Into(c.tmp)
+}
+
+// apparmor sets the profile.
+func (c *compiler) apparmor(proc program.Arg, profile string) {
+	const file = "apparmor/exec"
+	note := program.Note{What: "apply the AppArmor profile", Object: profile, Pointer: "process.apparmorProfile"}
+	opening, writing := note, note
+	opening.Explain = attributeError(note, file, map[syscall.Errno]string{
+		unix.ENOENT: "this kernel has no AppArmor",
+	})
+	// The kernel's word for a missing profile would be read as a missing command.
+	writing.Explain = attributeError(note, file, map[syscall.Errno]string{
+		unix.ENOENT: "the profile is not loaded (apparmor_parser -r FILE loads one)",
+		unix.EINVAL: "AppArmor is not enabled on this host, or does not take the name",
+		unix.EACCES: "the profile that the runtime itself runs under does not allow it: permission denied",
+		unix.EPERM:  "the profile that the runtime itself runs under does not allow it: operation not permitted",
+	})
+	done := c.Label()
+	c.Describe(opening)
+	open := c.openAttribute(proc, file)
+	c.Describe(writing)
+	write := c.Write(c.tmp.Arg(), "exec "+profile)
+	if profile == bundle.Unconfined {
+		// It is already, where there is no AppArmor.
+		open.Allow(unix.ENOENT).Else(done)
+		write.Allow(unix.EINVAL)
+	}
+	c.Close(c.tmp.Arg())
+	c.Bind(done)
+}
+
+// selinux sets a label.
+func (c *compiler) selinux(proc program.Arg, file, what, label string) {
+	note := program.Note{What: what, Object: label, Pointer: "process.selinuxLabel"}
+	note.Explain = attributeError(note, file, map[syscall.Errno]string{
+		unix.EINVAL: "the policy of this host does not know the label: invalid argument",
+		unix.EACCES: "the policy of this host does not let the runtime set it: permission denied",
+	})
+	c.Describe(note)
+	c.openAttribute(proc, file)
+	c.Write(c.tmp.Arg(), label)
+	c.Close(c.tmp.Arg())
+}
+
+// attributeError explains why an attribute could not be written. Podman tells such errors
+// by the quoted path.
+func attributeError(n program.Note, file string, reasons map[syscall.Errno]string) func(syscall.Errno) string {
+	return func(e syscall.Errno) string {
+		reason, ok := reasons[e]
+		switch {
+		case e == unix.EXDEV:
+			reason = "something is mounted over it"
+		case !ok:
+			reason = e.Error()
+		}
+		return n.Subject() + ": write `/proc/" + attribute(file) + "`: " + reason
+	}
+}

@@ -1,0 +1,281 @@
+package compile
+
+import (
+	"errors"
+	"path"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/source"
+)
+
+func quote(s string) string { return strconv.Quote(s) }
+
+// mount is an entry of mounts on its way to be built.
+type mount struct {
+	specs.Mount
+	bundle.MountOptions
+	dest    string // cleaned
+	subject program.Note
+}
+
+// readMounts gives the entries of mounts their meaning.
+func (c *compiler) readMounts() {
+	c.list = make([]*mount, 0, len(c.spec.Mounts))
+	for i, m := range c.spec.Mounts {
+		o, err := bundle.ParseMountOptions(m)
+		if err != nil {
+			c.fail("mounts[%d].options: %w", i, err)
+		}
+		mt := &mount{Mount: m, MountOptions: o, dest: path.Clean("/" + m.Destination)}
+		mt.subject = program.Note{What: "mount", Object: m.Type, At: mt.dest, Pointer: "mounts[#]", Index: i}
+		switch {
+		case o.Remount:
+			mt.subject.What, mt.subject.Object = "remount", ""
+		case o.Bind:
+			mt.subject.What, mt.subject.Object = "bind mount", m.Source
+		}
+		c.list = append(c.list, mt)
+	}
+	const opsOfMount = 24 // more or less
+	c.Grow(opsOfMount * len(c.list))
+}
+
+// mounts makes the mounts in list order, for later ones may lie in earlier ones.
+//
+// Every mount is complete, with all its flags, before it is attached, and it is
+// attached to a pinned mount point, never to a path.
+func (c *compiler) mounts() {
+	c.keepMounts()
+	c.at = make(map[string]*mount, len(c.list))
+	for _, m := range c.list {
+		switch {
+		case m.Remount:
+			c.remount(m)
+		case m.Bind:
+			c.bindMount(m)
+		case m.Type == "cgroup":
+			c.joinCgroup()
+			c.cgroupMount(m)
+		default:
+			if m.Type == "cgroup2" {
+				// A cgroup namespace decides what is its root.
+				c.joinCgroup()
+			}
+			c.newMount(m)
+		}
+		if !m.Remount {
+			c.at[m.dest] = m
+		}
+	}
+}
+
+// note is the subject with explanations of what can go wrong with a file system.
+func (m *mount) note() program.Note {
+	n := m.subject
+	n.Explain = m.explain
+	return n
+}
+
+// notePoint is the subject with explanations about the mount point.
+func (m *mount) notePoint() program.Note {
+	n := m.subject
+	n.Explain = mountPointError(m.subject, m.dest)
+	return n
+}
+
+// refuse is the subject with one explanation for all errors.
+func (m *mount) refuse(reason string) program.Note {
+	n := m.subject
+	n.Explain = func(syscall.Errno) string { return m.subject.Subject() + ": " + reason }
+	return n
+}
+
+// special file systems are only mounted on real directories: reached through a
+// link they could end up where the image wants them.
+func special(fstype string) bool {
+	switch fstype {
+	case "proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2":
+		return true
+	}
+	return false
+}
+
+// pseudo file systems have no device behind them that could be read-only.
+func pseudo(fstype string) bool {
+	switch fstype {
+	case "tmpfs", "ramfs", "bpf", "debugfs", "tracefs", "securityfs", "binder":
+		return true
+	}
+	return special(fstype)
+}
+
+// newMount mounts a new file system.
+func (c *compiler) newMount(m *mount) {
+	attr := m.NewAttr()
+	params := c.withMountLabel(m.Type, m.Params)
+	mnt := c.mnt
+	readonly := attr&unix.MOUNT_ATTR_RDONLY != 0
+	if readonly && !pseudo(m.Type) {
+		params = append([]bundle.MountParam{{Key: "ro"}}, params...)
+	}
+	if readonly && c.readonlyLater(m) {
+		attr &^= unix.MOUNT_ATTR_RDONLY
+		mnt = c.Word("mnt"+strconv.Itoa(m.subject.Index), -1)
+		c.readonly = append(c.readonly, readonlyMount{mnt, m.dest, m.note()})
+	}
+	c.Describe(m.note())
+	c.newFilesystem(m.Type, m.Source, params, attr, mnt)
+	c.labelQueues(m, mnt.Arg())
+	if m.Type == "tmpfs" {
+		c.fillTmpfs(m, mnt.Arg())
+	}
+	c.idMapNew(m, mnt.Arg())
+	if !c.propagatedLater(m) {
+		for _, p := range m.Propagation {
+			c.MountSetattr(mnt.Arg(), "", unix.AT_EMPTY_PATH, 0, 0, p&^unix.MS_REC)
+		}
+	}
+	c.attach(m, mnt.Arg(), mountPoint{dir: true, strict: special(m.Type)}, m.Type == "proc")
+	c.closeMount(m, mnt.Arg(), mnt == c.mnt)
+}
+
+// readonlyLater tells whether a read-only mount has to be writable at first: mount
+// points and devices still have to be made in it.
+func (c *compiler) readonlyLater(m *mount) bool { return m.Type == "tmpfs" || m.dest == "/dev" }
+
+// closeMount closes the descriptor of a mount that has been attached, unless it is
+// needed once more. done tells that nobody else needs it.
+func (c *compiler) closeMount(m *mount, mnt program.Arg, done bool) {
+	kept, isKept := c.kept[m.subject.Index]
+	if isKept {
+		c.SetArg(kept, mnt)
+	}
+	remounted, isRemounted := c.remounted[m.subject.Index]
+	if isRemounted {
+		c.Set(remounted, mnt)
+	}
+	if done && !isKept && !isRemounted {
+		c.Close(mnt)
+	}
+}
+
+// bindMount mounts a tree that was taken and given its flags on the host.
+func (c *compiler) bindMount(m *mount) {
+	src := m.Source
+	if !filepath.IsAbs(src) {
+		src = filepath.Join(c.in.Bundle.Path, src) // config.md#mounts
+	}
+	isDir, err := c.in.Host.IsDir(src)
+	if err != nil {
+		hint := ""
+		switch {
+		case !errors.Is(err, unix.ENOENT):
+		case filepath.IsAbs(m.Source):
+			hint = " (the source of a bind mount has to exist)"
+		default:
+			hint = " (the source of a bind mount has to exist; it is relative to the bundle)"
+		}
+		c.fail("%s: source: %w%s", m.subject.Subject(), err, hint)
+		return
+	}
+	fd := c.source(source.Tree{What: m.subject.Text(), Pointer: m.subject.Where(), Path: src, Recursive: m.Recursive, Attrs: c.bindAttrs(m)})
+	c.Describe(m.note())
+	if m.dest == "/proc" {
+		c.Describe(m.refuse("the source is not a procfs, and nothing else can be mounted at /proc"))
+		c.Fstatfs(fd, c.statfs)
+		c.Check(c.statfs.Type(), ^uint32(0), unix.PROC_SUPER_MAGIC, unix.EPERM)
+		c.Describe(m.note())
+	}
+	c.attach(m, fd, mountPoint{dir: isDir, strict: m.dest == "/proc" || bundle.AllowedInProc(m.dest)}, bundle.AllowedInProc(m.dest))
+	c.closeMount(m, fd, true)
+}
+
+// bindAttrs are the changes to the copy of the source. The copy would be a peer of
+// the host's mount; it becomes what the rootfs is unless the mount says otherwise.
+//
+// A mount that wants to see the host's later mounts has to be a slave first, whatever the
+// rootfs is.
+func (c *compiler) bindAttrs(m *mount) []source.Attr {
+	var attrs []source.Attr
+	private := len(m.Propagation) > 0 && m.Propagation[0] == unix.MS_PRIVATE|unix.MS_REC && !c.propagatedLater(m)
+	switch p := bundle.Propagation(c.propagation()); {
+	case private, p&unix.MS_SHARED != 0:
+	case p&(unix.MS_PRIVATE|unix.MS_UNBINDABLE) != 0 && !m.listens():
+		attrs = append(attrs, source.Attr{Propagation: unix.MS_PRIVATE, Recursive: true})
+	default:
+		attrs = append(attrs, source.Attr{Propagation: unix.MS_SLAVE, Recursive: true})
+	}
+	if m.IDMap != bundle.NoIDMap {
+		attrs = append(attrs, source.Attr{IDMap: c.idMap(m), Recursive: m.IDMap == bundle.IDMapRecursive})
+	}
+	for _, a := range m.Attrs {
+		attrs = append(attrs, source.Attr{Set: a.Set, Clear: a.Clear, Recursive: a.Recursive, When: a.When})
+	}
+	if !c.propagatedLater(m) {
+		for _, p := range m.Propagation {
+			attrs = append(attrs, source.Attr{Propagation: p &^ unix.MS_REC, Recursive: p&unix.MS_REC != 0})
+		}
+	}
+	return attrs
+}
+
+// inOwn tells whether a mount lies in an earlier one that is new and empty but for what
+// this program makes: there is no link in it.
+func (c *compiler) inOwn(m *mount) bool {
+	for dir := path.Dir(m.dest); dir != "/"; dir = path.Dir(dir) {
+		if in := c.at[dir]; in != nil {
+			return !in.Bind && !in.CopyUp && pseudo(in.Type)
+		}
+	}
+	return false
+}
+
+// attach puts a detached mount at its place. Only what is allowed to be may land
+// on a procfs, by whatever path it got there.
+func (c *compiler) attach(m *mount, mnt program.Arg, at mountPoint, procAllowed bool) {
+	c.Describe(m.notePoint())
+	if !at.strict && !c.inOwn(m) {
+		at.made = &made{m.subject.Index}
+	}
+	c.openOrMake(relative(m.dest), at, c.target)
+	if !procAllowed {
+		ok := c.Label()
+		c.Fstatfs(c.target.Arg(), c.statfs)
+		c.Check(c.statfs.Type(), ^uint32(0), unix.PROC_SUPER_MAGIC, 0).Else(ok)
+		c.Describe(m.refuse("the mount point is in a procfs, where nothing may be covered"))
+		c.Fail(unix.EPERM)
+		c.Bind(ok)
+	}
+	c.Describe(m.notePoint())
+	if !at.dir {
+		// The kernel would only say that an argument is invalid.
+		ok := c.Label()
+		c.Statx(c.target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+		c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFDIR, 0).Else(ok)
+		c.Fail(unix.EISDIR)
+		c.Bind(ok)
+	}
+	c.MoveMount(mnt, c.target.Arg())
+	c.Close(c.target.Arg())
+}
+
+// makeReadonly gives read-only mounts and the root their last attribute. They were
+// pinned when they were made; no path is involved. Their descriptors are closed with
+// all others.
+func (c *compiler) makeReadonly() {
+	for _, r := range c.readonly {
+		c.Describe(r.note)
+		c.MountSetattr(r.mnt.Arg(), "", unix.AT_EMPTY_PATH, unix.MOUNT_ATTR_RDONLY, 0, 0)
+	}
+	if c.spec.Root.Readonly {
+		c.note("root.readonly", "make the root read-only", "")
+		c.MountSetattr(c.root, "", unix.AT_EMPTY_PATH, unix.MOUNT_ATTR_RDONLY, 0, 0)
+	}
+}

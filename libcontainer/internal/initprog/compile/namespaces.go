@@ -1,0 +1,208 @@
+package compile
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/source"
+)
+
+// namespaces makes the new namespaces and joins those that are given by path.
+//
+// Namespaces belong to the user namespace in which they are made: that decides who is
+// privileged in them. So the user namespace comes before all that are new. Those that
+// are joined may belong to another one, over which only the runtime has privileges;
+// without such they can only belong to the one that is joined.
+func (c *compiler) namespaces() {
+	if c.spec.Linux == nil {
+		return
+	}
+	fresh, made, joins := c.sortNamespaces()
+	joining := func(flag uint64) bool {
+		return slices.ContainsFunc(joins, func(j join) bool { return j.flag == flag })
+	}
+	entersPid := joining(unix.CLONE_NEWPID)
+	c.openTimeOffsets()
+	if c.users != newUsers {
+		c.timeNamespace()
+	}
+	if len(joins) > 0 || c.users == joinedUsers || c.hides() {
+		// Others may look at this process from the moment that it shares a namespace
+		// with them, or that they have power over its user namespace; until the execve
+		// they must not see into it.
+		c.note("linux.namespaces", "hide from other processes", "")
+		c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
+	}
+	if c.users != hostUsers || entersPid || joining(unix.CLONE_NEWNS) {
+		// In a user or mount namespace the cgroups of the host are out of reach, and no
+		// process may fork outside of its own.
+		c.enterCgroup()
+	}
+	if joining(unix.CLONE_NEWNS) {
+		// The files of the cgroups are named by paths, which mean something else there.
+		c.pinCgroups()
+	}
+	if c.users != hostUsers {
+		c.ownPipes()
+	}
+	if c.users == hostUsers {
+		// A process cannot move itself into a new pid namespace. The others are made by
+		// the program, at the same time as the runtime makes the cgroups.
+		c.out.CloneFlags = uintptr(fresh & unix.CLONE_NEWPID)
+		fresh &^= unix.CLONE_NEWPID
+	}
+	trusted := c.users != joinedUsers || c.in.Host.can(unix.CAP_SYS_ADMIN)
+	if trusted {
+		c.join(joins...)
+	}
+	switch c.users {
+	case newUsers:
+		c.makeUsers()
+		c.timeNamespace()
+	case joinedUsers:
+		c.join(c.usersToJoin)
+		c.takeIDs()
+	}
+	if !trusted {
+		c.join(joins...)
+	}
+	c.join(made...)
+	if c.joined {
+		fresh |= c.cgroupNamespace()
+	}
+	if fresh != 0 {
+		c.note("linux.namespaces", "make the other namespaces", "")
+		c.Unshare(fresh)
+	}
+	if entersPid || fresh&unix.CLONE_NEWPID != 0 {
+		c.out.Forks = true
+		c.fork(nil)
+		c.sync(c.socket, SyncPid)
+	}
+}
+
+// join is a namespace to be joined.
+type join struct {
+	fd   program.Arg
+	flag uint64
+	note program.Note
+}
+
+// sortNamespaces tells new namespaces, those that are made outside of the program among
+// them, from those to be joined, which are opened. The user namespace and new cgroup and
+// time namespaces are not among them. A mount namespace replaces root and working
+// directory, so it comes last.
+func (c *compiler) sortNamespaces() (fresh uint64, made, joins []join) {
+	for i, ns := range c.spec.Linux.Namespaces {
+		flag := bundle.NamespaceFlag(ns.Type)
+		if ns.Path == "" && flag&c.in.Host.Maker.Flags() != 0 {
+			made = append(made, join{
+				fd:   c.source(source.New{Name: string(ns.Type), Flag: flag, Maker: c.in.Host.Maker}),
+				flag: flag,
+				note: program.Note{What: "enter the new " + string(ns.Type) + " namespace", Pointer: "linux.namespaces"},
+			})
+			continue
+		}
+		if ns.Path == "" {
+			fresh |= flag &^ (unix.CLONE_NEWCGROUP | unix.CLONE_NEWUSER | unix.CLONE_NEWTIME)
+			continue
+		}
+		pointer := fmt.Sprintf("linux.namespaces[%d].path", i)
+		j := join{
+			fd:   c.source(source.Namespace{Pointer: pointer, Name: string(ns.Type), Path: ns.Path, Flag: flag}),
+			flag: flag,
+			note: program.Note{What: "join the " + string(ns.Type) + " namespace", Object: ns.Path, Pointer: pointer},
+		}
+		if flag == unix.CLONE_NEWUSER {
+			c.usersToJoin = j
+			continue
+		}
+		joins = append(joins, j)
+	}
+	slices.SortStableFunc(joins, func(a, b join) int {
+		return cmp.Compare(a.flag&unix.CLONE_NEWNS, b.flag&unix.CLONE_NEWNS)
+	})
+	return fresh, made, joins
+}
+
+// join joins namespaces in order.
+func (c *compiler) join(joins ...join) {
+	for _, j := range joins {
+		c.Describe(j.note)
+		c.Setns(j.fd, j.flag)
+		c.Close(j.fd)
+	}
+}
+
+// fork goes on in a child: only children of the process that joins a pid
+// namespace are in it. The child gets the runtime as its parent.
+func (c *compiler) fork(explain func(syscall.Errno) string) {
+	const what = "fork into the pid namespace"
+	c.Describe(program.Note{What: what, Pointer: "linux.namespaces", Explain: func(e syscall.Errno) string {
+		switch {
+		case e == unix.EAGAIN:
+			return what + ": " + e.Error() + " (a limit of processes is reached)"
+		case explain != nil:
+			return explain(e)
+		}
+		return ""
+	}})
+	pid, pidfd := c.Word("pid", 0), c.Word("pidfd", -1)
+	child := c.Label()
+	c.Clone3(unix.CLONE_PARENT|unix.CLONE_PIDFD, 0, pidfd).Into(pid)
+	c.JumpIf(pid, ^uint32(0), 0, child)
+	c.SendWordFD(c.socket, program.Message{Kind: program.KindValue, A: ValuePid}, pid, pidfd)
+	c.Exit(0)
+	c.Bind(child)
+	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
+	c.Setsid()
+}
+
+// network brings up the loopback device of a new network namespace, and waits for the
+// devices that come from the host.
+func (c *compiler) network() {
+	c.loopback()
+	if c.spec.Linux != nil && len(c.spec.Linux.NetDevices) > 0 {
+		c.note("linux.netDevices", "wait for the network devices", "")
+		c.sync(c.socket, SyncNetDevices)
+	}
+}
+
+func (c *compiler) loopback() {
+	ns := bundle.Namespace(c.spec, specs.NetworkNamespace)
+	if ns == nil || ns.Path != "" || c.in.Host.Maker.Flags()&unix.CLONE_NEWNET != 0 {
+		return
+	}
+	c.note("linux.namespaces", "bring up the loopback device", "")
+	// struct ifreq: the name, then the flags.
+	ifreq := make([]byte, 40)
+	copy(ifreq, "lo")
+	ifreq[16] = unix.IFF_UP | unix.IFF_RUNNING
+	c.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC).Into(c.tmp)
+	c.Ioctl(c.tmp.Arg(), unix.SIOCSIFFLAGS, program.Ptr(c.Bytes(ifreq)))
+	c.Close(c.tmp.Arg())
+}
+
+// keyring gives the container a session keyring of its own, so that it cannot
+// use the keys of the caller (keyrings(7)).
+func (c *compiler) keyring() {
+	if c.in.NoNewKeyring {
+		return
+	}
+	c.note("", "make the session keyring", "")
+	next := c.Label()
+	// ENOSYS: a kernel without keys, or a seccomp filter around the runtime.
+	c.Keyctl(unix.KEYCTL_JOIN_SESSION_KEYRING, c.String("_ses."+c.in.ID)).Into(c.tmp).Allow(unix.ENOSYS).Else(next)
+	// The possessor may do all; the user may view, read and, for exec by
+	// name, search and link.
+	const permissions = 0x3f1b0000
+	c.Keyctl(unix.KEYCTL_SETPERM, c.tmp.Arg(), program.Hex(permissions))
+	c.Bind(next)
+}

@@ -1,0 +1,146 @@
+package compile
+
+import (
+	"path"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/source"
+)
+
+// readonlyPaths makes parts of the tree read-only, with all that is mounted
+// there. A path that does not exist needs no protection.
+func (c *compiler) readonlyPaths() {
+	if c.spec.Linux == nil {
+		return
+	}
+	for i, p := range c.spec.Linux.ReadonlyPaths {
+		next := c.Label()
+		c.Describe(program.Note{What: "make read-only", Object: p, Pointer: "linux.readonlyPaths[#]", Index: i})
+		c.openProtected(p).Into(c.target).Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
+		c.OpenTree(c.target.Arg(), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE).Into(c.mnt)
+		c.MountSetattr(c.mnt.Arg(), "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, unix.MOUNT_ATTR_RDONLY, 0, 0)
+		c.MoveMount(c.mnt.Arg(), c.target.Arg())
+		c.Close(c.mnt.Arg())
+		c.Close(c.target.Arg())
+		c.Bind(next)
+	}
+}
+
+// openProtected pins a path that is to be masked or made read-only.
+//
+// Attacker: someone who renames the mount point of /proc in the rootfs. The mount goes
+// with it, and a lookup of /proc/sys would find nothing that needs protection. So the
+// path is looked up in the mount that it lies in, pinned when it was made, wherever
+// that is by now.
+func (c *compiler) openProtected(p string) program.Op {
+	dir, rest := c.root, relative(p)
+	if i := c.mountOf(p); i >= 0 {
+		dir = c.kept[i]
+		rest = strings.TrimPrefix(path.Clean("/" + p)[len(c.list[i].dest):], "/")
+	}
+	return c.Openat2(dir, rootOr(rest), program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot})
+}
+
+// mountOf is the index of the mount that a path lies in: of those with the longest
+// destination the last, for it covers the others. It is -1 for the rootfs.
+func (c *compiler) mountOf(p string) int {
+	p = path.Clean("/" + p)
+	found, length := -1, -1
+	for i, m := range c.list {
+		//allow:prefix the end of the component is looked at, too
+		if !m.Remount && len(m.dest) >= length && strings.HasPrefix(p, m.dest) && (len(p) == len(m.dest) || p[len(m.dest)] == '/') {
+			found, length = i, len(m.dest)
+		}
+	}
+	return found
+}
+
+// keepMounts decides which mounts stay pinned until their paths are protected, or until
+// they are remounted or get the propagation of the root.
+func (c *compiler) keepMounts() {
+	c.kept = make(map[int]program.Arg)
+	if c.spec.Linux == nil || !c.ownMounts() {
+		return
+	}
+	c.keepRemounted()
+	for _, list := range [][]string{c.spec.Linux.ReadonlyPaths, c.spec.Linux.MaskedPaths} {
+		for _, p := range list {
+			if i := c.mountOf(p); i >= 0 && c.kept[i] == (program.Arg{}) {
+				c.kept[i] = c.Word("kept"+strconv.Itoa(i), -1).Arg()
+			}
+		}
+	}
+	c.keepForRoot()
+}
+
+// rootOr is a path for openat2, which has no empty ones.
+func rootOr(rel string) string {
+	if rel == "" {
+		return "."
+	}
+	return rel
+}
+
+// pinMasks takes what is needed for masks from the host, before the host is out of reach.
+func (c *compiler) pinMasks() {
+	if c.spec.Linux == nil || len(c.spec.Linux.MaskedPaths) == 0 {
+		return
+	}
+	// The copy of the null device survives the pivot, detached.
+	c.nullMask = c.source(source.Tree{
+		What: "null device for masks", Pointer: "linux.maskedPaths", Path: "/dev/null", Node: source.Null,
+		// Read-only: the inode is the host's, and its mode and owner must not be
+		// changed from inside. Devices can be written to all the same.
+		Attrs: []source.Attr{
+			{Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC},
+			{Propagation: unix.MS_PRIVATE},
+		},
+	})
+}
+
+// maskedPaths covers directories with an empty read-only file system and anything
+// else with the null device. All masks share one of each: the first is moved into
+// place, the others are copies of it.
+//
+// The null device is the host's, pinned and checked by the runtime: the one in the
+// container belongs to the image.
+func (c *compiler) maskedPaths() {
+	if c.spec.Linux == nil || len(c.spec.Linux.MaskedPaths) == 0 {
+		return
+	}
+	empty, mask := c.Word("empty", -1), c.Word("mask", -1)
+	emptyUsed, nullUsed := c.Word("emptyused", 0), c.Word("nullused", 0)
+	for i, p := range c.spec.Linux.MaskedPaths {
+		next, file, copyEmpty, copyNull, cover := c.Label(), c.Label(), c.Label(), c.Label(), c.Label()
+		c.Describe(program.Note{What: "mask", Object: p, Pointer: "linux.maskedPaths[#]", Index: i})
+		c.openProtected(p).Into(c.target).Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
+		c.Statx(c.target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+		c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFDIR, 0).Else(file)
+
+		c.JumpIf(emptyUsed, ^uint32(0), 1, copyEmpty)
+		c.newFilesystem("tmpfs", "tmpfs", c.withMountLabel("tmpfs", nil), unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, empty)
+		c.Set(emptyUsed, program.Int(1))
+		c.Set(mask, empty.Arg())
+		c.Jump(cover)
+		c.Bind(copyEmpty)
+		c.OpenTree(empty.Arg(), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH).Into(mask)
+		c.Jump(cover)
+
+		c.Bind(file)
+		c.JumpIf(nullUsed, ^uint32(0), 1, copyNull)
+		c.Set(nullUsed, program.Int(1))
+		c.Set(mask, c.nullMask)
+		c.Jump(cover)
+		c.Bind(copyNull)
+		c.OpenTree(c.nullMask, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH).Into(mask)
+
+		c.Bind(cover)
+		c.MoveMount(mask.Arg(), c.target.Arg())
+		c.Close(c.target.Arg())
+		c.Bind(next)
+	}
+}

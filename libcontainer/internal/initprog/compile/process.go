@@ -1,0 +1,217 @@
+package compile
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/initprog/program"
+)
+
+// cwdError uses the words that engines know.
+func cwdError(cwd string) func(syscall.Errno) string {
+	return func(e syscall.Errno) string {
+		text := e.Error()
+		if e == unix.ELOOP {
+			text = "it leads through a link to an open file, which is refused: " + text
+		}
+		return fmt.Sprintf("chdir to cwd (%q) set in config.json failed: %s", cwd, text)
+	}
+}
+
+// maxVariable is how many bytes an argument or a variable may have, with its name and NUL
+// (execve(2)).
+const maxVariable = 128 << 10
+
+// lookUpCommand finds the command as the final user and in the final place, so
+// that create reports what is wrong with it. The texts are those that engines
+// turn into exit codes 126 and 127.
+func (c *compiler) lookUpCommand() {
+	if c.spec.Process == nil {
+		return
+	}
+	name := c.spec.Process.Args[0]
+	c.command = c.Word("command", 0)
+	if strings.Contains(name, "/") {
+		c.Describe(program.Note{What: "find the command", Object: name, Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
+			shown := strconv.Quote(name) // an image may have put a line of its own into it
+			return fmt.Sprintf("exec: %s: stat %s: %s", shown, shown[1:len(shown)-1], e.Error())
+		}})
+		//allow:path as the user in the container, like execve will
+		c.Statx(program.Cwd(), name, 0, c.stat)
+		c.Describe(program.Note{What: "find the command", Object: name, Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
+			if e == unix.EISDIR {
+				return fmt.Sprintf("exec: %q: is a directory: permission denied", name)
+			}
+			return fmt.Sprintf("exec: %q: %s", name, e.Error())
+		}})
+		isFile, isDir := c.Label(), c.Label()
+		c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFREG, isFile)
+		c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFDIR, isDir)
+		c.Fail(unix.EACCES)
+		c.Bind(isDir)
+		c.Fail(unix.EISDIR)
+		c.Bind(isFile)
+		//allow:path the same
+		c.Faccessat2(program.Cwd(), name, unix.X_OK)
+		c.Set(c.command, c.String(name))
+		return
+	}
+
+	path, ok := c.env("PATH")
+	hint := ""
+	if !ok {
+		hint = " (process.env has no PATH)"
+	}
+	found := c.Label()
+	c.Describe(program.Note{What: "find the command", Object: name, Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
+		if e != unix.ENOENT {
+			return ""
+		}
+		return fmt.Sprintf("exec: %q: executable file not found in $PATH%s", name, hint)
+	}})
+	if len(path) > maxVariable {
+		// No process could have it, and an image must not decide how large a program gets.
+		c.fail("process.env: PATH has %d bytes: %w", len(path), unix.E2BIG)
+		return
+	}
+	if path != "" {
+		seen := make(map[string]bool)
+		for _, dir := range strings.Split(path, ":") {
+			if dir == "" {
+				dir = "." // as in execvp(3)
+			}
+			if seen[dir] {
+				continue
+			}
+			seen[dir] = true
+			candidate := dir + "/" + name
+			next := c.Label()
+			//allow:path as the user in the container, like execve will
+			c.Statx(program.Cwd(), candidate, 0, c.stat).Allow(program.AnyError).Else(next)
+			c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFREG, 0).Else(next)
+			//allow:path the same
+			c.Faccessat2(program.Cwd(), candidate, unix.X_OK).Allow(program.AnyError).Else(next)
+			c.Set(c.command, c.String(candidate))
+			c.Jump(found)
+			c.Bind(next)
+		}
+	}
+	c.Fail(unix.ENOENT)
+	c.Bind(found)
+}
+
+// waitAtGate announces that the container is created and, unless it is to start at once,
+// waits until start connects. From then on errors go to start.
+func (c *compiler) waitAtGate() {
+	c.note("", "report that the container is created", "")
+	// The runtime may go now.
+	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(0))
+	c.Send(c.socket, program.Message{Kind: program.KindDone, A: DoneCreated})
+	if c.in.Direct {
+		// The end of the conversation is how the runtime knows of the execve.
+		c.CloseOnExec(c.socket)
+		c.conn = c.Word("conn", int32(c.out.Socket))
+		c.out.GateOp = c.OpCount()
+		return
+	}
+	c.Close(c.socket)
+	c.Set(program.FailFD, program.Int(-1))
+	c.Forget()
+	c.note("", "wait for start", "")
+	c.conn = c.Word("conn", -1)
+	c.Accept(c.gate).Into(c.conn)
+	c.out.GateOp = c.OpCount()
+	c.Set(program.FailFD, c.conn.Arg())
+	c.Close(c.gate)
+}
+
+// exec becomes the user's process.
+func (c *compiler) exec() {
+	p := c.spec.Process
+	if p == nil {
+		return // start refuses to open the gate
+	}
+	c.startHooks()
+	// Nothing but the connection to start is left, and execve closes that: this
+	// is how start knows. The rest of the range is closed in any case.
+	c.note("", "close all descriptors but those of the process", "")
+	moved := c.Label()
+	c.JumpIf(c.conn, ^uint32(0), uint32(c.out.Socket), moved)
+	c.Dup3(c.conn.Arg(), c.socket, unix.O_CLOEXEC)
+	c.Set(program.FailFD, c.socket)
+	c.Bind(moved)
+	c.CloseFrom(program.FD(c.out.Socket+1), ^uint32(0))
+
+	c.execute()
+}
+
+// execute becomes the user's process. The connection on which a failure would be
+// reported is closed by that.
+func (c *compiler) execute() {
+	p := c.spec.Process
+	c.note("process.user.umask", "set the umask", "")
+	if u := p.User.Umask; u != nil {
+		c.Umask(program.Mode(*u))
+	} else {
+		c.Umask(c.umask.Arg())
+	}
+	c.started()
+	c.Describe(program.Note{What: "execute", Object: p.Args[0], Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
+		return ExecError(p, e)
+	}})
+	c.Execve(c.command, c.vector(p.Args, 0), c.vector(c.environment(), c.home))
+}
+
+// ExecError explains an execve that failed although the file of the command is there and
+// may be executed.
+func ExecError(p *specs.Process, e syscall.Errno) string {
+	hint := ""
+	switch e {
+	case unix.ENOENT:
+		hint = " (the interpreter that it names in its #! line or ELF header is not in the container)"
+	case unix.ENOEXEC:
+		hint = " (neither a program for this machine nor a script with a #! line)"
+	case unix.E2BIG:
+		hint = " (process.args and process.env are too large together)"
+	case unix.EACCES, unix.EPERM:
+		switch {
+		case p.ApparmorProfile != "":
+			hint = fmt.Sprintf(" (AppArmor may not allow it under the profile %q, or not to change to that from the runtime's with no_new_privs)", p.ApparmorProfile)
+		case p.SelinuxLabel != "":
+			hint = fmt.Sprintf(" (the SELinux policy may not let it have the label %q)", p.SelinuxLabel)
+		}
+	}
+	return fmt.Sprintf("exec: %q: %s%s", p.Args[0], e.Error(), hint)
+}
+
+// environment is process.env without an empty HOME when the runtime provides one.
+func (c *compiler) environment() []string {
+	if c.home == 0 {
+		return c.spec.Process.Env
+	}
+	env := make([]string, 0, len(c.spec.Process.Env))
+	for _, e := range c.spec.Process.Env {
+		if !strings.HasPrefix(e, "HOME=") {
+			env = append(env, e)
+		}
+	}
+	return env
+}
+
+// vector places an array of string addresses, with extra at its end when that is
+// not 0, and the terminating 0.
+func (c *compiler) vector(strs []string, extra program.Addr) program.Addr {
+	fields := make([]uint64, 0, len(strs)+2)
+	for _, s := range strs {
+		fields = append(fields, uint64(c.StringAddr(s)))
+	}
+	if extra != 0 {
+		fields = append(fields, uint64(extra))
+	}
+	return c.Pointers(append(fields, 0))
+}

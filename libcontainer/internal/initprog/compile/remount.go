@@ -1,0 +1,157 @@
+package compile
+
+import (
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/initprog/program"
+)
+
+// remount changes what is mounted at a destination: the attributes that the options
+// name, as mount(8) does, and with parameters or without "bind" its file system. All
+// others stay, so that a remount for one purpose does not give away the protection that
+// another option was for.
+//
+// Attacker: someone who renames the mount point in the rootfs, so that another mount
+// becomes read-only instead. What the program has mounted itself is pinned since then.
+func (c *compiler) remount(m *mount) {
+	c.Describe(m.noteRemount())
+	target, pinned := c.target, false
+	if n, ok := c.remounts[m.subject.Index]; ok {
+		target, pinned = c.remounted[n], true
+	} else {
+		how := program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}
+		c.Openat2(c.root, rootOr(relative(m.dest)), how).Into(target)
+	}
+	c.reconfigure(m, target)
+
+	readonly, writable := m.Changes(unix.MOUNT_ATTR_RDONLY)
+	previous := c.at[m.dest]
+	later := readonly && previous != nil && c.readonlyLater(previous)
+	if readonly || writable {
+		c.forgetReadonly(m.dest)
+	}
+	mnt := target
+	if later {
+		mnt = c.Word("mnt"+strconv.Itoa(m.subject.Index), -1)
+		c.Set(mnt, target.Arg())
+		c.readonly = append(c.readonly, readonlyMount{mnt, m.dest, m.noteRemount()})
+	}
+	for _, a := range m.Attrs {
+		flags := uint(unix.AT_EMPTY_PATH)
+		if a.Recursive {
+			flags |= unix.AT_RECURSIVE
+		} else if later {
+			a.Set &^= unix.MOUNT_ATTR_RDONLY
+		}
+		if a.Set|a.Clear != 0 {
+			next := c.whenTimes(mnt.Arg(), a.When)
+			c.MountSetattr(mnt.Arg(), "", flags, a.Set, a.Clear, 0)
+			c.Bind(next)
+		}
+	}
+	for _, p := range m.Propagation {
+		flags := uint(unix.AT_EMPTY_PATH)
+		if p&unix.MS_REC != 0 {
+			flags |= unix.AT_RECURSIVE
+		}
+		c.MountSetattr(mnt.Arg(), "", flags, 0, 0, p&^unix.MS_REC)
+	}
+	if !later && !pinned {
+		c.Close(mnt.Arg())
+	}
+}
+
+// keepRemounted finds out which mounts have to stay pinned, for a later entry changes them.
+func (c *compiler) keepRemounted() {
+	c.remounted, c.remounts = make(map[int]program.Word), make(map[int]int)
+	for i, m := range c.list {
+		if !m.Remount {
+			continue
+		}
+		n := c.visible(i)
+		if n < 0 {
+			continue
+		}
+		c.remounts[i] = n
+		if _, ok := c.remounted[n]; !ok {
+			c.remounted[n] = c.Word("remounted"+strconv.Itoa(n), -1)
+		}
+	}
+}
+
+// visible is the index of the mount that is seen at the destination of an entry, -1 when it
+// is none of the list.
+func (c *compiler) visible(i int) int {
+	dest := c.list[i].dest
+	for n := i - 1; n >= 0; n-- {
+		m := c.list[n]
+		switch {
+		case m.Remount:
+		case m.dest == dest:
+			return n
+		case m.dest == "/", strings.HasPrefix(dest, m.dest+"/"):
+			return -1 // what was there before is covered
+		}
+	}
+	return -1
+}
+
+// reconfigure changes the file system of a mount. That of a bind mount is the host's:
+// it only changes by parameters that are meant for it, not by "ro".
+func (c *compiler) reconfigure(m *mount, target program.Word) {
+	if m.Bind {
+		return
+	}
+	params := m.Params
+	if p := c.at[m.dest]; p != nil && !p.Bind && !pseudo(p.Type) {
+		switch readonly, writable := m.Changes(unix.MOUNT_ATTR_RDONLY); {
+		case readonly:
+			params = append([]bundle.MountParam{{Key: "ro"}}, params...)
+		case writable:
+			params = append([]bundle.MountParam{{Key: "rw"}}, params...)
+		}
+	}
+	if len(params) == 0 {
+		return
+	}
+	c.Fspick(target.Arg()).Into(c.fs)
+	c.configure("mounted there", params)
+	c.FsconfigReconfigure(c.fs.Arg())
+	c.Close(c.fs.Arg())
+}
+
+// forgetReadonly drops the last attribute of an earlier mount: a later entry decides.
+func (c *compiler) forgetReadonly(dest string) {
+	kept := c.readonly[:0]
+	for _, r := range c.readonly {
+		if r.dest != dest {
+			kept = append(kept, r)
+		}
+	}
+	c.readonly = kept
+}
+
+// noteRemount is the subject with explanations of what can go wrong with a remount.
+func (m *mount) noteRemount() program.Note {
+	n := m.subject
+	n.Explain = func(e syscall.Errno) string {
+		reason := ""
+		switch e {
+		case unix.EINVAL, unix.ENOENT, unix.ENOTDIR, unix.EBADF:
+			reason = "nothing is mounted there: "
+		case unix.EPERM:
+			reason = "an attribute is locked, for the mount comes from another user namespace: "
+		case unix.EBUSY:
+			reason = "a file on it is open for writing: "
+		default:
+			return ""
+		}
+		return n.Subject() + ": " + reason + e.Error()
+	}
+	return n
+}

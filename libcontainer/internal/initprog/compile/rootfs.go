@@ -1,0 +1,227 @@
+package compile
+
+import (
+	"path"
+	"strings"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/source"
+)
+
+// inRoot walks a path as if the pinned directory were the root: symbolic links
+// are followed, but never out of it, and the links in /proc that lead to open
+// files are not followed at all.
+const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
+
+// inRootNoLinks is for places that must be where they seem to be.
+const inRootNoLinks = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
+
+// ownMounts tells whether the container has a mount namespace of its own, that
+// nobody else is in.
+func (c *compiler) ownMounts() bool {
+	ns := bundle.Namespace(c.spec, specs.MountNamespace)
+	return ns != nil && ns.Path == ""
+}
+
+// attachRoot makes the tree of the rootfs a part of the mount namespace and
+// pins its root.
+func (c *compiler) attachRoot() {
+	rootfs := c.in.Bundle.Rootfs
+	if bundle.Namespace(c.spec, specs.MountNamespace) == nil {
+		c.root = c.source(source.Dir{What: "rootfs (root.path)", Path: rootfs})
+		return
+	}
+	if c.ownMounts() {
+		// First of all: nothing that is mounted from here on may reach the host.
+		// Unmounts of the host do reach the copies here, so that nothing of it
+		// is kept busy by them.
+		c.note("linux.rootfsPropagation", "separate the mounts from the host's", "")
+		//allow:path the root of the program's own mount namespace
+		c.MountSetattr(program.Cwd(), "/", unix.AT_RECURSIVE, 0, 0, unix.MS_SLAVE)
+	}
+	propagation := uint64(unix.MS_SLAVE)
+	if p := bundle.Propagation(c.propagation()); p&unix.MS_PRIVATE != 0 || p&unix.MS_UNBINDABLE != 0 {
+		propagation = unix.MS_PRIVATE
+	}
+	c.root = c.source(source.Tree{
+		What: "rootfs", Pointer: "root.path", Path: rootfs, Recursive: true,
+		Attrs: []source.Attr{{Propagation: propagation, Recursive: true}},
+	})
+	c.note("root.path", "attach the rootfs", rootfs)
+	at := rootfs
+	if c.rootOnTop() {
+		at = "/"
+	}
+	//allow:path a path of the host: where the rootfs itself is
+	c.MoveMountAt(c.root, program.Cwd(), at)
+}
+
+// rootOnTop tells whether the rootfs is mounted on top of the old root, where nobody sees
+// it. In a mount namespace of others no other path is what it seems to be, and in a user
+// namespace it may lead through directories that are closed.
+func (c *compiler) rootOnTop() bool { return !c.ownMounts() || c.privileged() }
+
+// enterRoot makes the rootfs the root of the process.
+func (c *compiler) enterRoot() {
+	c.note("root.path", "enter the rootfs", "")
+	c.Fchdir(c.root)
+	switch {
+	case !c.ownMounts():
+		// Others are in this mount namespace: its root has to stay.
+		c.Chroot(".")
+	case c.in.NoPivot:
+		// The old root stays below the new one, where nobody can see it; but a
+		// full procfs or sysfs there would let a user namespace in the container
+		// mount new ones without the masks.
+		for _, p := range c.in.Host.ProcMounts {
+			c.Umount(p, unix.MNT_DETACH).Allow(unix.EINVAL, unix.ENOENT)
+		}
+		if !c.rootOnTop() {
+			c.Mount(".", "/", "", unix.MS_MOVE, "")
+		}
+		c.Chroot(".")
+	default:
+		// The old root ends up on top of the new one, and goes.
+		c.PivotRoot(".", ".")
+		c.Umount(".", unix.MNT_DETACH)
+	}
+	c.Chdir("/")
+}
+
+// makeCwd makes the working directory when it is missing, as users expect from
+// images that only name it. By now no path leads out of the container.
+func (c *compiler) makeCwd() {
+	if c.spec.Process == nil {
+		return
+	}
+	cwd := relative(c.spec.Process.Cwd)
+	if cwd == "" {
+		return
+	}
+	c.Describe(program.Note{What: "make the working directory", Object: c.spec.Process.Cwd, Pointer: "process.cwd", Explain: cwdError(c.spec.Process.Cwd)})
+	c.openOrMake(cwd, mountPoint{dir: true}, c.target)
+	c.Close(c.target.Arg())
+}
+
+// mountPoint says what to look for and how.
+type mountPoint struct {
+	dir    bool // a directory; otherwise a file, or whatever is there
+	strict bool // without any symbolic link
+	// made lets the runtime make what a dangling link leads to; nil for nobody.
+	made *made
+}
+
+// made names the entry of mounts that a mount point is made for.
+type made struct{ index int }
+
+// openOrMake pins a path below the root in a word. What is missing is made:
+// directories with mode 0755, and an empty file at the end when that is wanted.
+//
+// Attacker: someone who changes the rootfs meanwhile. Every step is resolved by the
+// kernel below the pinned root, and names are only made below a pinned parent. A
+// link that is put into a place which was just made can lead to another place in
+// the rootfs, but not out of it.
+func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
+	how := program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}
+	if m.strict {
+		how.Resolve = inRootNoLinks
+	}
+	dirHow := how
+	dirHow.Flags |= unix.O_DIRECTORY
+	last := how
+	if m.dir {
+		last = dirHow
+	}
+	missing, dangling, done := c.Label(), c.Label(), c.Label()
+	allowed := func(o program.Op, e syscall.Errno) {
+		if m.made != nil {
+			o.Allow(e).Else(dangling)
+		}
+	}
+	c.Openat2(c.root, rel, last).Into(into).Allow(unix.ENOENT).Else(missing)
+	c.Jump(done)
+
+	c.Bind(missing)
+	parent := c.root
+	dirs := rel
+	if !m.dir {
+		dirs = path.Dir(rel)
+	}
+	for i, end := 0, 0; dirs != "." && end < len(dirs); i++ {
+		start := end
+		if i > 0 {
+			start++
+		}
+		end = len(dirs)
+		if n := strings.IndexByte(dirs[start:], '/'); n >= 0 {
+			end = start + n
+		}
+		// Two words in turn: the parent is needed to make the child.
+		next := [2]program.Word{c.dir, c.tmp}[i%2]
+		if m.dir && end == len(dirs) {
+			next = into
+		}
+		c.Mkdirat(parent, dirs[start:end], 0o755).Allow(unix.EEXIST)
+		allowed(c.Openat2(c.root, dirs[:end], dirHow).Into(next), unix.ENOENT)
+		if i > 0 {
+			c.Close(parent)
+		}
+		parent = next.Arg()
+	}
+	if !m.dir {
+		// O_EXCL: whatever appeared at this place meanwhile is not ours. EEXIST for a
+		// name that could not be resolved is a dangling link.
+		allowed(c.Openat(parent, path.Base(rel), unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(into), unix.EEXIST)
+		if parent != c.root {
+			c.Close(parent)
+		}
+	}
+	if m.made != nil {
+		c.Jump(done)
+		c.Bind(dangling)
+		c.askToMake(m)
+		c.Openat2(c.root, rel, last).Into(into)
+	}
+	c.Bind(done)
+}
+
+// askToMake lets the runtime make a mount point that is reached through a dangling link:
+// a program cannot follow links one by one.
+func (c *compiler) askToMake(m mountPoint) {
+	if c.ask == (program.FDMessage{}) {
+		c.ask = c.NewFDMessage("ask", program.KindSync)
+	}
+	point := SyncMakeFile
+	if m.dir {
+		point = SyncMakeDir
+	}
+	c.Set(c.ask.A(), program.Int(point))
+	c.Set(c.ask.B(), program.Int(m.made.index))
+	c.SendFDMessage(c.socket, c.ask, c.root)
+	c.receive(c.socket, c.reply, program.MessageSize)
+}
+
+// mountPointError explains why a mount point could not be pinned or used.
+func mountPointError(n program.Note, dest string) func(syscall.Errno) string {
+	return func(e syscall.Errno) string {
+		reason := ""
+		switch e {
+		case unix.ELOOP:
+			reason = "it is reached through a symbolic link, which is refused here"
+		case unix.EEXIST, unix.ENOENT:
+			reason = "a component is a dangling symbolic link: " + e.Error()
+		case unix.ENOTDIR, unix.EISDIR:
+			reason = "source and mount point are not both directories or both files: " + e.Error()
+		case unix.EROFS:
+			reason = "it is missing, and the file system that it would be in is read-only"
+		default:
+			return ""
+		}
+		return n.Subject() + ": mount point " + quote(path.Clean("/"+dest)) + ": " + reason
+	}
+}

@@ -1,0 +1,136 @@
+package compile
+
+import (
+	"strings"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/seccomp"
+)
+
+// capSysAdmin is what it takes to load a filter without no_new_privs.
+const capSysAdmin = 1 << unix.CAP_SYS_ADMIN
+
+// compileFilter compiles linux.seccomp, and checks what can be known before there is a
+// process: whether it will be able to load the filter, and to go on under it.
+func (c *compiler) compileFilter() {
+	if c.spec.Linux == nil || c.spec.Linux.Seccomp == nil || c.spec.Process == nil {
+		return
+	}
+	f, err := seccomp.Compile(c.spec.Linux.Seccomp)
+	if err != nil {
+		c.fail("config.json: linux.seccomp: %w", err)
+		return
+	}
+	c.filter, c.out.Listener, c.out.UnknownCalls = f, f.Notify, f.Unknown
+	if !c.spec.Process.NoNewPrivileges && !c.privileged() && !c.in.Host.can(unix.CAP_SYS_ADMIN) {
+		c.fail("linux.seccomp: a filter needs process.noNewPrivileges, or a runtime that has CAP_SYS_ADMIN")
+	}
+	switch answer := f.Answer(seccomp.Native(unix.SYS_EXECVE)); seccomp.ActionName(answer) {
+	case specs.ActAllow, specs.ActLog, specs.ActTrace, specs.ActNotify:
+	default:
+		c.fail("linux.seccomp: the filter answers execve with %s, so no process could be started", seccomp.ActionName(answer))
+	}
+}
+
+// keptForFilter are the capabilities that have to stay until the filter is loaded. Whether
+// the process has them in its permitted set makes no difference to what execve gives it:
+// that comes from the other sets.
+func (c *compiler) keptForFilter() uint64 {
+	if c.filter == nil || c.spec.Process.NoNewPrivileges {
+		return 0
+	}
+	return capSysAdmin
+}
+
+// started announces that the command is executed next, and loads the seccomp filter.
+//
+// The filter comes last, whatever else it may deny: of the program only execve, and the
+// report of its failure, runs under it. Without no_new_privs that takes CAP_SYS_ADMIN, which
+// the program keeps in its permitted set until now. A descriptor of a listener goes with the
+// announcement, which has to come after the filter then.
+func (c *compiler) started() {
+	done := program.Message{Kind: program.KindDone, A: DoneStarted}
+	if c.filter == nil {
+		c.note("", "report the start", "")
+		c.Send(c.socket, done)
+		return
+	}
+	if !c.filter.Notify {
+		c.note("", "report the start", "")
+		c.Send(c.socket, done)
+	}
+	if c.keptForFilter() != 0 {
+		c.note("linux.seccomp", "regain CAP_SYS_ADMIN for the seccomp filter", "")
+		c.Capset(c.caps.Effective|capSysAdmin, c.caps.Permitted|capSysAdmin, c.caps.Inheritable)
+	}
+	c.reportUnderFilter()
+	c.Describe(program.Note{What: "load the seccomp filter", Pointer: "linux.seccomp", Explain: filterError})
+	set := c.SetFilter(c.filter.Flags, c.filter.Encode())
+	if c.filter.Notify {
+		listener := c.Word("listener", -1)
+		set.Into(listener)
+		c.handOver(done, listener)
+	}
+}
+
+// filterError explains why a filter cannot be loaded.
+func filterError(e syscall.Errno) string {
+	switch e {
+	case unix.EINVAL:
+		return "load the seccomp filter (linux.seccomp): the kernel does not know one of the flags or actions: " + e.Error()
+	case unix.EBUSY:
+		return "load the seccomp filter (linux.seccomp): a filter with a listener is loaded already, and there can be only one: " + e.Error()
+	}
+	return ""
+}
+
+// conversation are the arguments of a call on the socket, as far as they are numbers: what
+// addresses there are in them no filter can reasonably ask.
+func (c *compiler) conversation(call uintptr, args ...uint64) seccomp.Call {
+	return seccomp.Native(call, append([]uint64{uint64(c.out.Socket)}, args...)...)
+}
+
+// reportUnderFilter finds a call by which a failed execve can be reported.
+func (c *compiler) reportUnderFilter() {
+	const size = program.MessageSize
+	switch {
+	case c.filter.Allows(c.conversation(unix.SYS_SENDTO, 0, size, unix.MSG_NOSIGNAL)):
+	case c.filter.Allows(c.conversation(unix.SYS_WRITE, 0, size)):
+		c.Set(program.ReportCall, program.Int(unix.SYS_WRITE))
+	default:
+		c.out.Mute = true
+		c.warn("linux.seccomp: the filter allows neither sendto nor write; should the command not be executable, nothing can say why")
+	}
+}
+
+// handOver sends the descriptor of the listener and waits until the agent has it.
+func (c *compiler) handOver(m program.Message, listener program.Word) {
+	read := c.filter.Allows(c.conversation(unix.SYS_READ, 0, program.MessageSize))
+	receive := c.filter.Allows(c.conversation(unix.SYS_RECVFROM, 0, program.MessageSize))
+	var missing []string
+	if !c.filter.Allows(c.conversation(unix.SYS_SENDMSG, 0, unix.MSG_NOSIGNAL)) {
+		missing = append(missing, "sendmsg")
+	}
+	if !read && !receive {
+		missing = append(missing, "read or recvfrom")
+	}
+	if len(missing) > 0 {
+		c.fail("linux.seccomp: the listener of %s cannot be handed over: the filter has to allow %s for that", specs.ActNotify, strings.Join(missing, " and "))
+		return
+	}
+	c.note("linux.seccomp.listenerPath", "hand over the seccomp listener", "")
+	c.SendFD(c.socket, m.Encode(), listener.Arg())
+	answered := c.Label()
+	if receive {
+		c.Recv(c.socket, c.reply, program.MessageSize).Into(c.got)
+	} else {
+		c.Read(c.socket, c.reply, program.MessageSize).Into(c.got)
+	}
+	c.Check(c.got, ^uint32(0), 0, 0).Else(answered)
+	c.Exit(1)
+	c.Bind(answered)
+}

@@ -1,0 +1,105 @@
+package compile
+
+import (
+	"fmt"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/initprog/program"
+)
+
+// sysctls sets the kernel parameters of the container's namespaces.
+//
+// Attacker: a mount over /proc/sys or parts of it, which would let the value land
+// elsewhere (CVE-2025-52881). So the procfs is a new one that is mounted nowhere; it is
+// closed at once, for a full procfs is a dangerous thing to hold.
+func (c *compiler) sysctls() {
+	if c.spec.Linux == nil || len(c.spec.Linux.Sysctl) == 0 {
+		return
+	}
+	proc := c.Word("proc", -1)
+	c.note("linux.sysctl", "open a private procfs", "")
+	c.newFilesystem("proc", "", nil, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, proc)
+	for _, key := range bundle.SysctlKeys(c.spec) {
+		path, err := bundle.SysctlPath(key)
+		if err != nil {
+			c.fail("linux.sysctl: %w", err)
+			return
+		}
+		ns, err := bundle.SysctlNamespace(path)
+		if err == nil && c.in.Host.Shared != nil {
+			// A namespace that is joined may be the runtime's own.
+			if n := bundle.Namespace(c.spec, ns); n != nil && n.Path != "" && c.in.Host.Shared(n.Path, ns) {
+				err = fmt.Errorf("the %s namespace %s is that of the host", ns, n.Path)
+			}
+		}
+		if err != nil {
+			c.fail("linux.sysctl[%q]: %w", key, err)
+			return
+		}
+		value := c.spec.Linux.Sysctl[key]
+		c.Describe(program.Note{What: "set the kernel parameter", Object: key, Pointer: "linux.sysctl", Explain: func(e syscall.Errno) string {
+			if e != unix.EINVAL && e != unix.ERANGE {
+				return ""
+			}
+			return fmt.Sprintf("set the kernel parameter %q to %q (linux.sysctl): %s", key, value, e.Error())
+		}})
+		c.Openat2(proc.Arg(), "sys/"+path, program.Lookup{
+			Flags:   unix.O_WRONLY | unix.O_CLOEXEC,
+			Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
+		}).Into(c.tmp)
+		c.Write(c.tmp.Arg(), value)
+		c.Close(c.tmp.Arg())
+	}
+	c.Close(proc.Arg())
+}
+
+// attributes sets what the kernel schedules the process by. It needs privileges that
+// the process may be about to lose.
+func (c *compiler) attributes() {
+	if p := c.spec.Process; p != nil {
+		if s := p.Scheduler; s != nil {
+			c.note("process.scheduler", "set the scheduling policy", string(s.Policy))
+			c.SchedSetattr(bundle.SchedAttr(s))
+		}
+		if io := p.IOPriority; io != nil {
+			c.note("process.ioPriority", "set the I/O priority", string(io.Class))
+			c.IoprioSet(bundle.IOPriority(io))
+		}
+	}
+	if l := c.spec.Linux; l != nil {
+		if l.Personality != nil {
+			c.note("linux.personality", "set the personality", string(l.Personality.Domain))
+			c.Personality(bundle.Personality(l.Personality))
+		}
+		if l.MemoryPolicy != nil {
+			c.note("linux.memoryPolicy", "set the memory policy", string(l.MemoryPolicy.Mode))
+			mode, nodes := bundle.MemoryPolicy(l.MemoryPolicy)
+			c.SetMempolicy(mode, nodes)
+		}
+	}
+}
+
+// resetAffinity lets the process run wherever its cpuset lets it, not where its caller
+// did. The kernel leaves out what the cpuset does not have, and CPUs that are not there.
+func (c *compiler) resetAffinity() {
+	const words = 128 // 8192 CPUs, more than any kernel is built for
+	c.note("", "reset the CPU affinity", "")
+	c.SchedSetaffinity(slices.Repeat([]uint64{^uint64(0)}, words)).Allow(program.AnyError)
+}
+
+// affinity restricts the process to a list of CPUs.
+func (c *compiler) affinity(pointer, list string) {
+	mask, err := bundle.ParseList(list)
+	if err != nil {
+		c.fail("%s: %w", pointer, err)
+		return
+	}
+	if len(mask) > 0 {
+		c.note(pointer, "set the CPU affinity", list)
+		c.SchedSetaffinity(mask)
+	}
+}

@@ -1,0 +1,108 @@
+package compile
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/initprog/program"
+)
+
+// What the kernel gives the nodes of a devpts.
+const (
+	ptmxMajor, ptmxMinor = 5, 2
+	ptmxInode            = 2
+)
+
+// What terminals are to the kernel (Linux, admin-guide/devices.txt): those of the machine
+// itself, and the slaves of pseudoterminals, from this one of eight.
+const (
+	ttyMajor = 4
+	ptsMajor = 136
+)
+
+// terminal makes a terminal out of the container's own devpts, hands its master
+// to the runtime's caller and makes it standard input, output and error, the
+// controlling terminal and, for the first process, /dev/console.
+//
+// Attacker: the image may hold anything at /dev/pts, /dev/ptmx and /dev/console.
+// Only a ptmx that the kernel made in a devpts is opened, the slave comes from
+// the master itself and not from a path, and /dev/console is not followed.
+func (c *compiler) terminal(withConsole bool) {
+	p := c.spec.Process
+	if p == nil || !p.Terminal {
+		return
+	}
+	const pointer = "process.terminal"
+	noDevpts := func(e syscall.Errno) string {
+		return "make the terminal (" + pointer + "): /dev/pts of the container is not a devpts that can be used (" + e.Error() + "); is it in mounts?"
+	}
+	master, slave := c.Word("master", -1), c.Word("slave", -1)
+
+	c.Describe(program.Note{What: "open the terminal", Pointer: pointer, Explain: noDevpts})
+	c.Openat2(c.root, "dev/pts", program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRootNoLinks}).Into(c.dir)
+	c.Fstatfs(c.dir.Arg(), c.statfs)
+	c.Check(c.statfs.Type(), ^uint32(0), unix.DEVPTS_SUPER_MAGIC, unix.ENODEV)
+	c.Openat2(c.dir.Arg(), "ptmx", program.Lookup{
+		Flags:   unix.O_RDWR | unix.O_NOCTTY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_SYMLINKS,
+	}).Into(master)
+	c.Statx(master.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+	c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFCHR, unix.ENODEV)
+	c.Check(c.stat.Ino(), ^uint32(0), ptmxInode, unix.ENODEV)
+	c.Check(c.stat.RdevMajor(), ^uint32(0), ptmxMajor, unix.ENODEV)
+	c.Check(c.stat.RdevMinor(), ^uint32(0), ptmxMinor, unix.ENODEV)
+	c.Close(c.dir.Arg())
+
+	c.note(pointer, "open the slave of the terminal", "")
+	c.Ioctl(master.Arg(), unix.TIOCSPTLCK, c.Struct64(0))
+	c.Ioctl(master.Arg(), unix.TIOCGPTPEER, program.Hex(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)).Into(slave)
+	if s := p.ConsoleSize; s != nil && (s.Height != 0 || s.Width != 0) {
+		c.note("process.consoleSize", "set the size of the terminal", "")
+		c.Ioctl(master.Arg(), unix.TIOCSWINSZ, c.Struct64(uint64(s.Height)|uint64(s.Width)<<16))
+	}
+
+	if withConsole && c.ownMounts() {
+		c.console(slave)
+	}
+
+	c.note(pointer, "hand over the terminal", "")
+	c.SendFD(c.consoleSocket, []byte("/dev/ptmx\x00"), master.Arg())
+	c.Close(c.consoleSocket)
+	c.Close(master.Arg())
+
+	c.note(pointer, "make the terminal the controlling one", "")
+	for fd := range 3 {
+		//allow:cloexec the standard streams are for the command
+		c.Dup3(slave.Arg(), program.FD(fd), 0)
+	}
+	c.Close(slave.Arg())
+	c.Ioctl(program.FD(0), unix.TIOCSCTTY, program.Int(0))
+}
+
+// console puts the terminal at /dev/console.
+func (c *compiler) console(slave program.Word) {
+	if c.hostDev() {
+		// The host's console must be there to be covered; nothing is made in its /dev.
+		c.note("process.terminal", "find /dev/console", "")
+		c.Openat2(c.root, "dev", program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRootNoLinks}).Into(c.dir)
+	} else {
+		c.openDev(c.dir)
+		c.note("process.terminal", "make /dev/console", "")
+		c.Openat(c.dir.Arg(), "console", unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o600).Into(c.target).Allow(unix.EEXIST)
+	}
+	c.note("process.terminal", "cover /dev/console", "")
+	// Opened again, for a fresh file and for one that was there: as a place only,
+	// so that a device or fifo of the image is not touched.
+	c.Openat(c.dir.Arg(), "console", unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(c.target)
+	c.Statx(c.target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+	notLink := c.Label()
+	c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFLNK, 0).Else(notLink)
+	c.Fail(unix.ELOOP)
+	c.Bind(notLink)
+	c.OpenTree(slave.Arg(), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH).Into(c.mnt)
+	c.MoveMount(c.mnt.Arg(), c.target.Arg())
+	c.Close(c.mnt.Arg())
+	c.Close(c.target.Arg())
+	c.Close(c.dir.Arg())
+}

@@ -1,0 +1,52 @@
+package compile
+
+import (
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/initprog/program"
+)
+
+// What the root of a tmpfs takes over from its mount point when that is copied up.
+const (
+	CopyMode = 1 << iota
+	CopyUID
+	CopyGID
+)
+
+// fillTmpfs gives a tmpfs what it takes over from its mount point: the mode, unless the
+// options have one, and with tmpcopyup the contents and the owner. A mount point that is
+// missing has none of that; what else is wrong with it shows when the mount is attached.
+func (c *compiler) fillTmpfs(m *mount, mnt program.Arg) {
+	takes := uint32(CopyMode | CopyUID | CopyGID)
+	for _, p := range m.Params {
+		switch p.Key {
+		case "mode":
+			takes &^= CopyMode
+		case "uid":
+			takes &^= CopyUID
+		case "gid":
+			takes &^= CopyGID
+		}
+	}
+	if takes&CopyMode == 0 && !m.CopyUp {
+		return
+	}
+	c.Describe(m.notePoint())
+	next := c.Label()
+	c.Openat2(c.root, relative(m.dest), program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRoot}).
+		Into(c.target).Allow(unix.ENOENT, unix.ENOTDIR, unix.ELOOP).Else(next)
+	if m.CopyUp {
+		// Trees have any depth; a program has no loop that could walk them.
+		c.SendFD(c.socket, program.Message{Kind: program.KindValue, A: ValueCopyFrom}.Encode(), c.target.Arg())
+		c.SendFD(c.socket, program.Message{Kind: program.KindSync, A: SyncCopyUp, B: uint32(m.subject.Index), C: takes}.Encode(), mnt)
+		c.receive(c.socket, c.reply, program.MessageSize)
+	} else {
+		c.Statx(c.target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+		c.Openat(mnt, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(c.tmp)
+		c.Fchmod(c.tmp.Arg(), c.stat.Mode().Arg())
+		c.Close(c.tmp.Arg())
+	}
+	c.Close(c.target.Arg())
+	c.Bind(next)
+	c.Describe(m.note())
+}

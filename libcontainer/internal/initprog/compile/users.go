@@ -1,0 +1,134 @@
+package compile
+
+import (
+	"strconv"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/initprog/program"
+)
+
+// users says whose ids and privileges the container has.
+type users int
+
+const (
+	// hostUsers are those of the runtime's own user namespace.
+	hostUsers users = iota
+	// newUsers are those of a new user namespace. Nobody else is in it.
+	newUsers
+	// joinedUsers are those of a user namespace that others are in.
+	joinedUsers
+)
+
+// usersOf finds out whose users a container has that is to be made.
+func usersOf(s *specs.Spec, h Host) users {
+	ns := bundle.Namespace(s, specs.UserNamespace)
+	switch {
+	case ns == nil:
+		return hostUsers
+	case ns.Path == "":
+		return newUsers
+	case h.Shared != nil && h.Shared(ns.Path, specs.UserNamespace):
+		// The kernel does not let a process join the namespace that it is in.
+		return hostUsers
+	}
+	return joinedUsers
+}
+
+// usersOfRunning is usersOf for a container that runs already.
+func usersOfRunning(s *specs.Spec) users {
+	if bundle.Namespace(s, specs.UserNamespace) == nil {
+		return hostUsers
+	}
+	return joinedUsers
+}
+
+// privileged tells whether the program has all privileges over its namespaces, whatever
+// those of the runtime are.
+func (c *compiler) privileged() bool { return c.users != hostUsers }
+
+// makeUsers makes a new user namespace. The runtime gives it its mappings.
+func (c *compiler) makeUsers() {
+	c.note("linux.namespaces", "make the user namespace", "")
+	c.Unshare(unix.CLONE_NEWUSER)
+	c.note("linux.uidMappings", "wait for the mappings of ids", "")
+	c.sync(c.socket, SyncMaps)
+	c.takeIDs()
+	c.show()
+}
+
+// hides tells whether a program that makes a user namespace stays non-dumpable.
+//
+// The maker of a user namespace has all capabilities over what is in it, and for the kernel
+// the maker is a user id: root in a container without a user namespace is he, too, without a
+// single capability of his own, and might see the process by a pid namespace that he shares
+// with it or with the host. Being non-dumpable is what keeps him out, as the process has
+// still the root directory of the host. It would keep out a runtime without privileges as
+// well, which could not look after the process then: to that nobody can be the maker but
+// who may do all that the runtime may.
+func (c *compiler) hides() bool {
+	return c.users == newUsers && c.in.Host.can(unix.CAP_SYS_PTRACE, unix.CAP_DAC_OVERRIDE)
+}
+
+// show makes a program in a new user namespace dumpable where it may be. A change of ids has
+// taken that away, and its files in /proc belong to the superuser of the host then.
+func (c *compiler) show() {
+	if c.users != newUsers || c.hides() {
+		return
+	}
+	c.note("linux.namespaces", "let the runtime look after the process", "")
+	c.Prctl(unix.PR_SET_DUMPABLE, program.Int(1))
+}
+
+// takeIDs makes the process somebody in a user namespace that it has just come into: the
+// superuser, if there is one, otherwise the final user. Nobody, which it is until then,
+// cannot make files in the container. It has all capabilities in any case.
+func (c *compiler) takeIDs() {
+	p := c.spec.Process
+	uid, gid := uint32(0), uint32(0)
+	if p != nil {
+		uid, gid = p.User.UID, p.User.GID
+	}
+	take := func(pointer, what string, id uint32, set func(uint32) program.Op) {
+		c.note(pointer, what, "0")
+		root := set(0)
+		if id == 0 {
+			if p == nil {
+				root.Allow(unix.EINVAL)
+			}
+			return
+		}
+		other, done := c.Label(), c.Label()
+		root.Allow(unix.EINVAL).Else(other)
+		c.Jump(done)
+		c.Bind(other)
+		c.note(pointer, what, strconv.FormatUint(uint64(id), 10))
+		set(id)
+		c.Bind(done)
+	}
+	take("linux.gidMappings", "take the group id", gid, c.Setresgid)
+	take("linux.uidMappings", "take the user id", uid, c.Setresuid)
+	// The change has taken this away.
+	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
+}
+
+// setGroups sets the additional groups: always, also to none, because the caller's must
+// not stay. Only where a user namespace was made without privileges they have to: to
+// drop a group there could give access to files that are closed to its members
+// (user_namespaces(7), /proc/PID/setgroups).
+func (c *compiler) setGroups() {
+	gids := c.spec.Process.User.AdditionalGids
+	c.Describe(program.Note{What: "set the additional groups", Pointer: "process.user.additionalGids", Explain: func(e syscall.Errno) string {
+		if e != unix.EPERM || !c.privileged() {
+			return ""
+		}
+		return "set the additional groups (process.user.additionalGids): the user namespace does not allow it: it was made without privileges (see setgroups in user_namespaces(7))"
+	}})
+	op := c.Setgroups(gids)
+	if len(gids) == 0 && (c.users == joinedUsers || c.in.Host.Nested || c.users == newUsers && !c.in.Host.can(unix.CAP_SETGID)) {
+		op.Allow(unix.EPERM)
+	}
+}

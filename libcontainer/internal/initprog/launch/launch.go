@@ -1,0 +1,418 @@
+// Package launch runs init programs and talks with them.
+//
+// A program is executed from a sealed memfd, in new namespaces where wanted. It
+// and the runtime share one socket, on which the program reports errors, waits at
+// sync points and announces what it has completed. The runtime never waits for
+// the socket alone: the end of the process and an interruption wake it too.
+//
+// The package knows programs, and nothing of configurations.
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/initprog/program"
+)
+
+// Command is a program with what it is to be run with.
+type Command struct {
+	Program *program.Program
+	// CloneFlags are the namespaces to make.
+	CloneFlags uintptr
+	// Files has a descriptor of the caller for each descriptor of the program, -1
+	// for none. The entries for Socket and Image are filled in.
+	Files []int
+	// Socket and Image are where the program expects its end of the conversation
+	// and its own image.
+	Socket, Image int
+	// CgroupFD is a directory of the unified cgroup hierarchy that the program is
+	// born in, -1 for that of the caller.
+	CgroupFD int
+	// Deadline is how long the program may be silent, 0 for any time.
+	Deadline time.Duration
+	// Interrupt wakes [Init.Receive] when it becomes readable; -1 for never.
+	Interrupt int
+	// Opaque makes the image unreadable: the kernel then lets nobody look into the
+	// process, from its first moment on, who could not do so outside of its user
+	// namespace.
+	Opaque bool
+}
+
+// Init is a running program.
+type Init struct {
+	// Pid is the process id in the namespace of the runtime.
+	Pid int
+	// Pidfd is a descriptor of the process. [Init.Close] closes it.
+	Pidfd int
+
+	program   *program.Program
+	socket    int
+	deadline  time.Duration
+	interrupt int
+}
+
+// ErrSilent is the error of [Init.Receive] after [Command].Deadline.
+var ErrSilent = errors.New("the process does not answer")
+
+// ErrInterrupted is the error of [Init.Receive] when [Command].Interrupt is readable.
+var ErrInterrupted = errors.New("interrupted")
+
+// Start runs the program. The thread of the caller becomes its parent as far as
+// PR_SET_PDEATHSIG is concerned: it has to be locked and to live on until the
+// program has announced that it is on its own.
+func Start(c Command) (*Init, error) {
+	image, err := memfd(c.Program.Image())
+	if err != nil {
+		return nil, fmt.Errorf("init program: %w", err)
+	}
+	defer unix.Close(image)
+	if c.Opaque {
+		if err := unix.Fchmod(image, 0o111); err != nil {
+			return nil, fmt.Errorf("init program: %w", os.NewSyscallError("fchmod", err))
+		}
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("init program: %w", os.NewSyscallError("socketpair", err))
+	}
+	defer unix.Close(pair[1])
+
+	files := make([]uintptr, len(c.Files))
+	for i, fd := range c.Files {
+		files[i] = uintptr(fd)
+	}
+	files[c.Socket], files[c.Image] = uintptr(pair[1]), uintptr(image)
+	pidfd := -1
+	attr := &syscall.ProcAttr{
+		Env:   []string{},
+		Files: files,
+		Sys: &syscall.SysProcAttr{
+			Cloneflags:  c.CloneFlags,
+			UseCgroupFD: c.CgroupFD >= 0,
+			CgroupFD:    c.CgroupFD,
+			PidFD:       &pidfd,
+		},
+	}
+	// The path is looked up in the child, where the image has its own place.
+	pid, err := syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", c.Image), []string{"coracle-init"}, attr)
+	runtime.KeepAlive(c)
+	if err != nil {
+		unix.Close(pair[0])
+		return nil, startError(c, err)
+	}
+	if pidfd < 0 {
+		unix.Close(pair[0])
+		_ = unix.Kill(pid, unix.SIGKILL)
+		_, _ = unix.Wait4(pid, nil, 0, nil)
+		return nil, errors.New("init program: the kernel gives no pidfd; Linux 5.14 or later is needed")
+	}
+	return &Init{Pid: pid, Pidfd: pidfd, program: c.Program, socket: pair[0], deadline: c.Deadline, interrupt: c.Interrupt}, nil
+}
+
+// startError explains why no process could be made.
+func startError(c Command, err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, unix.EPERM):
+		hint = " (new namespaces need root)"
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EUSERS):
+		hint = " (a limit of namespaces in /proc/sys/user is reached, or namespaces are nested too deeply)"
+	case errors.Is(err, unix.EBUSY) && c.CgroupFD >= 0:
+		hint = " (the cgroup has passed its controllers on to cgroups below it, and can have no processes)"
+	case errors.Is(err, unix.EAGAIN):
+		hint = " (a limit of processes is reached)"
+	}
+	return fmt.Errorf("start the init process: %w%s", err, hint)
+}
+
+// memfd makes a sealed executable file in memory: what a container sees as its
+// /proc/1/exe can never be written to (CVE-2019-5736).
+func memfd(image []program.Part) (int, error) {
+	const name = "coracle-init"
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
+	if errors.Is(err, unix.EINVAL) { // before Linux 6.3 there is no MFD_EXEC, and all are executable
+		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	}
+	if err != nil {
+		return -1, os.NewSyscallError("memfd_create", err)
+	}
+	for _, part := range image {
+		for done := 0; done < len(part.Data); {
+			n, err := unix.Pwrite(fd, part.Data[done:], part.Offset+int64(done))
+			if errors.Is(err, unix.EINTR) {
+				continue
+			}
+			if err != nil {
+				unix.Close(fd)
+				return -1, os.NewSyscallError("write", err)
+			}
+			done += n
+		}
+	}
+	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
+		unix.Close(fd)
+		return -1, os.NewSyscallError("seal", err)
+	}
+	return fd, nil
+}
+
+// Event is what [Init.Receive] returns.
+type Event struct {
+	program.Message
+	// FD is a descriptor that came with the message, -1 without one. The
+	// receiver has to close it.
+	FD int
+}
+
+// DeathError tells that a program ended before it had said why.
+type DeathError struct{ Status unix.WaitStatus }
+
+func (e *DeathError) Error() string {
+	switch {
+	case e.Status.Signaled() && e.Status.Signal() == unix.SIGKILL:
+		return "the init process was killed (signal 9) while the container was set up; is the memory limit too small?"
+	case e.Status.Signaled():
+		return fmt.Sprintf("the init process died from signal %d (%s) while the container was set up", e.Status.Signal(), unix.SignalName(e.Status.Signal()))
+	}
+	return fmt.Sprintf("the init process ended with status %d while the container was set up", e.Status.ExitStatus())
+}
+
+// Receive waits for the next message. A report of a failed op is returned as a
+// [program.Failure], the end of the process without one as a [DeathError].
+func (i *Init) Receive() (Event, error) {
+	for {
+		fds := []unix.PollFd{
+			{Fd: int32(i.socket), Events: unix.POLLIN},
+			{Fd: int32(i.Pidfd), Events: unix.POLLIN},
+			{Fd: int32(i.interrupt), Events: unix.POLLIN},
+		}
+		timeout := -1
+		if i.deadline > 0 {
+			timeout = int(i.deadline.Milliseconds())
+		}
+		n, err := unix.Poll(fds, timeout)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return Event{}, os.NewSyscallError("poll", err)
+		case n == 0:
+			return Event{}, ErrSilent
+		}
+		// The socket first: what the process said before it died counts.
+		if fds[0].Revents != 0 {
+			e, ok, err := i.receive()
+			if err != nil {
+				return Event{}, err
+			}
+			if ok {
+				return e, nil
+			}
+			return Event{}, i.death()
+		}
+		if fds[1].Revents != 0 {
+			return Event{}, i.death()
+		}
+		if fds[2].Revents != 0 {
+			return Event{}, ErrInterrupted
+		}
+	}
+}
+
+// Failed returns what [Init.Receive] would return for a process that has failed or ended,
+// and nil for one that goes on. It does not wait. Other messages are lost: it is for a
+// conversation that will not be continued.
+func (i *Init) Failed() error {
+	for {
+		fds := []unix.PollFd{{Fd: int32(i.socket), Events: unix.POLLIN}}
+		if n, err := unix.Poll(fds, 0); errors.Is(err, unix.EINTR) {
+			continue
+		} else if n <= 0 {
+			return nil
+		}
+		e, ok, err := i.receive()
+		switch {
+		case err != nil:
+			return err
+		case !ok:
+			return i.death()
+		case e.FD >= 0:
+			unix.Close(e.FD)
+		}
+	}
+}
+
+// receive reads a message that is there. ok is false at the end of the
+// conversation.
+func (i *Init) receive() (e Event, ok bool, err error) {
+	buf := make([]byte, program.MessageSize+1)
+	var n int
+	for {
+		n, e.FD, err = Receive(i.socket, buf)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if errors.Is(err, unix.ECONNRESET) {
+		return Event{}, false, nil
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return Event{}, false, os.NewSyscallError("recvmsg", errno)
+	}
+	if err != nil {
+		return Event{}, false, err
+	}
+	if n == 0 && e.FD < 0 {
+		return Event{}, false, nil
+	}
+	m, valid := program.DecodeMessage(buf[:n])
+	if !valid {
+		if e.FD >= 0 {
+			unix.Close(e.FD)
+		}
+		return Event{}, false, errMalformed
+	}
+	e.Message = m
+	if m.Kind == program.KindError {
+		if e.FD >= 0 {
+			unix.Close(e.FD)
+		}
+		if f := i.program.Explain(m); f != nil {
+			return Event{}, false, f
+		}
+		return Event{}, false, errors.New("the init process reported an error of an op that it does not have")
+	}
+	return e, true, nil
+}
+
+// Receive reads a message from a socket of a conversation, and the descriptor that came with
+// it; fd is -1 without one. The message has no bytes at the end of the conversation.
+func Receive(socket int, buf []byte) (n, fd int, err error) {
+	oob := make([]byte, unix.CmsgSpace(4))
+	n, oobn, flags, _, err := unix.Recvmsg(socket, buf, oob, unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		return 0, -1, err
+	}
+	fds, err := rights(oob[:oobn])
+	if err != nil || len(fds) > 1 || flags&unix.MSG_CTRUNC != 0 {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+		return 0, -1, errMalformed
+	}
+	if len(fds) == 0 {
+		return n, -1, nil
+	}
+	return n, fds[0], nil
+}
+
+var errMalformed = errors.New("the init process sent a malformed message")
+
+// rights are the descriptors that came with a message, also with an error.
+func rights(oob []byte) (fds []int, err error) {
+	if len(oob) == 0 {
+		return nil, nil
+	}
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, os.NewSyscallError("recvmsg", err)
+	}
+	for i := range msgs {
+		some, parseErr := unix.ParseUnixRights(&msgs[i])
+		if parseErr != nil {
+			err = os.NewSyscallError("recvmsg", parseErr)
+		}
+		fds = append(fds, some...)
+	}
+	return fds, err
+}
+
+// Executed waits until execve has closed the conversation, which the program announced
+// just before. A report of a failure that comes instead is returned.
+func (i *Init) Executed() error {
+	for {
+		_, ok, err := i.receive()
+		if err != nil || !ok {
+			return err
+		}
+	}
+}
+
+// Answer answers a sync point.
+func (i *Init) Answer(data []byte) error {
+	if err := unix.Send(i.socket, data, unix.MSG_NOSIGNAL); err != nil {
+		if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+			return i.death()
+		}
+		return os.NewSyscallError("send", err)
+	}
+	return nil
+}
+
+// Fork follows the program into a child that it made: pid and pidfd become those
+// of the child, which the kernel has made a child of this process.
+func (i *Init) Fork(pid, pidfd int) {
+	_, _ = i.Wait()
+	unix.Close(i.Pidfd)
+	i.Pid, i.Pidfd = pid, pidfd
+}
+
+// death reaps the process and says how it ended.
+func (i *Init) death() error {
+	status, err := i.Wait()
+	if err != nil {
+		return err
+	}
+	return &DeathError{status}
+}
+
+// Wait waits for the end of the process and reaps it.
+func (i *Init) Wait() (unix.WaitStatus, error) {
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(unix.P_PIDFD, i.Pidfd, &info, unix.WEXITED, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return 0, os.NewSyscallError("waitid", err)
+		}
+		return waitStatus(&info), nil
+	}
+}
+
+// Kill ends the process and reaps it.
+func (i *Init) Kill() {
+	_ = unix.PidfdSendSignal(i.Pidfd, unix.SIGKILL, nil, 0)
+	_, _ = i.Wait()
+}
+
+// TakeSocket leaves the conversation to the caller, who has to close it.
+func (i *Init) TakeSocket() int {
+	fd := i.socket
+	i.socket = -1
+	return fd
+}
+
+// CloseSocket ends the conversation.
+func (i *Init) CloseSocket() {
+	if i.socket >= 0 {
+		unix.Close(i.socket)
+		i.socket = -1
+	}
+}
+
+// Close releases the descriptors. The process goes on.
+func (i *Init) Close() {
+	i.CloseSocket()
+	unix.Close(i.Pidfd)
+}

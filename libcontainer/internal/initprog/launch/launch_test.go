@@ -1,0 +1,86 @@
+package launch
+
+import (
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/initprog/program"
+)
+
+// openDescriptors counts those of this process.
+func openDescriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// said gives an Init whose program has sent a message with descriptors, and has ended.
+func said(t *testing.T, p *program.Program, message []byte, descriptors int) *Init {
+	t.Helper()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pair[1])
+	null, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(null)
+	var oob []byte
+	if descriptors > 0 {
+		fds := make([]int, descriptors)
+		for i := range fds {
+			fds[i] = null
+		}
+		oob = unix.UnixRights(fds...)
+	}
+	if err := unix.Sendmsg(pair[1], message, oob, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	return &Init{Pid: -1, Pidfd: -1, program: p, socket: pair[0], interrupt: -1}
+}
+
+// FuzzReceive: whatever an init sends, there is an event or an error, and no descriptor is
+// left.
+func FuzzReceive(f *testing.F) {
+	f.Add(program.Message{Kind: program.KindSync, A: 1}.Encode(), uint8(0))
+	f.Add(program.Message{Kind: program.KindValue, A: 1, B: 77}.Encode(), uint8(1))
+	f.Add(program.Message{Kind: program.KindValue, A: 1, B: 77}.Encode(), uint8(2))
+	f.Add(program.Message{Kind: program.KindError, A: 1 << 31, B: 5}.Encode(), uint8(0))
+	f.Add([]byte("short"), uint8(1))
+	f.Add([]byte{}, uint8(1))
+	f.Add(make([]byte, 17), uint8(3))
+	f.Add(make([]byte, 17), uint8(0))
+	b := program.NewBuilder(3)
+	b.Exit(0)
+	p, err := b.Finish()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, message []byte, descriptors uint8) {
+		if len(message) > 1<<16 {
+			return
+		}
+		before := openDescriptors(t)
+		i := said(t, p, message, int(descriptors%8))
+		e, ok, err := i.receive()
+		if ok && err == nil {
+			if len(message) != program.MessageSize || descriptors%8 > 1 || (e.FD >= 0) != (descriptors%8 == 1) {
+				t.Errorf("%q with %d descriptors is taken for %+v", message, descriptors%8, e)
+			}
+			if e.FD >= 0 {
+				unix.Close(e.FD)
+			}
+		}
+		i.CloseSocket()
+		if after := openDescriptors(t); after != before {
+			t.Errorf("%d descriptors before, %d after", before, after)
+		}
+	})
+}
