@@ -1,6 +1,6 @@
 package libcontainer
 
-import "coracle/libcontainer/cgroup"
+import "coracle/libcontainer/internal/host/cgroup"
 
 // CgroupDriver is who makes the cgroups of containers.
 type CgroupDriver = cgroup.Driver

@@ -22,8 +22,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"coracle/libcontainer/cgroup"
 	"coracle/libcontainer/failpoint"
+	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/state"
 )
 

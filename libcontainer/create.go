@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/bundle"
-	"coracle/libcontainer/cgroup"
-	"coracle/libcontainer/idmap"
+	"coracle/libcontainer/internal/host/cgroup"
+	"coracle/libcontainer/internal/host/idmap"
+	"coracle/libcontainer/internal/host/netdevice"
+	"coracle/libcontainer/internal/host/rdt"
+	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
-	"coracle/libcontainer/netdevice"
-	"coracle/libcontainer/rdt"
 	"coracle/libcontainer/signals"
-	"coracle/libcontainer/source"
 	"coracle/libcontainer/state"
 )
 

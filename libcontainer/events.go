@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/internal/host/cgroup"
 )
 
 // Event is something about a container: of the type "stats" with data, or "oom" when its

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/bundle"
-	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/internal/host/cgroup"
+	"coracle/libcontainer/internal/host/rdt"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
-	"coracle/libcontainer/rdt"
 )
 
 // ExecOptions are the choices of exec.

@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/compile"
-	"coracle/libcontainer/source"
 	"coracle/libcontainer/state"
 )
 

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/bundle"
-	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/internal/host/cgroup"
+	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/compile"
-	"coracle/libcontainer/source"
 )
 
 // host gathers what compiling has to know. group may be nil.

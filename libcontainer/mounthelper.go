@@ -10,11 +10,11 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/host/hostfs"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/rawfile"
-	"coracle/libcontainer/tree"
 )
 
 // mountHelper does for an init what takes more than a list of system calls: to copy a
@@ -53,7 +53,7 @@ func (h *mountHelper) serve(e *launch.Event, pid int) (answer, ok bool, err erro
 		if h.copyFrom < 0 {
 			return false, false, nil
 		}
-		err := tree.Copy(h.copyFrom, e.FD, tree.Root{
+		err := hostfs.Copy(h.copyFrom, e.FD, hostfs.Root{
 			Mode: e.C&compile.CopyMode != 0, UID: e.C&compile.CopyUID != 0, GID: e.C&compile.CopyGID != 0,
 		}, owner)
 		h.close()
@@ -64,7 +64,7 @@ func (h *mountHelper) serve(e *launch.Event, pid int) (answer, ok bool, err erro
 			return false, false, fmt.Errorf("%s: tmpcopyup: %w", subject, err)
 		}
 	case compile.SyncMakeDir, compile.SyncMakeFile:
-		if err := tree.Make(e.FD, dest, e.A == compile.SyncMakeDir, owner); err != nil {
+		if err := hostfs.Make(e.FD, dest, e.A == compile.SyncMakeDir, owner); err != nil {
 			return false, false, fmt.Errorf("%s: mount point behind a symbolic link: %w", subject, err)
 		}
 	default:
@@ -74,8 +74,8 @@ func (h *mountHelper) serve(e *launch.Event, pid int) (answer, ok bool, err erro
 }
 
 // ownerOf is who a process is to file systems: for an init, root of the container.
-func ownerOf(pid int) (tree.Owner, error) {
-	var o tree.Owner
+func ownerOf(pid int) (hostfs.Owner, error) {
+	var o hostfs.Owner
 	path := fmt.Sprintf("/proc/%d/status", pid)
 	//allow:path the host's /proc
 	data, err := rawfile.ReadFollow(path, 1<<16)

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/initprog/launch"
 )
 

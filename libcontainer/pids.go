@@ -3,7 +3,7 @@ package libcontainer
 import (
 	"fmt"
 
-	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/internal/host/cgroup"
 )
 
 // Pids are the processes of the container, all those in its cgroup, as the runtime's pid

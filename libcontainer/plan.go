@@ -6,10 +6,10 @@ import (
 	"io"
 
 	"coracle/libcontainer/bundle"
-	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/internal/host/cgroup"
+	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/program"
-	"coracle/libcontainer/source"
 	"coracle/libcontainer/state"
 )
 

@@ -8,8 +8,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/cgroup"
-	"coracle/libcontainer/rdt"
+	"coracle/libcontainer/internal/host/cgroup"
+	"coracle/libcontainer/internal/host/rdt"
 	"coracle/libcontainer/state"
 )
 

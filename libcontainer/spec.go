@@ -6,7 +6,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"coracle/libcontainer/bundle"
-	"coracle/libcontainer/idmap"
+	"coracle/libcontainer/internal/host/idmap"
 )
 
 // ConfigName is the name of the configuration in a bundle (bundle.md).

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/bundle"
-	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/initprog/program"

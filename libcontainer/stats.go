@@ -8,9 +8,9 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/internal/host/cgroup"
+	"coracle/libcontainer/internal/host/rdt"
 	"coracle/libcontainer/rawfile"
-	"coracle/libcontainer/rdt"
 	"coracle/libcontainer/state"
 )
 

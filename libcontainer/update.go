@@ -6,8 +6,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"coracle/libcontainer/bundle"
-	"coracle/libcontainer/cgroup"
-	"coracle/libcontainer/rdt"
+	"coracle/libcontainer/internal/host/cgroup"
+	"coracle/libcontainer/internal/host/rdt"
 )
 
 // UpdateOptions say what to change.

@@ -4,7 +4,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"coracle/libcontainer/bundle"
-	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/internal/host/cgroup"
 )
 
 // Inspection is everything that is wrong with a bundle.

@@ -18,10 +18,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/internal/host/cgroup"
+	"coracle/libcontainer/internal/host/rdt"
 	"coracle/libcontainer/jsonpos"
 	"coracle/libcontainer/rawfile"
-	"coracle/libcontainer/rdt"
 )
 
 // The names in a container's directory.

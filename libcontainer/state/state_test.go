@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"coracle/libcontainer/cgroup"
+	"coracle/libcontainer/internal/host/cgroup"
 )
 
 func TestCheckID(t *testing.T) {

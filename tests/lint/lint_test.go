@@ -169,10 +169,10 @@ func TestTree(t *testing.T) {
 	}
 	top := t.TempDir()
 	for name, source := range map[string]string{
-		"libcontainer/tree/x.go":      "package tree\nimport \"os\"\nvar _ = os.Open\n",
-		"libcontainer/tree/x_test.go": "package tree\nimport \"os\"\nvar _ = os.Open\n",
-		"libcontainer/new/x.go":       "package new\nimport \"path/filepath\"\nvar _ = filepath.EvalSymlinks\n",
-		"tests/x.go":                  "package main\nimport \"path/filepath\"\nvar _ = filepath.EvalSymlinks\n",
+		"libcontainer/internal/host/hostfs/x.go":      "package tree\nimport \"os\"\nvar _ = os.Open\n",
+		"libcontainer/internal/host/hostfs/x_test.go": "package tree\nimport \"os\"\nvar _ = os.Open\n",
+		"libcontainer/new/x.go":                       "package new\nimport \"path/filepath\"\nvar _ = filepath.EvalSymlinks\n",
+		"tests/x.go":                                  "package main\nimport \"path/filepath\"\nvar _ = filepath.EvalSymlinks\n",
 	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(top, name)), 0o755); err != nil {
 			t.Fatal(err)
@@ -182,7 +182,7 @@ func TestTree(t *testing.T) {
 		}
 	}
 	found, err = checkTree(top)
-	if err != nil || len(found) != 2 || !strings.HasPrefix(found[0], "libcontainer/new/x.go:3: links:") || !strings.HasPrefix(found[1], "libcontainer/tree/x.go:3: path:") {
+	if err != nil || len(found) != 2 || !strings.HasPrefix(found[0], "libcontainer/internal/host/hostfs/x.go:3: path:") || !strings.HasPrefix(found[1], "libcontainer/new/x.go:3: links:") {
 		t.Errorf("%q, %v", found, err)
 	}
 	if _, err := checkTree(t.TempDir()); err == nil {

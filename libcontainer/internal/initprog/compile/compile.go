@@ -27,9 +27,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/seccomp"
-	"coracle/libcontainer/source"
 )
 
 // The sync points at which an init program waits for the runtime.

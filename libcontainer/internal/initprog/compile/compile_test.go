@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/bundle"
-	"coracle/libcontainer/source"
+	"coracle/libcontainer/internal/host/source"
 )
 
 // With -update the golden files are written anew: go test ./libcontainer/internal/initprog/compile -update

@@ -7,8 +7,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
-	"coracle/libcontainer/source"
 )
 
 // device is a node to make.

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
-	"coracle/libcontainer/source"
 )
 
 // ExecInput is what a program is compiled from that runs another process in a

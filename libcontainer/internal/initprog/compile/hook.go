@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
-	"coracle/libcontainer/source"
 )
 
 // HookInput is what a program is compiled from that becomes a hook.

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
-	"coracle/libcontainer/source"
 )
 
 // idMap is the descriptor of the user namespace whose mappings a mount gets: its own

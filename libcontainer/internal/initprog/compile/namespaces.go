@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
-	"coracle/libcontainer/source"
 )
 
 // namespaces makes the new namespaces and joins those that are given by path.

@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
-	"coracle/libcontainer/source"
 )
 
 // readonlyPaths makes parts of the tree read-only, with all that is mounted

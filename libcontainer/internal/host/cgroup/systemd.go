@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"coracle/libcontainer/systemd"
+	"coracle/libcontainer/internal/host/systemd"
 )
 
 // SavedUnit is what has to be kept of a unit of systemd.

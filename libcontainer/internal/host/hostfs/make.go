@@ -1,9 +1,9 @@
-// Package tree works on directory trees of containers by descriptors.
+// Package hostfs works on directory trees of containers by descriptors.
 //
 // Whoever made such a tree may be hostile, and may change it at any time. Nothing here
 // leaves it: each name is resolved by the kernel below a pinned directory, a link is
 // never followed by accident, and only what was pinned and looked at is used.
-package tree
+package hostfs
 
 import (
 	"errors"
