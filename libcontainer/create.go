@@ -10,7 +10,6 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/idmap"
 	"coracle/libcontainer/internal/host/netdevice"
@@ -18,6 +17,7 @@ import (
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
+	"coracle/libcontainer/internal/oci/bundle"
 	"coracle/libcontainer/signals"
 	"coracle/libcontainer/state"
 )

@@ -5,8 +5,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 
-	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/internal/initprog/seccomp"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // Features is what this version supports, whatever the host can do (features.md); only the

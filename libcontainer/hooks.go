@@ -16,7 +16,7 @@ import (
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
-	"coracle/libcontainer/jsonpos"
+	"coracle/libcontainer/internal/oci/jsonpos"
 	"coracle/libcontainer/state"
 )
 

@@ -13,10 +13,10 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/compile"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // host gathers what compiling has to know. group may be nil.

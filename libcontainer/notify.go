@@ -11,7 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/oci/bundle"
 	"coracle/libcontainer/state"
 )
 

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 
-	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/oci/bundle"
 	"coracle/libcontainer/state"
 )
 

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/compile"
-	"coracle/libcontainer/jsonpos"
+	"coracle/libcontainer/internal/oci/jsonpos"
 	"coracle/libcontainer/state"
 )
 

@@ -5,8 +5,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/internal/host/idmap"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // ConfigName is the name of the configuration in a bundle (bundle.md).

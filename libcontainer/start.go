@@ -11,11 +11,11 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/oci/bundle"
 	"coracle/libcontainer/state"
 )
 

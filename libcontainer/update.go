@@ -5,9 +5,9 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/rdt"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // UpdateOptions say what to change.

@@ -3,8 +3,8 @@ package libcontainer
 import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/internal/host/cgroup"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // Inspection is everything that is wrong with a bundle.

@@ -20,7 +20,7 @@ import (
 
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/rdt"
-	"coracle/libcontainer/jsonpos"
+	"coracle/libcontainer/internal/oci/jsonpos"
 	"coracle/libcontainer/rawfile"
 )
 

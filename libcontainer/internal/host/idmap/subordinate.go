@@ -11,7 +11,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // Own are the mappings with which a user without privileges has as many ids in a user

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 func TestParseSubordinate(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // Write gives the new user namespace of a process the mappings of a configuration. The

@@ -26,10 +26,10 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/seccomp"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // The sync points at which an init program waits for the runtime.

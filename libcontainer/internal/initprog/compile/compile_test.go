@@ -13,8 +13,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/internal/host/source"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // With -update the golden files are written anew: go test ./libcontainer/internal/initprog/compile -update

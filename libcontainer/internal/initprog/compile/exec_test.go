@@ -7,8 +7,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
-	"coracle/libcontainer/jsonpos"
+	"coracle/libcontainer/internal/oci/bundle"
+	"coracle/libcontainer/internal/oci/jsonpos"
 )
 
 func compileExec(t *testing.T, change func(*specs.Spec)) (string, *Output) {

@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // What the kernel takes, in bytes without the terminating NUL: a value for fsconfig(2)

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 func param(text string) bundle.MountParam {

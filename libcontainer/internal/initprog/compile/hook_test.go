@@ -7,7 +7,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 func compileHook(t *testing.T, hook specs.Hook, pidfd, root int, inside bool) (string, *Output) {

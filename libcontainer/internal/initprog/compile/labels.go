@@ -5,8 +5,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // labels tells the security modules what confines the process from its execve on: an

@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // remount changes what is mounted at a destination: the attributes that the options

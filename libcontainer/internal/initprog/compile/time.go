@@ -7,8 +7,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // openTimeOffsets opens the file that takes the offsets of a new time namespace. It happens

@@ -7,8 +7,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/bundle"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // users says whose ids and privileges the container has.

@@ -17,7 +17,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/jsonpos"
+	"coracle/libcontainer/internal/oci/jsonpos"
 	"coracle/libcontainer/rawfile"
 )
 

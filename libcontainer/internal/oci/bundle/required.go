@@ -6,7 +6,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"coracle/libcontainer/jsonpos"
+	"coracle/libcontainer/internal/oci/jsonpos"
 )
 
 // required tells whether the specification requires a property that its Go types do not
