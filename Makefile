@@ -156,7 +156,7 @@ bench: ## compare with crun and runc; installs them when they are missing
 	@$(MAKE) --no-print-directory -s build
 	@bench/run
 
-# What makes things go wrong at a chosen place, see libcontainer/failpoint.
+# What makes things go wrong at a chosen place, see libcontainer/internal/failpoint.
 .PHONY: failpoints
 failpoints:
 	$(GO) build -trimpath -tags "$(TAGS),failpoints" -o bin/coracle-failpoints .

@@ -22,9 +22,9 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"coracle/libcontainer/failpoint"
+	"coracle/libcontainer/internal/failpoint"
 	"coracle/libcontainer/internal/host/cgroup"
-	"coracle/libcontainer/state"
+	"coracle/libcontainer/internal/state"
 )
 
 // Runtime is a state root with the containers below it.

@@ -18,8 +18,8 @@ import (
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/oci/bundle"
+	"coracle/libcontainer/internal/state"
 	"coracle/libcontainer/signals"
-	"coracle/libcontainer/state"
 )
 
 // CreateOptions are the choices of create that are not in the bundle.

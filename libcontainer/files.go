@@ -11,7 +11,7 @@ import (
 
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/compile"
-	"coracle/libcontainer/state"
+	"coracle/libcontainer/internal/state"
 )
 
 // hostFiles are the descriptors that this process opens for an init.

@@ -17,7 +17,7 @@ import (
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/oci/jsonpos"
-	"coracle/libcontainer/state"
+	"coracle/libcontainer/internal/state"
 )
 
 // hookRunner runs hooks of one container. A hook is a program of its own, like a

@@ -14,7 +14,7 @@ import (
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/initprog/program"
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 // mountHelper does for an init what takes more than a list of system calls: to copy a
@@ -78,7 +78,7 @@ func ownerOf(pid int) (hostfs.Owner, error) {
 	var o hostfs.Owner
 	path := fmt.Sprintf("/proc/%d/status", pid)
 	//allow:path the host's /proc
-	data, err := rawfile.ReadFollow(path, 1<<16)
+	data, err := linux.ReadFollow(path, 1<<16)
 	if err != nil {
 		return o, err
 	}

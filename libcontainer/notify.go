@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/oci/bundle"
-	"coracle/libcontainer/state"
+	"coracle/libcontainer/internal/state"
 )
 
 // Where a container finds the socket at which it says that it is ready.

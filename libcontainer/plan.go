@@ -10,7 +10,7 @@ import (
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/oci/bundle"
-	"coracle/libcontainer/state"
+	"coracle/libcontainer/internal/state"
 )
 
 // Plan is what Create would do.

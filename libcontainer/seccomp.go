@@ -12,7 +12,7 @@ import (
 
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/oci/jsonpos"
-	"coracle/libcontainer/state"
+	"coracle/libcontainer/internal/state"
 )
 
 // agentTimeout is how long an agent may take to accept a listener.

@@ -10,7 +10,7 @@ import (
 
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/rdt"
-	"coracle/libcontainer/state"
+	"coracle/libcontainer/internal/state"
 )
 
 // Signal sends a signal to the first process of the container. SIGKILL reaches all

@@ -16,7 +16,7 @@ import (
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/oci/bundle"
-	"coracle/libcontainer/state"
+	"coracle/libcontainer/internal/state"
 )
 
 // Start opens the gate of a created container and returns when its process has

@@ -10,8 +10,8 @@ import (
 
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/rdt"
-	"coracle/libcontainer/rawfile"
-	"coracle/libcontainer/state"
+	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/state"
 )
 
 // Stats is what a container uses.
@@ -75,7 +75,7 @@ func (c *Container) stats() (*Stats, error) {
 // networkInterfaces reads the counters as the first process of the container sees them.
 func networkInterfaces(record *state.Record) ([]NetworkInterface, error) {
 	//allow:path the host's /proc
-	data, err := rawfile.ReadFollow(fmt.Sprintf("/proc/%d/net/dev", record.Pid), 16<<20)
+	data, err := linux.ReadFollow(fmt.Sprintf("/proc/%d/net/dev", record.Pid), 16<<20)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 func f() {
@@ -41,7 +41,7 @@ func TestRules(t *testing.T) {
 		{`err := syscall.Chmod(name, 0o755)`, "path"},
 		{`err := unix.Mount("proc", target, "proc", 0, "")`, "path"},
 		{`fd, err := unix.Openat(unix.AT_FDCWD, name, unix.O_PATH|unix.O_CLOEXEC, 0)`, "path"},
-		{`data, err := rawfile.ReadFollow(name, 10)`, "path"},
+		{`data, err := linux.ReadFollow(name, 10)`, "path"},
 		{`c.Statx(program.Cwd(), name, 0, st)`, "path"},
 		{`err := unix.Mkdirat(dir, name, 0o755)`, ""},
 		{`fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_CLOEXEC, 0)`, ""},

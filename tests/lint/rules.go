@@ -36,7 +36,7 @@ var byPath = map[string][]string{
 		"UtimesNano",
 		"AT_FDCWD", // as the directory that another function starts from
 	},
-	"coracle/libcontainer/rawfile":                   {"ReadFollow", "Write"},
+	"coracle/libcontainer/internal/linux":            {"ReadFollow", "Write"},
 	"coracle/libcontainer/internal/initprog/program": {"Cwd"}, // AT_FDCWD in a program
 }
 

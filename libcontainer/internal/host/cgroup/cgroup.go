@@ -18,7 +18,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 const (
@@ -193,7 +193,7 @@ func paths(unified bool, path string) (map[string]string, error) {
 // ownCgroups has the path of this process's cgroup for each controller, "name=…" and,
 // with an empty key, the unified hierarchy (cgroups(7), /proc/PID/cgroup).
 func ownCgroups() (map[string]string, error) {
-	data, err := rawfile.ReadFollow("/proc/self/cgroup", 1<<20)
+	data, err := linux.ReadFollow("/proc/self/cgroup", 1<<20)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 // Create makes the cgroup and applies the limits. Where a process is born inside, Claim has
@@ -98,7 +98,7 @@ func makeCpuset(dir string, gets func(file string) bool) error {
 // inheritCpuset fills in what a cgroup lacks from the one above, and returns what it has.
 func inheritCpuset(dir, file string) (string, error) {
 	path := filepath.Join(dir, file)
-	content, err := rawfile.ReadFollow(path, 1<<16)
+	content, err := linux.ReadFollow(path, 1<<16)
 	if err != nil {
 		return "", err
 	}
@@ -109,7 +109,7 @@ func inheritCpuset(dir, file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return value, rawfile.Write(path, value)
+	return value, linux.Write(path, value)
 }
 
 // enableControllers makes the controllers available that the host has, in a cgroup of the
@@ -127,7 +127,7 @@ func (m *Manager) enableControllers(dir string) error {
 		}
 	}
 	here := func(dir string) ([]string, error) {
-		content, err := rawfile.ReadFollow(filepath.Join(dir, "cgroup.controllers"), 1<<12)
+		content, err := linux.ReadFollow(filepath.Join(dir, "cgroup.controllers"), 1<<12)
 		return strings.Fields(string(content)), err
 	}
 	has, err := here(dir)
@@ -150,9 +150,9 @@ func (m *Manager) enableControllers(dir string) error {
 	above := root
 	for part := range strings.SplitSeq(rel, "/") {
 		control := filepath.Join(above, "cgroup.subtree_control")
-		if err := rawfile.Write(control, "+"+strings.Join(wanted, " +")); err != nil {
+		if err := linux.Write(control, "+"+strings.Join(wanted, " +")); err != nil {
 			for _, c := range wanted { // those that can be
-				_ = rawfile.Write(control, "+"+c)
+				_ = linux.Write(control, "+"+c)
 			}
 		}
 		above = filepath.Join(above, part)
@@ -163,7 +163,7 @@ func (m *Manager) enableControllers(dir string) error {
 // checkType looks whether a cgroup can have processes. Below one that has processes itself
 // it cannot, unless it is a threaded one, which not all controllers support.
 func (m *Manager) checkType(dir string) error {
-	content, err := rawfile.ReadFollow(filepath.Join(dir, "cgroup.type"), 1<<10)
+	content, err := linux.ReadFollow(filepath.Join(dir, "cgroup.type"), 1<<10)
 	if err != nil {
 		return nil // a kernel without threaded cgroups
 	}
@@ -177,7 +177,7 @@ func (m *Manager) checkType(dir string) error {
 		}
 	}
 	if kind == "domain invalid" {
-		return rawfile.Write(filepath.Join(dir, "cgroup.type"), "threaded")
+		return linux.Write(filepath.Join(dir, "cgroup.type"), "threaded")
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 // destroyDeadline bounds how long a cgroup may take to become empty.
@@ -88,7 +88,7 @@ func (m *Manager) signalAll(sig unix.Signal) error {
 func (m *Manager) kill(deadline time.Time) error {
 	if m.saved.Unified {
 		// The kernel's own way, without a race against forks.
-		err := rawfile.Write(filepath.Join(m.saved.Paths[unifiedKey], "cgroup.kill"), "1")
+		err := linux.Write(filepath.Join(m.saved.Paths[unifiedKey], "cgroup.kill"), "1")
 		if err == nil || gone(err) {
 			return m.waitEmpty(deadline)
 		}

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 // setDeviceList applies a list of devices to a cgroup of v1. One that has processes gets
@@ -19,7 +19,7 @@ func setDeviceList(dir string, l deviceList, fresh bool) error {
 	var old deviceList
 	sameKind := false
 	if !fresh {
-		content, err := rawfile.ReadFollow(filepath.Join(dir, "devices.list"), 1<<20)
+		content, err := linux.ReadFollow(filepath.Join(dir, "devices.list"), 1<<20)
 		if err != nil {
 			return err
 		}
@@ -36,7 +36,7 @@ func setDeviceList(dir string, l deviceList, fresh bool) error {
 	}
 	if !sameKind {
 		old.exceptions = nil
-		err := rawfile.Write(filepath.Join(dir, unexcept), "a")
+		err := linux.Write(filepath.Join(dir, unexcept), "a")
 		if errors.Is(err, unix.EINVAL) && fresh {
 			// It is not so fresh: it has cgroups below it. Only exceptions can change.
 			return setDeviceList(dir, l, false)
@@ -49,7 +49,7 @@ func setDeviceList(dir string, l deviceList, fresh bool) error {
 		if slices.Contains(old.exceptions, e) {
 			continue
 		}
-		err := rawfile.Write(filepath.Join(dir, except), e.String())
+		err := linux.Write(filepath.Join(dir, except), e.String())
 		if errors.Is(err, unix.EPERM) && isAlwaysAllowed(e) {
 			continue // a cgroup above denies what nobody has asked for
 		}
@@ -64,7 +64,7 @@ func setDeviceList(dir string, l deviceList, fresh bool) error {
 			e.access &^= l.exceptions[i].access
 		}
 		if e.access != 0 {
-			if err := rawfile.Write(filepath.Join(dir, unexcept), e.String()); err != nil {
+			if err := linux.Write(filepath.Join(dir, unexcept), e.String()); err != nil {
 				return fmt.Errorf("%s: %w", e, err)
 			}
 		}

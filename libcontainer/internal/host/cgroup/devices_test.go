@@ -14,7 +14,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 func ptr[T any](v T) *T { return &v }
@@ -363,7 +363,7 @@ func TestDeviceListInTheKernel(t *testing.T) {
 		if err := setDeviceList(dir, l, i == 0); err != nil {
 			t.Fatalf("%q: %v", rules, err)
 		}
-		content, err := rawfile.ReadFollow(filepath.Join(dir, "devices.list"), 1<<16)
+		content, err := linux.ReadFollow(filepath.Join(dir, "devices.list"), 1<<16)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 // freezeDeadline bounds how long a cgroup may take to freeze. A process that waits for
@@ -38,7 +38,7 @@ func (m *Manager) Frozen() (bool, error) {
 	if file == "" {
 		return false, nil
 	}
-	state, err := rawfile.ReadFollow(file, 1<<10)
+	state, err := linux.ReadFollow(file, 1<<10)
 	if gone(err) {
 		return false, nil
 	}
@@ -59,7 +59,7 @@ func (m *Manager) frozenDir() string {
 		isFrozen = func(content string) bool { return strings.Contains("\n"+content, "\nfrozen 1\n") }
 	}
 	for dir := filepath.Dir(file); strings.HasPrefix(dir, mountpoint+"/"); dir = filepath.Dir(dir) {
-		content, err := rawfile.ReadFollow(filepath.Join(dir, name), 1<<12)
+		content, err := linux.ReadFollow(filepath.Join(dir, name), 1<<12)
 		switch {
 		case err == nil && isFrozen(string(content)):
 			return dir
@@ -83,7 +83,7 @@ func (m *Manager) setFrozen(frozen bool) error {
 	if frozen {
 		value = freeze
 	}
-	return rawfile.Write(file, value)
+	return linux.Write(file, value)
 }
 
 // Freeze stops all processes of the cgroup and returns when the last one has stopped.
@@ -117,7 +117,7 @@ func (m *Manager) freezeV1(deadline time.Time, interrupt int) error {
 			return err
 		}
 		file, frozen, _ := m.freezerFile()
-		state, err := rawfile.ReadFollow(file, 1<<10)
+		state, err := linux.ReadFollow(file, 1<<10)
 		if err != nil {
 			return err
 		}
@@ -196,7 +196,7 @@ func (m *Manager) heldFrozen() (bool, error) {
 	}
 	// The end of a freeze takes a moment, that of a cgroup above is not to be expected.
 	for deadline := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
-		events, err := rawfile.ReadFollow(filepath.Join(m.saved.Paths[unifiedKey], "cgroup.events"), 1<<12)
+		events, err := linux.ReadFollow(filepath.Join(m.saved.Paths[unifiedKey], "cgroup.events"), 1<<12)
 		if err != nil || !strings.Contains("\n"+string(events), "\nfrozen 1\n") {
 			return false, err
 		}

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 // OOMWatch tells when the container runs out of memory.
@@ -52,7 +52,7 @@ func (m *Manager) WatchOOM() (*OOMWatch, error) {
 	}
 	if w.FD, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err == nil {
 		w.Events = unix.POLLIN
-		err = rawfile.Write(filepath.Join(dir, "cgroup.event_control"), fmt.Sprintf("%d %d", w.FD, w.control))
+		err = linux.Write(filepath.Join(dir, "cgroup.event_control"), fmt.Sprintf("%d %d", w.FD, w.control))
 	}
 	if err != nil {
 		w.Close()

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 // Place is where a further process of a container goes.
@@ -101,11 +101,11 @@ func (m *Manager) subPaths(sub []string) (map[string]string, error) {
 
 // leaf is dir or, when that can have no processes, the cgroup of a process below it.
 func leaf(dir string, pid int) string {
-	control, err := rawfile.ReadFollow(filepath.Join(dir, "cgroup.subtree_control"), 1<<12)
+	control, err := linux.ReadFollow(filepath.Join(dir, "cgroup.subtree_control"), 1<<12)
 	if err != nil || strings.TrimSpace(string(control)) == "" {
 		return dir
 	}
-	data, err := rawfile.ReadFollow(fmt.Sprintf("/proc/%d/cgroup", pid), 1<<20)
+	data, err := linux.ReadFollow(fmt.Sprintf("/proc/%d/cgroup", pid), 1<<20)
 	if err != nil {
 		return dir
 	}

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 // maxProcs bounds the size of cgroup.procs, in bytes: four million processes are the
@@ -52,7 +52,7 @@ func pidsBelow(dir string) (pids []int, err error) {
 // pidsIn are the numbers in a file of one cgroup. A number of 0 is one of another pid
 // namespace.
 func pidsIn(fd int, file string) ([]int, error) {
-	data, err := rawfile.Read(fd, file, maxProcs)
+	data, err := linux.Read(fd, file, maxProcs)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func pidsIn(fd int, file string) ([]int, error) {
 // processesOf are the processes that have these threads; those that have ended are left out.
 func processesOf(threads []int) (pids []int) {
 	for _, tid := range threads {
-		status, err := rawfile.ReadFollow(fmt.Sprintf("/proc/%d/status", tid), 1<<16)
+		status, err := linux.ReadFollow(fmt.Sprintf("/proc/%d/status", tid), 1<<16)
 		if err != nil {
 			continue
 		}

@@ -11,7 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 // resourcesPointer is where the properties are that this package applies.
@@ -166,7 +166,7 @@ func (m *Manager) write(s *setting, remember bool) ([]undo, error) {
 		}
 		var undos []undo
 		if remember {
-			old, err := rawfile.ReadFollow(path, 1<<20)
+			old, err := linux.ReadFollow(path, 1<<20)
 			if err == nil {
 				if s.resets != "" && strings.TrimSpace(string(old)) == "0" {
 					undos = append(undos, undo{path: filepath.Join(dir, s.resets), value: m.read(s.controller, s.resets)})
@@ -174,13 +174,13 @@ func (m *Manager) write(s *setting, remember bool) ([]undo, error) {
 				u := undo{path: path, value: s.oldValue(string(old))}
 				if u.value == "\n" {
 					// A cpuset of v2 with processes cannot be empty again.
-					effective, _ := rawfile.ReadFollow(path+".effective", 1<<16)
+					effective, _ := linux.ReadFollow(path+".effective", 1<<16)
 					u.instead = strings.TrimSpace(string(effective))
 				}
 				undos = append(undos, u)
 			}
 		}
-		err := rawfile.Write(path, value)
+		err := linux.Write(path, value)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
@@ -262,7 +262,7 @@ func (m *Manager) inUnified(controller string) bool {
 	if m.saved.Paths[controller] != "" || m.saved.Paths[unifiedKey] == "" {
 		return false
 	}
-	available, err := rawfile.ReadFollow(filepath.Join(hybrid, "cgroup.controllers"), 1<<12)
+	available, err := linux.ReadFollow(filepath.Join(hybrid, "cgroup.controllers"), 1<<12)
 	return err == nil && slices.Contains(strings.Fields(string(available)), unifiedName(controller))
 }
 
@@ -272,7 +272,7 @@ func (m *Manager) read(controller, file string) string {
 	if dir == "" {
 		return ""
 	}
-	data, err := rawfile.ReadFollow(filepath.Join(dir, file), 1<<20)
+	data, err := linux.ReadFollow(filepath.Join(dir, file), 1<<20)
 	if err != nil {
 		return ""
 	}

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 // Stats is what a container uses. As JSON it has the form that runc has given it and that
@@ -131,7 +131,7 @@ func (c counters) text(file string) string {
 	if c == "" {
 		return ""
 	}
-	data, err := rawfile.ReadFollow(filepath.Join(string(c), file), 16<<20)
+	data, err := linux.ReadFollow(filepath.Join(string(c), file), 16<<20)
 	if err != nil {
 		return ""
 	}

@@ -8,7 +8,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 // Update changes the limits that are given, and no others. Rules for devices are left alone
@@ -63,7 +63,7 @@ func (m *Manager) updateDevices(rules []deviceRule, list deviceList) error {
 		return m.setDevices(rules, list, false) // all at once
 	}
 	var former deviceList
-	content, err := rawfile.ReadFollow(filepath.Join(m.saved.Paths["devices"], "devices.list"), 1<<20)
+	content, err := linux.ReadFollow(filepath.Join(m.saved.Paths["devices"], "devices.list"), 1<<20)
 	if err == nil {
 		former, err = parseDeviceList(string(content))
 	}
@@ -85,9 +85,9 @@ func (m *Manager) rollBack(undos []undo) error {
 	for range 2 { // values that depend on one another may need a second round
 		failed = nil
 		for _, u := range slices.Backward(undos) {
-			err := rawfile.Write(u.path, u.value)
+			err := linux.Write(u.path, u.value)
 			if err != nil && u.instead != "" {
-				err = rawfile.Write(u.path, u.instead)
+				err = linux.Write(u.path, u.instead)
 			}
 			if err != nil {
 				failed = err

@@ -16,8 +16,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/bundle"
-	"coracle/libcontainer/rawfile"
 )
 
 const (
@@ -145,7 +145,7 @@ func (m *Manager) compare() error {
 	if !m.exists || m.config.L3CacheSchema == "" && m.config.MemBwSchema == "" {
 		return nil
 	}
-	have, err := rawfile.ReadFollow(filepath.Join(m.saved.Class, schemata), maxFile)
+	have, err := linux.ReadFollow(filepath.Join(m.saved.Class, schemata), maxFile)
 	if err != nil {
 		return m.failure(err)
 	}
@@ -215,7 +215,7 @@ func (m *Manager) status() string {
 	if m.tree.root == "" {
 		return ""
 	}
-	data, err := rawfile.ReadFollow(filepath.Join(m.tree.root, "info", "last_cmd_status"), maxFile)
+	data, err := linux.ReadFollow(filepath.Join(m.tree.root, "info", "last_cmd_status"), maxFile)
 	text := strings.TrimSpace(string(data))
 	if err != nil || text == "" || text == "ok" {
 		return ""

@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 // Stats is what a container may use of what Intel RDT controls.
@@ -15,7 +15,7 @@ type Stats struct {
 
 // Stats reads the schemata of the class. What the processor does not control is empty.
 func (m *Manager) Stats() (s Stats) {
-	data, err := rawfile.ReadFollow(filepath.Join(m.saved.Class, schemata), maxFile)
+	data, err := linux.ReadFollow(filepath.Join(m.saved.Class, schemata), maxFile)
 	if err != nil {
 		return s
 	}

@@ -7,14 +7,14 @@ import (
 	"slices"
 	"strings"
 
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 // Update writes lines to the schemata of the class, and changes back what was changed when
 // one of them is refused. restore does the same later.
 func (m *Manager) Update(lines []string) (restore func() error, err error) {
 	path := filepath.Join(m.saved.Class, schemata)
-	former, err := rawfile.ReadFollow(path, maxFile)
+	former, err := linux.ReadFollow(path, maxFile)
 	if err != nil {
 		return nil, m.failure(err)
 	}

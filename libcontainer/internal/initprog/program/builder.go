@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/failpoint"
+	"coracle/libcontainer/internal/failpoint"
 )
 
 // Addr is an address in the memory of the init program. Addresses are final

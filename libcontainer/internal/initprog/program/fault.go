@@ -3,7 +3,7 @@ package program
 import (
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/failpoint"
+	"coracle/libcontainer/internal/failpoint"
 )
 
 // fault is where a program is to go wrong, in builds for tests of that.

@@ -17,8 +17,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/jsonpos"
-	"coracle/libcontainer/rawfile"
 )
 
 // ConfigName is the name of the configuration in a bundle (bundle.md).
@@ -108,7 +108,7 @@ func Read(dir string) (*Bundle, error) {
 }
 
 func readConfig(path string) ([]byte, error) {
-	raw, err := rawfile.ReadFollow(path, maxConfig)
+	raw, err := linux.ReadFollow(path, maxConfig)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && unix.Access(filepath.Dir(path), unix.F_OK) != nil:
 		return nil, fmt.Errorf("bundle: %w (there is no such directory)", err)

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/rawfile"
+	"coracle/libcontainer/internal/linux"
 )
 
 // ErrGone tells that a process has ended, or that its pid belongs to another one
@@ -31,7 +31,7 @@ func StartTime(pid int) (uint64, error) {
 
 // readProc reads a file about a process.
 func readProc(pid int, name string) ([]byte, error) {
-	return rawfile.ReadFollow("/proc/"+strconv.Itoa(pid)+"/"+name, 1<<20)
+	return linux.ReadFollow("/proc/"+strconv.Itoa(pid)+"/"+name, 1<<20)
 }
 
 // InnerPid is the pid of a process in its own pid namespace.

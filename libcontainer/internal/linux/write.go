@@ -1,4 +1,4 @@
-package rawfile
+package linux
 
 import (
 	"errors"

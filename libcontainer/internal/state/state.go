@@ -20,8 +20,8 @@ import (
 
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/rdt"
+	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/jsonpos"
-	"coracle/libcontainer/rawfile"
 )
 
 // The names in a container's directory.
@@ -339,7 +339,7 @@ func (d *Dir) Config() ([]byte, error) {
 const maxFile = 64 << 20
 
 func (d *Dir) read(name string) ([]byte, error) {
-	data, err := rawfile.Read(d.FD(), name, maxFile)
+	data, err := linux.Read(d.FD(), name, maxFile)
 	var at *os.PathError
 	if errors.As(err, &at) {
 		at.Path = filepath.Join(d.Path, name)

@@ -1,8 +1,8 @@
-// Package rawfile reads small files with plain system calls.
+// Package linux reads small files with plain system calls.
 //
 // Package os registers every file that it opens with the poller of the Go runtime.
 // To set that up and to ask it takes longer than to read what a short command needs.
-package rawfile
+package linux
 
 import (
 	"errors"
