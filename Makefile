@@ -75,7 +75,7 @@ seccomp-diff: ## compare the seccomp filters with those of libseccomp
 	CGO_ENABLED=1 $(GO) test -tags libseccomp -run "Same|Cost" -v ./libcontainer/internal/initprog/seccomp -args -profiles $(PROFILES)
 
 # What is written in assembly, and the encoding of ops, differs between machines.
-ARM64_PACKAGES := libcontainer/internal/initprog/program libcontainer/internal/initprog/seccomp libcontainer/signals
+ARM64_PACKAGES := libcontainer/internal/initprog/program libcontainer/internal/initprog/seccomp internal/foreground/signals
 
 .PHONY: arm64
 arm64: ## run the unit tests of the machine-dependent packages for arm64, emulated

@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/console"
-	"coracle/libcontainer/signals"
+	"coracle/internal/foreground/console"
+	"coracle/internal/foreground/signals"
 )
 
 // foreground is what this process needs to wait for a container's process: the

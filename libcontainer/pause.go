@@ -5,8 +5,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"coracle/internal/foreground/signals"
 	"coracle/libcontainer/internal/host/cgroup"
-	"coracle/libcontainer/signals"
 )
 
 // Pause stops all processes of a running or created container. When that fails, they go

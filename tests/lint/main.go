@@ -46,8 +46,8 @@ var notProduct = []string{"tests", "internal/docgen", "bench", "bin", "libcontai
 // hand, each without those below it.
 var rootfsCode = map[string]bool{
 	"libcontainer": true, "libcontainer/internal/initprog/compile": true, "libcontainer/internal/initprog/program": true, "libcontainer/internal/initprog/launch": true,
-	"libcontainer/internal/host/source": true, "libcontainer/internal/host/hostfs": true, "libcontainer/console": true, "libcontainer/internal/host/idmap": true,
-	"libcontainer/internal/host/netdevice": true, "libcontainer/internal/linux": true, "libcontainer/internal/initprog/seccomp": true, "libcontainer/signals": true,
+	"libcontainer/internal/host/source": true, "libcontainer/internal/host/hostfs": true, "internal/foreground/console": true, "libcontainer/internal/host/idmap": true,
+	"libcontainer/internal/host/netdevice": true, "libcontainer/internal/linux": true, "libcontainer/internal/initprog/seccomp": true, "internal/foreground/signals": true,
 }
 
 // checkTree checks the product below a directory.
