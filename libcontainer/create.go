@@ -360,6 +360,9 @@ func (n *creation) adopt() error {
 		return fmt.Errorf("init process %d: %w", n.init.Pid, err)
 	}
 	n.record.StartTime = start
+	if err := n.group.Settle(); err != nil {
+		return err
+	}
 	if n.class != nil {
 		if err := n.class.Add(n.init.Pid); err != nil {
 			return err

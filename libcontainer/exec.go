@@ -157,10 +157,6 @@ func (x *execution) start() error {
 	if err != nil {
 		return fmt.Errorf("exec: --cgroup: %w", err)
 	}
-	if a := spec.Process.ExecCPUAffinity; a != nil && a.Initial != "" {
-		// "before the transition to container's cgroup" (config.md#linux-process).
-		place = place.Joined()
-	}
 	pidfdSocket, err := openPidfdSocket(x.options.PidfdSocket)
 	if err != nil {
 		return err
@@ -168,7 +164,7 @@ func (x *execution) start() error {
 	defer pidfdSocket.close()
 	preserved := openDescriptors(x.options.PreserveFDs)
 	h := c.runtime.host(&spec, nil, false)
-	h.CgroupJoin = place.Join
+	h.CgroupJoin, h.CgroupBirth = place.Join, place.Birth
 	out, err := compile.Exec(compile.ExecInput{
 		Spec: &spec, ID: c.id, Host: h, NoNewKeyring: record.NoNewKeyring, Preserved: preserved, Pidfd: pidfd, Root: root,
 	})
@@ -180,7 +176,7 @@ func (x *execution) start() error {
 	}
 	c.runtime.trace("program compiled" + unknownCalls(out))
 	defer c.runtime.holdThread()()
-	if err := x.launch(out, preserved, place.Birth); err != nil {
+	if err := x.launch(out, preserved); err != nil {
 		return err
 	}
 	s := setup{init: x.init, process: spec.Process, forks: out.Forks, joins: true, trace: c.runtime.trace}
@@ -258,7 +254,7 @@ func (x *execution) openContainer() (pidfd, root int, err error) {
 	return pidfd, root, nil
 }
 
-func (x *execution) launch(out *compile.Output, preserved []bool, birth string) error {
+func (x *execution) launch(out *compile.Output, preserved []bool) error {
 	terminal := -1
 	interrupt := -1
 	var inProcess func() (*os.File, error)
@@ -280,6 +276,6 @@ func (x *execution) launch(out *compile.Output, preserved []bool, birth string) 
 	if x.options.IgnorePaused {
 		deadline = 0
 	}
-	x.init, err = x.container.runtime.launch(&x.files, out, files, birth, interrupt, deadline)
+	x.init, err = x.container.runtime.launch(&x.files, out, files, out.Birth, interrupt, deadline)
 	return err
 }

@@ -76,7 +76,6 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
-	birth := ""
 	switch where {
 	case inNamespaces:
 		// Up to the pivot the container's process has the root directory of the runtime.
@@ -91,8 +90,7 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 		in.Root, in.Inside = h.root, true
 		group := cgroup.Load(h.record.Cgroup)
 		in.Host = h.runtime.host(h.spec, nil, false)
-		in.Host.CgroupJoin = group.JoinFiles()
-		birth = group.BirthDir()
+		in.Host.CgroupJoin, in.Host.CgroupBirth = group.JoinFiles(), group.BirthDir()
 	}
 	in.Host.TimerSlack = h.runtime.TimerSlack
 	if status == specs.StateStopped {
@@ -114,7 +112,7 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 	if l := listenerOf(h.spec, out); l != nil {
 		listener = func(fd int) error { return handOver(l, h.record, p.init.Pid, status, fd) }
 	}
-	if err := p.start(h.runtime, out, birth, listener); err != nil {
+	if err := p.start(h.runtime, out, listener); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	if h.dir != nil {
@@ -158,7 +156,7 @@ type hookProcess struct {
 
 // start returns when the hook has been executed. listener takes its seccomp listener; nil
 // when it has none.
-func (p *hookProcess) start(r *Runtime, out *compile.Output, birth string, listener func(fd int) error) error {
+func (p *hookProcess) start(r *Runtime, out *compile.Output, listener func(fd int) error) error {
 	var in, res [2]int
 	p.input, p.result = -1, -1
 	if err := unix.Pipe2(in[:], unix.O_CLOEXEC); err != nil {
@@ -182,7 +180,7 @@ func (p *hookProcess) start(r *Runtime, out *compile.Output, birth string, liste
 	if err != nil {
 		return err
 	}
-	if p.init, err = r.launch(&files, out, table, birth, -1, joinDeadline); err != nil {
+	if p.init, err = r.launch(&files, out, table, out.Birth, -1, joinDeadline); err != nil {
 		return err
 	}
 	s := setup{init: p.init, forks: out.Forks, joins: true, listener: listener, trace: func(string) {}}

@@ -38,6 +38,12 @@ func (r *Runtime) launch(h *hostFiles, out *compile.Output, files []int, birth s
 		}
 	}
 	init, err := launch.Start(command)
+	if birth != "" && out.Outside != 0 && errors.Is(err, unix.EAGAIN) {
+		// At its limit of processes a cgroup has no births, but takes who comes.
+		out.Program.Preset(out.Outside, 1)
+		command.CgroupFD = -1
+		init, err = launch.Start(command)
+	}
 	h.close()
 	return init, err
 }

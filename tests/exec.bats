@@ -1021,27 +1021,84 @@ subgroups() {
 	has_printed thawed
 }
 
+# pids_of_cgroup FILE prints a file of the controller pids of the container.
+pids_of_cgroup() {
+	local dir
+	dir=$(cgroup_dirs "$ID" | grep -m 1 -e /pids/ -e '^/sys/fs/cgroup/[^/]*$')
+	cat "$dir/$1"
+}
+
 # bats test_tags=vm
-@test "what the limit of pids does not allow is a clean error" {
-	config '.linux.resources.pids = {limit: 1}'
+@test "exec works at the limit of pids, and takes nothing but the place of its process" {
+	config '.linux.resources.pids = {limit: 1} | del(.linux.namespaces[] | select(.type == "cgroup"))'
 	waiting
-	x "$ID" true
-	refused "resource temporarily unavailable (a limit of processes is reached)"
-	[ "$(processes | wc -l)" -eq 1 ]
+	x "$ID" cat /proc/self/cgroup
+	[ "$status" -eq 0 ]
+	[ "$(grep -c "$ID" <<<"$output")" -eq "$(grep -c "$ID" "/proc/$(pid_of "$ID")/cgroup")" ]
+	# A process above the limit, where the kernel counts the forks that it refused.
+	exec_detached "$ID" sleep 1000
+	[ "$(pids_of_cgroup pids.current)" -eq 2 ]
+	unified || [ "$(pids_of_cgroup pids.events)" = "max 0" ]
+	process_json '.args = ["cat", "/proc/self/cgroup"] | .execCPUAffinity = {initial: "0", final: "0"}'
+	x --process "$BATS_TEST_TMPDIR/process.json" "$ID"
+	[ "$status" -eq 0 ]
+	# The limit is one all the same.
+	x "$ID" sh -c 'true & wait'
+	[ "$status" -ne 0 ]
+	[[ $output == *"can't fork"* ]]
+}
+
+# bats test_tags=vm
+@test "exec works at the limit of pids in the pid namespace of the host" {
+	share pid
+	config '.linux.resources.pids = {limit: 1} | del(.linux.namespaces[] | select(.type == "cgroup"))'
+	waiting
+	for initial in "" 0; do
+		process_json ".args = [\"cat\", \"/proc/self/cgroup\"] | .execCPUAffinity = {initial: \"$initial\"}"
+		x --process "$BATS_TEST_TMPDIR/process.json" "$ID"
+		[ "$status" -eq 0 ]
+		[ "$(grep -c "$ID" <<<"$output")" -eq "$(grep -c "$ID" "/proc/$(pid_of "$ID")/cgroup")" ]
+	done
+}
+
+# bats test_tags=vm
+@test "exec works at the limit of pids in a user namespace, and so do hooks of start" {
+	writable
+	config '.linux.namespaces += [{type: "user"}] | .linux.resources.pids = {limit: 1} | del(.linux.namespaces[] | select(.type == "cgroup"))
+		| .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 1000}] | .linux.gidMappings = .linux.uidMappings
+		| .hooks.startContainer = [{path: "/bin/true"}]'
+	chown -R 100000:100000 rootfs
+	waiting
+	[ "$(pids_of_cgroup pids.max)" = 1 ]
+	x "$ID" id -u
+	[ "$output" = 0 ]
+	x "$ID" cat /proc/self/cgroup
+	[ "$(grep -c "$ID" <<<"$output")" -eq "$(grep -c "$ID" "/proc/$(pid_of "$ID")/cgroup")" ]
+}
+
+# bats test_tags=vm
+@test "exec works in a container that has used up its memory" {
+	writable
+	config '.linux.resources.memory = {limit: 16777216}'
+	waiting
+	# What it caches of files is its memory, too.
+	x "$ID" sh -c 'dd if=/dev/zero of=/file bs=1M count=40 2>/dev/null; exec cat /file >/dev/null'
+	[ "$status" -eq 0 ]
+	for _ in 1 2 3; do
+		x "$ID" true
+		[ "$status" -eq 0 ]
+	done
 	[ "$(status_of "$ID")" = running ]
 }
 
 # bats test_tags=vm
-@test "exec works up to the limit of pids" {
-	# One process is there, one comes, and one is there for a moment: it forks into the
-	# pid namespace.
-	config '.linux.resources.pids = {limit: 3}'
+@test "a user who has as many processes as RLIMIT_NPROC allows is an error that says so" {
+	local uid=$((70000 + $$ % 10000))
+	# The kernel lets a user have one more than that.
+	config ".process.user = {uid: $uid, gid: 0} | .process.rlimits = [{type: \"RLIMIT_NPROC\", hard: 0, soft: 0}]"
 	waiting
 	x "$ID" true
-	[ "$status" -eq 0 ]
-	exec_detached "$ID" sleep 1000
-	x "$ID" true
-	refused "resource temporarily unavailable (a limit of processes is reached)"
+	refused "exec: \"true\": resource temporarily unavailable (user $uid has as many processes as RLIMIT_NPROC allows: 0, process.rlimits)"
 }
 
 @test "a process that exec has started can be seen, but not before it is the container's" {

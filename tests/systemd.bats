@@ -176,6 +176,21 @@ gone() {
 	[ "$(file cpu.max)" = "33333 100000" ]
 }
 
+@test "systemd: a limit of one process holds, also with a user namespace, and exec works at it" {
+	need_systemd
+	unified || skip "cgroup v1"
+	writable
+	config '.linux.namespaces += [{type: "user"}] | .linux.resources.pids = {limit: 1}
+		| .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 1000}] | .linux.gidMappings = .linux.uidMappings'
+	chown -R 100000:100000 rootfs
+	managed 'exec sleep 1000'
+	[ "$(show TasksMax)" = 1 ]
+	[ "$(file pids.max)" = 1 ]
+	run coracle exec "$ID" id -u
+	[ "$status" -eq 0 ]
+	[ "$output" = 0 ]
+}
+
 @test "systemd: linux.resources.unified" {
 	need_systemd
 	unified || skip "cgroup v1"

@@ -35,6 +35,8 @@ type Manager struct {
 	lock  int    // a descriptor that locks the claimed cgroup; -1 without one
 	// What Create applies.
 	plan    plan
+	settle  []setting // what it leaves to Settle
+	forks   bool      // whether the init does, once it is in the cgroup
 	devices []deviceRule
 	list    deviceList // the same, for cgroup v1
 	// fresh tells that the directory in the unified hierarchy is new.
@@ -85,7 +87,7 @@ func New(s *specs.Spec, id string, driver Driver) (*Manager, error) {
 	if driver == Disabled {
 		return m, m.plan.withoutCgroup()
 	}
-	m.devices = deviceRules(resources.Devices)
+	m.forks, m.devices = forks(s), deviceRules(resources.Devices)
 	if !m.saved.Unified {
 		var err error
 		if m.list, err = listOf(m.devices); err != nil {

@@ -20,8 +20,12 @@ func (m *Manager) Create(pid int) error {
 	if m.Disabled() {
 		return nil
 	}
+	settings := m.plan.settings
+	if m.forks {
+		settings, m.settle = withoutFork(settings)
+	}
 	if m.scope != nil {
-		if err := m.startScope(pid); err != nil {
+		if err := m.startScope(pid, settings); err != nil {
 			return err
 		}
 	}
@@ -33,10 +37,10 @@ func (m *Manager) Create(pid int) error {
 	if err := m.setDevices(m.devices, m.list, true); err != nil {
 		return fmt.Errorf("apply the limits: %w", err)
 	}
-	if _, err := m.apply(m.plan.settings, false); err != nil {
+	if _, err := m.apply(settings, false); err != nil {
 		return fmt.Errorf("apply the limits: %w", err)
 	}
-	return m.checkCpuset(m.plan.settings)
+	return m.checkCpuset(settings)
 }
 
 func (m *Manager) create(key, dir string) error {

@@ -1,6 +1,11 @@
 package cgroup
 
-import specs "github.com/opencontainers/runtime-spec/specs-go"
+import (
+	"fmt"
+	"slices"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
 
 // pids plans linux.resources.pids (config-linux.md#pids).
 func (p *plan) pids(l *specs.LinuxPids) {
@@ -18,4 +23,44 @@ func (p *plan) pids(l *specs.LinuxPids) {
 		limit = 1
 	}
 	p.add("pids.limit", "pids", limitV2(limit), "pids.max").needless = limit == -1
+}
+
+// forks tells whether the init of a container forks after it has entered the cgroup.
+func forks(s *specs.Spec) bool {
+	if s.Linux == nil {
+		return false
+	}
+	has := func(typ specs.LinuxNamespaceType, byPath bool) bool {
+		return slices.ContainsFunc(s.Linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == typ && (!byPath || ns.Path != "") })
+	}
+	return has(specs.PIDNamespace, true) || has(specs.PIDNamespace, false) && has(specs.UserNamespace, false)
+}
+
+// withoutFork tells settings apart: those under which no process of the cgroup could fork
+// come second.
+func withoutFork(settings []setting) (possible, impossible []setting) {
+	for _, s := range settings {
+		if s.files[0] == "pids.max" && (s.value == "0" || s.value == "1") {
+			impossible = append(impossible, s)
+		} else {
+			possible = append(possible, s)
+		}
+	}
+	return possible, impossible
+}
+
+// Settle applies the limits that would have stopped the init on its way. It is called
+// when the final process of the container is there.
+func (m *Manager) Settle() error {
+	if len(m.settle) == 0 {
+		return nil
+	}
+	_, err := m.apply(m.settle, false)
+	if err == nil {
+		err = m.updateScope(m.settle)
+	}
+	if err != nil {
+		return fmt.Errorf("apply the limits: %w", err)
+	}
+	return nil
 }

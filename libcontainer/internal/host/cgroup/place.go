@@ -49,14 +49,6 @@ func (m *Manager) Place(sub []string, init int) (Place, error) {
 	return p, nil
 }
 
-// Joined is the place for a process that is born elsewhere and goes there by itself.
-func (p Place) Joined() Place {
-	if p.Birth == "" {
-		return p
-	}
-	return Place{Join: append(slices.Clone(p.Join), filepath.Join(p.Birth, "cgroup.procs"))}
-}
-
 // subPaths has the path below the container's cgroup for each hierarchy that is named.
 func (m *Manager) subPaths(sub []string) (map[string]string, error) {
 	paths := make(map[string]string)

@@ -51,11 +51,11 @@ func limitsOf(settings []setting) []systemd.Property {
 	return systemd.Limits(files)
 }
 
-// startScope makes the scope around a process. Where its cgroup really is can be seen
+// startScope makes the scope around a process, with these limits. Where its cgroup really is can be seen
 // then.
-func (m *Manager) startScope(pid int) error {
+func (m *Manager) startScope(pid int, settings []setting) error {
 	u := m.saved.Systemd
-	properties := slices.Concat(systemd.Accounting(m.saved.Unified), limitsOf(m.plan.settings), m.scope.properties)
+	properties := slices.Concat(systemd.Accounting(m.saved.Unified), limitsOf(settings), m.scope.properties)
 	if err := u.Instance.StartScope(u.Unit, pid, properties); err != nil {
 		return fmt.Errorf("make the cgroup (linux.cgroupsPath, linux.resources): %w", err)
 	}

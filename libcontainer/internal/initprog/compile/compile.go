@@ -21,7 +21,6 @@ import (
 	"fmt"
 	"path"
 	"strings"
-	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -118,6 +117,9 @@ type Host struct {
 	CgroupJoin []string
 	// CgroupWait tells that the init is put into its cgroups, until SyncCgroup.
 	CgroupWait bool
+	// CgroupBirth is the directory in the unified hierarchy that a process which joins a
+	// container is born in; empty for that of the runtime.
+	CgroupBirth string
 }
 
 // can tells whether the runtime has all these capabilities.
@@ -168,6 +170,11 @@ type Output struct {
 	GateOp int
 	// Forks tells that the program enters a joined pid namespace by a fork.
 	Forks bool
+	// Birth is the cgroup of the unified hierarchy that the program has to be born in,
+	// empty for that of the runtime. Where it cannot be born there it can go there, when
+	// the word Outside, which is 0 without Birth, is 1.
+	Birth   string
+	Outside program.Word
 	// Listener tells that the message DoneStarted carries the descriptor of a seccomp
 	// listener, and is waited upon like a sync point.
 	Listener bool
@@ -401,58 +408,6 @@ func (c *compiler) receive(sock program.Arg, buf program.Addr, size int) {
 	c.Check(c.got, ^uint32(0), 0, 0).Else(answered)
 	c.Exit(1)
 	c.Bind(answered)
-}
-
-// joinCgroup enters the container's cgroups, and makes a cgroup namespace when one
-// is wanted: the cgroup at that moment becomes its root.
-func (c *compiler) joinCgroup() {
-	if c.joined {
-		return
-	}
-	c.enterCgroup()
-	if flag := c.cgroupNamespace(); flag != 0 {
-		c.note("linux.namespaces", "make the cgroup namespace", "")
-		c.Unshare(flag)
-	}
-}
-
-// cgroupNamespace is the flag of a new cgroup namespace, 0 when none is wanted.
-func (c *compiler) cgroupNamespace() uint64 {
-	if ns := bundle.Namespace(c.spec, specs.CgroupNamespace); ns != nil && ns.Path == "" {
-		return unix.CLONE_NEWCGROUP
-	}
-	return 0
-}
-
-// enterCgroup enters the container's cgroups.
-//
-// A process that moves itself, thread by thread, does not have to wait for the
-// lock that stops all forks of the system, as one that is moved by another does.
-func (c *compiler) enterCgroup() {
-	c.joined = true
-	if len(c.in.Host.CgroupJoin) > 0 || c.in.Host.CgroupWait {
-		c.note("linux.cgroupsPath", "wait for the cgroups", "")
-		c.sync(c.socket, SyncCgroup)
-	}
-	c.joinCgroupFiles()
-	c.resetAffinity()
-}
-
-// joinCgroupFiles enters the cgroups. The host's paths are valid up to the pivot.
-func (c *compiler) joinCgroupFiles() {
-	for _, file := range c.in.Host.CgroupJoin {
-		dir := path.Dir(file)
-		c.Describe(program.Note{What: "join the cgroup", Object: dir, Pointer: "linux.cgroupsPath", Explain: func(e syscall.Errno) string {
-			if e != unix.ENOSPC {
-				return ""
-			}
-			return fmt.Sprintf("join the cgroup %q (linux.cgroupsPath): its cpuset has no CPUs or no memory nodes", dir)
-		}})
-		//allow:path the host's cgroup, before the pivot
-		c.Openat(program.Cwd(), file, unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(c.tmp)
-		c.Write(c.tmp.Arg(), "0")
-		c.Close(c.tmp.Arg())
-	}
 }
 
 // names sets the names of the UTS namespace.

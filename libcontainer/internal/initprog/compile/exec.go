@@ -43,22 +43,19 @@ func Exec(in ExecInput) (*Output, error) {
 	c.note("", "hide from the container", "")
 	c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
 	c.begin()
-	// The files of the host's cgroups can be named only before the mount namespace
-	// is joined, and no process may fork outside of the container's.
 	affinity := in.Spec.Process.ExecCPUAffinity
 	if affinity == nil {
 		affinity = &specs.CPUAffinity{}
 	}
 	c.affinity("process.execCPUAffinity.initial", affinity.Initial)
-	c.joinCgroupFiles()
+	if c.users != hostUsers {
+		c.ownPipes()
+	}
+	c.joinContainer(in, affinity.Initial == "")
 	if affinity.Initial == "" {
 		c.resetAffinity()
 	}
 	c.affinity("process.execCPUAffinity.final", affinity.Final)
-	if c.users != hostUsers {
-		c.ownPipes()
-	}
-	c.joinContainer(in)
 	c.keyring()
 	c.terminal(false)
 	c.attributes()
@@ -72,13 +69,12 @@ func Exec(in ExecInput) (*Output, error) {
 	return c.finish()
 }
 
-// joinContainer joins the namespaces of the container all at once, through a
-// descriptor of its first process: no path and no pid is involved that could mean
-// another process by now.
-func (c *compiler) joinContainer(in ExecInput) {
+// joinContainer joins the cgroups of the container, where the process may be born if it has
+// to fork before that or if born says so, and the namespaces.
+func (c *compiler) joinContainer(in ExecInput, born bool) {
 	pidfd := c.source(source.Held{What: "first process of the container", FD: in.Pidfd})
 	c.root = c.source(source.Held{What: "root directory of the container", FD: in.Root})
-	c.joinNamespaces(pidfd, in.Spec)
+	c.joinNamespaces(pidfd, in.Spec, c.cgroupsAround(in.Spec, born))
 	if c.out.Forks && !c.needsRuntime() {
 		// The runtime has to know the process before that is on its own. Otherwise it does
 		// when it is asked for something.
@@ -90,13 +86,36 @@ func (c *compiler) joinContainer(in ExecInput) {
 	c.Chroot(".")
 }
 
-// joinNamespaces joins the namespaces of a running container by its first process.
-func (c *compiler) joinNamespaces(pidfd program.Arg, spec *specs.Spec) {
-	flags := uint64(0)
+// cgroupsAround enters the cgroups of the container, or opens the way for a process that is
+// still to be forked. The files of the host's cgroups can be named only before the mount
+// namespace is joined, and no process may fork outside of the container's after that.
+func (c *compiler) cgroupsAround(spec *specs.Spec, born bool) *entry {
+	if bundle.Namespace(spec, specs.PIDNamespace) != nil {
+		return c.openEntry()
+	}
+	c.enterWithoutFork(born)
+	return nil
+}
+
+// joinNamespaces joins the namespaces of a running container through a descriptor of its
+// first process: no path and no pid is involved that could mean another process by now. A
+// process that forks enters the cgroups of e, which may be nil.
+//
+// They are joined all at once, but for those that would make a stranger of the process, who
+// may not give birth in the cgroups of the container. The forked process joins them.
+func (c *compiler) joinNamespaces(pidfd program.Arg, spec *specs.Spec, e *entry) {
+	flags, late := uint64(0), uint64(0)
 	if spec.Linux != nil {
 		for _, ns := range spec.Linux.Namespaces {
 			flags |= bundle.NamespaceFlag(ns.Type)
 		}
+	}
+	if !e.empty() {
+		late = unix.CLONE_NEWCGROUP
+		if c.in.Host.can(unix.CAP_SYS_ADMIN, unix.CAP_SYS_CHROOT) {
+			late |= unix.CLONE_NEWUSER
+		}
+		late &= flags
 	}
 	gone := func(e syscall.Errno) string {
 		if e == unix.ESRCH || e == unix.ENOMEM {
@@ -104,17 +123,21 @@ func (c *compiler) joinNamespaces(pidfd program.Arg, spec *specs.Spec) {
 		}
 		return ""
 	}
-	c.Describe(program.Note{What: "join the namespaces of the container", Explain: gone})
-	if flags != 0 {
-		c.Setns(pidfd, flags)
+	join := func(flags uint64) {
+		c.Describe(program.Note{What: "join the namespaces of the container", Explain: gone})
+		if flags != 0 {
+			c.Setns(pidfd, flags)
+		}
+	}
+	join(flags &^ late)
+	if flags&unix.CLONE_NEWPID != 0 {
+		c.out.Forks = true
+		c.fork(gone, e)
+		join(late)
 	}
 	c.Close(pidfd)
 	if c.users != hostUsers {
 		c.takeIDs()
-	}
-	if flags&unix.CLONE_NEWPID != 0 {
-		c.out.Forks = true
-		c.fork(gone)
 	}
 }
 

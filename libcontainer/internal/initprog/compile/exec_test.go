@@ -50,6 +50,33 @@ func TestExecGolden(t *testing.T) {
 	}
 }
 
+// TestExecGoldenUnified: on a host with cgroup v2 the process is born in its cgroup, and goes
+// there by itself when that is full.
+func TestExecGoldenUnified(t *testing.T) {
+	for name, change := range map[string]func(*specs.Spec){
+		"unified": func(s *specs.Spec) {
+			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+		},
+		"unifiedshared": func(s *specs.Spec) { s.Linux.Namespaces = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, host := bundle.Default(), testHost()
+			s.Process.Terminal, s.Process.Capabilities = false, nil
+			s.Process.Env = append(s.Process.Env, "HOME=/root")
+			change(s)
+			host.CgroupJoin, host.CgroupBirth = nil, "/sys/fs/cgroup/demo"
+			out, err := Exec(ExecInput{Spec: s, ID: "demo", Host: host, Pidfd: 100, Root: 101})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if born := out.Birth != ""; born == out.Forks || out.Outside == 0 {
+				t.Errorf("forks: %v, born by the runtime in %q, outside %#x", out.Forks, out.Birth, out.Outside)
+			}
+			compareGolden(t, "testdata/exec/"+name+".golden", listing(t, out))
+		})
+	}
+}
+
 // TestExecOrder checks the edges that security depends on.
 func TestExecOrder(t *testing.T) {
 	l, out := compileExec(t, func(s *specs.Spec) {
@@ -61,8 +88,12 @@ func TestExecOrder(t *testing.T) {
 		{`set the SELinux label of the keyring`, `make the session keyring`},
 		// Nothing of the process can be looked at from the moment that it joins.
 		{`prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)`, `setns(`},
-		{`join the cgroup`, `join the namespaces of the container`},
-		{`join the cgroup`, `clone3(`},
+		// The files of cgroups are opened before the mount namespace is joined, and written
+		// to by the process that goes on, before anything else but to die with its parent.
+		{`tasks", O_WRONLY`, `setns(`},
+		{`clone3(`, `write(cgroup, "0", 1)`},
+		{`write(cgroup, "0", 1)`, `, CLONE_NEWCGROUP)`},
+		{`write(cgroup, "0", 1)`, `enter the root of the container`},
 		{`join the namespaces of the container`, `enter the root of the container`},
 		{`enter the root of the container`, `open the terminal`},
 		{`open the terminal`, `close all descriptors of the set-up`},
@@ -122,8 +153,8 @@ func TestExecOfADyingContainer(t *testing.T) {
 			found++
 		}
 	}
-	if found != 2 {
-		t.Errorf("%d explanations, want 2", found)
+	if found != 3 {
+		t.Errorf("%d explanations, want 3", found)
 	}
 }
 

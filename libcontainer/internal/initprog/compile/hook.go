@@ -54,15 +54,16 @@ func Hook(in HookInput) (*Output, error) {
 	c.note("hooks", "prepare the hook", "")
 	c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
 	c.begin()
+	var e *entry
 	if confined {
-		c.joinCgroupFiles()
+		e = c.cgroupsAround(in.Spec, true)
 	}
 	if in.Pidfd >= 0 {
 		pidfd := c.source(source.Held{What: "first process of the container", FD: in.Pidfd})
 		if in.Root >= 0 {
 			c.root = c.source(source.Held{What: "root directory of the hook", FD: in.Root})
 		}
-		c.joinNamespaces(pidfd, in.Spec)
+		c.joinNamespaces(pidfd, in.Spec, e)
 		if c.out.Forks {
 			c.sync(c.socket, SyncPid)
 		}

@@ -83,7 +83,7 @@ func (c *compiler) namespaces() {
 	}
 	if entersPid || fresh&unix.CLONE_NEWPID != 0 {
 		c.out.Forks = true
-		c.fork(nil)
+		c.fork(nil, nil)
 		c.sync(c.socket, SyncPid)
 	}
 }
@@ -142,10 +142,11 @@ func (c *compiler) join(joins ...join) {
 }
 
 // fork goes on in a child: only children of the process that joins a pid
-// namespace are in it. The child gets the runtime as its parent.
-func (c *compiler) fork(explain func(syscall.Errno) string) {
+// namespace are in it. The child gets the runtime as its parent, and enters the cgroups
+// of e, which may be nil.
+func (c *compiler) fork(explain func(syscall.Errno) string, e *entry) {
 	const what = "fork into the pid namespace"
-	c.Describe(program.Note{What: what, Pointer: "linux.namespaces", Explain: func(e syscall.Errno) string {
+	note := program.Note{What: what, Pointer: "linux.namespaces", Explain: func(e syscall.Errno) string {
 		switch {
 		case e == unix.EAGAIN:
 			return what + ": " + e.Error() + " (a limit of processes is reached)"
@@ -153,15 +154,34 @@ func (c *compiler) fork(explain func(syscall.Errno) string) {
 			return explain(e)
 		}
 		return ""
-	}})
+	}}
+	c.Describe(note)
+	const flags = unix.CLONE_PARENT | unix.CLONE_PIDFD
 	pid, pidfd := c.Word("pid", 0), c.Word("pidfd", -1)
 	child := c.Label()
-	c.Clone3(unix.CLONE_PARENT|unix.CLONE_PIDFD, 0, pidfd).Into(pid)
+	if e != nil && e.procs != nil {
+		// EAGAIN: it is at its limit. EBUSY, EOPNOTSUPP: it takes none. The others: this
+		// process may not do it, since it is in namespaces of the container.
+		forked, alone := c.Label(), c.Label()
+		c.Clone3Into(e.dir, flags, 0, pidfd).Into(pid).Allow(unix.EAGAIN, unix.EBUSY, unix.EOPNOTSUPP, unix.EACCES, unix.EPERM, unix.ENOENT).Else(alone)
+		c.Jump(forked)
+		c.Bind(alone)
+		c.Set(c.out.Outside, program.Int(1))
+		c.Clone3(flags, 0, pidfd).Into(pid)
+		c.Bind(forked)
+	} else {
+		c.Clone3(flags, 0, pidfd).Into(pid)
+	}
 	c.JumpIf(pid, ^uint32(0), 0, child)
 	c.SendWordFD(c.socket, program.Message{Kind: program.KindValue, A: ValuePid}, pid, pidfd)
 	c.Exit(0)
 	c.Bind(child)
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
+	if e != nil {
+		// First of all: from here on others can see the process.
+		c.enter(e)
+		c.Describe(note)
+	}
 	c.Setsid()
 }
 

@@ -178,6 +178,13 @@ func ExecError(p *specs.Process, e syscall.Errno) string {
 		hint = " (neither a program for this machine nor a script with a #! line)"
 	case unix.E2BIG:
 		hint = " (process.args and process.env are too large together)"
+	case unix.EAGAIN:
+		hint = fmt.Sprintf(" (user %d has as many processes as the limit RLIMIT_NPROC of the caller allows)", p.User.UID)
+		for _, l := range p.Rlimits {
+			if l.Type == "RLIMIT_NPROC" {
+				hint = fmt.Sprintf(" (user %d has as many processes as RLIMIT_NPROC allows: %d, process.rlimits)", p.User.UID, l.Soft)
+			}
+		}
 	case unix.EACCES, unix.EPERM:
 		switch {
 		case p.ApparmorProfile != "":

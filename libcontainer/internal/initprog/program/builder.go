@@ -269,6 +269,9 @@ func (b *Builder) Describe(n Note) (previous *Note) {
 	return previous
 }
 
+// Note is the note that is in force.
+func (b *Builder) Note() *Note { return b.note }
+
 // Restore puts back a note that [Builder.Describe] returned.
 func (b *Builder) Restore(n *Note) { b.note = n }
 
@@ -471,6 +474,11 @@ func (b *Builder) opsOffset() int { return roundUp(len(b.consts), 8) }
 
 // Len is the number of ops.
 func (p *Program) Len() int { return len(p.about) }
+
+// Preset changes the value that a word has at first.
+func (p *Program) Preset(w Word, initial int32) {
+	putUint32(p.init[Addr(w)-varsBase:], uint32(initial))
+}
 
 // Note returns the note of an op.
 func (p *Program) Note(op int) *Note { return p.about[op].note }

@@ -259,6 +259,13 @@ func (b *Builder) Clone3(flags uint64, exitSignal unix.Signal, pidfd Word) Op {
 	return b.Syscall(unix.SYS_CLONE3, Ptr(b.Bytes(args)), Int(len(args)))
 }
 
+// Clone3Into is Clone3 for a child in the cgroup of the unified hierarchy that a descriptor
+// of its directory names.
+func (b *Builder) Clone3Into(cgroup int, flags uint64, exitSignal unix.Signal, pidfd Word) Op {
+	args := encode64(flags|unix.CLONE_INTO_CGROUP, uint64(pidfd.Addr()), 0, 0, uint64(exitSignal), 0, 0, 0, 0, 0, uint64(cgroup))
+	return b.Syscall(unix.SYS_CLONE3, Ptr(b.Bytes(args)), Int(len(args)))
+}
+
 // Sethostname sets the hostname of the UTS namespace.
 func (b *Builder) Sethostname(name string) Op {
 	return b.Syscall(unix.SYS_SETHOSTNAME, b.String(name), Int(len(name)))

@@ -1,0 +1,167 @@
+package compile
+
+import (
+	"fmt"
+	"path"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/host/source"
+	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/oci/bundle"
+)
+
+// joinCgroup enters the container's cgroups, and makes a cgroup namespace when one
+// is wanted: the cgroup at that moment becomes its root.
+func (c *compiler) joinCgroup() {
+	if c.joined {
+		return
+	}
+	c.enterCgroup()
+	if flag := c.cgroupNamespace(); flag != 0 {
+		c.note("linux.namespaces", "make the cgroup namespace", "")
+		c.Unshare(flag)
+	}
+}
+
+// cgroupNamespace is the flag of a new cgroup namespace, 0 when none is wanted.
+func (c *compiler) cgroupNamespace() uint64 {
+	if ns := bundle.Namespace(c.spec, specs.CgroupNamespace); ns != nil && ns.Path == "" {
+		return unix.CLONE_NEWCGROUP
+	}
+	return 0
+}
+
+// enterCgroup enters the container's cgroups.
+//
+// A process that moves itself, thread by thread, does not have to wait for the
+// lock that stops all forks of the system, as one that is moved by another does.
+func (c *compiler) enterCgroup() {
+	c.joined = true
+	if len(c.in.Host.CgroupJoin) > 0 || c.in.Host.CgroupWait {
+		c.note("linux.cgroupsPath", "wait for the cgroups", "")
+		c.sync(c.socket, SyncCgroup)
+	}
+	c.joinCgroupFiles()
+	c.resetAffinity()
+}
+
+// joinCgroupFiles enters the cgroups. The host's paths are valid up to the pivot.
+func (c *compiler) joinCgroupFiles() {
+	for _, file := range c.in.Host.CgroupJoin {
+		c.joinCgroupFile(c.openCgroupFile(file, c.tmp))
+	}
+}
+
+// openCgroupFile opens a file through which a process enters a cgroup. Who may do that is
+// decided by the privileges of this moment, whoever enters through the descriptor later.
+func (c *compiler) openCgroupFile(file string, w program.Word) program.Word {
+	dir := path.Dir(file)
+	c.Describe(program.Note{What: "join the cgroup", Object: dir, Pointer: "linux.cgroupsPath", Explain: func(e syscall.Errno) string {
+		why := ""
+		switch e {
+		case unix.ENOSPC:
+			why = "its cpuset has no CPUs or no memory nodes"
+		case unix.EBUSY:
+			why = "it has passed its controllers on to cgroups below it, and can have no processes"
+		case unix.ENODEV, unix.ENOENT:
+			why = "it has been removed"
+		default:
+			return ""
+		}
+		return fmt.Sprintf("join the cgroup %q (linux.cgroupsPath): %s: %s", dir, e.Error(), why)
+	}})
+	//allow:path the host's cgroup, before the pivot
+	c.Openat(program.Cwd(), file, unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(w)
+	return w
+}
+
+// joinCgroupFile enters a cgroup through an open file, with the note that is in force.
+func (c *compiler) joinCgroupFile(w program.Word) {
+	c.Write(w.Arg(), "0")
+	c.Close(w.Arg())
+}
+
+// entry is the way of a further process into the cgroups of its container. The way of the
+// first process is enterCgroup: nobody else is there yet.
+//
+// A process that forks there takes two of the processes that the container may have, and
+// may not get the second one: at the limit the kernel refuses to fork, and not to enter. So
+// the last process enters, after the fork, through files that were opened before it. Where
+// it can it is born in the cgroup of the unified hierarchy, because to enter that takes a lock
+// that stops all forks of the system.
+//
+// Attacker: a process of the container, which may look at ours from the fork on. Whoever can
+// look into a process that is non-dumpable, and has all privileges still, gains nothing by
+// keeping it out of its cgroups.
+type entry struct {
+	files []entryFile
+	// procs is the file of the unified hierarchy, nil without one.
+	procs *entryFile
+	// dir is the descriptor of its directory, for the fork.
+	dir int
+}
+
+type entryFile struct {
+	fd   program.Word
+	note *program.Note
+}
+
+// openEntry opens what is needed to enter after a fork.
+func (c *compiler) openEntry() *entry {
+	e := &entry{dir: -1}
+	open := func(file string) entryFile {
+		w := c.openCgroupFile(file, c.Word("cgroup", -1))
+		return entryFile{w, c.Note()}
+	}
+	for _, file := range c.in.Host.CgroupJoin {
+		e.files = append(e.files, open(file))
+	}
+	if dir := c.in.Host.CgroupBirth; dir != "" {
+		e.dir = c.out.SourceFD + len(c.out.Sources)
+		c.source(source.Dir{What: "cgroup " + dir, Path: dir})
+		procs := open(dir + "/cgroup.procs")
+		e.procs, c.out.Outside = &procs, c.Word("outside", 0)
+	}
+	return e
+}
+
+// empty tells that there is nothing to enter.
+func (e *entry) empty() bool { return e == nil || len(e.files) == 0 && e.procs == nil }
+
+// enter enters the cgroups. It closes what was opened for that.
+func (c *compiler) enter(e *entry) {
+	if e.procs != nil {
+		c.Restore(e.procs.note)
+		c.Close(program.FD(e.dir))
+		inside := c.Label()
+		c.JumpIf(c.out.Outside, ^uint32(0), 0, inside)
+		c.Write(e.procs.fd.Arg(), "0")
+		c.Bind(inside)
+		c.Close(e.procs.fd.Arg())
+	}
+	for _, f := range e.files {
+		c.Restore(f.note)
+		c.joinCgroupFile(f.fd)
+	}
+}
+
+// enterWithoutFork enters the cgroups of a container whose pid namespace the process is in
+// already. It is born in that of the unified hierarchy, unless that is full.
+func (c *compiler) enterWithoutFork(born bool) {
+	if dir := c.in.Host.CgroupBirth; dir != "" {
+		outside := int32(1)
+		if born {
+			c.out.Birth, outside = dir, 0
+		}
+		c.out.Outside = c.Word("outside", outside)
+		inside := c.Label()
+		c.note("linux.cgroupsPath", "join the cgroup", dir)
+		c.JumpIf(c.out.Outside, ^uint32(0), 0, inside)
+		c.joinCgroupFile(c.openCgroupFile(dir+"/cgroup.procs", c.tmp))
+		c.Bind(inside)
+	}
+	c.joinCgroupFiles()
+}
