@@ -284,7 +284,7 @@ func (n *creation) create() error {
 	s := setup{
 		init: n.init, process: n.bundle.Spec.Process, forks: out.Forks,
 		adopt: n.adopt, netDevices: n.netDevices, hooks: n.hooks, maps: n.idMaps, idle: n.files.closeIdle, trace: n.runtime.trace,
-		mounts: &mountHelper{spec: n.bundle.Spec, copyFrom: -1},
+		mounts: &mountHelper{spec: n.bundle.Spec, copyFrom: -1}, source: (&supply{out: out}).open,
 	}
 	defer s.mounts.close()
 	if err := s.follow(compile.DoneCreated); err != nil {

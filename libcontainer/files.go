@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -141,6 +142,46 @@ func (h *hostFiles) table(out *compile.Output, inherited []int) ([]int, error) {
 		files = append(files, h.keep(fd))
 	}
 	return files, nil
+}
+
+// supply opens the sources that an init asks for while it runs.
+type supply struct {
+	out *compile.Output
+	// apart has the descriptors of those that were opened apart from the runtime's mount
+	// namespace: to ask for one again would be of no use.
+	apart []int
+}
+
+func (s *supply) open(fd int, apart bool) (int, error) {
+	i := fd - s.out.SourceFD
+	if i < 0 || i >= len(s.out.Sources) {
+		return -1, fmt.Errorf("the init process asked for a source that it does not have, %d", fd)
+	}
+	t, ok := s.out.Sources[i].(source.Tree)
+	switch {
+	case !ok:
+		return -1, fmt.Errorf("the init process asked once more for the %s", source.Describe(s.out.Sources[i]))
+	case apart && slices.Contains(s.apart, fd):
+		return -1, fmt.Errorf("%s (%s): the kernel does not let it be mounted there: %w", t.What, t.Pointer, unix.ELOOP)
+	}
+	// User namespaces for mappings of ids have been closed here by now.
+	files := make([]int, s.out.SourceFD+len(s.out.Sources))
+	for _, a := range t.Attrs {
+		if a.IDMap == 0 {
+			continue
+		}
+		userns, err := s.out.Sources[a.IDMap-s.out.SourceFD].Open(nil)
+		if err != nil {
+			return -1, err
+		}
+		defer unix.Close(userns)
+		files[a.IDMap] = userns
+	}
+	if !apart {
+		return t.Open(files)
+	}
+	s.apart = append(s.apart, fd)
+	return t.OpenApart(files)
 }
 
 // listen makes the gate of a container.

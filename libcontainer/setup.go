@@ -70,6 +70,9 @@ type setup struct {
 	listener func(fd int) error
 	// maps gives a new user namespace its mappings; nil without one.
 	maps func() error
+	// source opens a source that the init asks for, apart from the runtime's own mount
+	// namespace where it says so; nil when there is none.
+	source func(fd int, apart bool) (int, error)
 	// idle is called when the init has much to do and this process has nothing.
 	idle  func()
 	trace func(string)
@@ -171,6 +174,13 @@ func (s *setup) serve(e *launch.Event) error {
 		}
 		s.trace("hooks run")
 		return acknowledge()
+	case e.Kind == program.KindSync && e.A == compile.SyncSource && s.source != nil:
+		fd, err := s.source(int(e.B), e.C == compile.SourceApart)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		return s.init.AnswerWith(fd)
 	case e.Kind == program.KindSync && e.A == compile.SyncReady && !s.forks && s.process != nil:
 		if err := s.adoptOnce(); err != nil {
 			return err

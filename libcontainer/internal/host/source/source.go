@@ -69,12 +69,8 @@ func (n Node) String() string {
 
 // Open makes the tree.
 func (t Tree) Open(files []int) (int, error) {
-	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
-	if t.Recursive {
-		flags |= unix.AT_RECURSIVE
-	}
 	//allow:path a path of the host that the caller has named
-	fd, err := unix.OpenTree(unix.AT_FDCWD, t.Path, flags)
+	fd, err := unix.OpenTree(unix.AT_FDCWD, t.Path, unix.OPEN_TREE_CLOEXEC|t.flags())
 	if err != nil {
 		return -1, t.failure("", err)
 	}
@@ -83,6 +79,15 @@ func (t Tree) Open(files []int) (int, error) {
 		return -1, err
 	}
 	return fd, nil
+}
+
+// flags are those of open_tree(2), but for that which closes the descriptor on exec.
+func (t Tree) flags() uint {
+	flags := uint(unix.OPEN_TREE_CLONE)
+	if t.Recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	return flags
 }
 
 func (t Tree) prepare(fd int, files []int) error {
@@ -105,20 +110,25 @@ func (t Tree) prepare(fd int, files []int) error {
 				continue
 			}
 		}
-		flags := uint(unix.AT_EMPTY_PATH)
-		if a.Recursive {
-			flags |= unix.AT_RECURSIVE
-		}
 		attr := unix.MountAttr{Attr_set: a.Set, Attr_clr: a.Clear, Propagation: a.Propagation}
 		if a.IDMap != 0 {
 			attr.Attr_set |= unix.MOUNT_ATTR_IDMAP
 			attr.Userns_fd = uint64(files[a.IDMap])
 		}
-		if err := unix.MountSetattr(fd, "", flags, &attr); err != nil {
+		if err := unix.MountSetattr(fd, "", a.flags(), &attr); err != nil {
 			return t.failure("mount_setattr", a.hint(err))
 		}
 	}
 	return nil
+}
+
+// flags are those of mount_setattr(2).
+func (a Attr) flags() uint {
+	flags := uint(unix.AT_EMPTY_PATH)
+	if a.Recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	return flags
 }
 
 // hint adds what an error of the kernel means here.

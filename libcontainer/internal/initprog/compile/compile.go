@@ -63,7 +63,14 @@ const (
 	SyncMakeFile
 	// SyncMaps waits until the new user namespace has its mappings of ids.
 	SyncMaps
+	// SyncSource waits for a descriptor: that of a source, which the program would have at
+	// B otherwise. C is SourceApart, or 0.
+	SyncSource
 )
+
+// SourceApart asks for a tree from a copy of the runtime's mount namespace, which is
+// without the mount namespaces that are pinned by a mount.
+const SourceApart = 1
 
 // The stages whose completion an init program announces.
 const (
@@ -236,8 +243,12 @@ type compiler struct {
 	filter *seccomp.Filter     // what is loaded last of all; nil for none
 	caps   bundle.Capabilities // of the process
 
-	users       users
-	trees       int // trees that were opened by the program
+	users users
+	trees int // trees that were opened by the program
+	// request asks the runtime for sources; refused are the places where the kernel may
+	// not attach one as it is.
+	request     program.Request
+	refused     []refusal
 	usersToJoin join
 
 	joined  bool         // whether the cgroups have been joined
@@ -369,6 +380,15 @@ func (c *compiler) source(s source.Source) program.Arg {
 	}
 	c.out.Sources = append(c.out.Sources, s)
 	return program.FD(c.out.SourceFD + len(c.out.Sources) - 1)
+}
+
+// tree adds a tree of the host, and returns its descriptor. Unless the program opens it,
+// its number is stored.
+func (c *compiler) tree(t source.Tree, number *int) program.Arg {
+	if !c.in.Host.OpensNothing {
+		*number = c.out.SourceFD + len(c.out.Sources)
+	}
+	return c.source(t)
 }
 
 // begin makes the process independent of what it inherited.

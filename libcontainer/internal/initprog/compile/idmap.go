@@ -60,6 +60,6 @@ func (c *compiler) idMapNew(m *mount, mnt program.Arg) {
 		return fmt.Sprintf("%s: %v: the file system %q cannot have a mapping of ids", n.Subject(), e, m.Type)
 	}
 	c.Describe(n)
-	c.MountIDMap(mnt, c.idMap(m))
+	c.MountIDMap(mnt, unix.AT_EMPTY_PATH, c.idMap(m))
 	c.Describe(m.note())
 }

@@ -23,6 +23,7 @@ type mount struct {
 	bundle.MountOptions
 	dest    string // cleaned
 	subject program.Note
+	source  int // the descriptor of the source that it mounts, 0 when it is none
 }
 
 // readMounts gives the entries of mounts their meaning.
@@ -74,6 +75,7 @@ func (c *compiler) mounts() {
 			c.at[m.dest] = m
 		}
 	}
+	c.replaceRefused()
 }
 
 // note is the subject with explanations of what can go wrong with a file system.
@@ -185,7 +187,7 @@ func (c *compiler) bindMount(m *mount) {
 		c.fail("%s: source: %w%s", m.subject.Subject(), err, hint)
 		return
 	}
-	fd := c.source(source.Tree{What: m.subject.Text(), Pointer: m.subject.Where(), Path: src, Recursive: m.Recursive, Attrs: c.bindAttrs(m)})
+	fd := c.tree(source.Tree{What: m.subject.Text(), Pointer: m.subject.Where(), Path: src, Recursive: m.Recursive, Attrs: c.bindAttrs(m)}, &m.source)
 	c.Describe(m.note())
 	if m.dest == "/proc" {
 		c.Describe(m.refuse("the source is not a procfs, and nothing else can be mounted at /proc"))
@@ -262,7 +264,7 @@ func (c *compiler) attach(m *mount, mnt program.Arg, at mountPoint, procAllowed 
 		c.Fail(unix.EISDIR)
 		c.Bind(ok)
 	}
-	c.MoveMount(mnt, c.target.Arg())
+	c.moveSource(m.source, mnt, func() program.Op { return c.MoveMount(mnt, c.target.Arg()) })
 	c.Close(c.target.Arg())
 }
 

@@ -48,17 +48,20 @@ func (c *compiler) attachRoot() {
 	if p := bundle.Propagation(c.propagation()); p&unix.MS_PRIVATE != 0 || p&unix.MS_UNBINDABLE != 0 {
 		propagation = unix.MS_PRIVATE
 	}
-	c.root = c.source(source.Tree{
+	tree := 0
+	c.root = c.tree(source.Tree{
 		What: "rootfs", Pointer: "root.path", Path: rootfs, Recursive: true,
 		Attrs: []source.Attr{{Propagation: propagation, Recursive: true}},
-	})
+	}, &tree)
 	c.note("root.path", "attach the rootfs", rootfs)
 	at := rootfs
 	if c.rootOnTop() {
 		at = "/"
 	}
-	//allow:path a path of the host: where the rootfs itself is
-	c.MoveMountAt(c.root, program.Cwd(), at)
+	c.moveSource(tree, c.root, func() program.Op {
+		//allow:path a path of the host: where the rootfs itself is
+		return c.MoveMountAt(c.root, program.Cwd(), at)
+	})
 }
 
 // rootOnTop tells whether the rootfs is mounted on top of the old root, where nobody sees

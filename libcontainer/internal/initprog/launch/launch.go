@@ -358,6 +358,15 @@ func (i *Init) Answer(data []byte) error {
 	return nil
 }
 
+// AnswerWith answers a sync point with a descriptor.
+func (i *Init) AnswerWith(fd int) error {
+	err := unix.Sendmsg(i.socket, make([]byte, program.MessageSize), unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL)
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		return i.death()
+	}
+	return os.NewSyscallError("sendmsg", err)
+}
+
 // Fork follows the program into a child that it made: pid and pidfd become those
 // of the child, which the kernel has made a child of this process.
 func (i *Init) Fork(pid, pidfd int) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -293,6 +294,65 @@ func TestSendFD(t *testing.T) {
 	n, _ = unix.Read(fds[0], got)
 	if string(got[:n]) != "sent" {
 		t.Errorf("read %q", got[:n])
+	}
+}
+
+// TestRequest: a request can be sent again, with other values, and each answer brings a
+// descriptor.
+func TestRequest(t *testing.T) {
+	if os.Getenv("CORACLE_TEST_RUNNER") != "" {
+		t.Skip("the emulator and the test would share a socket")
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := NewBuilder(3)
+	r, got, buf := b.NewRequest("r", Message{Kind: KindSync, A: 7}), b.Word("got", 0), b.Buffer("buf", 2)
+	for i := range 2 {
+		b.Set(r.B(), Int(i))
+		b.SendRequest(FD(3), r).Into(got)
+		b.Check(got, ^uint32(0), MessageSize, unix.EBADMSG)
+		b.Read(r.FD().Arg(), buf, 2)
+		b.Syscall(unix.SYS_WRITE, Int(1), Ptr(buf), Int(2))
+	}
+	p, err := b.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(img, flat(p.Image()), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(img)
+	cmd.ExtraFiles = []*os.File{os.NewFile(uintptr(pair[1]), "theirs")}
+	var out strings.Builder
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		data := make([]byte, MessageSize+1)
+		n, err := unix.Read(pair[0], data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, ok := DecodeMessage(data[:n]); !ok || m != (Message{Kind: KindSync, A: 7, B: uint32(i)}) {
+			t.Errorf("request %d: %+v", i, m)
+		}
+		var pipe [2]int
+		if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := unix.Write(pipe[1], fmt.Appendf(nil, "%d,", i)); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Sendmsg(pair[0], make([]byte, MessageSize), unix.UnixRights(pipe[0]), nil, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cmd.Wait(); err != nil || out.String() != "0,1," {
+		t.Errorf("%q, %v", out.String(), err)
 	}
 }
 

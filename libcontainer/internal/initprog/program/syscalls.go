@@ -194,9 +194,9 @@ func (b *Builder) MountSetattr(dir Arg, path string, flags uint, set, clr, propa
 
 // MountIDMap maps the owners of the files in a detached mount by the mappings of a user
 // namespace, whose descriptor is known in advance.
-func (b *Builder) MountIDMap(mnt Arg, userns int) Op {
+func (b *Builder) MountIDMap(mnt Arg, flags uint, userns int) Op {
 	attr := Arg{value: uint64(b.Bytes(encode64(unix.MOUNT_ATTR_IDMAP, 0, 0, uint64(userns)))), format: formatMountSetattr}
-	return b.Syscall(unix.SYS_MOUNT_SETATTR, mnt, b.String(""), flag(formatAt, unix.AT_EMPTY_PATH), attr, Int(sizeofMountAttr))
+	return b.Syscall(unix.SYS_MOUNT_SETATTR, mnt, b.String(""), flag(formatAt, uint64(flags)), attr, Int(sizeofMountAttr))
 }
 
 // MoveMount attaches a detached mount to a pinned mount point.
@@ -344,7 +344,7 @@ func (b *Builder) newFDMessage(payload Addr, n int) FDMessage {
 	iov := b.Data("", encode64(uint64(payload), uint64(n)))
 	// struct cmsghdr {len, level, type} and the descriptor, padded to 8 bytes.
 	control := b.Data("", append(encode64(20, uint64(unix.SOL_SOCKET)|uint64(unix.SCM_RIGHTS)<<32), make([]byte, 8)...))
-	return FDMessage{payload, control, b.Bytes(encode64(0, 0, uint64(iov), 1, uint64(control), 24, 0))}
+	return FDMessage{payload, control, b.Bytes(encode64(0, 0, uint64(iov), 1, uint64(control), controlSize, 0))}
 }
 
 // A is the first value of the message.
@@ -357,6 +357,44 @@ func (f FDMessage) B() Word { return Word(f.payload + 8) }
 func (b *Builder) SendFDMessage(sock Arg, f FDMessage, fd Arg) Op {
 	b.Set(Word(f.control+16), fd)
 	return b.Syscall(unix.SYS_SENDMSG, sock, Ptr(f.header), Hex(unix.MSG_NOSIGNAL))
+}
+
+// Request is a message that is answered with a descriptor.
+type Request struct{ payload, control, header Addr }
+
+// controlSize is the room for one descriptor: struct cmsghdr {len, level, type} and the
+// descriptor, padded to 8 bytes.
+const controlSize = 24
+
+// NewRequest reserves a request that can be sent several times, with other values.
+func (b *Builder) NewRequest(name string, m Message) Request {
+	iov := b.Data("", encode64(uint64(b.Buffer("", MessageSize)), MessageSize))
+	control := b.Data("", make([]byte, controlSize))
+	r := Request{b.Data("", m.Encode()), control, b.Data("", encode64(0, 0, uint64(iov), 1, uint64(control), controlSize, 0))}
+	b.name(r.payload, name)
+	b.name(r.B().Addr(), name+".b")
+	b.name(r.C().Addr(), name+".c")
+	b.name(r.FD().Addr(), name+".fd")
+	b.name(r.header, name+".answer")
+	return r
+}
+
+// B is the second value of the message.
+func (r Request) B() Word { return Word(r.payload + 8) }
+
+// C is the third value of the message.
+func (r Request) C() Word { return Word(r.payload + 12) }
+
+// FD is the descriptor of the answer; -1 when there was none.
+func (r Request) FD() Word { return Word(r.control + 16) }
+
+// SendRequest sends a request and waits for its answer. The descriptor is closed on exec.
+// The result is the size of the answer, 0 when the other side has gone.
+func (b *Builder) SendRequest(sock Arg, r Request) Op {
+	b.Set(r.FD(), Int(-1))
+	b.Set(Word(r.header+40), Int(controlSize)) // the kernel writes there what it has used
+	b.Syscall(unix.SYS_SENDTO, sock, Ptr(r.payload), Int(MessageSize), Hex(unix.MSG_NOSIGNAL), Int(0), Int(0))
+	return b.Syscall(unix.SYS_RECVMSG, sock, Ptr(r.header), Hex(unix.MSG_CMSG_CLOEXEC))
 }
 
 // Setgroups sets the supplementary groups.

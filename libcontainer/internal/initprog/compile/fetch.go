@@ -1,0 +1,77 @@
+package compile
+
+import (
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/initprog/program"
+)
+
+// refusal is a place where the kernel may refuse to attach a tree.
+type refusal struct {
+	source    int         // the descriptor of the source
+	tree      program.Arg // where the program has it
+	from, try program.Label
+}
+
+// moveSource attaches a source, by an op that move adds. source is its descriptor, 0 for a
+// tree that is none.
+//
+// A mount can pin a mount namespace (snapd has some in /run/snapd/ns). Only namespaces that
+// are older may have such a mount, so that they cannot pin each other in a circle: a tree
+// with one in it cannot be attached in the new namespace of a container, ELOOP. When the
+// kernel copies a whole mount namespace it leaves these mounts out, so the runtime is asked
+// to take the tree from a copy of its own. Nothing of that happens for any other tree.
+func (c *compiler) moveSource(source int, tree program.Arg, move func() program.Op) {
+	if source == 0 {
+		move()
+		return
+	}
+	r := refusal{source, tree, c.Label(), c.Label()}
+	c.Bind(r.try)
+	move().Allow(unix.ELOOP).Else(r.from)
+	c.refused = append(c.refused, r)
+}
+
+// replaceRefused replaces trees that the kernel has refused to attach, and tries again. The
+// runtime gives each but once, so that this ends.
+func (c *compiler) replaceRefused() {
+	if len(c.refused) == 0 {
+		return
+	}
+	defer c.Restore(c.Describe(program.Note{What: "take a source without the mount namespaces that are pinned in it"}))
+	ask, done := c.Label(), c.Label()
+	place := c.Word("place", -1)
+	c.newRequest()
+	c.Jump(done)
+	for _, r := range c.refused {
+		c.Bind(r.from)
+		c.Set(c.request.B(), program.Int(r.source))
+		c.Set(place, r.tree)
+		c.Jump(ask)
+	}
+	c.Bind(ask)
+	c.Set(c.request.C(), program.Int(SourceApart))
+	c.fetch()
+	c.Dup3(c.request.FD().Arg(), place.Arg(), unix.O_CLOEXEC)
+	c.Close(c.request.FD().Arg())
+	for _, r := range c.refused {
+		c.JumpIf(c.request.B(), ^uint32(0), uint32(r.source), r.try)
+	}
+	c.Fail(unix.ELOOP)
+	c.Bind(done)
+}
+
+func (c *compiler) newRequest() {
+	if c.request == (program.Request{}) {
+		c.request = c.NewRequest("want", program.Message{Kind: program.KindSync, A: SyncSource})
+	}
+}
+
+// fetch sends the request and waits for its descriptor.
+func (c *compiler) fetch() {
+	answered := c.Label()
+	c.SendRequest(c.socket, c.request).Into(c.got)
+	c.Check(c.got, ^uint32(0), 0, 0).Else(answered)
+	c.Exit(1)
+	c.Bind(answered)
+}

@@ -1,0 +1,98 @@
+#!/usr/bin/env bats
+# bats file_tags=vm
+# Where the sources of bind mounts come from: trees of the host that are not like others, and
+# the container's own tree.
+
+load helpers
+load mounts
+
+# pinned runs coracle on a host where a mount below the source pins a mount namespace, as
+# snapd has them, and another one is a file system. It is all on one processor: newer kernels
+# hand out the numbers by which they know which namespace is older for each of them.
+pinned() {
+	mkdir -p "$SOURCE/pins" "$SOURCE/sub"
+	echo plain >"$SOURCE/pins/ns"
+	run taskset -c 0 unshare --mount --propagation private bash -c '
+		source=$1
+		shift
+		mount --bind "$source" "$source" && unshare --mount="$source/pins/ns" true &&
+		mount -t tmpfs tmpfs "$source/sub" && echo below >"$source/sub/file" && chown -R 100000:100000 "$source/sub" && exec "$@"' \
+		- "$SOURCE" "$CORACLE" --root "$ROOT" "$@" "$ID"
+}
+
+# users gives the container a user namespace in which root is 100000 of the host.
+users() {
+	config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+	chown -R 100000:100000 rootfs
+}
+
+@test "a tree with a pinned mount namespace in it can be mounted; the pin is not there" {
+	mount_also '{destination: "/mnt", source: $SOURCE, options: ["rbind", "ro", "nosuid"]}, {destination: "/tmp/after", source: $SOURCE, options: ["bind"]}'
+	args sh -c 'cat /mnt/pins/ns /mnt/sub/file /tmp/after/file; grep " /mnt" /proc/self/mountinfo'
+	pinned run
+	[ "$status" -eq 0 ]
+	[ "${lines[*]:0:3}" = "plain below content" ]
+	[[ $(mounted /mnt) == ro,nosuid* ]]
+	[[ $(mounted /mnt/sub) == rw,* ]]
+	[ "${#lines[@]}" -eq 5 ] # nothing is mounted at the pin
+	nothing_left
+}
+
+@test "a file that pins a mount namespace is mounted as what it is without that" {
+	mount_also '{destination: "/mnt/ns", source: ($SOURCE + "/pins/ns"), options: ["bind"]}'
+	args cat /mnt/ns
+	pinned run
+	[ "$status" -eq 0 ]
+	[ "$output" = plain ]
+}
+
+@test "several trees with a pinned mount namespace, and masks and remounts in them" {
+	mount_also '{destination: "/mnt", source: $SOURCE, options: ["rbind"]}, {destination: "/opt", source: $SOURCE, options: ["rbind"]}, {destination: "/opt", options: ["remount", "bind", "ro"]}'
+	config '.linux.maskedPaths += ["/mnt/file"] | .linux.readonlyPaths += ["/mnt/sub"]'
+	args sh -c 'cat /mnt/file /mnt/sub/file /opt/sub/file; touch /mnt/sub/x; touch /opt/x; touch /mnt/x && echo made'
+	pinned run
+	[ "${#lines[@]}" -eq 5 ]
+	says $'below\nbelow\n' "/mnt/sub/x: Read-only" "/opt/x: Read-only" made
+}
+
+@test "a rootfs with a pinned mount namespace in it" {
+	cp -a "$BUNDLE/rootfs/." "$SOURCE"
+	config --arg p "$SOURCE" '.root.path = $p'
+	args cat /pins/ns /sub/file
+	pinned run
+	[ "$output" = $'plain\nbelow' ]
+}
+
+@test "with a user namespace, and with mapped ids, a tree with a pinned mount namespace is what it is otherwise" {
+	users
+	mount_also '{destination: "/mnt", source: $SOURCE, options: ["rbind", "ro"]}, {destination: "/opt", source: $SOURCE, options: ["rbind", "idmap"]}'
+	# The init has left the processor before it makes its mount namespace, so the pin may be seen.
+	args sh -c 'stat -c %u /mnt/sub/file /mnt/file /opt/file; cat /opt/sub/file'
+	pinned run
+	[ "$output" = $'0\n65534\n0\nbelow' ]
+	nothing_left
+}
+
+@test "hooks see a tree with a pinned mount namespace in it" {
+	mount_also '{destination: "/mnt", source: $SOURCE, options: ["rbind"]}'
+	config --arg f "$BATS_TEST_TMPDIR/seen" --arg b "$BUNDLE" '.hooks = {createContainer: [{path: "/bin/sh", args: ["sh", "-c", "cat \($b)/rootfs/mnt/sub/file >\($f)"], env: ["PATH=/bin:/usr/bin"]}]}'
+	args true
+	pinned run
+	[ "$status" -eq 0 ]
+	[ "$(cat "$BATS_TEST_TMPDIR/seen")" = below ]
+}
+
+@test "later mounts of the host appear in a tree with a pinned mount namespace" {
+	mkdir -p "$SOURCE/pins" "$SOURCE/shared/late"
+	touch "$SOURCE/pins/ns"
+	mount_also '{destination: "/mnt", source: $SOURCE, options: ["rbind", "rslave"]}'
+	args sh -c 'echo ready; while [ ! -e /mnt/shared/late/file ]; do sleep 0.05; done; echo late'
+	run taskset -c 0 unshare --mount --propagation private bash -c '
+		mount --bind "$1" "$1" && mount --bind "$1/shared" "$1/shared" && mount --make-shared "$1/shared" && unshare --mount="$1/pins/ns" true
+		"$2" --root "$3" run "$4" >"$5" 2>&1 </dev/null 3>&- &
+		for i in $(seq 200); do grep -q ready "$5" && break; sleep 0.05; done
+		mount -t tmpfs tmpfs "$1/shared/late" && touch "$1/shared/late/file"
+		wait $!' - "$SOURCE" "$CORACLE" "$ROOT" "$ID" "$BATS_TEST_TMPDIR/out"
+	[ "$status" -eq 0 ]
+	has_printed late
+}
