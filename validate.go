@@ -24,7 +24,11 @@ var validateCommand = &cli.Command{
 		if err := checkArgs(c, 0, 0); err != nil {
 			return err
 		}
-		inspection, err := libcontainer.Validate(c.String("bundle"))
+		rt, err := runtimeOf(c)
+		if err != nil {
+			return err
+		}
+		inspection, err := rt.Validate(c.String("bundle"))
 		if err != nil {
 			return err
 		}

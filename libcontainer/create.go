@@ -254,7 +254,7 @@ func (n *creation) create() error {
 		return err
 	}
 	for _, w := range out.Warnings {
-		n.runtime.warn("%s", w)
+		n.runtime.warn("%s", w.Sentence())
 	}
 	n.runtime.trace("program compiled" + unknownCalls(out))
 	n.record.Steps = stepsAfterGate(out)

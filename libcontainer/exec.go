@@ -172,7 +172,7 @@ func (x *execution) start() error {
 		return err
 	}
 	for _, w := range out.Warnings {
-		c.runtime.warn("%s", w)
+		c.runtime.warn("%s", w.Sentence())
 	}
 	c.runtime.trace("program compiled" + unknownCalls(out))
 	defer c.runtime.holdThread()()

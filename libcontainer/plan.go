@@ -61,7 +61,7 @@ func (r *Runtime) Plan(id string, o CreateOptions) (*Plan, error) {
 		return nil, err
 	}
 	for _, w := range out.Warnings {
-		r.warn("%s", w)
+		r.warn("%s", w.Sentence())
 	}
 	return newPlan(out), nil
 }

@@ -1,9 +1,11 @@
 package libcontainer
 
 import (
-	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"errors"
 
 	"coracle/libcontainer/internal/host/cgroup"
+	"coracle/libcontainer/internal/host/source"
+	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -13,20 +15,54 @@ type Inspection = bundle.Inspection
 // Finding is something that is wrong with a configuration, and where.
 type Finding = bundle.Finding
 
-// Validate checks the bundle in dir, the current directory when empty, like
-// [Runtime.Create] does before it begins, and does not stop at the first problem. Of the
-// host only its version of cgroups matters. It has no side effects and needs no
-// privileges. The error is for a bundle that has no configuration or one that cannot be
-// read.
-func Validate(dir string) (*Inspection, error) {
-	return bundle.Inspect(dir, func(s *specs.Spec) (problems, warnings []bundle.Problem) {
-		wrong, idle := cgroup.Check(s)
-		for _, p := range wrong {
-			problems = append(problems, bundle.Problem(p))
+// Validate checks the bundle in dir, the current directory when empty, like Create does
+// before it begins, and does not stop at the first problem.
+//
+// What is wrong everywhere is found in any case; of the host its version of cgroups matters,
+// the rootfs, and whether a namespace is the host's own.
+//
+// It has no side effects, and needs no privileges. The error is for a bundle that has no
+// configuration or one that cannot be read.
+func (r *Runtime) Validate(dir string) (*Inspection, error) {
+	return bundle.Inspect(dir, func(b *bundle.Bundle, valid bool) (problems, warnings []bundle.Problem) {
+		problems, warnings = cgroup.Check(b.Spec, r.CgroupDriver)
+		if !valid || len(problems) > 0 {
+			// A program can only be compiled from what has a meaning.
+			return append(problems, compile.CheckFilter(b.Spec)...), warnings
 		}
-		for _, p := range idle {
-			warnings = append(warnings, bundle.Problem(p))
-		}
-		return problems, warnings
+		out, wrong := compile.Check(compile.Input{Bundle: b, ID: checkID, Host: anyHost()})
+		problems = append(problems, wrong...)
+		return append(problems, hostNamespaces(out.Sources)...), append(warnings, out.Warnings...)
 	})
+}
+
+// checkID stands for the id of a container that is only checked.
+const checkID = "coracle-validate"
+
+// anyHost is a host that can do everything.
+func anyHost() compile.Host {
+	return compile.Host{
+		LastCap: lastCap(), Capabilities: ^uint64(0), Shared: shared, Cgroups: []compile.Hierarchy{{Path: "/sys/fs/cgroup/" + checkID}},
+		IsDir: func(path string) (bool, error) {
+			is, _ := isDir(path)
+			return is, nil
+		},
+	}
+}
+
+// hostNamespaces finds namespaces of the host that would be changed. One that is not there,
+// or that this user may not look at, is another matter.
+func hostNamespaces(sources []source.Source) (problems []bundle.Problem) {
+	for _, s := range sources {
+		ns, ok := s.(source.Namespace)
+		if !ok || ns.Alters == "" {
+			continue
+		}
+		fd, err := ns.Open(nil)
+		closeFD(fd)
+		if ours := (source.HostError{}); errors.As(err, &ours) {
+			problems = append(problems, bundle.Problem{Pointer: ours.Property, Text: ours.Text})
+		}
+	}
+	return problems
 }

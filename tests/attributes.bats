@@ -188,6 +188,8 @@ last_cpu() {
 	refused '.linux.sysctl = {"kernel.pid_max": "1000"}' 'linux.sysctl["kernel.pid_max"]' "whole system"
 	refused '.linux.sysctl = {"vm/swappiness": "1"}' 'linux.sysctl["vm/swappiness"]'
 	refused '.linux.sysctl = {"kernel.hostname": "x"}' 'linux.sysctl["kernel.hostname"]' "property hostname"
+	refused '.domainname = "a" | .linux.sysctl = {"kernel.domainname": "b"}' 'linux.sysctl["kernel.domainname"]' "contradicts the property domainname"
+	refused '.domainname = "a" | .linux.sysctl = {"kernel/domainname": "a"}' 'linux.sysctl["kernel/domainname"]' "contradicts the property domainname"
 	refused '.linux.sysctl = {"net/../kernel/pid_max": "1"}' linux.sysctl "not the name of a kernel parameter"
 	refused '.linux.sysctl = {"net.ipv4.no_such": "1"}' net.ipv4.no_such "no such file"
 	refused '.linux.sysctl = {"net.ipv4.ip_forward": "x"}' net.ipv4.ip_forward "invalid argument"

@@ -26,6 +26,28 @@ setup() {
 	[ "$(tr -s ' \t' ' ' <<<"$output")" = "Groups: " ]
 }
 
+# bats test_tags=vm
+@test "run.oci.keep_original_groups leaves the process, also of exec, the groups of its caller" {
+	config '.annotations = {"run.oci.keep_original_groups": "1"} | .process.user.additionalGids = [7]'
+	# The last one is the startContainer hook, a program of the image.
+	config '.hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "grep ^Groups: /proc/self/status >/hook"]}] | .root.readonly = false'
+	args sh -c 'grep ^Groups: /proc/self/status; exec sleep 1000'
+	setpriv --groups 111,222 "$CORACLE" --root "$ROOT" run --detach "$ID" >out </dev/null
+	wait_for test -s out
+	[ "$(tr -s ' \t' ' ' <out)" = "Groups: 111 222 " ]
+	run setpriv --groups 333 "$CORACLE" --root "$ROOT" exec "$ID" grep ^Groups: /proc/self/status
+	[ "$(tr -s ' \t' ' ' <<<"$output")" = "Groups: 333 " ]
+	[ "$(tr -s ' \t' ' ' <rootfs/hook)" = "Groups: 111 222 " ]
+	run "$CORACLE" validate
+	[ "$status" -eq 0 ]
+	says 'warning: process.user.additionalGids has no effect: annotations["run.oci.keep_original_groups"] leaves'
+	coracle delete --force "$ID"
+	config '.annotations[] = "0" | del(.hooks)'
+	args grep ^Groups: /proc/self/status
+	run setpriv --groups 111,222 "$CORACLE" --root "$ROOT" run "$ID"
+	[ "$(tr -s ' \t' ' ' <<<"$output")" = "Groups: 7 " ]
+}
+
 @test "large ids are possible" {
 	config '.process.user = {uid: 4294967294, gid: 4294967294}'
 	shell 'id -u; id -g'

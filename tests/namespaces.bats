@@ -73,6 +73,54 @@ namespace() {
 	failed hostname "uts namespace"
 }
 
+# bats test_tags=vm
+@test "a namespace of the host that the configuration would change is refused, by whatever path" {
+	setup_busybox
+	aside unshare --uts sleep 1000
+	wait_for differs uts "${ASIDE[-1]}" self
+	for path in /proc/self/ns/uts "/proc/$$/ns/uts" /proc/thread-self/ns/uts; do
+		altering uts "$path" '.hostname = "elsewhere"' "hostname: the uts namespace $path is that of the host"
+		altering uts "$path" '.domainname = "elsewhere"' "domainname: the uts namespace $path is that of the host"
+		altering uts "$path" '.linux.sysctl = {"kernel.domainname": "elsewhere"}' 'linux.sysctl["kernel.domainname"]: the uts namespace'
+	done
+	altering network /proc/self/ns/net '.linux.sysctl = {"net.ipv4.ip_forward": "1"}' 'linux.sysctl["net.ipv4.ip_forward"]: the network namespace /proc/self/ns/net is that of the host'
+	altering network /proc/self/ns/net '.linux.netDevices = {"cor-none": {}}' 'linux.netDevices: the network namespace /proc/self/ns/net is that of the host'
+	altering ipc /proc/self/ns/ipc '.linux.sysctl = {"kernel.msgmax": "8000"}' 'linux.sysctl["kernel.msgmax"]: the ipc namespace /proc/self/ns/ipc is that of the host'
+	altering mount /proc/self/ns/mnt . 'root.path: the mount namespace /proc/self/ns/mnt is that of the host'
+	altering user /proc/self/ns/user '.linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings' 'linux.uidMappings: the user namespace'
+	[ "$(cat /proc/sys/kernel/domainname)" != elsewhere ]
+	# And by a runtime in a namespace of its own.
+	make_config_again
+	join uts "/proc/$$/ns/uts"
+	config '.hostname = "elsewhere"'
+	if [ "$(stat -Lc %i "/proc/$$/ns/uts")" = 4026531838 ]; then
+		run unshare --uts "$CORACLE" --root "$ROOT" create "$ID" </dev/null
+		failed "hostname: the uts namespace /proc/$$/ns/uts is that of the host"
+	fi
+	# One of somebody else is changed as asked.
+	join uts "/proc/${ASIDE[-1]}/ns/uts"
+	config '.hostname = "elsewhere"'
+	shell hostname
+	[ "$output" = elsewhere ]
+	# And that of the host is joined when nothing changes it.
+	join uts "/proc/$$/ns/uts"
+	shell hostname
+	[ "$output" = "$(hostname)" ]
+}
+
+# altering TYPE PATH PROGRAM TEXT changes the configuration, joins a namespace of the host and
+# expects both create and validate to refuse that.
+altering() {
+	make_config_again
+	config --arg type "$1" --arg path "$2" '.linux.namespaces |= map(select(.type != $type)) + [{type: $type, path: $path}] | del(.hostname)'
+	config "$3"
+	background create "$ID"
+	failed "$4"
+	nothing_left
+	run "$CORACLE" validate
+	failed "error: $4"
+}
+
 @test "the loopback device is up in a new network namespace" {
 	setup_busybox
 	shell 'ifconfig lo; ls /sys/class/net; ping -c 1 127.0.0.1 >/dev/null 2>&1 && echo answered; nc -l -p 7000 127.0.0.1 >/dev/null & for i in $(seq 50); do echo x | nc 127.0.0.1 7000 2>/dev/null && echo connected && break; sleep 0.1; done'

@@ -246,7 +246,7 @@ not_on_host() {
 	failed 'config.json: linux.netDevices needs a network namespace in linux.namespaces'
 	config '.linux.namespaces += [{type: "network", path: "/proc/self/ns/net"}]'
 	background create "$ID"
-	failed 'network namespace of the container is that of the host'
+	failed 'linux.netDevices: the network namespace /proc/self/ns/net is that of the host'
 	on_host "$A"
 	nothing_left
 }

@@ -96,6 +96,19 @@ file_label() {
 	[ "$(tr -d '\0' <<<"$output")" = "$PROCESS" ]
 }
 
+@test "run.oci.mount_context_type says what of a new file system gets the label" {
+	needs_selinux
+	label "$PROCESS" "$FILES"
+	config '.annotations = {"run.oci.mount_context_type": "rootcontext"} | .mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs"}]'
+	detached 'echo x >/tmp/file; sleep 1000'
+	wait_for test -s "/proc/$(pid_of "$ID")/root/tmp/file"
+	[ "$(file_label /tmp)" = "$FILES" ]
+	grep " /tmp " "/proc/$(pid_of "$ID")/mountinfo" >mount
+	grep -q "rootcontext=\"*$FILES" mount
+	run grep -c "[,\" ]context=" mount
+	[ "$output" = 0 ]
+}
+
 @test "mountLabel is the label of new file systems and their files" {
 	needs_selinux
 	label "$PROCESS" "$FILES"

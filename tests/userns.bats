@@ -20,6 +20,25 @@ all_caps() {
 		| map("CAP_" + .) | {bounding: ., effective: ., permitted: .})'
 }
 
+@test "run.oci.keep_original_groups keeps groups that are not mapped, and the access that they give" {
+	users
+	mkdir shared
+	echo readable >shared/file
+	chown 0:4242 shared/file
+	chmod 640 shared/file
+	chmod a+rx . shared
+	config --arg s "$PWD/shared" '.annotations = {"run.oci.keep_original_groups": "1"} | .mounts += [{destination: "/shared", type: "bind", source: $s, options: ["bind"]}]'
+	args sh -c 'grep ^Groups: /proc/self/status; cat /shared/file'
+	run setpriv --groups 4242 "$CORACLE" --root "$ROOT" run "$ID"
+	[ "$status" -eq 0 ]
+	[ "$(tr -s ' \t' ' ' <<<"${lines[0]}")" = "Groups: 65534 " ]
+	[ "${lines[1]}" = readable ]
+	config 'del(.annotations)'
+	run setpriv --groups 4242 "$CORACLE" --root "$ROOT" run "$ID"
+	[ "$status" -ne 0 ]
+	says "Permission denied"
+}
+
 # bats test_tags=vm
 @test "a new user namespace has the mappings of the configuration" {
 	users

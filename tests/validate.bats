@@ -72,6 +72,44 @@ finds() {
 	failed "config.json has 3 warnings"
 }
 
+@test "properties that undo each other are told" {
+	config '.process.scheduler = {policy: "SCHED_FIFO", priority: 5, nice: 3}
+		| .mounts += [{destination: "/sys/firmware/x", type: "bind", source: "/tmp", options: ["bind"]}, {destination: "/dev", type: "tmpfs", source: "t"}]
+		| .linux.readonlyPaths += ["/opt"] | .mounts += [{destination: "/opt", type: "bind", source: "/tmp", options: ["bind", "rw"]}]
+		| .linux.devices = [{type: "p", path: "/dev/f"}, {type: "p", path: "/dev/../dev/f"}]'
+	background validate
+	[ "$status" -eq 0 ]
+	says "warning: process.scheduler.nice has no effect with SCHED_FIFO" 'warning: linux.maskedPaths[10]: "/sys/firmware" hides mounts[7] at "/sys/firmware/x"' \
+		'warning: linux.readonlyPaths[5]: "/opt" makes mounts[9] read-only' 'warning: linux.devices[1].path: "/dev/f" is the path of linux.devices[0] already' \
+		'warning: mounts[1] is hidden by mounts[8] at "/dev", which comes later'
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -eq 8 ]
+	config '.linux.devices[1] = {type: "c", major: 1, minor: 3, path: "/dev/f"}'
+	background validate
+	[ "$status" -eq 1 ]
+	says 'error: linux.devices[1].path: "/dev/f" is the path of linux.devices[0], which is another device'
+}
+
+@test "annotations of other runtimes that would have changed the container are told, by create too" {
+	config '.annotations = {"run.oci.handler": "krun", "run.oci.seccomp_bpf_data": "AA==", "run.oci.seccomp_fail_unknown_syscall": "0", "run.oci.systemd.subgroup": "",
+		"org.opencontainers.runc.exec.isolated-cpu-affinity-transition": "temporary", "run.oci.no-such": "1", "org.opencontainers.runc.version": "1.1",
+		"run.oci.keep_original_groups": "1", "run.oci.mount_context_type": "rootcontext", "org.systemd.property.After": "[]", "org.example.mine": "x"}'
+	background validate
+	[ "$status" -eq 0 ]
+	says 'warning: annotations["run.oci.handler"] has no effect here: the process is executed by the kernel' 'warning: annotations["run.oci.seccomp_bpf_data"] has no effect here' \
+		'warning: annotations["org.opencontainers.runc.exec.isolated-cpu-affinity-transition"] has no effect here' \
+		'warning: annotations["run.oci.no-such"] is not an annotation that this runtime knows'
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -eq 4 ]
+	cp -a "$CORACLE_CACHE/busybox/." rootfs
+	args true
+	run coracle --log log --debug run "$ID"
+	[ "$status" -eq 0 ]
+	[ "$(grep -c 'level=warning.*annotations' log)" -eq 4 ]
+	config '.annotations["run.oci.mount_context_type"] = "seclabel"'
+	background validate
+	[ "$status" -eq 1 ]
+	says 'error: annotations["run.oci.mount_context_type"]: "seclabel" is not one of context, fscontext'
+}
+
 @test "what another platform needs has no effect, and that is said" {
 	config '.windows = {layerFolders: []} | .process.commandLine = "x" | .process.user.username = "me"'
 	run "$CORACLE" validate

@@ -12,11 +12,13 @@ import (
 
 // checker checks one file.
 type checker struct {
-	set     *token.FileSet
-	rootfs  bool
-	imports map[string]string // paths of imports, by their names in the file
-	allowed map[int]*allowance
-	found   []finding
+	set    *token.FileSet
+	rootfs bool
+	// annotated tells that the file is where annotations get their meaning.
+	annotated bool
+	imports   map[string]string // paths of imports, by their names in the file
+	allowed   map[int]*allowance
+	found     []finding
 	// functions are those of the file, with their flags.
 	functions []*function
 	lines     map[string]bool // findings by line and rule, each of which is told once

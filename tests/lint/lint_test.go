@@ -51,6 +51,13 @@ func TestRules(t *testing.T) {
 
 		{`real, err := filepath.EvalSymlinks(name)`, "links"},
 
+		{`v := spec.Annotations["a"]`, "annotations"},
+		{`for k := range b.Spec.Annotations {` + "\n}", "annotations"},
+		{`scope(s.Annotations)`, "annotations"},
+		{`all := s.Annotations`, "annotations"},
+		{`_ = state{Annotations: s.Annotations}`, ""},
+		{`_ = program.Annotations(s)`, ""},
+
 		{`fd, err := unix.Openat(dir, name, unix.O_PATH, 0)`, "cloexec"},
 		{`fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)`, "cloexec"},
 		{`fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)`, ""},

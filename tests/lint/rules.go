@@ -19,7 +19,10 @@ import (
 //	exec    programs are executed by absolute paths, or by descriptors.
 //	atoi    strconv.Atoi takes signs, and numbers that are no ids: ParseUint with 32
 //	        bits, and a check that nothing is left out, is what ids want.
-var rules = []string{"path", "links", "cloexec", "prefix", "exec", "atoi"}
+//	annotations
+//	        what an annotation changes is in the list of package bundle, which features
+//	        shows to engines: nothing else looks into them.
+var rules = []string{"path", "links", "cloexec", "prefix", "exec", "atoi", "annotations"}
 
 // byPath are the functions that take a path, and no directory to start from.
 var byPath = map[string][]string{
@@ -76,11 +79,31 @@ func (c *checker) walk(file *ast.File) {
 		case *ast.CallExpr:
 			call[n.Fun] = true
 			c.call(n)
+			c.annotations(n.Args...)
+		case *ast.IndexExpr:
+			c.annotations(n.X)
+		case *ast.RangeStmt:
+			c.annotations(n.X)
+		case *ast.AssignStmt:
+			c.annotations(n.Rhs...)
 		case *ast.SelectorExpr:
 			c.selector(n, literal[n], call[n])
 		}
 		return true
 	})
+}
+
+// annotations refuses to look into the annotations of a configuration. As they are they may
+// be passed on, in a composite literal.
+func (c *checker) annotations(exprs ...ast.Expr) {
+	if c.annotated {
+		return
+	}
+	for _, e := range exprs {
+		if pkg, name := c.called(e); pkg == "" && name == "Annotations" {
+			c.add(e.Pos(), "annotations", "bundle.Annotation tells what an annotation says, and that somebody looks at it")
+		}
+	}
 }
 
 // selector checks what must not even be mentioned: a function that is kept in a variable

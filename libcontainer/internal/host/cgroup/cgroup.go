@@ -113,19 +113,22 @@ func (m *Manager) path(s *specs.Spec, id string) (string, error) {
 		path = s.Linux.CgroupsPath
 	}
 	if m.saved.Driver == Systemd {
-		if err := m.newScope(path, id, s.Annotations); err != nil {
+		if err := m.newScope(path, id, s); err != nil {
 			return "", err
 		}
 		return m.saved.Systemd.path(), nil
 	}
 	if path == "" {
-		path = "coracle-" + id
+		path = defaultPath(id)
 	}
 	if err := checkPath(path); err != nil {
 		return "", fmt.Errorf("cgroup (linux.cgroupsPath): %w", err)
 	}
 	return path, nil
 }
+
+// defaultPath is the cgroup of a container whose configuration names none.
+func defaultPath(id string) string { return "coracle-" + id }
 
 // Load makes a manager from what was saved.
 func Load(s Saved) *Manager {

@@ -1,6 +1,11 @@
 package cgroup
 
-import specs "github.com/opencontainers/runtime-spec/specs-go"
+import (
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/internal/host/systemd"
+	"coracle/libcontainer/internal/oci/bundle"
+)
 
 // Problem is what is wrong with a property of linux.resources, or has no effect.
 type Problem struct {
@@ -18,23 +23,61 @@ func texts(problems []Problem) (texts []string) {
 	return texts
 }
 
-// Check finds what [New] would refuse in linux.resources on this host, whose version of
-// cgroups matters, and what would have no effect. It has no side effects.
-func Check(s *specs.Spec) (problems, warnings []Problem) {
-	if s.Linux == nil || s.Linux.Resources == nil {
-		return nil, nil
+// Check finds everything in a configuration that [New] would refuse for a driver, and what
+// would have no effect. Of the host its version of cgroups matters, and nothing else. It has
+// no side effects.
+func Check(s *specs.Spec, driver Driver) (problems, warnings []bundle.Problem) {
+	if driver == "" {
+		driver = Cgroupfs
 	}
-	m := &Manager{lock: -1}
-	m.saved.Unified = isUnified()
+	m := &Manager{saved: Saved{Driver: driver, Unified: isUnified()}, lock: -1}
+	if s.Linux != nil && s.Linux.CgroupsPath != "" {
+		problems = append(problems, m.checkPlace(s.Linux.CgroupsPath)...)
+	}
+	if driver == Systemd {
+		_, wrong := systemd.Annotations(s)
+		problems = append(problems, wrong...)
+	}
+	if s.Linux == nil || s.Linux.Resources == nil {
+		return problems, nil
+	}
 	// Without /proc/self/cgroup no controller is known to be anywhere.
 	m.saved.Paths, _ = paths(m.saved.Unified, "/coracle-check")
 	p := m.newPlan()
 	p.fresh, p.current = true, func(_, _ string) string { return "" }
 	p.resources(s.Linux.Resources)
+	for _, wrong := range p.problems {
+		problems = append(problems, bundle.Problem(wrong))
+	}
+	for _, idle := range p.warnings {
+		warnings = append(warnings, bundle.Problem(idle))
+	}
+	if driver == Disabled {
+		if name := p.limited(nil, true); name != "" {
+			problems = append(problems, bundle.Problem{Pointer: name, Text: noLimits})
+		}
+		return problems, warnings
+	}
 	if !m.saved.Unified {
 		if _, err := listOf(deviceRules(s.Linux.Resources.Devices)); err != nil {
-			p.problems = append(p.problems, Problem{resourcesPointer + ".devices", err.Error()})
+			problems = append(problems, bundle.Problem{Pointer: resourcesPointer + ".devices", Text: err.Error()})
 		}
 	}
-	return p.problems, p.warnings
+	return problems, warnings
+}
+
+// checkPlace checks linux.cgroupsPath as far as the driver matters.
+func (m *Manager) checkPlace(path string) []bundle.Problem {
+	var err error
+	switch m.saved.Driver {
+	case Cgroupfs:
+		err = checkPath(path)
+	case Systemd:
+		// Which slice an empty one stands for makes no difference.
+		_, err = systemd.ParsePath(path, "id", false)
+	}
+	if err == nil {
+		return nil
+	}
+	return []bundle.Problem{{Pointer: "linux.cgroupsPath", Text: err.Error()}}
 }

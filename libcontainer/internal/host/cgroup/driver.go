@@ -34,10 +34,12 @@ func (m *Manager) Disabled() bool { return m.saved.Driver == Disabled }
 // errDisabled is the error of what takes a cgroup.
 var errDisabled = errors.New("the container was created without a cgroup (by a user who may make none, or with --cgroup-manager disabled)")
 
+const noLimits = "there are no limits without a cgroup (--cgroup-manager disabled)"
+
 // withoutCgroup refuses what cannot be had without a cgroup.
 func (p *plan) withoutCgroup() error {
 	if name := p.limited(nil, true); name != "" {
-		return fmt.Errorf("%s: there are no limits without a cgroup (--cgroup-manager disabled)", name)
+		return fmt.Errorf("%s: %s", name, noLimits)
 	}
 	return nil
 }

@@ -195,6 +195,30 @@ func TestWhatHasNoEffectIsTold(t *testing.T) {
 	}
 }
 
+// TestOverriddenLimitsAreTold has a limit in two properties: the last one written counts.
+func TestOverriddenLimitsAreTold(t *testing.T) {
+	for resources, want := range map[string]string{
+		`{"memory": {"limit": 100}, "unified": {"memory.max": "200"}}`:                                                                                                                         "linux.resources.memory.limit",
+		`{"memory": {"limit": 100}, "unified": {"memory.max": "100"}}`:                                                                                                                         "",
+		`{"memory": {"limit": 100}, "unified": {"memory.high": "50"}}`:                                                                                                                         "",
+		`{"cpu": {"quota": 5000}, "unified": {"cpu.max": "1000 100000"}}`:                                                                                                                      "linux.resources.cpu.quota",
+		`{"hugepageLimits": [{"pageSize": "2MB", "limit": 1}, {"pageSize": "2MB", "limit": 2}]}`:                                                                                               "linux.resources.hugepageLimits[0]",
+		`{"hugepageLimits": [{"pageSize": "2MB", "limit": 1}, {"pageSize": "1GB", "limit": 2}]}`:                                                                                               "",
+		`{"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 5}, {"major": 8, "minor": 0, "rate": 6}]}}`:                                                                   "linux.resources.blockIO.throttleReadBpsDevice[0]",
+		`{"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 5}, {"major": 8, "minor": 16, "rate": 6}], "throttleWriteBpsDevice": [{"major": 8, "minor": 0, "rate": 7}]}}`: "",
+	} {
+		var got []string
+		for _, w := range planOf(t, true, resources, nil).warnings {
+			if !slices.Contains(got, w.Pointer) {
+				got = append(got, w.Pointer)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %v", resources, got)
+		}
+	}
+}
+
 func TestOldValues(t *testing.T) {
 	for _, test := range []struct{ resources, content, want string }{
 		{`{"cpu": {"cpus": "0"}}`, "\n", "\n"},

@@ -83,6 +83,40 @@ func (p *plan) resources(r *specs.LinuxResources) {
 	p.network(r.Network)
 	p.rdma(r.Rdma)
 	p.unifiedFiles(r.Unified) // last: it says best what the kernel gets
+	p.overridden()
+}
+
+// overridden warns of settings that a later one of another property writes over.
+func (p *plan) overridden() {
+	type place struct{ controller, file, key string }
+	last := make(map[place]*setting, len(p.settings))
+	for i := range p.settings {
+		s := &p.settings[i]
+		controller := s.controller
+		if p.v2 {
+			controller = "" // all files are in one directory
+		}
+		for _, file := range s.files {
+			at := place{controller, file, keyOf(file, s.value)}
+			if earlier := last[at]; earlier != nil && earlier.pointer != s.pointer && earlier.value != s.value {
+				p.warn(earlier.pointer, "has no effect: %s.%s writes %q to %s after it", resourcesPointer, s.pointer, s.value, file)
+			}
+			last[at] = s
+		}
+	}
+}
+
+// keyOf is what a value for a file is about, where the file has a value for each device: the
+// device, with the name of the parameter where there are several.
+func keyOf(file, value string) string {
+	key, rest, ok := strings.Cut(value, " ")
+	if !ok || !strings.Contains(key, ":") && file != "net_prio.ifpriomap" && file != "rdma.max" {
+		return ""
+	}
+	if name, _, ok := strings.Cut(rest, "="); ok {
+		key += " " + name
+	}
+	return key
 }
 
 // unifiedName is the name of a controller in the unified hierarchy.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
 	"coracle/libcontainer/internal/host/systemd"
 )
 
@@ -24,7 +26,7 @@ type scope struct {
 }
 
 // newScope decides on the unit of a container.
-func (m *Manager) newScope(path, id string, annotations map[string]string) error {
+func (m *Manager) newScope(path, id string, s *specs.Spec) error {
 	instance, err := systemd.Own()
 	if err != nil {
 		return fmt.Errorf("cgroup: the systemd driver: %w", err)
@@ -33,9 +35,9 @@ func (m *Manager) newScope(path, id string, annotations map[string]string) error
 	if err != nil {
 		return fmt.Errorf("cgroup (linux.cgroupsPath): %w", err)
 	}
-	asked, err := systemd.Annotations(annotations)
-	if err != nil {
-		return err
+	asked, problems := systemd.Annotations(s)
+	if len(problems) > 0 {
+		return problems[0]
 	}
 	m.scope = &scope{properties: append([]systemd.Property{systemd.Text("Description", "coracle container "+id)}, asked...)}
 	m.saved.Systemd = &SavedUnit{Unit: unit, Instance: instance}

@@ -70,6 +70,7 @@ func (m *Moved) open(pid int) error {
 		return err
 	}
 	if same {
+		// One that is joined by a path is refused before anything is done.
 		return errors.New("network devices (linux.netDevices): the network namespace of the container is that of the host")
 	}
 	if m.host, err = dial(); err != nil {

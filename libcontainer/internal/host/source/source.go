@@ -179,6 +179,9 @@ type Namespace struct {
 	Name    string // as in the configuration: "network"
 	Path    string
 	Flag    uint64 // CLONE_NEW*
+	// Alters names a property that changes the namespace; the host's is refused then.
+	// It is empty when nothing does.
+	Alters string `json:",omitempty"`
 }
 
 // Open opens the namespace and checks its type.
@@ -194,11 +197,51 @@ func (n Namespace) Open([]int) (int, error) {
 		err = fmt.Errorf("%s namespace (%s): %s is not a namespace", n.Name, n.Pointer, n.Path)
 	case uint64(got) != n.Flag:
 		err = fmt.Errorf("%s namespace (%s): %s is a namespace of another type", n.Name, n.Pointer, n.Path)
+	case n.Alters != "" && n.isHost(fd):
+		err = HostError{n.Alters, fmt.Sprintf("the %s namespace %s is that of the host, which must not change", n.Name, n.Path)}
 	default:
 		return fd, nil
 	}
 	unix.Close(fd)
 	return -1, err
+}
+
+// HostError says that a namespace is the host's and must not change.
+type HostError struct {
+	// Property changes it.
+	Property string
+	// Text goes on from the name of the property.
+	Text string
+}
+
+func (e HostError) Error() string { return e.Property + ": " + e.Text }
+
+// isHost reports whether a namespace is the host's: that of this process, of process 1, or
+// the kernel's first one. When that cannot be found out it counts as the host's.
+func (n Namespace) isHost(fd int) bool {
+	var theirs, ours, first unix.Stat_t
+	file := n.Name // in /proc/PID/ns
+	// The kernel's first namespaces have fixed inode numbers.
+	initial := uint64(0)
+	switch n.Flag {
+	case unix.CLONE_NEWNET:
+		file, initial = "net", 0xeffffff9 // since Linux 6.18; a number that no other ever has
+	case unix.CLONE_NEWNS:
+		file, initial = "mnt", 0xeffffff8
+	case unix.CLONE_NEWIPC:
+		initial = 0xefffffff
+	case unix.CLONE_NEWUTS:
+		initial = 0xeffffffe
+	case unix.CLONE_NEWUSER:
+		initial = 0xeffffffd
+	}
+	//allow:path the host's /proc
+	if unix.Fstat(fd, &theirs) != nil || unix.Stat("/proc/self/ns/"+file, &ours) != nil {
+		return true
+	}
+	same := func(a, b *unix.Stat_t) bool { return a.Dev == b.Dev && a.Ino == b.Ino }
+	//allow:path the host's /proc; not every user may look at process 1
+	return same(&theirs, &ours) || unix.Stat("/proc/1/ns/"+file, &first) == nil && same(&theirs, &first) || theirs.Ino == initial
 }
 
 // Held is something that is open already. The descriptor stays with its owner; the

@@ -2,12 +2,14 @@ package systemd
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
-)
 
-// AnnotationPrefix begins the annotations that set properties of the unit.
-const AnnotationPrefix = "org.systemd.property."
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/internal/oci/bundle"
+)
 
 // allowed are the properties that annotations may set, with their types. Annotations
 // can come from an image. So none is among them that makes systemd start, stop or
@@ -25,25 +27,18 @@ var allowed = map[string]string{
 	"MemoryHigh": "t", "IPAccounting": "b", "IOAccounting": "b", "CPUAccounting": "b", "MemoryAccounting": "b", "TasksAccounting": "b",
 }
 
-// Annotations makes properties of the annotations that are meant to be such. The values
-// have the text format of GVariant, such as 'text', uint64 5, ['a.service'].
-func Annotations(annotations map[string]string) ([]Property, error) {
-	var names []string
-	for name := range annotations {
-		if strings.HasPrefix(name, AnnotationPrefix) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	var out []Property
-	for _, name := range names {
-		p, err := property(strings.TrimPrefix(name, AnnotationPrefix), annotations[name])
+// Annotations makes properties of the annotations of a configuration that are meant to be
+// such. The values have the text format of GVariant, such as 'text', uint64 5, ['a.service'].
+func Annotations(s *specs.Spec) (properties []Property, problems []bundle.Problem) {
+	asked := bundle.SystemdProperty.All(s)
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		p, err := property(name, asked[name])
 		if err != nil {
-			return nil, fmt.Errorf("annotations[%q]: %w", name, err)
+			problems = append(problems, bundle.Problem{Pointer: bundle.SystemdProperty.Pointer(name), Text: err.Error()})
 		}
-		out = append(out, p)
+		properties = append(properties, p)
 	}
-	return out, nil
+	return properties, problems
 }
 
 func property(name, value string) (Property, error) {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 func TestParsePath(t *testing.T) {
@@ -144,9 +146,12 @@ func TestAnnotations(t *testing.T) {
 		"FinalKillSignal":      {"", ""},
 		"ManagedOOMPreference": {"'omit", ""},
 	} {
-		got, err := Annotations(map[string]string{AnnotationPrefix + name: c.value, "other": "x"})
-		if s := strings.Join(text(got), " "); s != c.want || (err == nil) != (c.want != "") {
-			t.Errorf("%s=%s: got %q, %v, want %q", name, c.value, s, err, c.want)
+		got, problems := Annotations(&specs.Spec{Annotations: map[string]string{"org.systemd.property." + name: c.value, "other": "x"}})
+		if len(problems) > 0 {
+			got = nil
+		}
+		if s := strings.Join(text(got), " "); s != c.want || (len(problems) == 0) != (c.want != "") {
+			t.Errorf("%s=%s: got %q, %v, want %q", name, c.value, s, problems, c.want)
 		}
 	}
 }
@@ -155,8 +160,8 @@ func FuzzAnnotations(f *testing.F) {
 	f.Add("TimeoutStopSec", "5")
 	f.Add("After", "['a.service']")
 	f.Fuzz(func(t *testing.T, name, value string) {
-		ps, err := Annotations(map[string]string{AnnotationPrefix + name: value})
-		if err != nil {
+		ps, problems := Annotations(&specs.Spec{Annotations: map[string]string{"org.systemd.property." + name: value}})
+		if len(problems) > 0 {
 			return
 		}
 		for _, p := range ps {

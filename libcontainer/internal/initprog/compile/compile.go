@@ -190,7 +190,7 @@ type Output struct {
 	// UnknownCalls are system calls of linux.seccomp that this version does not know.
 	UnknownCalls []string
 	// Warnings are for the log.
-	Warnings []string
+	Warnings []bundle.Problem
 }
 
 // compiler is a program in the making.
@@ -199,7 +199,8 @@ type compiler struct {
 	in   Input
 	spec *specs.Spec
 	out  Output
-	err  error
+	// problems are why there will be no program.
+	problems []Problem
 
 	socket, gate, consoleSocket, image program.Arg
 	lastKept                           int // the last descriptor that stays when the set-up is done
@@ -262,8 +263,24 @@ type readonlyMount struct {
 	note program.Note
 }
 
-// Init compiles the program of a container's first process.
-func Init(in Input) (*Output, error) {
+// Init compiles the program of a container's first process. The error is a [Problem] when
+// the configuration is wrong.
+func Init(in Input) (*Output, error) { return compileInit(in).finish() }
+
+// Check finds everything for which [Init] refuses a configuration. Of the output only the
+// warnings and the sources with their descriptors are there.
+func Check(in Input) (out *Output, problems []bundle.Problem) {
+	c := compileInit(in)
+	for _, p := range c.problems {
+		problems = append(problems, p.Problem)
+	}
+	if _, err := c.finish(); err != nil && len(problems) == 0 {
+		problems = append(problems, bundle.Problem{Text: err.Error()})
+	}
+	return &c.out, problems
+}
+
+func compileInit(in Input) *compiler {
 	c := newCompiler(in, !in.Direct)
 	c.users = usersOf(c.spec, in.Host)
 
@@ -308,13 +325,12 @@ func Init(in Input) (*Output, error) {
 	c.lookUpCommand()
 	c.waitAtGate()
 	c.exec()
-
-	return c.finish()
+	return c
 }
 
 func (c *compiler) finish() (*Output, error) {
-	if c.err != nil {
-		return nil, c.err
+	if len(c.problems) > 0 {
+		return nil, c.problems[0]
 	}
 	p, err := c.Finish()
 	if err != nil {
@@ -355,15 +371,29 @@ func newCompiler(in Input, withGate bool) *compiler {
 	return c
 }
 
-// fail keeps the first error.
-func (c *compiler) fail(format string, args ...any) {
-	if c.err == nil {
-		c.err = fmt.Errorf(format, args...)
-	}
+// Problem is something in a configuration for which there is no program.
+type Problem struct {
+	bundle.Problem
+	cause error
 }
 
-func (c *compiler) warn(format string, args ...any) {
-	c.out.Warnings = append(c.out.Warnings, fmt.Sprintf(format, args...))
+func (p Problem) Error() string {
+	if s := p.Sentence(); s != p.Text {
+		return bundle.ConfigName + ": " + s
+	}
+	return p.Text
+}
+
+func (p Problem) Unwrap() error { return p.cause }
+
+// fail notes a problem with a property.
+func (c *compiler) fail(pointer, format string, args ...any) {
+	err := fmt.Errorf(format, args...)
+	c.problems = append(c.problems, Problem{bundle.Problem{Pointer: pointer, Text: err.Error()}, err})
+}
+
+func (c *compiler) warn(pointer, format string, args ...any) {
+	c.out.Warnings = append(c.out.Warnings, bundle.Problem{Pointer: pointer, Text: fmt.Sprintf(format, args...)})
 }
 
 // note describes the ops that follow: the part of the configuration that asks for

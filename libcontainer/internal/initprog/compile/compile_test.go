@@ -59,7 +59,7 @@ func listing(t *testing.T, out *Output) string {
 		t.Fatal(err)
 	}
 	for _, w := range out.Warnings {
-		b.WriteString("warning: " + w + "\n")
+		b.WriteString("warning: " + w.Sentence() + "\n")
 	}
 	return b.String()
 }
@@ -338,7 +338,10 @@ func TestCapabilitiesThatCannotBeGranted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.Join(out.Warnings, "\n")
+	text := ""
+	for _, w := range out.Warnings {
+		text += w.Sentence() + "\n"
+	}
 	for _, want := range []string{
 		"process.capabilities.bounding: CAP_AUDIT_WRITE cannot be granted",
 		"process.capabilities.ambient: CAP_KILL cannot be granted: they are not in the permitted and inheritable sets",

@@ -39,7 +39,7 @@ type HookInput struct {
 // A hook whose program is the image's has no more privileges than the process of the
 // container, and is subject to the same limits.
 func Hook(in HookInput) (*Output, error) {
-	spec := &specs.Spec{Linux: in.Spec.Linux}
+	spec := &specs.Spec{Linux: in.Spec.Linux, Annotations: in.Spec.Annotations}
 	confined := in.Inside && in.Spec.Process != nil
 	if confined {
 		p := *in.Spec.Process

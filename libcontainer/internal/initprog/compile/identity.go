@@ -179,7 +179,7 @@ func (c *compiler) capabilities() bundle.Capabilities {
 	caps := bundle.CapabilitiesOf(c.spec.Process.Capabilities)
 	limit := func(name string, set *uint64, to uint64, why string) {
 		if lost := *set &^ to; lost != 0 {
-			c.warn("process.capabilities.%s: %s cannot be granted: %s", name, bundle.CapabilityNames(lost), why)
+			c.warn("process.capabilities."+name, "%s cannot be granted: %s", bundle.CapabilityNames(lost), why)
 			*set &= to
 		}
 	}

@@ -20,7 +20,7 @@ func (c *compiler) idMap(m *mount) int {
 	if len(uids)+len(gids) == 0 {
 		ns := bundle.Namespace(c.spec, specs.UserNamespace)
 		if ns == nil {
-			c.fail("%s: a mapping of ids needs uidMappings and gidMappings, or a user namespace in linux.namespaces", pointer)
+			c.fail(pointer, "a mapping of ids needs uidMappings and gidMappings, or a user namespace in linux.namespaces")
 			return -1
 		}
 		pointer = "linux.namespaces"

@@ -39,7 +39,7 @@ func (c *compiler) withMountLabel(fstype string, params []bundle.MountParam) []b
 			return params
 		}
 	}
-	return append(params[:len(params):len(params)], bundle.MountParam{Key: "context", Value: label, HasValue: true})
+	return append(params[:len(params):len(params)], bundle.MountParam{Key: bundle.ContextType(c.spec), Value: label, HasValue: true})
 }
 
 // labelQueues gives linux.mountLabel to the root of the message queues, which belong to an
@@ -51,7 +51,7 @@ func (c *compiler) labelQueues(m *mount, mnt program.Arg) {
 	}
 	ns := bundle.Namespace(c.spec, specs.IPCNamespace)
 	if ns == nil || ns.Path != "" && c.in.Host.Shared != nil && c.in.Host.Shared(ns.Path, specs.IPCNamespace) {
-		c.warn("linux.mountLabel: the message queues at %s are the host's and keep their label", m.dest)
+		c.warn("linux.mountLabel", "the message queues at %s are the host's and keep their label", m.dest)
 		return
 	}
 	mounting := c.Describe(program.Note{What: "label the message queues", Object: label, At: m.dest, Pointer: "linux.mountLabel"})

@@ -2,6 +2,7 @@ package compile
 
 import (
 	"errors"
+	"fmt"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -32,7 +33,7 @@ func (c *compiler) readMounts() {
 	for i, m := range c.spec.Mounts {
 		o, err := bundle.ParseMountOptions(m)
 		if err != nil {
-			c.fail("mounts[%d].options: %w", i, err)
+			c.fail(fmt.Sprintf("mounts[%d].options", i), "%w", err)
 		}
 		mt := &mount{Mount: m, MountOptions: o, dest: path.Clean("/" + m.Destination)}
 		mt.subject = program.Note{What: "mount", Object: m.Type, At: mt.dest, Pointer: "mounts[#]", Index: i}
@@ -184,7 +185,7 @@ func (c *compiler) bindMount(m *mount) {
 		default:
 			hint = " (the source of a bind mount has to exist; it is relative to the bundle)"
 		}
-		c.fail("%s: source: %w%s", m.subject.Subject(), err, hint)
+		c.fail(m.subject.Where(), "%s: source: %w%s", m.subject.Subject(), err, hint)
 		return
 	}
 	fd := c.tree(source.Tree{What: m.subject.Text(), Pointer: m.subject.Where(), Path: src, Recursive: m.Recursive, Attrs: c.bindAttrs(m)}, &m.source)

@@ -116,7 +116,7 @@ func (c *compiler) sortNamespaces() (fresh uint64, made, joins []join) {
 		}
 		pointer := fmt.Sprintf("linux.namespaces[%d].path", i)
 		j := join{
-			fd:   c.source(source.Namespace{Pointer: pointer, Name: string(ns.Type), Path: ns.Path, Flag: flag}),
+			fd:   c.source(source.Namespace{Pointer: pointer, Name: string(ns.Type), Path: ns.Path, Flag: flag, Alters: altersOf(c.spec, ns.Type)}),
 			flag: flag,
 			note: program.Note{What: "join the " + string(ns.Type) + " namespace", Object: ns.Path, Pointer: pointer},
 		}
@@ -130,6 +130,36 @@ func (c *compiler) sortNamespaces() (fresh uint64, made, joins []join) {
 		return cmp.Compare(a.flag&unix.CLONE_NEWNS, b.flag&unix.CLONE_NEWNS)
 	})
 	return fresh, made, joins
+}
+
+// altersOf is a property of the configuration that changes a namespace of this type, or
+// counts on one that is not the host's; "" when there is none.
+func altersOf(s *specs.Spec, ns specs.LinuxNamespaceType) string {
+	l := s.Linux
+	switch {
+	case ns == specs.UTSNamespace && s.Hostname != "":
+		return "hostname"
+	case ns == specs.UTSNamespace && s.Domainname != "":
+		return "domainname"
+	case ns == specs.NetworkNamespace && len(l.NetDevices) > 0:
+		return "linux.netDevices"
+	case ns == specs.MountNamespace:
+		return "root.path" // it is mounted there
+	case ns == specs.UserNamespace && !bundle.IDMap(l.UIDMappings).IsIdentity():
+		return "linux.uidMappings"
+	case ns == specs.UserNamespace && !bundle.IDMap(l.GIDMappings).IsIdentity():
+		return "linux.gidMappings"
+	}
+	for _, key := range bundle.SysctlKeys(s) {
+		path, err := bundle.SysctlPath(key)
+		if err != nil {
+			continue
+		}
+		if of, err := bundle.SysctlNamespace(path); err == nil && of == ns {
+			return fmt.Sprintf("linux.sysctl[%q]", key)
+		}
+	}
+	return ""
 }
 
 // join joins namespaces in order.

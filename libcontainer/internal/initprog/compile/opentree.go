@@ -45,7 +45,7 @@ func (c *compiler) openTree(t source.Tree) program.Arg {
 	}
 	for _, a := range t.Attrs {
 		if a.IDMap != 0 {
-			c.fail("%s: a mapping of ids needs privileges over the file system of the host", n.Subject())
+			c.fail(t.Pointer, "%s: a mapping of ids needs privileges over the file system of the host", n.Subject())
 			break
 		}
 		flags := uint(unix.AT_EMPTY_PATH)

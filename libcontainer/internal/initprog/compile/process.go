@@ -76,7 +76,7 @@ func (c *compiler) lookUpCommand() {
 	}})
 	if len(path) > maxVariable {
 		// No process could have it, and an image must not decide how large a program gets.
-		c.fail("process.env: PATH has %d bytes: %w", len(path), unix.E2BIG)
+		c.fail("process.env", "PATH has %d bytes: %w", len(path), unix.E2BIG)
 		return
 	}
 	if path != "" {

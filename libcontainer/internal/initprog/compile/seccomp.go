@@ -9,6 +9,7 @@ import (
 
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/seccomp"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // capSysAdmin is what it takes to load a filter without no_new_privs.
@@ -22,18 +23,30 @@ func (c *compiler) compileFilter() {
 	}
 	f, err := seccomp.Compile(c.spec.Linux.Seccomp)
 	if err != nil {
-		c.fail("config.json: linux.seccomp: %w", err)
+		c.fail("linux.seccomp", "%w", err)
 		return
 	}
 	c.filter, c.out.Listener, c.out.UnknownCalls = f, f.Notify, f.Unknown
 	if !c.spec.Process.NoNewPrivileges && !c.privileged() && !c.in.Host.can(unix.CAP_SYS_ADMIN) {
-		c.fail("linux.seccomp: a filter needs process.noNewPrivileges, or a runtime that has CAP_SYS_ADMIN")
+		c.fail("linux.seccomp", "a filter needs process.noNewPrivileges, or a runtime that has CAP_SYS_ADMIN")
 	}
 	switch answer := f.Answer(seccomp.Native(unix.SYS_EXECVE)); seccomp.ActionName(answer) {
 	case specs.ActAllow, specs.ActLog, specs.ActTrace, specs.ActNotify:
 	default:
-		c.fail("linux.seccomp: the filter answers execve with %s, so no process could be started", seccomp.ActionName(answer))
+		c.fail("linux.seccomp", "the filter answers execve with %s, so no process could be started", seccomp.ActionName(answer))
 	}
+}
+
+// CheckFilter finds what is wrong with linux.seccomp of a configuration, whose other properties
+// need not be valid.
+func CheckFilter(s *specs.Spec) (problems []bundle.Problem) {
+	host := Host{Capabilities: ^uint64(0)}
+	c := &compiler{spec: s, in: Input{Host: host}}
+	c.compileFilter()
+	for _, p := range c.problems {
+		problems = append(problems, p.Problem)
+	}
+	return problems
 }
 
 // keptForFilter are the capabilities that have to stay until the filter is loaded. Whether
@@ -103,7 +116,7 @@ func (c *compiler) reportUnderFilter() {
 		c.Set(program.ReportCall, program.Int(unix.SYS_WRITE))
 	default:
 		c.out.Mute = true
-		c.warn("linux.seccomp: the filter allows neither sendto nor write; should the command not be executable, nothing can say why")
+		c.warn("linux.seccomp", "the filter allows neither sendto nor write; should the command not be executable, nothing can say why")
 	}
 }
 
@@ -119,7 +132,7 @@ func (c *compiler) handOver(m program.Message, listener program.Word) {
 		missing = append(missing, "read or recvfrom")
 	}
 	if len(missing) > 0 {
-		c.fail("linux.seccomp: the listener of %s cannot be handed over: the filter has to allow %s for that", specs.ActNotify, strings.Join(missing, " and "))
+		c.fail("linux.seccomp", "the listener of %s cannot be handed over: the filter has to allow %s for that", specs.ActNotify, strings.Join(missing, " and "))
 		return
 	}
 	c.note("linux.seccomp.listenerPath", "hand over the seccomp listener", "")

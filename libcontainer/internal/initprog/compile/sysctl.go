@@ -26,18 +26,7 @@ func (c *compiler) sysctls() {
 	for _, key := range bundle.SysctlKeys(c.spec) {
 		path, err := bundle.SysctlPath(key)
 		if err != nil {
-			c.fail("linux.sysctl: %w", err)
-			return
-		}
-		ns, err := bundle.SysctlNamespace(path)
-		if err == nil && c.in.Host.Shared != nil {
-			// A namespace that is joined may be the runtime's own.
-			if n := bundle.Namespace(c.spec, ns); n != nil && n.Path != "" && c.in.Host.Shared(n.Path, ns) {
-				err = fmt.Errorf("the %s namespace %s is that of the host", ns, n.Path)
-			}
-		}
-		if err != nil {
-			c.fail("linux.sysctl[%q]: %w", key, err)
+			c.fail("linux.sysctl", "%w", err)
 			return
 		}
 		value := c.spec.Linux.Sysctl[key]
@@ -95,7 +84,7 @@ func (c *compiler) resetAffinity() {
 func (c *compiler) affinity(pointer, list string) {
 	mask, err := bundle.ParseList(list)
 	if err != nil {
-		c.fail("%s: %w", pointer, err)
+		c.fail(pointer, "%w", err)
 		return
 	}
 	if len(mask) > 0 {

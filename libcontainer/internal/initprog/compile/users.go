@@ -118,8 +118,12 @@ func (c *compiler) takeIDs() {
 // setGroups sets the additional groups: always, also to none, because the caller's must
 // not stay. Only where a user namespace was made without privileges they have to: to
 // drop a group there could give access to files that are closed to its members
-// (user_namespaces(7), /proc/PID/setgroups).
+// (user_namespaces(7), /proc/PID/setgroups). An annotation asks for the caller's: by them,
+// a user without privileges has access to more files of the host, and he had that before.
 func (c *compiler) setGroups() {
+	if bundle.KeepsGroups(c.spec) {
+		return
+	}
 	gids := c.spec.Process.User.AdditionalGids
 	c.Describe(program.Note{What: "set the additional groups", Pointer: "process.user.additionalGids", Explain: func(e syscall.Errno) string {
 		if e != unix.EPERM || !c.privileged() {

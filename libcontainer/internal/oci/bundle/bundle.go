@@ -54,9 +54,10 @@ type Problem struct {
 func (p Problem) Error() string { return ConfigName + ": " + p.Sentence() }
 
 // Sentence is the problem without the name of the file. A text that says what the
-// property is, has or needs goes on from its name.
+// property is, has or needs goes on from its name, and one that has the name in
+// parentheses says it all.
 func (p Problem) Sentence() string {
-	if p.Pointer == "" {
+	if p.Pointer == "" || strings.Contains(p.Text, "("+p.Pointer+")") || strings.HasPrefix(p.Text, p.Pointer+": ") {
 		return p.Text
 	}
 	switch verb, _, _ := strings.Cut(p.Text, " "); verb {

@@ -33,10 +33,3 @@ func (v *validator) foreign() {
 		}
 	}
 }
-
-// annotations checks their keys (config.md#annotations).
-func (v *validator) annotations() {
-	if _, ok := v.spec.Annotations[""]; ok {
-		v.bad(`annotations[""]`, "has no key; it must not be empty")
-	}
-}

@@ -3,6 +3,7 @@ package bundle
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -58,6 +59,12 @@ func (m IDMap) String() string {
 		fmt.Fprintf(&b, "%d %d %d\n", e.ContainerID, e.HostID, e.Size)
 	}
 	return b.String()
+}
+
+// IsIdentity reports whether every id that is mapped is the same on the host. It is for an
+// empty mapping.
+func (m IDMap) IsIdentity() bool {
+	return !slices.ContainsFunc(m, func(e specs.LinuxIDMapping) bool { return e.ContainerID != e.HostID })
 }
 
 // ToHost maps an id of the namespace to the host's, if it is mapped.

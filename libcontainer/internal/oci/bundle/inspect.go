@@ -44,11 +44,11 @@ func (i *Inspection) Problems() (n int) {
 
 // Inspect checks the bundle in dir with the checks of [Load], and does not stop at the
 // first problem. It warns of more than Load does: of required properties that are
-// missing where nothing depends on them, and of properties that are there twice. more
-// has further checks; it may be nil.
+// missing where nothing depends on them, of properties that are there twice, and of mounts
+// that others hide. more has further checks; it may be nil.
 //
 // The error is for a bundle whose configuration cannot be read.
-func Inspect(dir string, more func(*specs.Spec) (problems, warnings []Problem)) (*Inspection, error) {
+func Inspect(dir string, more More) (*Inspection, error) {
 	path, raw, err := open(dir)
 	if err != nil {
 		return nil, err
@@ -56,8 +56,12 @@ func Inspect(dir string, more func(*specs.Spec) (problems, warnings []Problem)) 
 	return &Inspection{Config: filepath.Join(cmp.Or(dir, "."), ConfigName), Findings: findings(path, raw, more)}, nil
 }
 
+// More has further checks of a bundle. valid tells that nothing that forbids to create a
+// container has been found so far: everything in the configuration is what it seems to be.
+type More func(b *Bundle, valid bool) (problems, warnings []Problem)
+
 // findings are what is wrong with the configuration of the bundle at a path.
-func findings(path string, raw []byte, more func(*specs.Spec) (problems, warnings []Problem)) []Finding {
+func findings(path string, raw []byte, more More) []Finding {
 	b := &Bundle{Path: path, Spec: new(specs.Spec), Raw: raw}
 	i := inspector{raw: raw}
 	report, err := jsonpos.Examine(raw, b.Spec)
@@ -71,15 +75,16 @@ func findings(path string, raw []byte, more func(*specs.Spec) (problems, warning
 	problems, warnings := Validate(b.Spec)
 	i.problems(problems, false)
 	i.problems(warnings, true)
-	if more != nil {
-		problems, warnings := more(b.Spec)
-		i.problems(problems, false)
-		i.problems(warnings, true)
-	}
+	i.problems(hiddenMounts(b.Spec.Mounts), true)
 	if b.Spec.Root != nil && b.Spec.Root.Path != "" {
 		if err := b.findRootfs(); err != nil {
 			i.problems([]Problem{asProblem(err)}, false)
 		}
+	}
+	if more != nil {
+		problems, warnings := more(b, i.valid())
+		i.further(problems)
+		i.problems(warnings, true)
 	}
 	i.errors(report.Unknown, true)
 	i.errors(report.Repeated, true)
@@ -110,6 +115,26 @@ func (i *inspector) errors(errs []*jsonpos.Error, warning bool) {
 func (i *inspector) problems(problems []Problem, warning bool) {
 	for _, p := range problems {
 		i.problem(p, warning)
+	}
+}
+
+// valid reports whether nothing has been found but warnings.
+func (i *inspector) valid() bool {
+	return !slices.ContainsFunc(i.found, func(f Finding) bool { return !f.Warning })
+}
+
+// further adds problems with properties of which no problem is known.
+func (i *inspector) further(problems []Problem) {
+	known := make(map[string]bool)
+	for _, f := range i.found {
+		if !f.Warning {
+			known[f.Pointer] = true
+		}
+	}
+	for _, p := range problems {
+		if p.Pointer == "" || !known[p.Pointer] {
+			i.problem(p, false)
+		}
 	}
 }
 

@@ -79,6 +79,8 @@ func (v *validator) sysctl() {
 		switch {
 		case err != nil:
 			v.bad(p, "cannot be set for a container: %v", err)
+		case path == "kernel/domainname" && v.spec.Domainname != "":
+			v.bad(p, "contradicts the property domainname, which sets the same")
 		case Namespace(v.spec, ns) == nil:
 			v.bad(p, "needs a %s namespace in linux.namespaces; it would change the host", ns)
 		}

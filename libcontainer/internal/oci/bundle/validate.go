@@ -52,6 +52,7 @@ func Validate(s *specs.Spec) (problems, warnings []Problem) {
 		}
 	}
 	v.labels()
+	v.contradictions()
 	return v.problems, v.warnings
 }
 
@@ -209,13 +210,13 @@ func (v *validator) process(p *specs.Process) {
 		v.bad("process.args[0]", "is empty; it must be the command")
 	}
 	for i, a := range p.Args {
-		if strings.ContainsRune(a, 0) {
-			v.bad(fmt.Sprintf("process.args[%d]", i), "has a NUL character in it")
-		}
+		v.argument("process.args[%d]", i, a)
 	}
 	for i, e := range p.Env {
-		if strings.ContainsRune(e, 0) {
-			v.bad(fmt.Sprintf("process.env[%d]", i), "has a NUL character in it")
+		v.argument("process.env[%d]", i, e)
+		if strings.HasPrefix(e, "PATH=") && len(e) >= maxArgument && len(p.Args) > 0 && !strings.Contains(p.Args[0], "/") {
+			// An image must not decide how large the program gets that looks into each directory.
+			v.bad(fmt.Sprintf("process.env[%d]", i), "PATH has %d bytes: argument list too long", len(e)-len("PATH="))
 		}
 	}
 	switch {
@@ -251,6 +252,19 @@ func (v *validator) process(p *specs.Process) {
 	}
 	if c := p.ConsoleSize; c != nil && (c.Height > 65535 || c.Width > 65535) {
 		v.bad("process.consoleSize", "%d×%d is larger than a terminal can be", c.Width, c.Height)
+	}
+}
+
+// maxArgument is how many bytes an argument or a variable may have, with its NUL (execve(2)).
+const maxArgument = 128 << 10
+
+// argument checks a string that execve passes on.
+func (v *validator) argument(pointer string, index int, value string) {
+	switch {
+	case strings.ContainsRune(value, 0):
+		v.bad(fmt.Sprintf(pointer, index), "has a NUL character in it")
+	case len(value) >= maxArgument:
+		v.warn(fmt.Sprintf(pointer, index), "has %d bytes, and the kernel takes at most %d: the process cannot be started", len(value), maxArgument-1)
 	}
 }
 

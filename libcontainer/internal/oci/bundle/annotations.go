@@ -1,0 +1,155 @@
+package bundle
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Annotation is an annotation that changes what this runtime does. Nothing else looks at
+// annotations, so this list is complete, and what [AnnotationNames] has is in `features`.
+type Annotation int
+
+// The annotations. Those of crun have its names and its meaning.
+const (
+	// KeepOriginalGroups, when it is not "0", leaves the process the additional groups of
+	// the caller, in place of process.user.additionalGids.
+	KeepOriginalGroups Annotation = iota
+	// MountContextType is the parameter of a new file system that gets linux.mountLabel:
+	// context, which is the default, fscontext, defcontext or rootcontext (mount(8)).
+	MountContextType
+	// SystemdProperty begins the names of properties of the systemd unit.
+	SystemdProperty
+
+	annotations
+)
+
+var annotationNames = [annotations]string{
+	KeepOriginalGroups: "run.oci.keep_original_groups",
+	MountContextType:   "run.oci.mount_context_type",
+	SystemdProperty:    "org.systemd.property.",
+}
+
+// AnnotationNames are the annotations that this runtime acts on, sorted. A name that ends
+// with a dot stands for all that begin with it.
+func AnnotationNames() []string { return slices.Sorted(slices.Values(annotationNames[:])) }
+
+// Of is the value of the annotation in a configuration.
+func (a Annotation) Of(s *specs.Spec) (value string, ok bool) {
+	value, ok = s.Annotations[annotationNames[a]]
+	return value, ok
+}
+
+// All are the annotations in a configuration whose names begin with that of a, by the rest
+// of their names.
+func (a Annotation) All(s *specs.Spec) map[string]string {
+	var all map[string]string
+	for key, value := range s.Annotations {
+		if rest, ok := strings.CutPrefix(key, annotationNames[a]); ok {
+			if all == nil {
+				all = make(map[string]string)
+			}
+			all[rest] = value
+		}
+	}
+	return all
+}
+
+// Pointer names the annotation as a property. rest is the end of a name that a begins.
+func (a Annotation) Pointer(rest string) string { return annotationPointer(annotationNames[a] + rest) }
+
+func annotationPointer(key string) string { return fmt.Sprintf("annotations[%q]", key) }
+
+// KeepsGroups reports whether the process keeps the additional groups of the caller.
+func KeepsGroups(s *specs.Spec) bool {
+	value, ok := KeepOriginalGroups.Of(s)
+	return ok && value != "0"
+}
+
+// ContextType is the parameter of new file systems that gets linux.mountLabel.
+func ContextType(s *specs.Spec) string {
+	if value, ok := MountContextType.Of(s); ok {
+		return value
+	}
+	return "context"
+}
+
+// foreignAnnotation is an annotation that other runtimes act on.
+type foreignAnnotation struct {
+	name string
+	// instead says what does the same here, or what does not happen.
+	instead string
+	// harmless is a value, besides those that are refused as such, with which nothing is
+	// missing here.
+	harmless string
+}
+
+// always stands for every value of a foreign annotation.
+const always = "*"
+
+// foreignAnnotations are those of crun and runc. Each is told that would have changed the
+// container.
+var foreignAnnotations = []foreignAnnotation{
+	{"run.oci.delegate-cgroup", "the process stays in the cgroup that has the limits", ""},
+	{"run.oci.handler", "the process is executed by the kernel, not by a virtual machine or an interpreter", ""},
+	{"run.oci.hooks.stderr", "hooks have the standard error of the runtime", ""},
+	{"run.oci.hooks.stdout", "hooks have the standard output of the runtime", ""},
+	{"run.oci.pidfd_receiver", "create --pidfd-socket sends a pidfd", ""},
+	{"run.oci.scheduler", "process.scheduler is for that", ""},
+	{"run.oci.seccomp.plugins", "linux.seccomp.listenerPath names an agent", ""},
+	{"run.oci.seccomp.receiver", "linux.seccomp.listenerPath names an agent", ""},
+	{"run.oci.seccomp_bpf_data", "the filter is that of linux.seccomp", ""},
+	{"run.oci.seccomp_fail_unknown_syscall", "rules for unknown system calls are left out", "0"},
+	{"run.oci.systemd.force_cgroup_v1", "the mount is made as mounts says", ""},
+	// Without a name crun makes no cgroup below the scope either.
+	{"run.oci.systemd.subgroup", "the process is in the cgroup of the scope itself", ""},
+	{"run.oci.timens_offset", "linux.timeOffsets is for that", ""},
+	{"org.opencontainers.runc.exec.isolated-cpu-affinity-transition", "process.execCPUAffinity is for that", ""},
+	// They say what a runtime is, and ask for nothing.
+	{"org.opencontainers.runc.checkpoint.enabled", "", always},
+	{"org.opencontainers.runc.commit", "", always},
+	{"org.opencontainers.runc.version", "", always},
+	{"run.oci.crun.checkpoint.enabled", "", always},
+	{"run.oci.crun.commit", "", always},
+	{"run.oci.crun.version", "", always},
+	{"run.oci.crun.wasm", "", always},
+}
+
+// annotations checks annotations (config.md#annotations): their keys, and whether any is
+// meant for a runtime that does something else about it.
+func (v *validator) annotations() {
+	if len(v.spec.Annotations) == 0 {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(v.spec.Annotations)) {
+		if key == "" {
+			v.bad(annotationPointer(key), "has no key; it must not be empty")
+			continue
+		}
+		v.foreignAnnotation(key, v.spec.Annotations[key])
+	}
+	if p := v.spec.Process; p != nil && len(p.User.AdditionalGids) > 0 && KeepsGroups(v.spec) {
+		v.warn("process.user.additionalGids", "has no effect: annotations[%q] leaves the process the groups of the caller", annotationNames[KeepOriginalGroups])
+	}
+	if value := ContextType(v.spec); !IsSELinuxOption(value) {
+		v.bad(MountContextType.Pointer(""), "%q is not one of context, fscontext, defcontext and rootcontext", value)
+	}
+}
+
+func (v *validator) foreignAnnotation(key, value string) {
+	if !strings.HasPrefix(key, "run.oci.") && !strings.HasPrefix(key, "org.opencontainers.runc.") || slices.Contains(annotationNames[:], key) {
+		return
+	}
+	pointer := annotationPointer(key)
+	i := slices.IndexFunc(foreignAnnotations, func(f foreignAnnotation) bool { return f.name == key })
+	switch {
+	case i < 0:
+		v.warn(pointer, "is not an annotation that this runtime knows, and has no effect")
+	case foreignAnnotations[i].harmless == always, foreignAnnotations[i].harmless == value:
+	default:
+		v.warn(pointer, "has no effect here: %s", foreignAnnotations[i].instead)
+	}
+}

@@ -1,0 +1,125 @@
+package bundle
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// contradictions finds properties of which one undoes another. What leaves open which of
+// them is meant is a problem; where the specification says which one counts, the other is
+// worth a warning.
+func (v *validator) contradictions() {
+	if s := v.spec; s.Process != nil && s.Process.Scheduler != nil {
+		v.niceWithoutEffect(s.Process.Scheduler)
+	}
+	if v.spec.Linux == nil {
+		return
+	}
+	v.sameDevices()
+	v.protectedMounts()
+	if r := v.spec.Linux.IntelRdt; r != nil {
+		v.sameSchemata(r)
+	}
+}
+
+func (v *validator) niceWithoutEffect(s *specs.Scheduler) {
+	switch s.Policy {
+	case specs.SchedFIFO, specs.SchedRR, specs.SchedDeadline:
+		if s.Nice != 0 {
+			v.warn("process.scheduler.nice", "has no effect with %s", s.Policy)
+		}
+	}
+}
+
+// sameDevices finds devices with one path.
+func (v *validator) sameDevices() {
+	devices := v.spec.Linux.Devices
+	if len(devices) < 2 {
+		return
+	}
+	number := func(d specs.LinuxDevice) string {
+		switch d.Type {
+		case "p":
+			return "p"
+		case "u":
+			d.Type = "c"
+		}
+		return fmt.Sprintf("%s %d:%d", d.Type, d.Major, d.Minor)
+	}
+	first := make(map[string]int, len(devices))
+	for i, d := range devices {
+		at := path.Clean(d.Path)
+		j, dup := first[at]
+		pointer := fmt.Sprintf("linux.devices[%d].path", i)
+		switch {
+		case !dup:
+			first[at] = i
+		case number(d) != number(devices[j]):
+			v.bad(pointer, "%q is the path of linux.devices[%d], which is another device", at, j)
+		default:
+			v.warn(pointer, "%q is the path of linux.devices[%d] already, whose mode and owner count", at, j)
+		}
+	}
+}
+
+// protectedMounts finds mounts that nobody will see for a mask, and those that should be
+// writable where a path is to be read-only.
+func (v *validator) protectedMounts() {
+	l := v.spec.Linux
+	for i, m := range v.spec.Mounts {
+		at := path.Clean("/" + m.Destination)
+		for j, p := range l.MaskedPaths {
+			if below(at, path.Clean(p)) {
+				v.warn(fmt.Sprintf("linux.maskedPaths[%d]", j), "%q hides mounts[%d] at %q", p, i, at)
+			}
+		}
+		if !slices.Contains(m.Options, "rw") {
+			continue
+		}
+		for j, p := range l.ReadonlyPaths {
+			if at == path.Clean(p) {
+				v.warn(fmt.Sprintf("linux.readonlyPaths[%d]", j), `%q makes mounts[%d] read-only, whose options have "rw"`, p, i)
+			}
+		}
+	}
+}
+
+// sameSchemata finds schemas of one resource in two properties; schemata is written last.
+func (v *validator) sameSchemata(r *specs.LinuxIntelRdt) {
+	for _, older := range []struct{ name, schema, resource string }{{"l3CacheSchema", r.L3CacheSchema, "L3:"}, {"memBwSchema", r.MemBwSchema, "MB:"}} {
+		if older.schema == "" {
+			continue
+		}
+		if i := slices.IndexFunc(r.Schemata, func(s string) bool { return strings.HasPrefix(s, older.resource) }); i >= 0 {
+			v.warn("linux.intelRdt."+older.name, "is overridden by linux.intelRdt.schemata[%d]", i)
+		}
+	}
+}
+
+// hiddenMounts finds mounts that a later one covers. An image with symbolic links may have
+// more of them.
+func hiddenMounts(mounts []specs.Mount) (warnings []Problem) {
+	covers := func(m specs.Mount) bool { return !slices.Contains(m.Options, "remount") && m.Destination != "" }
+	for i, m := range mounts {
+		at := path.Clean("/" + m.Destination)
+		if !covers(m) {
+			continue
+		}
+		for j := i + 1; j < len(mounts); j++ {
+			if by := path.Clean("/" + mounts[j].Destination); covers(mounts[j]) && below(at, by) {
+				warnings = append(warnings, Problem{fmt.Sprintf("mounts[%d]", i), fmt.Sprintf("is hidden by mounts[%d] at %q, which comes later", j, by)})
+				break
+			}
+		}
+	}
+	return warnings
+}
+
+// below reports whether a cleaned path is another one or below it.
+func below(p, parent string) bool {
+	return p == parent || strings.HasPrefix(p, strings.TrimSuffix(parent, "/")+"/")
+}
