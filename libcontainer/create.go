@@ -114,6 +114,9 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 	if err := checkTerminal(b.Spec, o); err != nil {
 		return nil, err
 	}
+	if err := checkOwnIDs(b.Spec); err != nil {
+		return nil, err
+	}
 	// Nobody else sees these namespaces, and they are gone when nobody enters them.
 	maker := namespaceMaker(b.Spec)
 	maker.Start()

@@ -152,6 +152,12 @@ func (x *execution) start() error {
 	if err := checkLabels(&spec); err != nil {
 		return err
 	}
+	if l := spec.Linux; l != nil && len(l.UIDMappings) > 0 && len(l.GIDMappings) > 0 {
+		problems := bundle.UnmappedUser(spec.Process, l.UIDMappings, l.GIDMappings, "by linux.uidMappings", "by linux.gidMappings")
+		if len(problems) > 0 {
+			return fmt.Errorf("exec: %s", problems[0].Sentence())
+		}
+	}
 	group := cgroup.Load(record.Cgroup)
 	place, err := group.Place(x.options.Cgroups, record.Pid)
 	if err != nil {

@@ -2,12 +2,14 @@ package libcontainer
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/host/idmap"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -31,6 +33,27 @@ var inUserNamespace = sync.OnceValue(func() bool {
 	//allow:path the host's /proc
 	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != first
 })
+
+// checkOwnIDs refuses ids that do not exist in the user namespace of this process, if that
+// is not the first one of the system.
+func checkOwnIDs(s *specs.Spec) error {
+	if !InUserNamespace() {
+		return nil
+	}
+	uids, gids, err := idmap.Of("self")
+	if err != nil {
+		return fmt.Errorf("mappings of ids: %w", err)
+	}
+	problems := bundle.UnmappedHostIDs(s, uids, gids)
+	if bundle.Namespace(s, specs.UserNamespace) == nil {
+		const where = "in the user namespace of the runtime"
+		problems = append(problems, bundle.UnmappedIDs(s, uids, gids, where, where)...)
+	}
+	if len(problems) > 0 {
+		return problems[0]
+	}
+	return nil
+}
 
 // checkPrivileges refuses what cannot be made without privileges, before anything is
 // tried: the kernel would only say that it is not permitted.

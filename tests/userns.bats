@@ -111,14 +111,113 @@ all_caps() {
 	[[ ${lines[5]} == *0000000000000020 ]]
 }
 
-@test "ids that leave out root" {
+@test "the container's root has to have a mapping, as a user and as a group" {
 	users
-	config '(.mounts[] | select(.type == "devpts").options) -= ["gid=5"] | .linux.uidMappings[0].containerID = 1000 | .linux.gidMappings[0].containerID = 1000 | .process.user = {uid: 1005, gid: 1006}'
-	# The file systems of the container belong to somebody all the same.
-	shell 'id -u; id -g; touch /dev/shm/x; ls -ln /dev/shm/x; mkdir -p /tmp/d'
+	config '(.mounts[] | select(.type == "devpts").options) -= ["gid=5"] | .process.user = {uid: 1005, gid: 1006}'
+	local list
+	for list in uidMappings gidMappings; do
+		config --arg l "$list" '.linux[$l][0].containerID = 1000'
+		run coracle create "$ID"
+		failed "linux.$list" "has no mapping of the container's" "id 0"
+		run coracle validate
+		failed "linux.$list" "id 0"
+		config --arg l "$list" '.linux[$l][0] = {containerID: 0, hostID: 100000, size: 2000}'
+	done
+	nothing_left
+}
+
+# unmapped CHANGE TEXT... asserts that create and validate refuse a changed configuration
+# with these texts.
+unmapped() {
+	cp config.json saved.json
+	config "$1"
+	shift
+	run coracle create "$ID"
+	failed "$@"
+	run coracle validate
+	failed "$@"
+	mv saved.json config.json
+}
+
+# bats test_tags=vm
+@test "every id in the configuration has to have a mapping; the error names its property" {
+	users
+	config '.linux.gidMappings[0].size = 5 | (.mounts[] | select(.type == "devpts").options) -= ["gid=5"]'
+	unmapped '.mounts[2].options += ["gid=5"]' 'mounts[2].options has "gid=5", and 5 is not mapped by linux.gidMappings'
+	unmapped '.mounts += [{destination: "/x", type: "tmpfs", source: "x", options: ["uid=0x3e8"]}]' 'mounts[7].options' 'uid=0x3e8' '1000 is not mapped by linux.uidMappings'
+	unmapped '.linux.sysctl = {"net.ipv4.ping_group_range": "0 2147483647"}' 'ping_group_range' '2147483647 is not mapped by linux.gidMappings'
+	unmapped '.linux.devices = [{path: "/dev/fuse", type: "c", major: 10, minor: 229, uid: 1000}]' 'linux.devices[0].uid: 1000 is not mapped by linux.uidMappings'
+	unmapped '.linux.devices = [{path: "/dev/fuse", type: "c", major: 10, minor: 229, gid: 6}]' 'linux.devices[0].gid: 6 is not mapped by linux.gidMappings'
+	unmapped '.process.user.gid = 5' 'process.user.gid: 5 is not mapped'
+	nothing_left
+	config '.linux.sysctl = {"net/ipv4/ping_group_range": "0 4"}'
+	shell 'cat /proc/sys/net/ipv4/ping_group_range'
 	[ "$status" -eq 0 ]
-	[ "${lines[0]} ${lines[1]}" = "1005 1006" ]
-	[ "$(awk '{ print $3, $4 }' <<<"${lines[2]}")" = "1005 1006" ]
+	[ "$(tr '\t' ' ' <<<"$output" | tail -1)" = "0 4" ]
+}
+
+# users_of ID starts a process in a new user namespace of 10 ids from that one on,
+# and joins it.
+users_of() {
+	unshare --user sleep 20 &
+	other=$!
+	wait_for test "$(readlink /proc/self/ns/user)" != "$(readlink /proc/$other/ns/user)"
+	echo "$1 100000 10" >/proc/$other/uid_map
+	echo "$1 200000 10" >/proc/$other/gid_map
+	config --arg p "/proc/$other/ns/user" 'del(.linux.uidMappings, .linux.gidMappings) | (.linux.namespaces[] | select(.type == "user")).path = $p'
+}
+
+@test "an id that a joined user namespace does not have is named, also where its mappings are not told" {
+	users
+	users_of 0
+	args true
+	local change want
+	while IFS=@ read -r change want; do
+		cp config.json saved.json
+		config "$change"
+		run coracle run "$ID"
+		failed "$want" "mapped in the user namespace"
+		mv saved.json config.json
+	done <<-'END'
+		.mounts[2].options += ["gid=77"]@mount "devpts" at "/dev/pts" (mounts[2])
+		.process.user.uid = 77@set the user id "77" (process.user.uid)
+		.process.user.gid = 77@set the group id "77" (process.user.gid)
+		.process.user.additionalGids = [77]@process.user.additionalGids
+		.linux.sysctl = {"net.ipv4.ping_group_range": "0 77"}@net.ipv4.ping_group_range
+	END
+	run coracle run "$ID"
+	[ "$status" -eq 0 ]
+	kill "$other"
+	nothing_left
+}
+
+@test "a user namespace without root cannot be joined" {
+	users
+	users_of 5
+	config '.process.user = {uid: 6, gid: 6}'
+	run coracle run "$ID"
+	failed "linux.gidMappings" "group id 0 is not mapped in the user namespace"
+	kill "$other"
+	nothing_left
+}
+
+@test "a runtime in a user namespace names the ids that this does not have" {
+	setup_busybox
+	args true
+	local change want
+	while IFS=@ read -r change want; do
+		cp config.json saved.json
+		config "$change"
+		run unshare --user --map-root-user --mount "$CORACLE" --root "$ROOT" run "$ID"
+		failed "$want"
+		mv saved.json config.json
+	done <<-'END'
+		.@mounts[2].options has "gid=5", and 5 is not mapped in the user namespace of the runtime
+		.mounts[2].options -= ["gid=5"] | .process.user.uid = 1@process.user.uid: 1 is not mapped in the user namespace of the runtime
+		.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 0, size: 1}] | .linux.gidMappings = [{containerID: 0, hostID: 0, size: 9}]@linux.gidMappings[0]: host ids 0 to 8 are not mapped in one piece
+		.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 5, size: 1}] | .linux.gidMappings = [range(9) | {containerID: ., hostID: ., size: 1}]@linux.uidMappings[0]: host ids 5 to 5 are not mapped
+	END
+	nothing_left
 }
 
 @test "the mappings may have many entries" {
@@ -243,7 +342,7 @@ all_caps() {
 	says "uid=5" "gid=6" "groups=7"
 	run coracle exec --user 5000 "$ID" id
 	[ "$status" -eq 255 ]
-	says "user" "5000"
+	says "process.user.uid: 5000 is not mapped by linux.uidMappings"
 }
 
 # bats test_tags=vm

@@ -3,6 +3,7 @@ package compile
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -52,6 +53,8 @@ func (c *compiler) configure(fstype string, params []bundle.MountParam) {
 			switch {
 			case len(p.Value) > maxParam:
 				return fmt.Sprintf("%s: the value of %q has %d bytes, the kernel takes at most %d", all.Subject(), p.Key, len(p.Value), maxParam)
+			case e == unix.EINVAL && c.inUserNamespace() && isID(p):
+				return fmt.Sprintf("%s: %v: the id of the option %q is not mapped in the user namespace", all.Subject(), e, p)
 			case e == unix.EINVAL:
 				return fmt.Sprintf("%s: %v: the file system %q does not accept the option %q", all.Subject(), e, fstype, p)
 			case all.Explain != nil:
@@ -67,6 +70,12 @@ func (c *compiler) configure(fstype string, params []bundle.MountParam) {
 		}
 		c.Restore(all)
 	}
+}
+
+// isID reports whether the value of an option is a user or group id.
+func isID(p bundle.MountParam) bool {
+	_, _, ok := p.ID()
+	return ok
 }
 
 // mountOwners are the namespaces to which a file system shows itself: the kernel wants
@@ -85,6 +94,9 @@ func (m *mount) explain(e syscall.Errno) string {
 			return ""
 		case len(m.Params) > 0:
 			hint = "the file system does not accept the options " + strings.Join(m.Options, ",")
+			if m.mappedIDs && slices.ContainsFunc(m.Params, isID) {
+				hint += ", or an id in them is not mapped in the user namespace"
+			}
 		case !pseudo(m.Type):
 			hint = fmt.Sprintf("the source %q does not hold a file system %q, or the options that it needs are missing", m.Source, m.Type)
 		default:

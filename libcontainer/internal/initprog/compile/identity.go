@@ -135,8 +135,10 @@ func (c *compiler) identity() {
 	c.setGroups()
 	c.Prctl(unix.PR_SET_KEEPCAPS, program.Int(1))
 	c.note("process.user.gid", "set the group id", strconv.FormatUint(uint64(p.User.GID), 10))
+	c.explainUnmapped("it")
 	c.Setresgid(p.User.GID)
 	c.note("process.user.uid", "set the user id", strconv.FormatUint(uint64(p.User.UID), 10))
+	c.explainUnmapped("it")
 	c.Setresuid(p.User.UID)
 	c.Prctl(unix.PR_SET_KEEPCAPS, program.Int(0))
 

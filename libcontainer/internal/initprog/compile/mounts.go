@@ -25,6 +25,8 @@ type mount struct {
 	dest    string // cleaned
 	subject program.Note
 	source  int // the descriptor of the source that it mounts, 0 when it is none
+	// mappedIDs tells that it is mounted in a user namespace, in which not all ids exist.
+	mappedIDs bool
 }
 
 // readMounts gives the entries of mounts their meaning.
@@ -35,7 +37,7 @@ func (c *compiler) readMounts() {
 		if err != nil {
 			c.fail(fmt.Sprintf("mounts[%d].options", i), "%w", err)
 		}
-		mt := &mount{Mount: m, MountOptions: o, dest: path.Clean("/" + m.Destination)}
+		mt := &mount{Mount: m, MountOptions: o, dest: path.Clean("/" + m.Destination), mappedIDs: c.inUserNamespace()}
 		mt.subject = program.Note{What: "mount", Object: m.Type, At: mt.dest, Pointer: "mounts[#]", Index: i}
 		switch {
 		case o.Remount:

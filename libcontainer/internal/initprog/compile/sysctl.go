@@ -34,7 +34,11 @@ func (c *compiler) sysctls() {
 			if e != unix.EINVAL && e != unix.ERANGE {
 				return ""
 			}
-			return fmt.Sprintf("set the kernel parameter %q to %q (linux.sysctl): %s", key, value, e.Error())
+			hint := ""
+			if e == unix.EINVAL && bundle.IsGroupRange(path) && c.inUserNamespace() {
+				hint = " (both groups have to be mapped in the user namespace)"
+			}
+			return fmt.Sprintf("set the kernel parameter %q to %q (linux.sysctl): %s%s", key, value, e.Error(), hint)
 		}})
 		c.Openat2(proc.Arg(), "sys/"+path, program.Lookup{
 			Flags:   unix.O_WRONLY | unix.O_CLOEXEC,

@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"strconv"
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -50,6 +49,10 @@ func usersOfRunning(s *specs.Spec) users {
 // those of the runtime are.
 func (c *compiler) privileged() bool { return c.users != hostUsers }
 
+// inUserNamespace reports whether the program is, in the end, in another user namespace than
+// the first one of the system. Not all ids exist there.
+func (c *compiler) inUserNamespace() bool { return c.privileged() || c.in.Host.Nested }
+
 // makeUsers makes a new user namespace. The runtime gives it its mappings.
 func (c *compiler) makeUsers() {
 	c.note("linux.namespaces", "make the user namespace", "")
@@ -83,36 +86,40 @@ func (c *compiler) show() {
 	c.Prctl(unix.PR_SET_DUMPABLE, program.Int(1))
 }
 
-// takeIDs makes the process somebody in a user namespace that it has just come into: the
-// superuser, if there is one, otherwise the final user. Nobody, which it is until then,
-// cannot make files in the container. It has all capabilities in any case.
+// takeIDs makes the process the superuser of a user namespace that it has just come into.
+// Nobody, which it is until then, cannot make files in the container.
 func (c *compiler) takeIDs() {
-	p := c.spec.Process
-	uid, gid := uint32(0), uint32(0)
-	if p != nil {
-		uid, gid = p.User.UID, p.User.GID
+	take := func(pointer, kind string, set func(uint32) program.Op) {
+		n := program.Note{What: "take the " + kind + " id", Object: "0", Pointer: pointer}
+		c.Describe(n)
+		c.explainUnmapped("the container's " + kind + " id 0")
+		set(0)
 	}
-	take := func(pointer, what string, id uint32, set func(uint32) program.Op) {
-		c.note(pointer, what, "0")
-		root := set(0)
-		if id == 0 {
-			if p == nil {
-				root.Allow(unix.EINVAL)
-			}
-			return
-		}
-		other, done := c.Label(), c.Label()
-		root.Allow(unix.EINVAL).Else(other)
-		c.Jump(done)
-		c.Bind(other)
-		c.note(pointer, what, strconv.FormatUint(uint64(id), 10))
-		set(id)
-		c.Bind(done)
-	}
-	take("linux.gidMappings", "take the group id", gid, c.Setresgid)
-	take("linux.uidMappings", "take the user id", uid, c.Setresuid)
+	take("linux.gidMappings", "group", c.Setresgid)
+	take("linux.uidMappings", "user", c.Setresuid)
 	// The change has taken this away.
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
+}
+
+// explainUnmapped adds to the note of the next ops what EINVAL means when an id is the only
+// thing that can be wrong. The mappings are not always known before: those of a namespace that
+// is joined need not be in the configuration.
+func (c *compiler) explainUnmapped(id string) {
+	if !c.inUserNamespace() {
+		return
+	}
+	n := *c.Describe(program.Note{})
+	subject := n
+	n.Explain = func(e syscall.Errno) string {
+		switch {
+		case e == unix.EINVAL:
+			return subject.Subject() + ": " + id + " is not mapped in the user namespace"
+		case subject.Explain != nil:
+			return subject.Explain(e)
+		}
+		return ""
+	}
+	c.Describe(n)
 }
 
 // setGroups sets the additional groups: always, also to none, because the caller's must
@@ -131,6 +138,7 @@ func (c *compiler) setGroups() {
 		}
 		return "set the additional groups (process.user.additionalGids): the user namespace does not allow it: it was made without privileges (see setgroups in user_namespaces(7))"
 	}})
+	c.explainUnmapped("one of them")
 	op := c.Setgroups(gids)
 	if len(gids) == 0 && (c.users == joinedUsers || c.in.Host.Nested || c.users == newUsers && !c.in.Host.can(unix.CAP_SETGID)) {
 		op.Allow(unix.EPERM)

@@ -67,6 +67,18 @@ func (m IDMap) IsIdentity() bool {
 	return !slices.ContainsFunc(m, func(e specs.LinuxIDMapping) bool { return e.ContainerID != e.HostID })
 }
 
+// ParseIDMap reads a mapping as /proc/PID/uid_map and gid_map have it.
+func ParseIDMap(text string) (m IDMap, err error) {
+	for line := range strings.Lines(text) {
+		var e specs.LinuxIDMapping
+		if _, err := fmt.Sscan(line, &e.ContainerID, &e.HostID, &e.Size); err != nil {
+			return nil, fmt.Errorf("%q is no line of a mapping of ids", strings.TrimSpace(line))
+		}
+		m = append(m, e)
+	}
+	return m, nil
+}
+
 // ToHost maps an id of the namespace to the host's, if it is mapped.
 func (m IDMap) ToHost(id uint32) (uint32, bool) {
 	for _, e := range m {

@@ -1,8 +1,6 @@
 package bundle
 
 import (
-	"fmt"
-
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -31,18 +29,15 @@ func (v *validator) userNamespace() {
 			v.bad(m.pointer, "is missing or empty; a new user namespace needs it")
 		}
 	}
-	if ns == nil || v.spec.Process == nil || len(l.UIDMappings) == 0 || len(l.GIDMappings) == 0 {
+	if ns == nil || len(l.UIDMappings) == 0 || len(l.GIDMappings) == 0 {
 		return
 	}
-	mapped := func(pointer string, m IDMap, id uint32, list string) {
-		if _, ok := m.ToHost(id); !ok {
-			v.bad(pointer, "%d is not mapped by %s", id, list)
-		}
+	// The container is built by its root, who owns what is made in it.
+	if _, ok := IDMap(l.UIDMappings).ToHost(0); !ok {
+		v.bad("linux.uidMappings", "has no mapping of the container's user id 0, which every container needs")
 	}
-	u := v.spec.Process.User
-	mapped("process.user.uid", l.UIDMappings, u.UID, "linux.uidMappings")
-	mapped("process.user.gid", l.GIDMappings, u.GID, "linux.gidMappings")
-	for i, g := range u.AdditionalGids {
-		mapped(fmt.Sprintf("process.user.additionalGids[%d]", i), l.GIDMappings, g, "linux.gidMappings")
+	if _, ok := IDMap(l.GIDMappings).ToHost(0); !ok {
+		v.bad("linux.gidMappings", "has no mapping of the container's group id 0, which every container needs")
 	}
+	v.problems = append(v.problems, UnmappedIDs(v.spec, l.UIDMappings, l.GIDMappings, "by linux.uidMappings", "by linux.gidMappings")...)
 }
