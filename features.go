@@ -16,6 +16,9 @@ var featuresCommand = &cli.Command{
 		if err := checkArgs(c, 0, 0); err != nil {
 			return err
 		}
-		return writeJSON(c.App.Writer, libcontainer.Features())
+		f := libcontainer.Features()
+		//allow:annotations of this program, not of a configuration
+		f.Annotations[name+".version"], f.Annotations[name+".commit"] = version, commit
+		return writeJSON(c.App.Writer, f)
 	},
 }

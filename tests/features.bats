@@ -168,6 +168,21 @@ agrees() {
 		uidMappings: [{containerID: 0, hostID: 1, size: 1}], gidMappings: [{containerID: 0, hostID: 1, size: 1}]}]'
 }
 
+# bats test_tags=vm
+@test "annotations that change the container are listed, and what this is" {
+	[ "$(feature '.potentiallyUnsafeConfigAnnotations | join(" ")')" = "org.systemd.property. run.oci.keep_original_groups run.oci.mount_context_type" ]
+	[ "coracle version $(feature '.annotations["coracle.version"]')" = "$("$CORACLE" --version | head -1)" ]
+	[ "commit: $(feature '.annotations["coracle.commit"]')" = "$("$CORACLE" --version | sed -n 2p)" ]
+	jq -e '.annotations["org.opencontainers.runc.checkpoint.enabled"] == "false"' features.json
+	accepted '.annotations = {"run.oci.keep_original_groups": "1", "run.oci.mount_context_type": "context", "org.systemd.property.KillSignal": "15"}'
+	# What is of no use to this driver is looked at by the other one.
+	cp good config.json
+	config '.annotations = {"org.systemd.property.ExecStart": "x"}'
+	run "$CORACLE" --systemd-cgroup validate
+	[ "$status" -eq 1 ]
+	says 'error: annotations["org.systemd.property.ExecStart"]: this property of a unit cannot be set by an annotation'
+}
+
 @test "the systemd driver is claimed when it is there" {
 	mkdir "$ROOT"
 	run "$CORACLE" --root "$ROOT" --systemd-cgroup list

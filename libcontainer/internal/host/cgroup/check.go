@@ -66,6 +66,13 @@ func Check(s *specs.Spec, driver Driver) (problems, warnings []bundle.Problem) {
 	return problems, warnings
 }
 
+// Applies reports whether limits are known for cgroup v2 or v1, and become values of files.
+func Applies(r *specs.LinuxResources, v2 bool) bool {
+	p := plan{v2: v2, fresh: true, unified: func(string) bool { return v2 }, current: func(_, _ string) string { return "" }}
+	p.resources(r)
+	return p.err == nil && len(p.settings) > 0
+}
+
 // checkPlace checks linux.cgroupsPath as far as the driver matters.
 func (m *Manager) checkPlace(path string) []bundle.Problem {
 	var err error

@@ -107,7 +107,7 @@ func newManager(t tree, id string, config *specs.LinuxIntelRdt) (*Manager, error
 		m.exists = true
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, m.failure(err)
-	case config.ClosID != "" && len(m.schemata()) == 0:
+	case config.ClosID != "" && len(m.Schemata()) == 0:
 		return nil, m.failure(fmt.Errorf("there is no class of service %q (closID), and no schema to make one with", config.ClosID))
 	}
 	if m.saved.Monitor != "" && unix.Access(m.saved.Monitor, unix.F_OK) == nil {
@@ -130,7 +130,8 @@ func (m *Manager) failure(err error) error {
 
 // schemata are the lines to write, in order: "l3CacheSchema first and memBwSchema last",
 // and schemata after these.
-func (m *Manager) schemata() []string {
+// Schemata are the lines that are written to the schemata of the class.
+func (m *Manager) Schemata() []string {
 	var lines []string
 	for _, s := range []string{m.config.L3CacheSchema, m.config.MemBwSchema} {
 		if s != "" {
@@ -171,7 +172,7 @@ func (m *Manager) Create() error {
 			return err
 		}
 	}
-	for _, line := range m.schemata() {
+	for _, line := range m.Schemata() {
 		if err := m.write(filepath.Join(m.saved.Class, schemata), line); err != nil {
 			return m.failure(fmt.Errorf("set the schema %q: %w", line, err))
 		}

@@ -130,7 +130,7 @@ func TestOrderOfSchemata(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(m.schemata(), " "); got != "L3:0=f MB:0=20 L2:0=1 MB:0=30" {
+	if got := strings.Join(m.Schemata(), " "); got != "L3:0=f MB:0=20 L2:0=1 MB:0=30" {
 		t.Error(got)
 	}
 }
