@@ -92,9 +92,9 @@ cross: ## build for amd64 and arm64
 	GOARCH=arm64 $(GO) build -trimpath -tags "$(TAGS)" -o bin/coracle-arm64 .
 
 .PHONY: lint
-lint: gofmt vet walls staticcheck shellcheck ## check the style, and for what makes holes: tests/lint
+lint: gofmt vet seclint staticcheck shellcheck ## check the style, and run the security lint (tests/lint)
 
-.PHONY: gofmt vet walls staticcheck shellcheck
+.PHONY: gofmt vet seclint staticcheck shellcheck
 gofmt:
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w is needed: $$unformatted"; exit 1; }
 
@@ -104,8 +104,9 @@ vet:
 	$(GO) vet -tags "$(TAGS),failpoints" ./...
 	GOARCH=arm64 $(GO) vet -tags "$(TAGS)" ./...
 
-# Path-based file operations, descriptors that leak, and the like.
-walls:
+# The security lint: path-based file operations, descriptors that leak, and imports that
+# turn the layers upside down.
+seclint:
 	$(GO) run ./tests/lint
 
 staticcheck:

@@ -109,7 +109,7 @@ func TestRules(t *testing.T) {
 		{`uid, err := strconv.ParseUint(s, 10, 32)`, ""},
 	} {
 		// Where several rules apply, the one that is named is looked for.
-		found, err := check("p.go", []byte(head+c.code+"\n}\n"), true)
+		found, err := check("p.go", []byte(head+c.code+"\n}\n"), true, map[string]bool{})
 		if err != nil {
 			t.Errorf("%s: %v", c.code, err)
 			continue
@@ -125,7 +125,7 @@ func TestRules(t *testing.T) {
 }
 
 func TestOtherPackagesMayUsePaths(t *testing.T) {
-	found, err := check("p.go", []byte(head+"f, err := os.Open(name)\nfd, err := unix.Dup(3)\n}\n"), false)
+	found, err := check("p.go", []byte(head+"f, err := os.Open(name)\nfd, err := unix.Dup(3)\n}\n"), false, map[string]bool{})
 	if err != nil || len(found) != 1 || !strings.Contains(found[0], "p.go:19: cloexec") {
 		t.Errorf("%v, %v", found, err)
 	}
@@ -137,7 +137,7 @@ func TestImportsByOtherNames(t *testing.T) {
 		"package p\nimport . \"os\"\nvar _ = Open\n",
 		"package p\nimport \"io/ioutil\"\nvar _ = ioutil.ReadFile\n",
 	} {
-		if found, err := check("p.go", []byte(source), true); err != nil || len(found) == 0 {
+		if found, err := check("p.go", []byte(source), true, map[string]bool{}); err != nil || len(found) == 0 {
 			t.Errorf("%s: %v, %v", source, found, err)
 		}
 	}
@@ -154,7 +154,7 @@ func TestExceptions(t *testing.T) {
 		{"//allow:everything that I want\nos.Open(name)", "no rule"},
 		{"//allow:path the host's directory\nos.Getpid()", "nothing here needs"},
 	} {
-		found, err := check("p.go", []byte(head+c.code+"\n}\n"), true)
+		found, err := check("p.go", []byte(head+c.code+"\n}\n"), true, map[string]bool{})
 		all := strings.Join(found, "\n")
 		if err != nil || c.want == "" && all != "" || !strings.Contains(all, c.want) {
 			t.Errorf("%s: %v, %v", c.code, found, err)
@@ -169,16 +169,21 @@ func TestTree(t *testing.T) {
 	if err != nil || len(found) != 0 {
 		t.Fatalf("%v, %v", found, err)
 	}
-	for dir := range rootfsCode {
+	for dir := range trusted {
 		if _, err := os.Stat(filepath.Join("../..", dir)); err != nil {
-			t.Errorf("rootfsCode: %v", err)
+			t.Errorf("trusted: %v", err)
+		}
+	}
+	for dir := range layers {
+		if _, err := os.Stat(filepath.Join("../..", dir)); err != nil {
+			t.Errorf("layers: %v", err)
 		}
 	}
 	top := t.TempDir()
 	for name, source := range map[string]string{
 		"libcontainer/internal/host/hostfs/x.go":      "package tree\nimport \"os\"\nvar _ = os.Open\n",
 		"libcontainer/internal/host/hostfs/x_test.go": "package tree\nimport \"os\"\nvar _ = os.Open\n",
-		"libcontainer/new/x.go":                       "package new\nimport \"path/filepath\"\nvar _ = filepath.EvalSymlinks\n",
+		"libcontainer/internal/new/x.go":              "package new\nimport \"path/filepath\"\nvar _ = filepath.EvalSymlinks\n",
 		"tests/x.go":                                  "package main\nimport \"path/filepath\"\nvar _ = filepath.EvalSymlinks\n",
 	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(top, name)), 0o755); err != nil {
@@ -189,10 +194,28 @@ func TestTree(t *testing.T) {
 		}
 	}
 	found, err = checkTree(top)
-	if err != nil || len(found) != 2 || !strings.HasPrefix(found[0], "libcontainer/internal/host/hostfs/x.go:3: path:") || !strings.HasPrefix(found[1], "libcontainer/new/x.go:3: links:") {
+	if err != nil || len(found) != 3 || !strings.HasPrefix(found[0], "libcontainer/internal/host/hostfs/x.go:3: path:") || !strings.HasPrefix(found[1], "libcontainer/internal/new/x.go:3: links:") ||
+		found[2] != "libcontainer/internal/new: layers: this package is not in the table in tests/lint/layers.go" {
 		t.Errorf("%q, %v", found, err)
 	}
 	if _, err := checkTree(t.TempDir()); err == nil {
 		t.Error("a directory without anything to check is no success")
+	}
+}
+
+func TestLayers(t *testing.T) {
+	for _, c := range []struct{ dir, imports, want string }{
+		{".", "libcontainer", ""},
+		{".", internal + "state", "may not import"},
+		{"libcontainer", internal + "host/cgroup", ""},
+		{internal + "host/cgroup", "libcontainer", "may not import"},
+		{internal + "host/cgroup", internal + "oci/jsonpos", ""},
+		{internal + "initprog/program", internal + "initprog/launch", "may not import"},
+		{internal + "new", internal + "linux", "not in the table"},
+	} {
+		found := strings.Join(checkLayers(map[string]map[string]bool{c.dir: {c.imports: true}}), "\n")
+		if c.want == "" && found != "" || !strings.Contains(found, c.want) {
+			t.Errorf("%s imports %s: %s", c.dir, c.imports, found)
+		}
 	}
 }

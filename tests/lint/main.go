@@ -1,5 +1,6 @@
 // Lint refuses what has made holes in container runtimes before, wherever it stands in
-// the product's code: see rules.go.
+// the product's code (rules.go), and imports between packages that turn its layers upside
+// down (layers.go).
 //
 //	lint [DIRECTORY]
 //
@@ -40,20 +41,26 @@ func main() {
 }
 
 // notProduct are directories whose code never runs on behalf of a user.
-var notProduct = []string{"tests", "internal/docgen", "bench", "bin", "libcontainer/internal/initprog/seccomp/mktables", "libcontainer/internal/initprog/seccomp/libseccomp"}
+var notProduct = []string{
+	"tests", "internal/docgen", "bench", "bin", "libcontainer/internal/initprog/seccomp/mktables", "libcontainer/internal/initprog/seccomp/libseccomp",
+}
 
-// rootfsCode are the directories with code that may have the files of a container at
-// hand, each without those below it.
-var rootfsCode = map[string]bool{
-	"libcontainer": true, "libcontainer/internal/initprog/compile": true, "libcontainer/internal/initprog/program": true, "libcontainer/internal/initprog/launch": true,
-	"libcontainer/internal/host/source": true, "libcontainer/internal/host/hostfs": true, "internal/foreground/console": true, "libcontainer/internal/host/idmap": true,
-	"libcontainer/internal/host/netdevice": true, "libcontainer/internal/linux": true, "libcontainer/internal/initprog/seccomp": true, "internal/foreground/signals": true,
+// trusted are the directories whose code may name files by paths, each without those below
+// it, and why. Everywhere else, also in a package that is new, the rule "path" holds.
+var trusted = map[string]string{
+	".":                                  "the commands: files that their user names, with the user's rights",
+	"libcontainer/internal/host/cgroup":  "the host's cgroup file systems, which have no links",
+	"libcontainer/internal/host/systemd": "the socket of the host's systemd",
+	"libcontainer/internal/host/rdt":     "the host's resctrl, which has no links",
+	"libcontainer/internal/oci/bundle":   "the bundle, which the caller names and has to trust",
+	"libcontainer/internal/state":        "the state root, which only its owner can write to",
 }
 
 // checkTree checks the product below a directory.
 func checkTree(top string) ([]string, error) {
 	var findings []string
 	files := 0
+	imports := make(map[string]map[string]bool) // by directory
 	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -81,18 +88,24 @@ func checkTree(top string) ([]string, error) {
 		if err != nil {
 			return err
 		}
-		found, err := check(rel, source, rootfsCode[filepath.Dir(rel)])
+		dir := filepath.ToSlash(filepath.Dir(rel))
+		if imports[dir] == nil {
+			imports[dir] = make(map[string]bool)
+		}
+		found, err := check(rel, source, trusted[dir] == "", imports[dir])
 		findings = append(findings, found...)
 		return err
 	})
+	findings = append(findings, checkLayers(imports)...)
 	if err == nil && files == 0 {
 		err = fmt.Errorf("%s: no Go files", top)
 	}
 	return findings, err
 }
 
-// check checks one file. rootfs tells that it may have files of a container at hand.
-func check(name string, source []byte, rootfs bool) ([]string, error) {
+// check checks one file. rootfs tells that it may have files of a container at hand. The
+// packages of the product that it imports are added to imports.
+func check(name string, source []byte, rootfs bool, imports map[string]bool) ([]string, error) {
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, name, source, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
@@ -100,6 +113,7 @@ func check(name string, source []byte, rootfs bool) ([]string, error) {
 	}
 	c := &checker{set: set, rootfs: rootfs, annotated: name == "libcontainer/internal/oci/bundle/annotations.go", imports: make(map[string]string), allowed: make(map[int]*allowance), lines: make(map[string]bool)}
 	c.readImports(file)
+	c.ownImports(imports)
 	c.readAllowances(file)
 	c.walk(file)
 	for _, a := range c.allowed {

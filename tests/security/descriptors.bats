@@ -4,7 +4,7 @@
 # container: no descriptor, no program, no directory.
 #
 # What protects: dropDescriptors (compile/identity.go) and CloseFrom in exec
-# (compile/process.go); O_CLOEXEC everywhere (make walls); PR_SET_DUMPABLE in Exec
+# (compile/process.go); O_CLOEXEC everywhere (make seclint); PR_SET_DUMPABLE in Exec
 # (compile/exec.go); the sealed memfd (launch/launch.go); RESOLVE_NO_MAGICLINKS in openCwd and
 # the check of getcwd (compile/identity.go).
 

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// module is the path of the module.
+const module = "coracle"
+
+// internal is where the packages of the library are that nobody else can import.
+const internal = "libcontainer/internal/"
+
+// layers has, for each package of the product, the packages of the product that it may
+// import. Arrows point down: a package stands below all that import it. What is not listed
+// here may not exist: whoever adds a package says where it stands.
+var layers = map[string][]string{
+	// The commands, and what only a command does.
+	".":                           {"libcontainer", "internal/foreground/*", "internal/docgen"},
+	"internal/docgen":             {"libcontainer"},
+	"internal/foreground/console": {},
+	"internal/foreground/signals": {},
+
+	// The library.
+	"libcontainer": {internal + "*", "internal/foreground/*"},
+
+	// The way into the container.
+	internal + "initprog/compile": {internal + "initprog/program", internal + "initprog/seccomp", internal + "oci/*", internal + "host/source"},
+	internal + "initprog/launch":  {internal + "initprog/program", internal + "linux"},
+	internal + "initprog/program": {internal + "failpoint"},
+	internal + "initprog/seccomp": {},
+
+	// What is done to the host.
+	internal + "host/cgroup":    {internal + "host/systemd", internal + "oci/*", internal + "linux"},
+	internal + "host/systemd":   {internal + "linux"},
+	internal + "host/rdt":       {internal + "oci/*", internal + "linux"},
+	internal + "host/netdevice": {internal + "oci/*", internal + "linux"},
+	internal + "host/idmap":     {internal + "oci/*", internal + "linux"},
+	internal + "host/source":    {internal + "oci/*", internal + "linux", internal + "initprog/launch"},
+	internal + "host/hostfs":    {internal + "linux"},
+	internal + "state":          {internal + "host/cgroup", internal + "host/rdt", internal + "oci/jsonpos", internal + "linux"},
+
+	// The vocabulary of the specification.
+	internal + "oci/bundle":  {internal + "oci/jsonpos", internal + "initprog/seccomp", internal + "linux"},
+	internal + "oci/jsonpos": {},
+
+	// System calls and /proc.
+	internal + "linux":     {},
+	internal + "failpoint": {},
+}
+
+// checkLayers compares the imports of the product, by directory, with the layers.
+func checkLayers(imports map[string]map[string]bool) (findings []string) {
+	for _, dir := range slices.Sorted(maps.Keys(imports)) {
+		allowed, known := layers[dir]
+		if !known {
+			findings = append(findings, fmt.Sprintf("%s: layers: this package is not in the table in tests/lint/layers.go", dir))
+			continue
+		}
+		for _, i := range slices.Sorted(maps.Keys(imports[dir])) {
+			if !slices.ContainsFunc(allowed, func(a string) bool { return isBelow(i, a) }) {
+				findings = append(findings, fmt.Sprintf("%s: layers: it may not import %s", dir, i))
+			}
+		}
+	}
+	return findings
+}
+
+// isBelow reports whether a directory is that of a pattern, or below it for one that ends in *.
+func isBelow(dir, pattern string) bool {
+	if base, ok := strings.CutSuffix(pattern, "/*"); ok {
+		return strings.HasPrefix(dir, base+"/")
+	}
+	return dir == pattern
+}
+
+// ownImports adds the packages of the product that a file imports.
+func (c *checker) ownImports(into map[string]bool) {
+	for _, p := range c.imports {
+		if rest, ok := strings.CutPrefix(p, module+"/"); ok {
+			into[filepath.ToSlash(rest)] = true
+		}
+	}
+}
