@@ -3,7 +3,6 @@ package compile
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,12 +12,10 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/golden"
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/oci/bundle"
 )
-
-// With -update the golden files are written anew: go test ./libcontainer/internal/initprog/compile -update
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // testHost is a host with two v1 hierarchies.
 func testHost() Host {
@@ -47,13 +44,12 @@ func testInput(s *specs.Spec) Input {
 func listing(t *testing.T, out *Output) string {
 	t.Helper()
 	var b strings.Builder
-	for i, s := range out.Sources {
+	for _, s := range out.Sources {
 		data, err := json.Marshal(s)
 		if err != nil {
 			t.Fatal(err)
 		}
 		b.WriteString(source.Describe(s) + " " + string(data) + "\n")
-		_ = i
 	}
 	if _, err := out.Program.WriteTo(&b); err != nil {
 		t.Fatal(err)
@@ -109,26 +105,8 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			compareGolden(t, strings.TrimSuffix(file, ".json")+".golden", listing(t, out))
+			golden.Compare(t, strings.TrimSuffix(file, ".json")+".golden", listing(t, out))
 		})
-	}
-}
-
-// compareGolden compares with a golden file, or writes that.
-func compareGolden(t *testing.T, golden, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("the program differs from %s; see the difference with -update and git diff", golden)
 	}
 }
 

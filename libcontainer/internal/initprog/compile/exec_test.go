@@ -7,6 +7,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/golden"
 	"coracle/libcontainer/internal/oci/bundle"
 	"coracle/libcontainer/internal/oci/jsonpos"
 )
@@ -45,7 +46,7 @@ func TestExecGolden(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, _ := compileExec(t, change)
-			compareGolden(t, "testdata/exec/"+name+".golden", got)
+			golden.Compare(t, "testdata/exec/"+name+".golden", got)
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/oci/bundle"
@@ -102,4 +103,25 @@ func FuzzMountData(f *testing.F) {
 			t.Errorf("%q and %q became %q", a, b, d.text)
 		}
 	})
+}
+
+// TestEveryAttributeHasALegacyFlag: an attribute that legacyFlags lacks would be lost where
+// the options of a file system are too long for fsconfig(2).
+func TestEveryAttributeHasALegacyFlag(t *testing.T) {
+	var known uint64
+	for _, f := range legacyFlags {
+		known |= f.attr
+	}
+	for _, name := range bundle.MountOptionNames() {
+		o, err := bundle.ParseMountOptions(specs.Mount{Destination: "/x", Type: "tmpfs", Options: []string{name}})
+		if err != nil {
+			continue // of bind mounts only
+		}
+		for _, a := range o.Attrs {
+			// MOUNT_ATTR_RELATIME is 0, and what the kernel does without another flag.
+			if missing := a.Set &^ known; missing != 0 {
+				t.Errorf("%s: legacyFlags lacks the attributes %#x", name, missing)
+			}
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/golden"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -32,7 +33,7 @@ func TestHookGolden(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, _ := compileHook(t, c.hook, c.pidfd, c.root, c.inside)
-			compareGolden(t, "testdata/hook/"+name+".golden", got)
+			golden.Compare(t, "testdata/hook/"+name+".golden", got)
 		})
 	}
 }

@@ -5,7 +5,20 @@ import (
 	"runtime"
 )
 
-// The format of an encoded op, which the interpreter knows as well:
+// The interpreter, interp_$GOARCH.s, is this loop:
+//
+//	for op = first; ; op = next {
+//		if op.number is that of a pseudo-op { change or compare a word; goto; continue }
+//		a = op.args, where those of op.words are loaded from the word that they point to
+//		r = syscall(op.number, a...)
+//		if r is no error { if op.store { *op.store = r }; continue }
+//		if r is in op.allowed { if op.target { next = op.target }; continue }
+//		if r is EINTR, or EAGAIN with flagRetry and repeats are left { next = op; continue }
+//		report {KindError, op - first, r} to the word failFD by the call in callOffset
+//		exit_group(1)
+//	}
+//
+// The format of an encoded op, whose constants the interpreter shares (go_asm.h):
 //
 //	 0  uint32      system call or pseudo-op
 //	 4  uint8       which arguments are words, bit 0 is the first
@@ -24,7 +37,8 @@ const (
 	opArgs    = 24
 	opSize    = 72
 
-	flagRetry = 1 // repeat after EAGAIN
+	flagRetryBit = 0
+	flagRetry    = 1 << flagRetryBit // repeat after EAGAIN
 )
 
 const (

@@ -1,128 +1,128 @@
+#include "go_asm.h"
 #include "textflag.h"
 
-// The interpreter of init programs for amd64. builder.go has the meaning of
-// ops, image.go their encoding. The code is copied to another address, so it
-// may refer to nothing outside of itself.
+// The interpreter of init programs for amd64. image.go has its loop in pseudo-code, and the
+// offsets of ops (const_op...); builder.go has those of the variable segment. The code is
+// copied to another address, so it may refer to nothing outside of itself.
 //
 //	R12  the op being run
 //	R14  how many more times an op may be repeated after EAGAIN
-//	R15  the variable segment: +0 failure descriptor, +4 first op, +8 report,
-//	     +24 system call that reports
+//	R15  the variable segment
 TEXT ·interpreter(SB), NOSPLIT|NOFRAME, $0-0
-	MOVL $0x410000, R15
-	MOVL 4(R15), R12
-	MOVL $100000, R14
+	MOVL $const_varsBase, R15
+	MOVL const_opsOffset(R15), R12
+	MOVL $const_maxRepeats, R14
 
 run:
 	MOVL 0(R12), AX
-	CMPL AX, $0x1000
+	CMPL AX, $const_opCheck
 	JCC  pseudo
 
 	// Arguments: a constant, or the word that it points to.
-	MOVBLZX 4(R12), BX
-	MOVQ    24(R12), DI
+	MOVBLZX const_opWords(R12), BX
+	MOVQ    const_opArgs(R12), DI
 	TESTL   $1, BX
 	JEQ     arg1
 	MOVLQSX (DI), DI
 
 arg1:
-	MOVQ    32(R12), SI
+	MOVQ    (const_opArgs+8)(R12), SI
 	TESTL   $2, BX
 	JEQ     arg2
 	MOVLQSX (SI), SI
 
 arg2:
-	MOVQ    40(R12), DX
+	MOVQ    (const_opArgs+16)(R12), DX
 	TESTL   $4, BX
 	JEQ     arg3
 	MOVLQSX (DX), DX
 
 arg3:
-	MOVQ    48(R12), R10
+	MOVQ    (const_opArgs+24)(R12), R10
 	TESTL   $8, BX
 	JEQ     arg4
 	MOVLQSX (R10), R10
 
 arg4:
-	MOVQ    56(R12), R8
+	MOVQ    (const_opArgs+32)(R12), R8
 	TESTL   $16, BX
 	JEQ     arg5
 	MOVLQSX (R8), R8
 
 arg5:
-	MOVQ    64(R12), R9
+	MOVQ    (const_opArgs+40)(R12), R9
 	TESTL   $32, BX
 	JEQ     call
 	MOVLQSX (R9), R9
 
 call:
 	SYSCALL
-	CMPQ AX, $-4095
+	CMPQ AX, $-const_maxErrno
 	JCC  error
 
-	MOVL  8(R12), CX
+	MOVL  const_opStore(R12), CX
 	TESTL CX, CX
 	JEQ   next
 	MOVL  AX, (CX)
 
 next:
-	ADDQ $72, R12
+	ADDQ $const_opSize, R12
 	JMP  run
 
 error:
 	NEGL AX
-	LEAQ 16(R12), SI
-	MOVL $8, CX
+	LEAQ const_opAllowed(R12), SI
+	MOVL $const_maxAllowed, CX
 
 allowed:
 	MOVBLZX (SI), DX
 	CMPL    DX, AX
 	JEQ     branch
-	CMPL    DX, $255
+	CMPL    DX, $const_AnyError
 	JEQ     branch
 	INCQ    SI
 	DECL    CX
 	JNE     allowed
 
-	CMPL  AX, $4             // EINTR
+	CMPL  AX, $const_errEINTR
 	JEQ   run
-	CMPL  AX, $11            // EAGAIN
+	CMPL  AX, $const_errEAGAIN
 	JNE   fail
-	TESTB $1, 5(R12)
+	TESTB $const_flagRetry, const_opFlags(R12)
 	JEQ   fail
 	DECL  R14
 	JNE   run
 
 fail:
-	MOVL    AX, 16(R15)
-	SUBL    4(R15), R12
-	MOVL    R12, 12(R15)
-	MOVLQSX 0(R15), DI
-	LEAQ    8(R15), SI
-	MOVL    $16, DX
-	MOVL    $0x4000, R10     // MSG_NOSIGNAL
+	MOVL    AX, (const_reportOffset+const_messageB)(R15)
+	SUBL    const_opsOffset(R15), R12
+	MOVL    R12, (const_reportOffset+const_messageA)(R15)
+	MOVLQSX const_failFDOffset(R15), DI
+	LEAQ    const_reportOffset(R15), SI
+	MOVL    $const_MessageSize, DX
+	MOVL    $const_msgNoSignal, R10
 	XORL    R8, R8
 	XORL    R9, R9
-	MOVL    24(R15), AX      // sendto, or write
+	MOVL    const_callOffset(R15), AX // sendto, or write
 	SYSCALL
 	MOVL    $1, DI
-	MOVL    $231, AX         // exit_group
+	MOVL    $const_sysExitGroup, AX
 	SYSCALL
 	UNDEF
 
 branch:
-	MOVL  12(R12), CX
+	MOVL  const_opTarget(R12), CX
 	TESTL CX, CX
 	JEQ   next
 
 jump:
-	MOVL 4(R15), R12
+	MOVL const_opsOffset(R15), R12
 	ADDQ CX, R12
 	JMP  run
 
 pseudo:
-	MOVL 24(R12), SI
-	SUBL $0x1000, AX
+	MOVL const_opArgs(R12), SI
+	SUBL $const_opCheck, AX
 	JEQ  check
 	DECL AX
 	JEQ  jumpif
@@ -131,13 +131,13 @@ pseudo:
 	DECL AX
 	JEQ  set
 
-	MOVL 32(R12), CX
+	MOVL (const_opArgs+8)(R12), CX
 	ADDL CX, (SI)
 	JMP  next
 
 set:
-	MOVQ  32(R12), CX
-	TESTB $2, 4(R12)
+	MOVQ  (const_opArgs+8)(R12), CX
+	TESTB $2, const_opWords(R12)
 	JEQ   assign
 	MOVL  (CX), CX
 
@@ -147,19 +147,19 @@ assign:
 
 check:
 	MOVL (SI), CX
-	ANDL 32(R12), CX
-	CMPL CX, 40(R12)
+	ANDL (const_opArgs+8)(R12), CX
+	CMPL CX, (const_opArgs+16)(R12)
 	JEQ  next
-	MOVL  48(R12), AX
-	MOVL  12(R12), CX
+	MOVL  (const_opArgs+24)(R12), AX
+	MOVL  const_opTarget(R12), CX
 	TESTL CX, CX
 	JNE   jump
 	JMP   fail
 
 jumpif:
 	MOVL (SI), CX
-	ANDL 32(R12), CX
-	CMPL CX, 40(R12)
+	ANDL (const_opArgs+8)(R12), CX
+	CMPL CX, (const_opArgs+16)(R12)
 	JNE  next
 	JMP  branch
 

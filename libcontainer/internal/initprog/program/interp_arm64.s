@@ -1,121 +1,121 @@
+#include "go_asm.h"
 #include "textflag.h"
 
-// The interpreter of init programs for arm64. builder.go has the meaning of
-// ops, image.go their encoding. The code is copied to another address, so it
-// may refer to nothing outside of itself.
+// The interpreter of init programs for arm64. image.go has its loop in pseudo-code, and the
+// offsets of ops (const_op...); builder.go has those of the variable segment. The code is
+// copied to another address, so it may refer to nothing outside of itself.
 //
 //	R20  the op being run
-//	R21  the variable segment: +0 failure descriptor, +4 first op, +8 report,
-//	     +24 system call that reports
+//	R21  the variable segment
 //	R22  how many more times an op may be repeated after EAGAIN
 TEXT ·interpreter(SB), NOSPLIT|NOFRAME, $0-0
-	MOVD  $0x410000, R21
-	MOVWU 4(R21), R20
-	MOVD  $100000, R22
+	MOVD  $const_varsBase, R21
+	MOVWU const_opsOffset(R21), R20
+	MOVD  $const_maxRepeats, R22
 
 run:
 	MOVWU 0(R20), R8
-	CMPW  $0x1000, R8
+	CMPW  $const_opCheck, R8
 	BHS   pseudo
 
 	// Arguments: a constant, or the word that it points to.
-	MOVBU 4(R20), R9
-	MOVD  24(R20), R0
+	MOVBU const_opWords(R20), R9
+	MOVD  const_opArgs(R20), R0
 	TBZ   $0, R9, arg1
 	MOVW  (R0), R0
 
 arg1:
-	MOVD 32(R20), R1
+	MOVD (const_opArgs+8)(R20), R1
 	TBZ  $1, R9, arg2
 	MOVW (R1), R1
 
 arg2:
-	MOVD 40(R20), R2
+	MOVD (const_opArgs+16)(R20), R2
 	TBZ  $2, R9, arg3
 	MOVW (R2), R2
 
 arg3:
-	MOVD 48(R20), R3
+	MOVD (const_opArgs+24)(R20), R3
 	TBZ  $3, R9, arg4
 	MOVW (R3), R3
 
 arg4:
-	MOVD 56(R20), R4
+	MOVD (const_opArgs+32)(R20), R4
 	TBZ  $4, R9, arg5
 	MOVW (R4), R4
 
 arg5:
-	MOVD 64(R20), R5
+	MOVD (const_opArgs+40)(R20), R5
 	TBZ  $5, R9, call
 	MOVW (R5), R5
 
 call:
 	SVC
-	CMN $4095, R0
+	CMN $const_maxErrno, R0
 	BHS error
 
-	MOVWU 8(R20), R10
+	MOVWU const_opStore(R20), R10
 	CBZW  R10, next
 	MOVW  R0, (R10)
 
 next:
-	ADD $72, R20
+	ADD $const_opSize, R20
 	B   run
 
 error:
 	NEGW R0, R0
-	ADD  $16, R20, R11
-	MOVD $8, R12
+	ADD  $const_opAllowed, R20, R11
+	MOVD $const_maxAllowed, R12
 
 allowed:
 	MOVBU (R11), R13
 	CMPW  R13, R0
 	BEQ   branch
-	CMPW  $255, R13
+	CMPW  $const_AnyError, R13
 	BEQ   branch
 	ADD   $1, R11
 	SUBS  $1, R12
 	BNE   allowed
 
-	CMPW  $4, R0             // EINTR
+	CMPW  $const_errEINTR, R0
 	BEQ   run
-	CMPW  $11, R0            // EAGAIN
+	CMPW  $const_errEAGAIN, R0
 	BNE   fail
-	MOVBU 5(R20), R13
-	TBZ   $0, R13, fail
+	MOVBU const_opFlags(R20), R13
+	TBZ   $const_flagRetryBit, R13, fail
 	SUBS  $1, R22
 	BNE   run
 
 fail:
-	MOVW  R0, 16(R21)
-	MOVWU 4(R21), R10
+	MOVW  R0, (const_reportOffset+const_messageB)(R21)
+	MOVWU const_opsOffset(R21), R10
 	SUB   R10, R20, R20
-	MOVW  R20, 12(R21)
-	MOVW  0(R21), R0
-	ADD   $8, R21, R1
-	MOVD  $16, R2
-	MOVD  $0x4000, R3        // MSG_NOSIGNAL
+	MOVW  R20, (const_reportOffset+const_messageA)(R21)
+	MOVW  const_failFDOffset(R21), R0
+	ADD   $const_reportOffset, R21, R1
+	MOVD  $const_MessageSize, R2
+	MOVD  $const_msgNoSignal, R3
 	MOVD  $0, R4
 	MOVD  $0, R5
-	MOVWU 24(R21), R8        // sendto, or write
+	MOVWU const_callOffset(R21), R8 // sendto, or write
 	SVC
 	MOVD  $1, R0
-	MOVD  $94, R8            // exit_group
+	MOVD  $const_sysExitGroup, R8
 	SVC
 	UNDEF
 
 branch:
-	MOVWU 12(R20), R10
+	MOVWU const_opTarget(R20), R10
 	CBZW  R10, next
 
 jump:
-	MOVWU 4(R21), R20
+	MOVWU const_opsOffset(R21), R20
 	ADD   R10, R20
 	B     run
 
 pseudo:
-	MOVWU 24(R20), R1
-	SUBSW $0x1000, R8
+	MOVWU const_opArgs(R20), R1
+	SUBSW $const_opCheck, R8
 	BEQ   check
 	SUBSW $1, R8
 	BEQ   jumpif
@@ -125,14 +125,14 @@ pseudo:
 	BEQ   set
 
 	MOVWU (R1), R10
-	MOVWU 32(R20), R11
+	MOVWU (const_opArgs+8)(R20), R11
 	ADDW  R11, R10
 	MOVW  R10, (R1)
 	B     next
 
 set:
-	MOVD  32(R20), R10
-	MOVBU 4(R20), R9
+	MOVD  (const_opArgs+8)(R20), R10
+	MOVBU const_opWords(R20), R9
 	TBZ   $1, R9, assign
 	MOVWU (R10), R10
 
@@ -142,21 +142,21 @@ assign:
 
 check:
 	MOVWU (R1), R10
-	MOVWU 32(R20), R11
+	MOVWU (const_opArgs+8)(R20), R11
 	ANDW  R11, R10
-	MOVWU 40(R20), R11
+	MOVWU (const_opArgs+16)(R20), R11
 	CMPW  R11, R10
 	BEQ   next
-	MOVWU 48(R20), R0
-	MOVWU 12(R20), R10
+	MOVWU (const_opArgs+24)(R20), R0
+	MOVWU const_opTarget(R20), R10
 	CBNZW R10, jump
 	B     fail
 
 jumpif:
 	MOVWU (R1), R10
-	MOVWU 32(R20), R11
+	MOVWU (const_opArgs+8)(R20), R11
 	ANDW  R11, R10
-	MOVWU 40(R20), R11
+	MOVWU (const_opArgs+16)(R20), R11
 	CMPW  R11, R10
 	BNE   next
 	B     branch

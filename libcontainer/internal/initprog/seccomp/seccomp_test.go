@@ -2,7 +2,6 @@ package seccomp
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,10 +12,9 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-)
 
-// With -update the golden files are written anew: go test ./libcontainer/internal/initprog/seccomp -update
-var update = flag.Bool("update", false, "write the golden files anew")
+	"coracle/libcontainer/internal/golden"
+)
 
 // TestGolden compiles each testdata/NAME.json and compares with testdata/NAME.golden.
 func TestGolden(t *testing.T) {
@@ -44,19 +42,7 @@ func TestGolden(t *testing.T) {
 			} else {
 				got = err.Error() + "\n"
 			}
-			golden := strings.TrimSuffix(file, ".json") + ".golden"
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("got:\n%s\nwant:\n%s", got, want)
-			}
+			golden.Compare(t, strings.TrimSuffix(file, ".json")+".golden", got)
 		})
 	}
 }

@@ -1,0 +1,58 @@
+// Package golden compares what a test has made with a file that holds what is right.
+package golden
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// With -update the files are written anew: go test PACKAGE -update. Whoever does that reads
+// the difference with git diff.
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// Compare fails the test, with the first lines that differ, when got is not what the file
+// holds.
+func Compare(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("not what %s holds (-update writes it anew):\n%s", file, difference(string(want), got))
+	}
+}
+
+// shown is how many lines of each side a difference shows.
+const shown = 8
+
+// difference shows the first lines that differ, with the line before them.
+func difference(want, got string) string {
+	w, g := strings.SplitAfter(want, "\n"), strings.SplitAfter(got, "\n")
+	n := 0
+	for n < len(w) && n < len(g) && w[n] == g[n] {
+		n++
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "line %d:\n", n+1)
+	if n > 0 {
+		b.WriteString("  " + w[n-1])
+	}
+	side := func(mark string, lines []string) {
+		for _, l := range lines[min(n, len(lines)):min(n+shown, len(lines))] {
+			b.WriteString(mark + strings.TrimSuffix(l, "\n") + "\n")
+		}
+	}
+	side("- ", w)
+	side("+ ", g)
+	return b.String()
+}
