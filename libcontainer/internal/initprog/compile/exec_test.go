@@ -73,7 +73,7 @@ func TestExecGoldenUnified(t *testing.T) {
 			if born := out.Birth != ""; born == out.Forks || out.Outside == 0 {
 				t.Errorf("forks: %v, born by the runtime in %q, outside %#x", out.Forks, out.Birth, out.Outside)
 			}
-			compareGolden(t, "testdata/exec/"+name+".golden", listing(t, out))
+			golden.Compare(t, "testdata/exec/"+name+".golden", listing(t, out))
 		})
 	}
 }
