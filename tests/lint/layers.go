@@ -35,11 +35,11 @@ var layers = map[string][]string{
 
 	// What is done to the host.
 	internal + "host/cgroup":    {internal + "host/systemd", internal + "oci/*", internal + "linux"},
-	internal + "host/systemd":   {internal + "linux"},
+	internal + "host/systemd":   {internal + "oci/*", internal + "linux"},
 	internal + "host/rdt":       {internal + "oci/*", internal + "linux"},
 	internal + "host/netdevice": {internal + "oci/*", internal + "linux"},
 	internal + "host/idmap":     {internal + "oci/*", internal + "linux"},
-	internal + "host/source":    {internal + "oci/*", internal + "linux", internal + "initprog/launch"},
+	internal + "host/source":    {internal + "oci/*", internal + "linux", internal + "initprog/launch", internal + "initprog/program"},
 	internal + "host/hostfs":    {internal + "linux"},
 	internal + "state":          {internal + "host/cgroup", internal + "host/rdt", internal + "oci/jsonpos", internal + "linux"},
 
