@@ -11,10 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/host/hostfs"
+	"coracle/libcontainer/internal/host/idmap"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // mountHelper does for an init what takes more than a list of system calls: to copy a
@@ -39,11 +41,27 @@ func (h *mountHelper) serve(e *launch.Event, pid int) (answer, ok bool, err erro
 		h.copyFrom, e.FD = e.FD, -1
 		return false, true, nil
 	}
-	if e.Kind != program.KindSync || e.FD < 0 || int(e.B) >= len(h.spec.Mounts) {
+	if e.Kind != program.KindSync || e.FD < 0 {
 		return false, false, nil
 	}
-	dest := path.Clean("/" + h.spec.Mounts[e.B].Destination)
-	subject := fmt.Sprintf("mount at %q (mounts[%d])", dest, e.B)
+	var dest, subject string
+	point := hostfs.Point{Dir: e.A == compile.SyncMakeDir, NoLinks: e.C != 0}
+	switch {
+	case int(e.B) < len(h.spec.Mounts):
+		m := h.spec.Mounts[e.B]
+		dest = path.Clean("/" + m.Destination)
+		subject = fmt.Sprintf("mount at %q (mounts[%d])", dest, e.B)
+		o, err := bundle.ParseMountOptions(m)
+		if err != nil {
+			return false, false, fmt.Errorf("%s: %w", subject, err)
+		}
+		point.Mode = o.PointMode(m.Type)
+	case e.B == compile.MakeCwd && h.spec.Process != nil:
+		dest = path.Clean("/" + h.spec.Process.Cwd)
+		subject = fmt.Sprintf("working directory %q (process.cwd)", dest)
+	default:
+		return false, false, nil
+	}
 	owner, err := ownerOf(pid)
 	if err != nil {
 		return false, false, fmt.Errorf("%s: %w", subject, err)
@@ -64,13 +82,41 @@ func (h *mountHelper) serve(e *launch.Event, pid int) (answer, ok bool, err erro
 			return false, false, fmt.Errorf("%s: tmpcopyup: %w", subject, err)
 		}
 	case compile.SyncMakeDir, compile.SyncMakeFile:
-		if err := hostfs.Make(e.FD, dest, e.A == compile.SyncMakeDir, owner); err != nil {
-			return false, false, fmt.Errorf("%s: mount point behind a symbolic link: %w", subject, err)
+		if err := hostfs.Make(e.FD, dest, point, owner); err != nil {
+			return false, false, fmt.Errorf("%s: %w%s", subject, err, whyDenied(err, owner, pid))
 		}
 	default:
 		return false, false, nil
 	}
 	return true, true, nil
+}
+
+// whyDenied says why an init may not make something in a directory, where the reason is that
+// the user namespace does not map the owner of the directory; otherwise it is empty.
+func whyDenied(err error, owner hostfs.Owner, pid int) string {
+	var denied *hostfs.Denied
+	if !errors.As(err, &denied) {
+		return ""
+	}
+	if errors.Is(err, unix.EOVERFLOW) {
+		return fmt.Sprintf(": the mapping of ids of the mount that %q is in has no user %d or no group %d", denied.Dir, owner.UID, owner.GID)
+	}
+	uids, gids, e := idmap.Of(strconv.Itoa(pid))
+	if e != nil {
+		return ""
+	}
+	_, hasUser := uids.ToContainer(uint32(denied.UID))
+	_, hasGroup := gids.ToContainer(uint32(denied.GID))
+	missing := ""
+	switch {
+	case !hasUser:
+		missing = "user (linux.uidMappings)"
+	case !hasGroup:
+		missing = "group (linux.gidMappings)"
+	default:
+		return ""
+	}
+	return fmt.Sprintf(": %q belongs to user %d and group %d of the host, and the user namespace has no such %s", denied.Dir, denied.UID, denied.GID, missing)
 }
 
 // ownerOf is who a process is to file systems: for an init, root of the container.

@@ -83,6 +83,14 @@ owned() {
 	nothing_left
 }
 
+@test "a mount point that cannot be made in a mapped mount is an error that says why" {
+	mount_also "{destination: \"/mnt\", source: \$SOURCE, options: [\"bind\", \"idmap\"], $(maps 0 100000 65536)}, {destination: \"/mnt/new\", type: \"tmpfs\"}"
+	background create "$ID"
+	failed '(mounts[8]): make /mnt/new: ' 'the mapping of ids of the mount that "/mnt" is in has no user 0 or no group 0'
+	[ ! -e "$SOURCE/new" ]
+	nothing_left
+}
+
 @test "a file system that cannot be mapped is an error" {
 	mount_also "{destination: \"/mnt\", source: \"/proc/self\", options: [\"bind\", \"idmap\"], $(maps 0 100000 65536)}"
 	background create "$ID"

@@ -153,6 +153,17 @@ content" ]
 	untouched
 }
 
+@test "a file in proc that is not there cannot be covered, and that is said" {
+	config '(.mounts[] | select(.type == "proc").options) = ["subset=pid"]'
+	for destination in /proc/uptime /proc/sys/kernel/ns_last_pid; do
+		config 'del(.mounts[7:])'
+		mount_also '{destination: "'$destination'", type: "bind", source: ($SOURCE + "/file"), options: ["bind"]}'
+		background create "$ID"
+		failed "at \"$destination\" (mounts[7]): it does not exist, and cannot be made there"
+		nothing_left
+	done
+}
+
 @test "nothing can be mounted over proc through a link" {
 	ln -s proc/sys rootfs/link
 	mount_also '{destination: "/link/kernel", type: "tmpfs"}'

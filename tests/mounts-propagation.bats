@@ -48,15 +48,15 @@ shared_host() {
 		{destination: "/private", source: $SOURCE, options: ["rbind", "rprivate"]}, {destination: "/unbindable", source: $SOURCE, options: ["rbind", "runbindable"]},
 		{destination: "/own", type: "tmpfs", options: ["shared"]}, {destination: "/later", type: "tmpfs"}, {destination: "/later", options: ["remount", "shared"]}'
 	args cat /proc/self/mountinfo
-	local root
-	for root in "" slave rslave private rprivate shared rshared unbindable runbindable; do
-		config --arg p "$root" '.linux.rootfsPropagation = $p'
-		[ -n "$root" ] || config 'del(.linux.rootfsPropagation)'
+	local of_root
+	for of_root in "" slave rslave private rprivate shared rshared unbindable runbindable; do
+		config --arg p "$of_root" '.linux.rootfsPropagation = $p'
+		[ -n "$of_root" ] || config 'del(.linux.rootfsPropagation)'
 		shared_host
 		[[ $(mounted /slave) =~ ^[a-z,]+" master:"[0-9]+" - " && $(mounted /shared) =~ ^[a-z,]+" shared:"[0-9]+ &&
 			$(mounted /private) =~ ^[a-z,]+" - " && $(mounted /unbindable) == *" unbindable - "* &&
 			$(mounted /own) =~ ^[a-z,]+" shared:"[0-9]+" - " && $(mounted /later) =~ ^[a-z,]+" shared:"[0-9]+" - " ]] || {
-			echo "with a root that is $root: $output" >&2
+			echo "with a root that is $of_root: $output" >&2
 			return 1
 		}
 	done

@@ -16,6 +16,18 @@ load mounts
 	[ "$output" = $'750\n3777\n711\n1777' ]
 }
 
+@test "a tmpfs on a mount point that has to be made has the same mode each time" {
+	ln -s /no/where rootfs/link
+	mount_also '{destination: "/new", type: "tmpfs"}, {destination: "/copied", type: "tmpfs", options: ["tmpcopyup"]}, {destination: "/link", type: "tmpfs"},
+		{destination: "/mode", type: "tmpfs", options: ["mode=750"]}, {destination: "/in/new", source: $SOURCE, options: ["bind"]}'
+	args stat -c '%a %n' /new /copied /no /no/where /mode /in
+	run coracle run "$ID"
+	[ "$output" = $'1777 /new\n1777 /copied\n755 /no\n1777 /no/where\n750 /mode\n755 /in' ]
+	local first=$output
+	run coracle run "$ID"
+	[ "$output" = "$first" ]
+}
+
 # A tree with everything in it that can be copied.
 fill() {
 	mkdir -p "$1/sub/deep" "$1/empty"

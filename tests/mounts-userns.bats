@@ -83,6 +83,35 @@ locked() {
 	nothing_left
 }
 
+@test "where something cannot be made because the owner is not mapped, that and the place are said" {
+	users
+	local closed='"/mnt" belongs to user 0 and group 0 of the host, and the user namespace has no such user (linux.uidMappings)'
+	for mount in '{destination: "/mnt/new", type: "tmpfs"}' '{destination: "/mnt/new", type: "proc"}' \
+		'{destination: "/mnt/a/new", source: ($SOURCE + "/file"), options: ["bind"]}'; do
+		for mode in 755 700; do
+			config 'del(.mounts[7:])'
+			chmod $mode "$SOURCE"
+			mount_also '{destination: "/mnt", source: $SOURCE, options: ["rbind"]}, '"$mount"
+			background create "$ID"
+			failed "(mounts[8]): make /mnt/" ": permission denied: $closed"
+			nothing_left
+		done
+	done
+	config 'del(.mounts[8:]) | .process.cwd = "/mnt/cwd"'
+	background create "$ID"
+	failed 'working directory "/mnt/cwd" (process.cwd): make /mnt/cwd: permission denied: '"$closed"
+	chown 100000:0 "$SOURCE"
+	chmod 500 "$SOURCE"
+	background create "$ID"
+	failed "and the user namespace has no such group (linux.gidMappings)"
+	config 'del(.mounts[7:]) | .process.cwd = "/"'
+	rmdir rootfs/proc
+	chown 0:0 rootfs
+	background create "$ID"
+	failed '(mounts[0]): make /proc: permission denied: "/" belongs to user 0'
+	nothing_left
+}
+
 @test "remounts" {
 	users
 	mount_also '{destination: "/mnt", source: $SOURCE, options: ["rbind", "nosuid"]}, {destination: "/mnt", options: ["bind", "remount", "ro"]},

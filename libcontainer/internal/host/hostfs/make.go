@@ -18,17 +18,43 @@ import (
 // maxLinks is how many symbolic links a path may lead through, as for the kernel.
 const maxLinks = 40
 
-// Make makes what is missing of a path below a root: directories with mode 0755 and,
-// unless dir is set, an empty file at the end. A symbolic link that leads to something
+// Point is what a path is to lead to.
+type Point struct {
+	// Dir says that it is a directory; otherwise it is an empty file.
+	Dir bool
+	// Mode is that of the directory, 0755 when it is 0.
+	Mode uint32
+	// NoLinks refuses symbolic links with ELOOP.
+	NoLinks bool
+}
+
+// Denied is the error when a directory, by its path below the root, is closed to the owner of
+// what was to be made. It belongs to UID and GID.
+type Denied struct {
+	Dir      string
+	UID, GID int
+	Err      error
+}
+
+func (d *Denied) Error() string { return d.Err.Error() }
+func (d *Denied) Unwrap() error { return d.Err }
+
+// Make makes what is missing of a path below a root: directories with mode 0755 and the point
+// at the end. A symbolic link that leads to something
 // missing is followed as if root were the root directory, and that is made. It is done
 // with the permissions of owner: what root in a user namespace could not make, nobody
 // makes for it.
-func Make(root int, name string, dir bool, owner Owner) error {
-	return owner.do(false, func() error { return makePath(root, name, dir, owner) })
+func Make(root int, name string, point Point, owner Owner) error {
+	done := ""
+	err := owner.do(false, func() (err error) {
+		done, err = makePath(root, name, point, owner)
+		return err
+	})
+	return explain(root, done, err)
 }
 
-func makePath(root int, name string, dir bool, owner Owner) error {
-	done := "" // exists, and has no links in it
+// makePath also returns how far it came: what exists, and has no links in it.
+func makePath(root int, name string, point Point, owner Owner) (done string, err error) {
 	rest := strings.Split(name, "/")
 	for links := 0; len(rest) > 0; {
 		next := rest[0]
@@ -45,24 +71,52 @@ func makePath(root int, name string, dir bool, owner Owner) error {
 		at := path.Join(done, next)
 		target, err := look(root, at)
 		if errors.Is(err, unix.ENOENT) {
-			err = makeOne(root, done, next, dir || more(rest), owner)
+			err = makeOne(root, done, next, point.modeOf(more(rest)), owner)
 		}
 		if err != nil {
-			return &os.PathError{Op: "make", Path: "/" + at, Err: err}
+			return done, &os.PathError{Op: "make", Path: "/" + at, Err: err}
 		}
 		if target == "" {
 			done = at
 			continue
 		}
-		if links++; links > maxLinks {
-			return &os.PathError{Op: "make", Path: "/" + at, Err: unix.ELOOP}
+		if links++; links > maxLinks || point.NoLinks {
+			return done, &os.PathError{Op: "make", Path: "/" + at, Err: unix.ELOOP}
 		}
 		if path.IsAbs(target) {
 			done = ""
 		}
 		rest = append(strings.Split(target, "/"), rest...)
 	}
-	return nil
+	return done, nil
+}
+
+// modeOf is the mode, with the type, of what is made at the end or on the way to it.
+func (p Point) modeOf(onTheWay bool) uint32 {
+	switch {
+	case onTheWay || p.Dir && p.Mode == 0:
+		return unix.S_IFDIR | 0o755
+	case p.Dir:
+		return unix.S_IFDIR | p.Mode
+	}
+	return unix.S_IFREG | 0o644
+}
+
+// explain finds out whose directory it is that something cannot be made in.
+func explain(root int, dir string, err error) error {
+	if !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EOVERFLOW) {
+		return err
+	}
+	fd, e := below(root, dir, unix.O_PATH|unix.O_DIRECTORY)
+	if e != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return err
+	}
+	return &Denied{Dir: "/" + dir, UID: int(st.Uid), GID: int(st.Gid), Err: err}
 }
 
 // more tells whether there are components that lead anywhere.
@@ -119,16 +173,14 @@ func readLink(fd int) (string, error) {
 
 // makeOne makes a name in a directory. What somebody else has just made there is not
 // ours, and stays as it is.
-func makeOne(root int, parent, name string, dir bool, owner Owner) error {
+func makeOne(root int, parent, name string, mode uint32, owner Owner) error {
 	p, err := below(root, parent, unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(p)
-	mode := uint32(unix.S_IFREG | 0o644)
-	if dir {
-		mode = unix.S_IFDIR | 0o755
-		err = unix.Mkdirat(p, name, 0o755)
+	if mode&unix.S_IFMT == unix.S_IFDIR {
+		err = unix.Mkdirat(p, name, mode&^unix.S_IFMT)
 	} else {
 		err = unix.Mknodat(p, name, mode, 0)
 	}
@@ -153,12 +205,13 @@ func finish(parent int, name string, mode uint32, owner Owner) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
 	}
-	if st.Mode&unix.S_IFMT != mode&unix.S_IFMT || int(st.Uid) != owner.UID || st.Mode&0o777&^mode != 0 {
+	if st.Mode&unix.S_IFMT != mode&unix.S_IFMT || int(st.Uid) != owner.UID || st.Mode&0o1777&^mode != 0 {
 		return nil
 	}
-	if (st.Mode^mode)&0o777 != 0 {
+	if (st.Mode^mode)&0o1777 != 0 {
+		// A group that is inherited stays so.
 		//allow:path a pinned file that has been looked at
-		return unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode&0o777)
+		return unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode&0o1777|st.Mode&unix.S_ISGID)
 	}
 	return nil
 }

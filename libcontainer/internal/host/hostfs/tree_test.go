@@ -65,7 +65,7 @@ func TestMake(t *testing.T) {
 			link(t, "relative", filepath.Join(root, "chain"))
 			link(t, "etc/..", filepath.Join(root, "deep"))
 			link(t, "/", filepath.Join(root, "down"))
-			if err := Make(openDir(t, root), c.name, dir, Self()); err != nil {
+			if err := Make(openDir(t, root), c.name, Point{Dir: dir}, Self()); err != nil {
 				t.Errorf("%s: %v", c.name, err)
 				continue
 			}
@@ -74,7 +74,7 @@ func TestMake(t *testing.T) {
 				t.Errorf("%s: %v, %v", c.name, st, err)
 			}
 			// A second time it is there already.
-			if err := Make(openDir(t, root), c.name, dir, Self()); err != nil {
+			if err := Make(openDir(t, root), c.name, Point{Dir: dir}, Self()); err != nil {
 				t.Errorf("%s again: %v", c.name, err)
 			}
 			if names, _ := os.ReadDir(top); len(names) != 1 {
@@ -84,13 +84,39 @@ func TestMake(t *testing.T) {
 	}
 }
 
+// TestMakeMode: the mode is that of the last directory only.
+func TestMakeMode(t *testing.T) {
+	defer unix.Umask(unix.Umask(0o077))
+	root := t.TempDir()
+	if err := Make(openDir(t, root), "/a/b", Point{Dir: true, Mode: 0o1777}, Self()); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]uint32{"a": unix.S_IFDIR | 0o755, "a/b": unix.S_IFDIR | 0o1777} {
+		var st unix.Stat_t
+		if err := unix.Lstat(filepath.Join(root, name), &st); err != nil || st.Mode != want {
+			t.Errorf("%s has mode %#o, %v", name, st.Mode, err)
+		}
+	}
+}
+
+func TestMakeWithoutLinks(t *testing.T) {
+	root := t.TempDir()
+	link(t, "b", filepath.Join(root, "a"))
+	if err := Make(openDir(t, root), "/a/c", Point{Dir: true, NoLinks: true}, Self()); !errors.Is(err, unix.ELOOP) {
+		t.Error(err)
+	}
+	if names, err := os.ReadDir(root); err != nil || len(names) != 1 {
+		t.Errorf("%v, %v", names, err)
+	}
+}
+
 func TestMakeErrors(t *testing.T) {
 	root := t.TempDir()
 	link(t, "b", filepath.Join(root, "a"))
 	link(t, "a", filepath.Join(root, "b"))
 	write(t, filepath.Join(root, "file"), "")
 	for name, want := range map[string]error{"/a": unix.ELOOP, "/a/x": unix.ELOOP, "/file/x": unix.ENOTDIR, "/" + strings.Repeat("n", 300): unix.ENAMETOOLONG} {
-		if err := Make(openDir(t, root), name, true, Self()); !errors.Is(err, want) {
+		if err := Make(openDir(t, root), name, Point{Dir: true}, Self()); !errors.Is(err, want) {
 			t.Errorf("%.20s: %v", name, err)
 		}
 	}
@@ -108,13 +134,15 @@ func TestMakeAsAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := Owner{1234, 4321}
-	if err := Make(openDir(t, root), "/a", true, other); !errors.Is(err, unix.EACCES) {
-		t.Errorf("in a directory of root: %v", err)
+	err := Make(openDir(t, root), "/a", Point{Dir: true}, other)
+	var denied *Denied
+	if !errors.Is(err, unix.EACCES) || !errors.As(err, &denied) || denied.Dir != "/" || denied.UID != 0 {
+		t.Errorf("in a directory of root: %v, %+v", err, denied)
 	}
 	if err := os.Chown(root, other.UID, other.GID); err != nil {
 		t.Fatal(err)
 	}
-	if err := Make(openDir(t, root), "/a/b", false, other); err != nil {
+	if err := Make(openDir(t, root), "/a/b", Point{}, other); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"a", "a/b"} {
@@ -137,7 +165,7 @@ func TestMakeAsAnother(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(root, "mine"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := Make(openDir(t, root), "/mine/x", true, Self()); err != nil {
+	if err := Make(openDir(t, root), "/mine/x", Point{Dir: true}, Self()); err != nil {
 		t.Error(err)
 	}
 }
@@ -168,7 +196,7 @@ func TestMakeInARace(t *testing.T) {
 	}()
 	for i := range 8000 {
 		// It may fail, but never outside.
-		_ = Make(fd, "/dir/new/x", i%2 == 0, Self())
+		_ = Make(fd, "/dir/new/x", Point{Dir: i%2 == 0}, Self())
 		// By the descriptor: the path may lead outside, and so remove what is looked for.
 		_ = os.RemoveAll(fmt.Sprintf("/proc/self/fd/%d/new", dir))
 	}
@@ -194,7 +222,7 @@ func FuzzMake(f *testing.F) {
 		_ = os.Symlink(target, filepath.Join(root, "l"))
 		_ = os.Symlink(other, filepath.Join(root, "a"))
 		fd := openDir(t, root)
-		err := Make(fd, name, true, Self())
+		err := Make(fd, name, Point{Dir: true}, Self())
 		if names, _ := os.ReadDir(top); len(names) != 1 {
 			t.Errorf("something was made outside: %v", names)
 		}

@@ -56,9 +56,10 @@ const (
 	// are in the tmpfs that comes with the message; B is its index in mounts, and C what
 	// its root takes over ([CopyMode] and the like).
 	SyncCopyUp
-	// SyncMakeDir and SyncMakeFile wait until a mount point is made that is reached
-	// through a dangling link: B is the index in mounts. The root of the container comes
-	// with the message.
+	// SyncMakeDir and SyncMakeFile wait until a directory or file is made that is reached
+	// through a dangling link, or until it is found out why that is not possible: B is the
+	// index in mounts of the entry that it is the mount point for, or [MakeCwd]. C is 1
+	// where no link may be followed. The root of the container comes with the message.
 	SyncMakeDir
 	SyncMakeFile
 	// SyncMaps waits until the new user namespace has its mappings of ids.
@@ -87,6 +88,9 @@ const (
 	ValuePid = 1 + iota
 	ValueCopyFrom
 )
+
+// MakeCwd stands for process.cwd where SyncMakeDir has the index of a mount.
+const MakeCwd = ^uint32(0)
 
 // ProcessName is the name of a process that runs a program.
 const ProcessName = "coracle-init"

@@ -147,7 +147,7 @@ func (c *compiler) newMount(m *mount) {
 			c.MountSetattr(mnt.Arg(), "", unix.AT_EMPTY_PATH, 0, 0, p&^unix.MS_REC)
 		}
 	}
-	c.attach(m, mnt.Arg(), mountPoint{dir: true, strict: special(m.Type)}, m.Type == "proc")
+	c.attach(m, mnt.Arg(), mountPoint{dir: true, mode: m.PointMode(m.Type), strict: special(m.Type)}, m.Type == "proc")
 	c.closeMount(m, mnt.Arg(), mnt == c.mnt)
 }
 
@@ -246,8 +246,8 @@ func (c *compiler) inOwn(m *mount) bool {
 // on a procfs, by whatever path it got there.
 func (c *compiler) attach(m *mount, mnt program.Arg, at mountPoint, procAllowed bool) {
 	c.Describe(m.notePoint())
-	if !at.strict && !c.inOwn(m) {
-		at.made = &made{m.subject.Index}
+	if !bundle.AllowedInProc(m.dest) && !c.inOwn(m) {
+		at.made = &made{uint32(m.subject.Index)}
 	}
 	c.openOrMake(relative(m.dest), at, c.target)
 	if !procAllowed {

@@ -107,20 +107,22 @@ func (c *compiler) makeCwd() {
 		return
 	}
 	c.Describe(program.Note{What: "make the working directory", Object: c.spec.Process.Cwd, Pointer: "process.cwd", Explain: cwdError(c.spec.Process.Cwd)})
-	c.openOrMake(cwd, mountPoint{dir: true}, c.target)
+	c.openOrMake(cwd, mountPoint{dir: true, made: &made{MakeCwd}}, c.target)
 	c.Close(c.target.Arg())
 }
 
 // mountPoint says what to look for and how.
 type mountPoint struct {
-	dir    bool // a directory; otherwise a file, or whatever is there
-	strict bool // without any symbolic link
-	// made lets the runtime make what a dangling link leads to; nil for nobody.
+	dir    bool   // a directory; otherwise a file, or whatever is there
+	mode   uint32 // of the directory when it is made; 0 for 0755
+	strict bool   // without any symbolic link
+	// made lets the runtime make what a dangling link leads to, and find out why something
+	// cannot be made; nil for nobody.
 	made *made
 }
 
-// made names the entry of mounts that a mount point is made for.
-type made struct{ index int }
+// made names the entry of mounts that a mount point is made for; or it is [MakeCwd].
+type made struct{ index uint32 }
 
 // openOrMake pins a path below the root in a word. What is missing is made:
 // directories with mode 0755, and an empty file at the end when that is wanted.
@@ -140,16 +142,26 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 	if m.dir {
 		last = dirHow
 	}
-	missing, dangling, done := c.Label(), c.Label(), c.Label()
-	allowed := func(o program.Op, e syscall.Errno) {
+	missing, ask, done := c.Label(), c.Label(), c.Label()
+	// What a program is denied it cannot explain: it does not know the ids of the host.
+	allow := func(o program.Op, errs ...syscall.Errno) program.Op {
 		if m.made != nil {
-			o.Allow(e).Else(dangling)
+			o.Allow(errs...)
+		}
+		return o
+	}
+	asks := func(o program.Op, errs ...syscall.Errno) {
+		if m.made != nil {
+			o.Allow(errs...).Else(ask)
 		}
 	}
-	c.Openat2(c.root, rel, last).Into(into).Allow(unix.ENOENT).Else(missing)
+	allow(c.Openat2(c.root, rel, last).Into(into).Allow(unix.ENOENT), unix.EACCES).Else(missing)
 	c.Jump(done)
 
 	c.Bind(missing)
+	if m.made == nil {
+		defer c.Restore(c.describeMissing())
+	}
 	parent := c.root
 	dirs := rel
 	if !m.dir {
@@ -166,11 +178,15 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 		}
 		// Two words in turn: the parent is needed to make the child.
 		next := [2]program.Word{c.dir, c.tmp}[i%2]
+		mode := uint32(0o755)
 		if m.dir && end == len(dirs) {
 			next = into
+			if m.mode != 0 {
+				mode = m.mode
+			}
 		}
-		c.Mkdirat(parent, dirs[start:end], 0o755).Allow(unix.EEXIST)
-		allowed(c.Openat2(c.root, dirs[:end], dirHow).Into(next), unix.ENOENT)
+		allow(c.Mkdirat(parent, dirs[start:end], mode).Allow(unix.EEXIST), unix.EACCES, unix.EPERM, unix.EOVERFLOW)
+		asks(c.Openat2(c.root, dirs[:end], dirHow).Into(next), unix.ENOENT, unix.EACCES)
 		if i > 0 {
 			c.Close(parent)
 		}
@@ -179,22 +195,42 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 	if !m.dir {
 		// O_EXCL: whatever appeared at this place meanwhile is not ours. EEXIST for a
 		// name that could not be resolved is a dangling link.
-		allowed(c.Openat(parent, path.Base(rel), unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(into), unix.EEXIST)
+		asks(c.Openat(parent, path.Base(rel), unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(into), unix.EEXIST, unix.EACCES, unix.EPERM, unix.EOVERFLOW)
 		if parent != c.root {
 			c.Close(parent)
 		}
 	}
 	if m.made != nil {
 		c.Jump(done)
-		c.Bind(dangling)
+		c.Bind(ask)
 		c.askToMake(m)
 		c.Openat2(c.root, rel, last).Into(into)
 	}
 	c.Bind(done)
 }
 
+// describeMissing makes errors say that something was missing and could not be made. It
+// returns the note for what comes next.
+func (c *compiler) describeMissing() (previous *program.Note) {
+	previous = c.Describe(program.Note{})
+	n := *previous
+	n.Explain = func(e syscall.Errno) string {
+		switch e {
+		case unix.ENOENT, unix.EACCES, unix.EPERM, unix.EEXIST:
+		default:
+			if previous.Explain != nil {
+				return previous.Explain(e)
+			}
+			return ""
+		}
+		return previous.Subject() + ": it does not exist, and cannot be made there"
+	}
+	c.Describe(n)
+	return previous
+}
+
 // askToMake lets the runtime make a mount point that is reached through a dangling link:
-// a program cannot follow links one by one.
+// a program cannot follow links one by one. It also knows more about what it may not make.
 func (c *compiler) askToMake(m mountPoint) {
 	if c.ask == (program.FDMessage{}) {
 		c.ask = c.NewFDMessage("ask", program.KindSync)
@@ -204,7 +240,12 @@ func (c *compiler) askToMake(m mountPoint) {
 		point = SyncMakeDir
 	}
 	c.Set(c.ask.A(), program.Int(point))
+	strict := 0
+	if m.strict {
+		strict = 1
+	}
 	c.Set(c.ask.B(), program.Int(m.made.index))
+	c.Set(c.ask.C(), program.Int(strict))
 	c.SendFDMessage(c.socket, c.ask, c.root)
 	c.receive(c.socket, c.reply, program.MessageSize)
 }

@@ -34,7 +34,7 @@ func (c *compiler) fillTmpfs(m *mount, mnt program.Arg) {
 	c.Describe(m.notePoint())
 	next := c.Label()
 	c.Openat2(c.root, relative(m.dest), program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRoot}).
-		Into(c.target).Allow(unix.ENOENT, unix.ENOTDIR, unix.ELOOP).Else(next)
+		Into(c.target).Allow(unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.EACCES).Else(next)
 	if m.CopyUp {
 		// Trees have any depth; a program has no loop that could walk them.
 		c.SendFD(c.socket, program.Message{Kind: program.KindValue, A: ValueCopyFrom}.Encode(), c.target.Arg())

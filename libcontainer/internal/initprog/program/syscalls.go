@@ -337,6 +337,7 @@ func (b *Builder) NewFDMessage(name string, kind Kind) FDMessage {
 	f := b.newFDMessage(b.Data("", Message{Kind: kind}.Encode()), MessageSize)
 	b.name(f.A().Addr(), name+".a")
 	b.name(f.B().Addr(), name+".b")
+	b.name(f.C().Addr(), name+".c")
 	return f
 }
 
@@ -352,6 +353,9 @@ func (f FDMessage) A() Word { return Word(f.payload + 4) }
 
 // B is the second value.
 func (f FDMessage) B() Word { return Word(f.payload + 8) }
+
+// C is the third value.
+func (f FDMessage) C() Word { return Word(f.payload + 12) }
 
 // SendFDMessage sends the message with a descriptor.
 func (b *Builder) SendFDMessage(sock Arg, f FDMessage, fd Arg) Op {

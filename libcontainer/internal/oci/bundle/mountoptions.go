@@ -283,6 +283,21 @@ func (o *MountOptions) NewAttr() (attr uint64) {
 	return attr
 }
 
+// PointMode is the mode of the directory that is made where a new file system is mounted on
+// one that is missing. A tmpfs takes the mode of its mount point (see the package compile),
+// so the next container finds what this one has: the mode that the kernel gives a tmpfs.
+func (o *MountOptions) PointMode(fstype string) uint32 {
+	if fstype != "tmpfs" || o.Bind {
+		return 0o755
+	}
+	for _, p := range o.Params {
+		if p.Key == "mode" {
+			return 0o755
+		}
+	}
+	return 0o1777
+}
+
 // Changes tells what becomes of an attribute that a mount has or lacks already: whether
 // it is set or cleared at last. Neither means that it stays.
 func (o *MountOptions) Changes(attr uint64) (set, cleared bool) {
