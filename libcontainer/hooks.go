@@ -88,9 +88,12 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 		in.Root = root
 	case inContainer:
 		in.Root, in.Inside = h.root, true
-		group := cgroup.Load(h.record.Cgroup)
+		place, err := cgroup.Load(h.record.Cgroup).Place(nil, h.record.Pid)
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
 		in.Host = h.runtime.host(h.spec, nil, false)
-		in.Host.CgroupJoin, in.Host.CgroupBirth = group.JoinFiles(), group.BirthDir()
+		in.Host.CgroupJoin, in.Host.CgroupBirth = place.Join, place.Birth
 	}
 	in.Host.TimerSlack = h.runtime.TimerSlack
 	if status == specs.StateStopped {

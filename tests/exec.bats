@@ -853,6 +853,29 @@ subgroups() {
 	[ "$output" = "0::${dir#/sys/fs/cgroup}/leaf" ]
 }
 
+# bats test_tags=vm
+@test "a process goes to the cgroups of the init where the container has left its own, and they are gone" {
+	config 'del(.linux.namespaces[] | select(.type == "cgroup"))'
+	waiting
+	local d left=() pid
+	pid=$(pid_of "$ID")
+	for d in $(cgroup_dirs "$ID" | grep -e /unified/ -e /memory/ -e /pids/ -e '^/sys/fs/cgroup/[^/]*$'); do
+		mkdir "${d%/*}/left-$ID"
+		echo "$pid" >"${d%/*}/left-$ID/cgroup.procs"
+		rmdir "$d"
+		left+=("${d%/*}/left-$ID")
+	done
+	[ "${#left[@]}" -gt 0 ]
+	x "$ID" cat /proc/self/cgroup
+	[ "$status" -eq 0 ]
+	[ "$output" = "$(cat "/proc/$pid/cgroup")" ]
+	[ "$(grep -c "/left-$ID\$" <<<"$output")" -eq "${#left[@]}" ]
+	x --cgroup sub "$ID" true
+	refused "no such file or directory"
+	coracle delete --force "$ID"
+	rmdir "${left[@]}"
+}
+
 @test "signals are passed on to the process" {
 	waiting
 	foreground "$ID" sh -c 'for s in 1 2 3 10 12 15; do trap "echo $s" $s; done; trap "exit 9" USR2; echo ready; while :; do sleep 0.05; done'

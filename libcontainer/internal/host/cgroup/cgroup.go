@@ -156,7 +156,7 @@ func checkPath(path string) error {
 // each hierarchy, a relative one at the runtime's own cgroup, or for v2, where a
 // cgroup with processes cannot have children with controllers, next to it.
 func paths(unified bool, path string) (map[string]string, error) {
-	own, err := ownCgroups()
+	own, err := cgroupsOf("self")
 	if err != nil {
 		return nil, err
 	}
@@ -169,36 +169,44 @@ func paths(unified bool, path string) (map[string]string, error) {
 	}
 	found := make(map[string]string, len(own))
 	for key, ownPath := range own {
-		base := filepath.Join(mountpoint, strings.TrimPrefix(key, "name="))
-		if key == unifiedKey {
-			if !isCgroup(hybrid) {
-				continue
-			}
-			base = hybrid
-		} else if !isCgroup(base) {
+		base := rootOf(key)
+		if !isCgroup(base) {
 			continue // not mounted, or not here
 		}
 		if !filepath.IsAbs(path) {
-			own := filepath.Join(base, ownPath)
-			if own != base && !isCgroup(own) {
-				// The mount shows only a part of the hierarchy, as in a container.
-				part, err := partBelow(base, ownPath)
-				if err != nil {
-					return nil, err
-				}
-				own = part
+			if base, err = dirIn(base, ownPath); err != nil {
+				return nil, err
 			}
-			base = own
 		}
 		found[key] = filepath.Join(base, path)
 	}
 	return found, nil
 }
 
-// ownCgroups has the path of this process's cgroup for each controller, "name=…" and,
+// rootOf is where a hierarchy of a host with cgroup v1 is mounted.
+func rootOf(key string) string {
+	if key == unifiedKey {
+		return hybrid
+	}
+	return filepath.Join(mountpoint, strings.TrimPrefix(key, "name="))
+}
+
+// dirIn is the directory of a cgroup that has the given path in its hierarchy, or the root
+// of that, when the mount does not show it.
+func dirIn(root, path string) (string, error) {
+	dir := filepath.Join(root, path)
+	if dir == root || isCgroup(dir) {
+		return dir, nil
+	}
+	// The mount shows only a part of the hierarchy, as in a container.
+	return partBelow(root, path)
+}
+
+// cgroupsOf has the path of a process's cgroup for each controller, "name=…" and,
 // with an empty key, the unified hierarchy (cgroups(7), /proc/PID/cgroup).
-func ownCgroups() (map[string]string, error) {
-	data, err := linux.ReadFollow("/proc/self/cgroup", 1<<20)
+func cgroupsOf(pid string) (map[string]string, error) {
+	file := "/proc/" + pid + "/cgroup"
+	data, err := linux.ReadFollow(file, 1<<20)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +214,7 @@ func ownCgroups() (map[string]string, error) {
 	for line := range strings.Lines(string(data)) {
 		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
 		if len(parts) != 3 {
-			return nil, fmt.Errorf("/proc/self/cgroup has a malformed line %q", line)
+			return nil, fmt.Errorf("%s has a malformed line %q", file, line)
 		}
 		for key := range strings.SplitSeq(parts[1], ",") {
 			own[key] = parts[2]

@@ -1,9 +1,11 @@
 package cgroup
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -24,29 +26,32 @@ type Place struct {
 // They must exist. init is the first process of the container.
 //
 // In the unified hierarchy a cgroup whose controllers have been passed on to its children
-// can have no processes. Where the container has done that, the process goes to its init.
+// can have no processes. Where the container has done that, the process goes to its init. So
+// it does in each hierarchy in which the container has left its cgroup, and that is gone.
 func (m *Manager) Place(sub []string, init int) (Place, error) {
 	paths, err := m.subPaths(sub)
 	if err != nil {
 		return Place{}, err
 	}
+	of := whereabouts{pid: init, unified: m.saved.Unified}
 	at := Load(Saved{Paths: make(map[string]string, len(m.saved.Paths)), Unified: m.saved.Unified})
 	for key, dir := range m.saved.Paths {
-		at.saved.Paths[key] = dir
-		below, ok := paths[key]
-		if !ok {
-			continue
+		below, chosen := paths[key]
+		err := unix.Access(filepath.Join(dir, below), unix.F_OK)
+		switch {
+		case err == nil && !chosen && key == unifiedKey:
+			dir = of.leaf(dir)
+		case errors.Is(err, unix.ENOENT) && !chosen:
+			if found := of.dir(key); found != "" {
+				dir, err = found, nil
+			}
+		}
+		if err != nil {
+			return Place{}, fmt.Errorf("cgroup %s: %w", filepath.Join(dir, below), err)
 		}
 		at.saved.Paths[key] = filepath.Join(dir, below)
-		if err := unix.Access(at.saved.Paths[key], unix.F_OK); err != nil {
-			return Place{}, fmt.Errorf("cgroup %s: %w", at.saved.Paths[key], err)
-		}
 	}
-	p := Place{Join: at.JoinFiles(), Birth: at.BirthDir()}
-	if _, chosen := paths[unifiedKey]; !chosen && p.Birth != "" {
-		p.Birth = leaf(p.Birth, init)
-	}
-	return p, nil
+	return Place{Join: at.JoinFiles(), Birth: at.BirthDir()}, nil
 }
 
 // subPaths has the path below the container's cgroup for each hierarchy that is named.
@@ -91,29 +96,43 @@ func (m *Manager) subPaths(sub []string) (map[string]string, error) {
 	return paths, nil
 }
 
-// leaf is dir or, when that can have no processes, the cgroup of a process below it.
-func leaf(dir string, pid int) string {
+// whereabouts finds out where the init of a container is, when that matters.
+type whereabouts struct {
+	pid     int
+	unified bool
+	cgroups map[string]string
+}
+
+// dir is the directory of its cgroup in a hierarchy; "" when that cannot be seen.
+func (w *whereabouts) dir(key string) string {
+	if w.cgroups == nil {
+		w.cgroups, _ = cgroupsOf(strconv.Itoa(w.pid))
+	}
+	path, ok := w.cgroups[key]
+	// What lies outside of this cgroup namespace begins with /.. there.
+	if !ok || path == "/.." || strings.HasPrefix(path, "/../") {
+		return ""
+	}
+	root := mountpoint
+	if !w.unified {
+		root = rootOf(key)
+	}
+	dir, err := dirIn(root, path)
+	if err != nil || dir == root && path != "/" {
+		return ""
+	}
+	return dir
+}
+
+// leaf is a directory of the unified hierarchy or, when that can have no processes, the
+// cgroup of the init below it.
+func (w *whereabouts) leaf(dir string) string {
 	control, err := linux.ReadFollow(filepath.Join(dir, "cgroup.subtree_control"), 1<<12)
 	if err != nil || strings.TrimSpace(string(control)) == "" {
 		return dir
 	}
-	data, err := linux.ReadFollow(fmt.Sprintf("/proc/%d/cgroup", pid), 1<<20)
-	if err != nil {
-		return dir
-	}
-	root := mountpoint
-	if strings.HasPrefix(dir, hybrid+"/") {
-		root = hybrid
-	}
-	for line := range strings.Lines(string(data)) {
-		path, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::")
-		if !ok {
-			continue
-		}
-		// What lies outside of this cgroup namespace begins with /.. there.
-		if found := filepath.Join(root, path); strings.HasPrefix(found, dir+"/") {
-			return found
-		}
+	if found := w.dir(unifiedKey); strings.HasPrefix(found, dir+"/") {
+		return found
 	}
 	return dir
 }
