@@ -424,9 +424,9 @@ func (n *creation) undo() {
 		n.init.Close()
 	}
 	n.files.close()
-	err := n.group.Destroy()
+	err := n.group.Undo()
 	if err == nil && n.class != nil {
-		err = n.class.Remove()
+		err = n.class.Undo()
 	}
 	if err != nil {
 		// The record stays, so that delete can try again.

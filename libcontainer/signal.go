@@ -117,7 +117,12 @@ func (c *Container) Delete() error {
 
 // destroy removes what a container without its init has.
 func (r *Runtime) destroy(dir *state.Dir, record *state.Record) error {
-	if err := cgroup.Load(record.Cgroup).Destroy(); err != nil {
+	group := cgroup.Load(record.Cgroup)
+	end := group.Destroy
+	if dir.Creating() {
+		end = group.Undo
+	}
+	if err := end(); err != nil {
 		return fmt.Errorf("container %q: %w", dir.ID, err)
 	}
 	r.trace("cgroup removed")

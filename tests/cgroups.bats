@@ -328,15 +328,121 @@ busy() {
 	kill -0 "$SLEEP"
 }
 
-@test "an empty cgroup that is there already is used" {
-	config --arg path "/$ID-empty" '.linux.cgroupsPath = $path'
+# foreign makes the cgroup of the container, in all hierarchies, before the container.
+foreign() {
+	config --arg path "/$ID-above/foreign" '.linux.cgroupsPath = $path'
 	hierarchies /proc/self/cgroup | while read -r dir _; do
-		mkdir "$dir/$ID-empty"
+		mkdir -p "$dir/$ID-above/foreign"
 	done
+}
+
+# directories prints the cgroups of the test.
+directories() {
+	find /sys/fs/cgroup -type d -path "*$ID*" 2>/dev/null | sort
+}
+
+@test "an empty cgroup that is there already is used, and stays" {
+	foreign
+	local before
+	before=$(directories)
+	args true
+	for _ in 1 2; do
+		run coracle run "$ID"
+		[ "$status" -eq 0 ]
+		[ "$(directories)" = "$before" ]
+	done
+	detached 'exec sleep 1000'
+	[ "$(jq -c '.cgroup.foreign | length' "$ROOT/$ID/state.json")" -eq "$(grep -c foreign <<<"$before")" ]
+	coracle delete --force "$ID"
+	[ "$(directories)" = "$before" ]
+}
+
+@test "of a cgroup that was there delete removes what the container made below, and kills what is in it" {
+	foreign
+	share pid
+	local before dir
+	before=$(directories)
+	detached 'sleep 1000 & exec sleep 1000'
+	grep foreign <<<"$before" | while read -r dir; do
+		mkdir -p "$dir/made/deep"
+	done
+	kill -9 "$(pid_of "$ID")"
+	wait_for has_status "$ID" stopped
+	coracle delete "$ID"
+	[ -z "$(processes)" ]
+	[ "$(directories)" = "$before" ]
+}
+
+@test "the state of an older version has nothing of what was there, and delete removes the cgroup" {
+	foreign
+	detached 'exec sleep 1000'
+	jq 'del(.cgroup.foreign)' <"$ROOT/$ID/state.json" >"$BATS_TEST_TMPDIR/new"
+	cp "$BATS_TEST_TMPDIR/new" "$ROOT/$ID/state.json"
+	coracle delete --force "$ID"
+	[ "$(directories | grep -c foreign)" -eq 0 ]
+}
+
+# failing prints changes of config.json that make create fail, each later than the one before.
+failing() {
+	cat <<-'END'
+		.linux.resources.memory = {limit: 100000000} | .linux.resources.cpu = {cpus: "4000"}
+		.linux.resources.memory = {limit: 100000000} | .hooks.createRuntime = [{path: "/bin/false"}]
+		.linux.resources.memory = {limit: 100000000} | .process.args = ["/no/such/command"]
+	END
+}
+
+@test "a create that fails leaves the cgroups that were there as they were, and no others" {
+	local change before file
+	# The last two directories of the path are missing in some of the hierarchies only.
+	config --arg path "/$ID-above/b/c" '.linux.cgroupsPath = $path | .linux.resources.devices = []'
+	hierarchies /proc/self/cgroup | while read -r dir _; do
+		case $dir in
+		*/memory | /sys/fs/cgroup) mkdir -p "$dir/$ID-above/b/c" ;;
+		*/pids | */devices) mkdir "$dir/$ID-above" ;;
+		esac
+	done
+	before=$(directories)
+	file=$(grep "b/c\$" <<<"$before")/$(unified && echo memory.max || echo memory.limit_in_bytes)
+	if unified; then # as create leaves them
+		echo +memory +cpuset >"/sys/fs/cgroup/$ID-above/cgroup.subtree_control"
+		echo +memory +cpuset >"/sys/fs/cgroup/$ID-above/b/cgroup.subtree_control"
+	fi
+	echo 200003584 >"$file"
+	cp config.json original.json
+	while read -r change; do
+		cp original.json config.json
+		config "$change"
+		background create "$ID"
+		[ "$status" -eq 1 ]
+		[ "$(directories)" = "$before" ]
+		[ "$(cat "$file")" = 200003584 ]
+	done < <(failing)
+	cp original.json config.json
 	args true
 	run coracle run "$ID"
 	[ "$status" -eq 0 ]
-	nothing_left
+}
+
+@test "what is left of a create that was killed is removed, but not the cgroups that were there" {
+	local before dir
+	config --arg path "/$ID-above/b/c" '.linux.cgroupsPath = $path'
+	dir=/sys/fs/cgroup/$(unified && echo . || echo memory)
+	mkdir -p "$dir/$ID-above/b/c"
+	before=$(directories)
+	for _ in $(seq 20); do
+		"$CORACLE" --root "$ROOT" create "$ID" >/dev/null 2>&1 </dev/null 3>&- &
+		sleep "$(printf '0.%05d' $((RANDOM % 1500)))"
+		kill -9 $! 2>/dev/null || true
+		wait $! 2>/dev/null || true
+		# One that had done its work leaves the cgroups above its own, like any other.
+		done=$([ -e "$ROOT/$ID/creating" ] || [ ! -e "$ROOT/$ID" ] || echo yes)
+		coracle delete --force "$ID"
+		if [ -n "$done" ]; then
+			! comm -13 <(echo "$before") <(directories) | grep -q -e "/c\$" || false
+			directories | grep -vxF "$before" | sort -r | xargs -r rmdir
+		fi
+		[ "$(directories)" = "$before" ]
+	done
 }
 
 @test "a frozen cgroup is refused" {
@@ -350,6 +456,8 @@ busy() {
 		FREEZER=/sys/fs/cgroup/freezer/$ID-frozen/freezer.state THAWED=THAWED
 		echo FROZEN >"$FREEZER"
 	fi
+	local before
+	before=$(directories)
 	for path in "/$ID-frozen/below/container" "/$ID-frozen"; do
 		config --arg path "$path" '.linux.cgroupsPath = $path'
 		status=0
@@ -357,6 +465,8 @@ busy() {
 		output=$(printed)
 		failed frozen linux.cgroupsPath
 		[ -z "$(ls -A "$ROOT")" ]
+		# What was there stays, and nothing else.
+		[ "$(directories)" = "$before" ]
 	done
 }
 

@@ -859,7 +859,7 @@ subgroups() {
 	waiting
 	local d left=() pid
 	pid=$(pid_of "$ID")
-	for d in $(cgroup_dirs "$ID" | grep -e /unified/ -e /memory/ -e /pids/ -e '^/sys/fs/cgroup/[^/]*$'); do
+	for d in $(cgroup_dirs "$ID" | grep "$(unified && echo . || echo '/\(unified\|memory\|pids\)/')"); do
 		mkdir "${d%/*}/left-$ID"
 		echo "$pid" >"${d%/*}/left-$ID/cgroup.procs"
 		rmdir "$d"
@@ -1047,7 +1047,7 @@ subgroups() {
 # pids_of_cgroup FILE prints a file of the controller pids of the container.
 pids_of_cgroup() {
 	local dir
-	dir=$(cgroup_dirs "$ID" | grep -m 1 -e /pids/ -e '^/sys/fs/cgroup/[^/]*$')
+	dir=$(cgroup_dirs "$ID" | grep -m 1 "$(unified && echo . || echo /pids/)")
 	cat "$dir/$1"
 }
 

@@ -40,7 +40,8 @@ type Manager struct {
 	devices []deviceRule
 	list    deviceList // the same, for cgroup v1
 	// fresh tells that the directory in the unified hierarchy is new.
-	fresh bool
+	fresh    bool
+	creation // what the creation has done
 	// rootless tells that the creator has no privileges, see Forgo.
 	rootless bool
 }
@@ -57,6 +58,11 @@ type Saved struct {
 	Claimed bool `json:"claimed,omitempty"`
 	// Unified tells that the host has only the unified hierarchy.
 	Unified bool `json:"unified,omitempty"`
+	// Foreign are those of the directories that were there before the creation. They stay.
+	Foreign []string `json:"foreign,omitempty"`
+	// Above are directories above the others that were not there, those below first. They
+	// go when the creation fails.
+	Above []string `json:"above,omitempty"`
 }
 
 // New decides on the cgroup of a container; no driver stands for [Cgroupfs]. It has no
@@ -65,7 +71,7 @@ func New(s *specs.Spec, id string, driver Driver) (*Manager, error) {
 	if driver == "" {
 		driver = Cgroupfs
 	}
-	m := &Manager{saved: Saved{Driver: driver, Unified: isUnified()}, lock: -1}
+	m := &Manager{saved: Saved{Driver: driver, Unified: isUnified()}, lock: -1, creation: creation{creates: true}}
 	if driver != Disabled {
 		path, err := m.path(s, id)
 		if err != nil {
@@ -74,6 +80,7 @@ func New(s *specs.Spec, id string, driver Driver) (*Manager, error) {
 		if m.saved.Paths, err = paths(m.saved.Unified, path); err != nil {
 			return nil, fmt.Errorf("cgroup %q: %w", path, err)
 		}
+		m.look()
 	}
 	var resources specs.LinuxResources
 	if s.Linux != nil && s.Linux.Resources != nil {
@@ -279,7 +286,7 @@ func (m *Manager) Claim() error {
 	if dir == "" {
 		return errors.New("the host has no cgroups that a container could be put into (--cgroup-manager disabled does without)")
 	}
-	fresh, err := makeDir(dir)
+	fresh, err := m.make(dir)
 	if err != nil {
 		return fmt.Errorf("make the cgroup (linux.cgroupsPath): %w", err)
 	}

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"coracle/libcontainer/internal/linux"
 )
 
@@ -34,13 +32,35 @@ func (m *Manager) Create(pid int) error {
 			return fmt.Errorf("make the cgroup (linux.cgroupsPath, linux.resources): %w", err)
 		}
 	}
-	if err := m.setDevices(m.devices, m.list, true); err != nil {
+	undos, err := m.apply(settings, len(m.saved.Foreign) > 0)
+	for _, u := range undos {
+		if m.isForeign(filepath.Dir(u.path)) {
+			m.undos = append(m.undos, u)
+		}
+	}
+	if err == nil {
+		err = m.checkCpuset(settings)
+	}
+	if err == nil {
+		err = m.createDevices()
+	}
+	if err != nil {
 		return fmt.Errorf("apply the limits: %w", err)
 	}
-	if _, err := m.apply(settings, false); err != nil {
-		return fmt.Errorf("apply the limits: %w", err)
+	return nil
+}
+
+// createDevices applies the rules for devices for the first time.
+func (m *Manager) createDevices() error {
+	if dir := m.saved.Paths[unifiedKey]; m.saved.Unified && m.isForeign(dir) {
+		has, err := hasFilters(dir)
+		m.filtered = err == nil && !has
+	} else if dir := m.saved.Paths["devices"]; !m.saved.Unified && m.isForeign(dir) {
+		if l, err := deviceListOf(dir); err == nil {
+			m.formerDevices = &l
+		}
 	}
-	return m.checkCpuset(settings)
+	return m.setDevices(m.devices, m.list, true)
 }
 
 func (m *Manager) create(key, dir string) error {
@@ -51,40 +71,19 @@ func (m *Manager) create(key, dir string) error {
 		// Claim has made the directory.
 		return m.enableControllers(dir)
 	case key == "cpuset":
-		return makeCpuset(dir, func(file string) bool {
+		return m.makeCpuset(dir, func(file string) bool {
 			return slices.ContainsFunc(m.plan.settings, func(s setting) bool { return slices.Contains(s.files, file) })
 		})
 	}
-	_, err := makeDir(dir)
+	_, err := m.make(dir)
 	return err
-}
-
-// makeDir makes the directory of a cgroup with those above. It tells whether the last one
-// is new.
-func makeDir(dir string) (fresh bool, err error) {
-	err = unix.Mkdir(dir, 0o755)
-	if errors.Is(err, unix.ENOENT) && dir != mountpoint && dir != "/" {
-		if _, err := makeDir(filepath.Dir(dir)); err != nil {
-			return false, err
-		}
-		err = unix.Mkdir(dir, 0o755)
-	}
-	switch {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, unix.EEXIST):
-		return false, nil
-	case errors.Is(err, unix.EROFS):
-		return false, fmt.Errorf("%w (the cgroups are mounted read-only)", &os.PathError{Op: "mkdir", Path: dir, Err: err})
-	}
-	return false, &os.PathError{Op: "mkdir", Path: dir, Err: err}
 }
 
 // makeCpuset makes a cgroup of the controller cpuset of cgroup v1, which takes no process
 // before it has CPUs and memory nodes. Those that it does not get are those of the cgroup
 // above.
-func makeCpuset(dir string, gets func(file string) bool) error {
-	if _, err := makeDir(dir); err != nil {
+func (m *Manager) makeCpuset(dir string, gets func(file string) bool) error {
+	if _, err := m.make(dir); err != nil {
 		return err
 	}
 	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
@@ -226,7 +225,7 @@ func (m *Manager) checkCpuset(settings []setting) error {
 		}
 		for n := range wanted {
 			if !got[n] {
-				return fmt.Errorf("apply the limits: %s.%s: the kernel makes %q of %q (%s)", resourcesPointer, s.pointer, effective, s.value, s.hint)
+				return fmt.Errorf("%s.%s: the kernel makes %q of %q (%s)", resourcesPointer, s.pointer, effective, s.value, s.hint)
 			}
 		}
 	}

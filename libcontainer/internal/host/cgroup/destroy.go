@@ -152,13 +152,18 @@ func (m *Manager) Destroy() error {
 			return err
 		}
 	}
-	// The usual case first: no process and nothing below.
-	dirs = slices.DeleteFunc(dirs, func(dir string) bool { return rmdir(dir) == nil })
-	if len(dirs) == 0 {
-		return nil
-	}
 	if !m.saved.Claimed {
 		m.abandon(dirs)
+		return nil
+	}
+	// The usual case first: no process and nothing below.
+	dirs = slices.DeleteFunc(dirs, func(dir string) bool {
+		if m.isForeign(dir) {
+			return isEmpty(dir)
+		}
+		return rmdir(dir) == nil
+	})
+	if len(dirs) == 0 {
 		return nil
 	}
 	// A frozen process does not die.
@@ -170,7 +175,7 @@ func (m *Manager) Destroy() error {
 	for {
 		var last error
 		dirs = slices.DeleteFunc(dirs, func(dir string) bool {
-			err := removeTree(dir)
+			err := removeTree(dir, m.isForeign(dir))
 			if err != nil {
 				last = err
 			}
@@ -195,21 +200,45 @@ func (m *Manager) Destroy() error {
 // with the runtime that made it.
 const abandonAfter = time.Second
 
-// abandon removes directories of a cgroup that was not claimed, as far as nobody uses
-// them. What is in there belongs to somebody else.
+// abandon removes directories of a cgroup that was not claimed, as far as they were made for
+// the container and nobody uses them. What is in there belongs to somebody else.
 func (m *Manager) abandon(dirs []string) {
-	for deadline := time.Now().Add(abandonAfter); len(dirs) > 0 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	dirs = slices.DeleteFunc(dirs, func(dir string) bool {
+		return m.isForeign(dir) || m.creates && !slices.Contains(m.made, dir)
+	})
+	for deadline := time.Now().Add(abandonAfter); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		dirs = slices.DeleteFunc(dirs, func(dir string) bool { return rmdir(dir) == nil })
+		if len(dirs) == 0 {
+			return
+		}
 	}
 }
 
-// removeTree removes a cgroup with those below it, deepest first.
-func removeTree(dir string) error {
-	if rmdir(dir) == nil {
+// isEmpty tells that a cgroup has neither processes nor cgroups below it.
+func isEmpty(dir string) bool {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return gone(err)
+	}
+	defer unix.Close(fd)
+	children, err := childrenOf(fd)
+	if err != nil || len(children) > 0 {
+		return false
+	}
+	pids, err := pidsIn(fd, "cgroup.procs")
+	return err == nil && len(pids) == 0
+}
+
+// removeTree removes a cgroup with those below it, deepest first, or only the latter.
+func removeTree(dir string, keep bool) error {
+	if !keep && rmdir(dir) == nil {
 		return nil
 	}
 	if err := walk(dir, func(int) error { return nil }, removeBelow); err != nil {
 		return err
+	}
+	if keep {
+		return nil
 	}
 	return rmdir(dir)
 }

@@ -170,11 +170,7 @@ func setDeviceFilter(dir string, rules []deviceRule, fresh bool) error {
 			return err
 		}
 	}
-	defer func() {
-		for _, fd := range old {
-			unix.Close(fd)
-		}
-	}()
+	defer func() { closeAll(old) }()
 	filter, err := loadFilter(deviceFilter(rules))
 	if err != nil {
 		return fmt.Errorf("filter of devices: %w", err)
@@ -192,7 +188,50 @@ func setDeviceFilter(dir string, rules []deviceRule, fresh bool) error {
 		return nil
 	}
 	// All filters of a cgroup have to agree, so meanwhile nothing was allowed.
-	for _, fd := range old {
+	return detach(group, old)
+}
+
+// hasFilters tells whether a cgroup of v2 has filters of devices.
+func hasFilters(dir string) (bool, error) {
+	group, filters, err := openFilters(dir)
+	if err != nil {
+		return false, err
+	}
+	closeAll(append(filters, group))
+	return len(filters) > 0, nil
+}
+
+// detachFilters takes the filters of devices from a cgroup of v2.
+func detachFilters(dir string) error {
+	group, filters, err := openFilters(dir)
+	if err != nil {
+		return err
+	}
+	defer closeAll(append(filters, group))
+	return detach(group, filters)
+}
+
+// openFilters opens a cgroup of v2 and its filters of devices.
+func openFilters(dir string) (group int, filters []int, err error) {
+	group, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, nil, &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	if filters, err = attachedFilters(group); err != nil {
+		unix.Close(group)
+		return -1, nil, err
+	}
+	return group, filters, nil
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+}
+
+func detach(group int, filters []int) error {
+	for _, fd := range filters {
 		attr := attachment{target: uint32(group), filter: uint32(fd), kind: unix.BPF_CGROUP_DEVICE}
 		if _, err := bpf(unix.BPF_PROG_DETACH, unsafe.Pointer(&attr), unsafe.Sizeof(attr)); err != nil && !errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("detach an old filter of devices: %w", err)
@@ -236,9 +275,7 @@ func attachedFilters(group int) ([]int, error) {
 			fds = append(fds, fd)
 		case errors.Is(err, os.ErrPermission), errors.Is(err, os.ErrNotExist):
 		default:
-			for _, fd := range fds {
-				unix.Close(fd)
-			}
+			closeAll(fds)
 			return nil, fmt.Errorf("device filters of the cgroup: %w", err)
 		}
 	}

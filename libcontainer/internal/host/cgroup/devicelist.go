@@ -19,15 +19,10 @@ func setDeviceList(dir string, l deviceList, fresh bool) error {
 	var old deviceList
 	sameKind := false
 	if !fresh {
-		content, err := linux.ReadFollow(filepath.Join(dir, "devices.list"), 1<<20)
-		if err != nil {
+		var err error
+		if old, err = deviceListOf(dir); err != nil {
 			return err
 		}
-		old, err = parseDeviceList(string(content))
-		if err != nil {
-			return fmt.Errorf("%s/devices.list: %w", dir, err)
-		}
-		// An allowing list is shown without its exceptions.
 		sameKind = !old.allow && !l.allow
 	}
 	except, unexcept := "devices.allow", "devices.deny"
@@ -74,6 +69,20 @@ func setDeviceList(dir string, l deviceList, fresh bool) error {
 
 func isAlwaysAllowed(e deviceException) bool {
 	return slices.Contains(alwaysAllowed, deviceRule{e.devices, e.access, true})
+}
+
+// deviceListOf is the list of a cgroup. An allowing one is shown without its exceptions.
+func deviceListOf(dir string) (deviceList, error) {
+	file := filepath.Join(dir, "devices.list")
+	content, err := linux.ReadFollow(file, 1<<20)
+	if err != nil {
+		return deviceList{}, err
+	}
+	l, err := parseDeviceList(string(content))
+	if err != nil {
+		return l, fmt.Errorf("%s: %w", file, err)
+	}
+	return l, nil
 }
 
 // parseDeviceList reads devices.list.

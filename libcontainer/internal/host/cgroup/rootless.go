@@ -32,6 +32,7 @@ func (m *Manager) Forgo(s *specs.Spec) (left []string, err error) {
 	if len(left) == 0 {
 		return nil, nil
 	}
+	m.look()
 	if name := m.plan.limited(left, m.saved.Unified); name != "" {
 		return nil, fmt.Errorf("apply the limits (%s): this user may not make cgroups in %s (a systemd user session with delegated controllers allows it on hosts with cgroup v2)", name, strings.Join(left, ", "))
 	}

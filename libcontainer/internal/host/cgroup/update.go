@@ -62,11 +62,7 @@ func (m *Manager) updateDevices(rules []deviceRule, list deviceList) error {
 	if m.saved.Unified {
 		return m.setDevices(rules, list, false) // all at once
 	}
-	var former deviceList
-	content, err := linux.ReadFollow(filepath.Join(m.saved.Paths["devices"], "devices.list"), 1<<20)
-	if err == nil {
-		former, err = parseDeviceList(string(content))
-	}
+	former, err := deviceListOf(m.saved.Paths["devices"])
 	if err != nil {
 		return fmt.Errorf("%s.devices: %w", resourcesPointer, err)
 	}

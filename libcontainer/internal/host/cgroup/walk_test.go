@@ -59,12 +59,12 @@ func TestDeepCgroups(t *testing.T) {
 	if err != nil || !slices.Equal(pids, []int{c.Process.Pid}) {
 		t.Errorf("found %v and not %d: %v", pids, c.Process.Pid, err)
 	}
-	if err := removeTree(dir); err == nil || !strings.Contains(err.Error(), "levels below") {
+	if err := removeTree(dir, false); err == nil || !strings.Contains(err.Error(), "levels below") {
 		t.Errorf("removed with a process in it: %v", err)
 	}
 	_ = c.Process.Kill()
 	_ = c.Wait()
-	if err := removeTree(dir); err != nil {
+	if err := removeTree(dir, false); err != nil {
 		t.Error(err)
 	}
 	if err := unix.Access(dir, unix.F_OK); err != unix.ENOENT {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,7 +45,9 @@ type Saved struct {
 type Manager struct {
 	saved  Saved
 	config specs.LinuxIntelRdt
-	exists bool // whether the class was there before
+	exists bool     // whether the class was there before
+	made   []string // what this process has made, for Undo
+	former []string // the former values of what it has set in a class that was there
 	tree   tree
 }
 
@@ -172,6 +175,7 @@ func (m *Manager) Create() error {
 			return err
 		}
 	}
+	m.remember()
 	for _, line := range m.Schemata() {
 		if err := m.write(filepath.Join(m.saved.Class, schemata), line); err != nil {
 			return m.failure(fmt.Errorf("set the schema %q: %w", line, err))
@@ -186,6 +190,7 @@ func (m *Manager) Create() error {
 func (m *Manager) mkdir(path, what string) error {
 	err := m.tree.mkdir(path)
 	if err == nil {
+		m.made = append(m.made, path)
 		return nil
 	}
 	hint := ""
@@ -239,6 +244,36 @@ func (m *Manager) Add(pid int) error {
 	return nil
 }
 
+// remember keeps the values of a class that was there before.
+func (m *Manager) remember() {
+	if !m.exists {
+		return
+	}
+	have, err := linux.ReadFollow(filepath.Join(m.saved.Class, schemata), maxFile)
+	if err != nil {
+		return
+	}
+	for _, line := range m.Schemata() {
+		resource, _, _ := strings.Cut(line, ":")
+		for old := range strings.Lines(string(have)) {
+			if name, _, ok := strings.Cut(old, ":"); ok && strings.TrimSpace(name) == strings.TrimSpace(resource) {
+				m.former = append(m.former, strings.TrimSpace(old))
+			}
+		}
+	}
+}
+
+// Undo is Remove for a creation that this process has made and that failed: a class of its
+// own goes, whatever its name, and one that was there gets its former values back. What
+// somebody else has made meanwhile stays.
+func (m *Manager) Undo() error {
+	for _, line := range m.former {
+		_ = m.write(filepath.Join(m.saved.Class, schemata), line)
+	}
+	slices.Reverse(m.made) // a monitoring group is below the class
+	return m.remove(m.made)
+}
+
 // Remove removes what was made for the container. It succeeds when there is nothing to do.
 func (m *Manager) Remove() error {
 	var dirs []string
@@ -248,6 +283,10 @@ func (m *Manager) Remove() error {
 	if m.saved.Made {
 		dirs = append(dirs, m.saved.Class)
 	}
+	return m.remove(dirs)
+}
+
+func (m *Manager) remove(dirs []string) error {
 	for _, dir := range dirs {
 		if err := m.tree.remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return m.failure(fmt.Errorf("remove %s: %w", dir, err))

@@ -278,3 +278,50 @@ func FuzzSchema(f *testing.F) {
 		_ = difference
 	})
 }
+
+// TestUndo: a creation that fails leaves what was there, with its values, and nothing else.
+func TestUndo(t *testing.T) {
+	f := fake(t)
+	f.existing(t, "theirs", defaultSchemata)
+	config := specs.LinuxIntelRdt{ClosID: "theirs", Schemata: []string{"L3:0=f;1=f"}, EnableMonitoring: true}
+	m, err := newManager(f, "demo", &config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Create(); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Undo(); err != nil {
+		t.Fatal(err)
+	}
+	if !f.has("theirs") || f.has("theirs/mon_groups/demo") {
+		t.Error("the class of others is gone, or the monitoring group is not")
+	}
+	if got := f.read(t, "theirs/schemata"); !strings.HasPrefix(got, "L3:0=fff;1=fff\n") {
+		t.Errorf("the former values were not written: %q", got)
+	}
+
+	// A class with a name is not removed with the container, but with a failed creation.
+	config.ClosID = "named"
+	if m, err = newManager(f, "demo", &config); err != nil {
+		t.Fatal(err)
+	}
+	if err = m.Create(); err != nil {
+		t.Fatal(err)
+	}
+	if err = m.Undo(); err != nil || f.has("named") {
+		t.Errorf("the class is still there: %v", err)
+	}
+
+	// Somebody else was quicker.
+	if m, err = newManager(f, "demo", &specs.LinuxIntelRdt{EnableMonitoring: true}); err != nil {
+		t.Fatal(err)
+	}
+	f.existing(t, "demo", defaultSchemata)
+	if err = m.Create(); err == nil {
+		t.Fatal("made a class that exists")
+	}
+	if err = m.Undo(); err != nil || !f.has("demo") {
+		t.Errorf("the class of somebody else is gone: %v", err)
+	}
+}
