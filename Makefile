@@ -1,9 +1,9 @@
 # `make help` lists the targets.
 
-VERSION := 0.1.0-dev
+VERSION := $(shell cat VERSION)
 COMMIT := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 TAGS := urfave_cli_no_docs
-LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+LDFLAGS := -s -w -X main.commit=$(COMMIT)
 GO ?= go
 export CGO_ENABLED := 0
 

@@ -12,6 +12,7 @@
 package main
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -30,11 +31,13 @@ import (
 	"coracle/libcontainer"
 )
 
-// version and commit are set by the Makefile.
-var (
-	version = "0.1.0-dev"
-	commit  = "unknown"
-)
+// version is the content of the file VERSION, which is the only place that has it.
+//
+//go:embed VERSION
+var version string
+
+// commit is set by the Makefile.
+var commit = "unknown"
 
 // name is the name of the program, of the directory in /run and of the line in
 // --version.
@@ -74,14 +77,14 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 
 func newApp() *cli.App {
 	cli.VersionPrinter = func(c *cli.Context) {
-		fmt.Fprintf(c.App.Writer, "%s version %s\ncommit: %s\nspec: %s\ngo: %s\n", name, version, commit, specs.Version, runtime.Version())
+		fmt.Fprintf(c.App.Writer, "%s version %s\ncommit: %s\nspec: %s\ngo: %s\n", name, c.App.Version, commit, specs.Version, runtime.Version())
 	}
 	cli.FlagStringer = describeFlag(cli.FlagStringer)
 	app := cli.NewApp()
 	app.Name = name
 	app.Usage = "create and run OCI containers"
 	app.Description = "Coracle runs containers from OCI bundles: a directory with a config.json and a root\nfile system. \"coracle spec\" makes a config.json to start from."
-	app.Version = version
+	app.Version = strings.TrimSpace(version)
 	app.HideHelpCommand = true
 	app.Flags = []cli.Flag{
 		&cli.StringFlag{Name: "root", Usage: "keep the state of containers in `DIR`", DefaultText: defaultRoot()},

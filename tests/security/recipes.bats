@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
-# The tests that README.md and SECURITY.md name exist, and each is known to fail without what
+# The tests that docs/invariants.md and SECURITY.md name exist, and each is known to fail without what
 # it is about.
 
 top=$BATS_TEST_DIRNAME/../..
 
-# rows prints what README.md says of the recipes.
-rows() { grep '^| R-' "$BATS_TEST_DIRNAME/README.md"; }
+# rows prints what docs/invariants.md says of the recipes.
+rows() { grep '^| R-' "$top/docs/invariants.md"; }
 
 @test "recipes: there are 24 of them" {
 	[ "$(rows | grep -o '^| R-[0-9]*' | sort -u | wc -l)" -eq 24 ]
