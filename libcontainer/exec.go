@@ -194,10 +194,10 @@ func (x *execution) start() error {
 	}
 	err = s.follow(compile.DoneStarted)
 	if err == nil {
-		err = x.init.Executed()
-	}
-	if err == nil && out.Mute {
-		err = executed(x.init.Pid, x.init.Pidfd)
+		c.runtime.trace("execve announced")
+		if err = x.init.Executed(); out.Mute {
+			err = explainMute(err)
+		}
 	}
 	if err == nil {
 		err = pidfdSocket.send(x.init.Pidfd, pidfdOfExec)

@@ -190,13 +190,12 @@ func (p *hookProcess) start(r *Runtime, out *compile.Output, listener func(fd in
 	if err := s.follow(compile.DoneStarted); err != nil {
 		return err
 	}
-	if err := p.init.Executed(); err != nil {
-		return err
-	}
+	r.trace("execve of a hook announced")
+	err = p.init.Executed()
 	if out.Mute {
-		return executed(p.init.Pid, p.init.Pidfd)
+		err = explainMute(err)
 	}
-	return nil
+	return err
 }
 
 // wait feeds the hook, listens to it and waits for its end, but no longer than the

@@ -18,7 +18,7 @@ var errDied = errors.New("it died")
 // was being done.
 func asShortage(group *cgroup.Manager, doing string, err error) error {
 	var death *launch.DeathError
-	died := errors.Is(err, errDied) || errors.As(err, &death) && death.Status.Signal() == unix.SIGKILL
+	died := errors.Is(err, errDied) || errors.As(err, &death) && death.Killed()
 	if !died && !errors.Is(err, unix.ENOMEM) {
 		return err
 	}

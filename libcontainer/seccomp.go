@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/compile"
+	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/oci/jsonpos"
 	"coracle/libcontainer/internal/state"
 )
@@ -70,31 +71,17 @@ func sendToAgent(path string, message []byte, fd int) error {
 	return nil
 }
 
-// executed tells whether a program whose conversation has ended became the command. It
-// is for programs that cannot say why they did not.
-func executed(pid, pidfd int) error {
-	//allow:path the host's /proc; what the link says is only compared
-	if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil {
-		//allow:prefix the name of a memfd is no path
-		if !strings.HasPrefix(exe, "/memfd:coracle-init") {
-			return nil
-		}
-		// It is about to end.
-		fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-		for {
-			if _, err := unix.Poll(fds, 1000); !errors.Is(err, unix.EINTR) {
-				break
-			}
-		}
+// errMute is the failure of an execve that the process cannot report.
+var errMute = errors.New("the command could not be executed, and the seccomp filter (linux.seccomp) lets the process not say why")
+
+// explainMute says of a program that ended before its execve, and could report nothing, that
+// the execve has failed, unless it was killed.
+func explainMute(err error) error {
+	var death *launch.DeathError
+	if errors.As(err, &death) && !death.Killed() {
+		return errMute
 	}
-	// execve changes the name too, and one that has ended keeps its name until it is reaped.
-	// After that nothing tells one that failed from a command that was quick.
-	//allow:path the host's /proc
-	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-	if err == nil && strings.TrimSpace(string(name)) == compile.ProcessName {
-		return errors.New("the command could not be executed, and the seccomp filter (linux.seccomp) lets the process not say why")
-	}
-	return nil
+	return err
 }
 
 // unknownCalls tells about system calls of a profile that are skipped, for a trace.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -70,11 +69,13 @@ func (c *Container) start(n *created) error {
 	if h != nil {
 		defer unix.Close(h.root)
 	}
+	s := starting{container: c, dir: dir, pidfd: n.pidfd, hooks: h, name: launch.OpenName(record.Pid)}
+	defer s.name.Close()
 	direct := n.conversation >= 0
 	if direct {
-		err = followStart(n.conversation, dir, record, n.pidfd, h)
+		err = s.follow(n.conversation)
 	} else {
-		err = openGate(dir, record, n.pidfd, h)
+		err = s.openGate()
 	}
 	if err != nil {
 		err = asShortage(cgroup.Load(record.Cgroup), "the container was started", err)
@@ -131,24 +132,36 @@ func (c *Container) startHooks(dir *state.Dir, pidfd int) (*hookRunner, error) {
 	return &hookRunner{runtime: c.runtime, spec: spec, record: c.record, pidfd: pidfd, root: root, interrupt: -1}, nil
 }
 
+// starting is the conversation with an init that becomes the process of its container.
+type starting struct {
+	container *Container
+	dir       *state.Dir
+	pidfd     int
+	hooks     *hookRunner // nil when there are none
+	// name was opened when the init was known to wait.
+	name launch.Name
+}
+
 // openGate connects to the init and listens until execve closes the connection.
-func openGate(dir *state.Dir, record *state.Record, pidfd int, h *hookRunner) error {
+func (s *starting) openGate() error {
 	conn, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("start: %w", os.NewSyscallError("socket", err))
 	}
 	defer unix.Close(conn)
-	if err := unix.Connect(conn, gateAddress(dir)); err != nil {
-		return fmt.Errorf("start: gate of container %q: %w", record.ID, os.NewSyscallError("connect", err))
+	if err := unix.Connect(conn, gateAddress(s.dir)); err != nil {
+		return fmt.Errorf("start: gate of container %q: %w", s.container.id, os.NewSyscallError("connect", err))
 	}
-	return followStart(conn, dir, record, pidfd, h)
+	s.container.runtime.trace("gate opened")
+	return s.follow(conn)
 }
 
-// followStart listens to an init that starts until execve closes the connection.
-func followStart(conn int, dir *state.Dir, record *state.Record, pidfd int, h *hookRunner) error {
+// follow listens to an init that starts until execve closes the connection.
+func (s *starting) follow(conn int) error {
+	record := s.container.record
 	started := false
 	for {
-		fds := []unix.PollFd{{Fd: int32(conn), Events: unix.POLLIN}, {Fd: int32(pidfd), Events: unix.POLLIN}}
+		fds := []unix.PollFd{{Fd: int32(conn), Events: unix.POLLIN}, {Fd: int32(s.pidfd), Events: unix.POLLIN}}
 		if _, err := unix.Poll(fds, -1); err != nil {
 			if errors.Is(err, unix.EINTR) {
 				continue
@@ -160,19 +173,15 @@ func followStart(conn int, dir *state.Dir, record *state.Record, pidfd int, h *h
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
-		case n <= 0 && started && record.Mute:
-			return executed(record.Pid, pidfd)
-		case n <= 0 && started && !hasExited(record.Pid):
-			return nil
 		case n <= 0 && started:
-			// The connection ends with the old program, be it by the new one or by death.
-			return diedOfShortage(record)
+			return s.ended()
 		case n <= 0:
 			return fmt.Errorf("start: the init process of container %q could not execute the command: %w", record.ID, errDied)
 		}
 		m, ok := program.DecodeMessage(buf[:n])
 		switch {
-		case ok && m.Kind == program.KindSync && m.A == compile.SyncStart && h != nil:
+		case ok && m.Kind == program.KindSync && m.A == compile.SyncStart && s.hooks != nil:
+			h := s.hooks
 			if err := h.run("startContainer", h.spec.Hooks.StartContainer, inContainer, specs.StateCreated); err != nil {
 				return h.asHookError(err)
 			}
@@ -194,28 +203,35 @@ func followStart(conn int, dir *state.Dir, record *state.Record, pidfd int, h *h
 		case ok && m.Kind == program.KindDone && m.A == compile.DoneStarted && fd < 0:
 			started = true
 		case ok && m.Kind == program.KindError:
-			return startFailure(dir, record, m)
+			return startFailure(s.dir, record, m)
 		default:
 			return errors.New("start: the init process sent a malformed message")
 		}
 	}
 }
 
-// hasExited tells whether a process has no program any more.
-func hasExited(pid int) bool {
-	var buf [1]byte
-	//allow:path the host's /proc
-	_, err := unix.Readlink("/proc/"+strconv.Itoa(pid)+"/exe", buf[:])
-	return errors.Is(err, unix.ENOENT)
-}
-
-// diedOfShortage tells whether a process that has been executed, or nearly, has died for lack
-// of memory since.
-func diedOfShortage(record *state.Record) error {
-	if s := cgroup.Load(record.Cgroup).Shortage(); s == nil || s.Killed == 0 {
+// ended says whether the execve that the init had announced has ended the conversation, or
+// the death of the init before it. What became of the process after the execve is no concern
+// of start.
+//
+// When whoever waits for the process has been quicker, nothing can tell any more. Then it
+// counts as started: it has come as far as execve(2), no error of that was reported, and how
+// it ended is known to the one who waited.
+func (s *starting) ended() error {
+	if !s.name.Unchanged() {
 		return nil
 	}
-	return fmt.Errorf("start: the process of container %q: %w", record.ID, errDied)
+	record := s.container.record
+	if record.Mute && !s.killedForMemory() {
+		return errMute
+	}
+	return fmt.Errorf("start: the init process of container %q was killed before it had executed the command: %w", record.ID, errDied)
+}
+
+// killedForMemory reports whether a process of the container was killed for lack of memory.
+func (s *starting) killedForMemory() bool {
+	shortage := cgroup.Load(s.container.record.Cgroup).Shortage()
+	return shortage != nil && shortage.Killed > 0
 }
 
 // startFailure puts the report of a failed op behind the gate into words.

@@ -100,6 +100,16 @@ created() {
 	[ "$status" -eq 0 ]
 }
 
+# create_and_start does both below a process that, like an engine, takes its time to wait
+# for the container: what became of a process can be seen until somebody has.
+create_and_start() {
+	python3 -c 'import ctypes, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) # PR_SET_CHILD_SUBREAPER
+for command in "create", "start":
+    status = subprocess.run([*sys.argv[1:-1], command, sys.argv[-1]], stdin=subprocess.DEVNULL).returncode
+sys.exit(status)' "$CORACLE" --root "$ROOT" "$1"
+}
+
 # printed prints what the container has printed up to now. The next `background`
 # empties the file.
 printed() {

@@ -35,8 +35,7 @@ limited() {
 	# The kernel copies the arguments before the old program is gone.
 	config '.process.args = ["true"] + [range(16) | "x" * 100000]'
 	limited 800000
-	created
-	run coracle start "$ID"
+	run create_and_start "$ID"
 	failed "out of memory while the container was started" "may use 798720 bytes" linux.resources.memory.limit
 	wait_for has_status "$ID" stopped
 }

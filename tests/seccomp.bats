@@ -360,16 +360,6 @@ notifies() {
 	nothing_left
 }
 
-# create_and_start does both below a process that, like an engine, takes its time to wait
-# for the container: what became of a process can be seen until somebody has.
-create_and_start='
-import ctypes, subprocess, sys
-ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) # PR_SET_CHILD_SUBREAPER
-for command in "create", "start":
-    status = subprocess.run([*sys.argv[1:-1], command, sys.argv[-1]], stdin=subprocess.DEVNULL).returncode
-sys.exit(status)
-'
-
 @test "a command that cannot be executed is reported, whatever the filter denies" {
 	echo 'neither a program nor a script' >rootfs/text
 	chmod +x rootfs/text
@@ -377,7 +367,7 @@ sys.exit(status)
 	local denied
 	for denied in '"sendto", "sendmsg"' '"sendto", "write", "exit_group"'; do
 		profile '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ['"$denied"'], "action": "SCMP_ACT_ERRNO"}]}'
-		run python3 -c "$create_and_start" "$CORACLE" --root "$ROOT" "$ID"
+		run create_and_start "$ID"
 		[ "$status" -eq 1 ]
 		if [[ $denied == *write* ]]; then
 			says 'the command could not be executed, and the seccomp filter (linux.seccomp) lets the process not say why'

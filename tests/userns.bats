@@ -471,7 +471,7 @@ users_of() {
 	users
 	all_caps
 	# A neighbour with all capabilities over the namespace, who tries at all times.
-	detached 'while :; do for p in /proc/[0-9]*; do case $(cat $p/comm 2>/dev/null) in coracle-init) for f in root environ; do { ls $p/$f/ || cat $p/$f; } >/dev/null 2>&1 && [ "$(cat $p/comm)" = coracle-init ] && echo "read $p/$f"; done ;; esac; done; done'
+	detached 'while :; do for p in /proc/[0-9]*; do case $(cat $p/comm 2>/dev/null) in coracle/init) for f in root environ; do { ls $p/$f/ || cat $p/$f; } >/dev/null 2>&1 && [ "$(cat $p/comm)" = coracle/init ] && echo "read $p/$f"; done ;; esac; done; done'
 	for _ in 1 2 3 4 5; do
 		run coracle exec "$ID" true
 		[ "$status" -eq 0 ]

@@ -146,7 +146,7 @@ hung() {
 	# It says of each process that it has seen whether anything of it could be read.
 	# shellcheck disable=SC2016 # for the container's shell
 	detached 'while :; do for p in /proc/[0-9]*; do
-		[ "$(cat $p/comm 2>/dev/null)" = coracle-init ] || continue
+		[ "$(cat $p/comm 2>/dev/null)" = coracle/init ] || continue
 		n=${p#/proc/}; [ ! -e /seen/$n ] || continue; mkdir -p /seen
 		if ls $p/root/ >/dev/null 2>&1 || [ -n "$(cat $p/environ $p/auxv 2>/dev/null | head -c 1)" ] || readlink $p/fd/0 $p/cwd >/dev/null 2>&1; then echo "open $n"; else echo "closed $n"; fi
 		touch /seen/$n

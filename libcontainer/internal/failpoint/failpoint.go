@@ -18,6 +18,8 @@ const (
 	Errno Kind = "errno"
 	// Delay waits for 30 ms, and goes on.
 	Delay Kind = "delay"
+	// Stop stops the process until a test lets it go on with SIGCONT. It is for phases only.
+	Stop Kind = "stop"
 	// Hang waits for ever.
 	Hang Kind = "hang"
 )

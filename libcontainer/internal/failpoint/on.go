@@ -4,6 +4,7 @@ package failpoint
 
 import (
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,6 +37,11 @@ func Hit(phase string) {
 	case Exit:
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
+	case Stop:
+		// To this thread: while another one takes the signal, this one could go on.
+		runtime.LockOSThread()
+		_, _, _ = syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(os.Getpid()), uintptr(syscall.Gettid()), uintptr(syscall.SIGSTOP))
+		runtime.UnlockOSThread()
 	case Delay:
 		time.Sleep(30 * time.Millisecond)
 	case Hang:

@@ -92,9 +92,6 @@ const (
 // MakeCwd stands for process.cwd where SyncMakeDir has the index of a mount.
 const MakeCwd = ^uint32(0)
 
-// ProcessName is the name of a process that runs a program.
-const ProcessName = "coracle-init"
-
 // HomeSize is the room for the answer to SyncReady, "HOME=" and NUL included.
 const HomeSize = 4096
 
@@ -431,7 +428,7 @@ func (c *compiler) begin() {
 	// The image stays as /proc/self/exe; the descriptor is not needed.
 	c.Close(c.image)
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
-	c.Prctl(unix.PR_SET_NAME, c.String(ProcessName))
+	c.Prctl(unix.PR_SET_NAME, c.String(program.ProcessName))
 	if c.in.Host.TimerSlack != 0 {
 		c.Prctl(unix.PR_SET_TIMERSLACK, program.Int(c.in.Host.TimerSlack))
 	}

@@ -177,13 +177,16 @@ type DeathError struct{ Status unix.WaitStatus }
 
 func (e *DeathError) Error() string {
 	switch {
-	case e.Status.Signaled() && e.Status.Signal() == unix.SIGKILL:
+	case e.Killed():
 		return "the init process was killed (signal 9) while the container was set up; is the memory limit too small?"
 	case e.Status.Signaled():
 		return fmt.Sprintf("the init process died from signal %d (%s) while the container was set up", e.Status.Signal(), unix.SignalName(e.Status.Signal()))
 	}
 	return fmt.Sprintf("the init process ended with status %d while the container was set up", e.Status.ExitStatus())
 }
+
+// Killed reports whether the program was ended by SIGKILL.
+func (e *DeathError) Killed() bool { return e.Status.Signaled() && e.Status.Signal() == unix.SIGKILL }
 
 // Receive waits for the next message. A report of a failed op is returned as a
 // [program.Failure], the end of the process without one as a [DeathError].
@@ -337,12 +340,21 @@ func rights(oob []byte) (fds []int, err error) {
 }
 
 // Executed waits until execve has closed the conversation, which the program announced
-// just before. A report of a failure that comes instead is returned.
+// just before. A report of a failure that comes instead is returned, and for a program that
+// ended before the execve a [DeathError].
 func (i *Init) Executed() error {
+	name := OpenName(i.Pid)
+	defer name.Close()
 	for {
 		_, ok, err := i.receive()
-		if err != nil || !ok {
+		if err != nil {
 			return err
+		}
+		if !ok && name.Unchanged() {
+			return i.death()
+		}
+		if !ok {
+			return nil
 		}
 	}
 }

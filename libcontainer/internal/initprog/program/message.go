@@ -18,6 +18,11 @@ const (
 	KindDone
 )
 
+// ProcessName is the name (comm) that a process has to give itself before it announces its
+// execve. execve names a process after the last component of a path, which can have no slash,
+// so the name tells whether there has been an execve, also when the process has died since.
+const ProcessName = "coracle/init"
+
 // MessageSize is the size of every message of the program.
 const MessageSize = 16
 
