@@ -152,8 +152,8 @@ func limitFlags(c *cli.Context) (o libcontainer.UpdateOptions, err error) {
 	size("memory", &memory.Limit)
 	size("memory-reservation", &memory.Reservation)
 	size("memory-swap", &memory.Swap)
-	size("kernel-memory", &memory.Kernel)        //lint:ignore SA1019 it is warned about
-	size("kernel-memory-tcp", &memory.KernelTCP) //lint:ignore SA1019 it is warned about
+	size("kernel-memory", &memory.Kernel) //lint:ignore SA1019 it is warned about
+	size("kernel-memory-tcp", &memory.KernelTCP)
 	positive("cpu-share", &cpu.Shares)
 	number("cpu-quota", &cpu.Quota)
 	positive("cpu-period", &cpu.Period)

@@ -11,6 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/bundle"
 	"coracle/libcontainer/internal/state"
 )
@@ -178,18 +179,17 @@ func send(address, message string, fd int) error {
 	if !strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "@") {
 		return fmt.Errorf("%q is neither the path nor the @name of a socket", address)
 	}
-	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	conn, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
-	defer unix.Close(socket)
+	defer unix.Close(conn)
 	var rights []byte
 	if fd >= 0 {
 		rights = unix.UnixRights(fd)
 	}
 	// A name that begins with @ is one of the abstract namespace for this package too.
-	if err := unix.Sendmsg(socket, []byte(message), rights, &unix.SockaddrUnix{Name: address}, unix.MSG_NOSIGNAL); err != nil {
-		return os.NewSyscallError("sendmsg", err)
-	}
-	return nil
+	return linux.SocketAddress(address, func(to unix.Sockaddr) error {
+		return os.NewSyscallError("sendmsg", unix.Sendmsg(conn, []byte(message), rights, to, unix.MSG_NOSIGNAL))
+	})
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/linux"
 )
 
 // What comes with the descriptor says whether it is the first process of a container or
@@ -56,9 +58,9 @@ func connectSocket(path, what string) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("%s: %w", what, os.NewSyscallError("socket", err))
 	}
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+	if err := linux.ConnectSocket(fd, path); err != nil {
 		unix.Close(fd)
-		return -1, fmt.Errorf("%s %s: %w", what, path, os.NewSyscallError("connect", err))
+		return -1, fmt.Errorf("%s %s: %w", what, path, err)
 	}
 	return fd, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
+	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/jsonpos"
 	"coracle/libcontainer/internal/state"
 )
@@ -45,21 +46,21 @@ func handOver(l *state.Listener, record *state.Record, pid int, status specs.Con
 
 // sendToAgent sends a message with a descriptor on a connection of its own.
 func sendToAgent(path string, message []byte, fd int) error {
-	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	conn, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
-	defer unix.Close(socket)
+	defer unix.Close(conn)
 	timeout := unix.NsecToTimeval(agentTimeout.Nanoseconds())
-	if err := unix.SetsockoptTimeval(socket, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &timeout); err != nil {
+	if err := unix.SetsockoptTimeval(conn, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &timeout); err != nil {
 		return os.NewSyscallError("setsockopt", err)
 	}
-	if err := unix.Connect(socket, &unix.SockaddrUnix{Name: path}); err != nil {
-		return os.NewSyscallError("connect", err)
+	if err := linux.ConnectSocket(conn, path); err != nil {
+		return err
 	}
 	rights := unix.UnixRights(fd)
 	for len(message) > 0 {
-		n, err := unix.SendmsgN(socket, message, rights, nil, unix.MSG_NOSIGNAL)
+		n, err := unix.SendmsgN(conn, message, rights, nil, unix.MSG_NOSIGNAL)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}

@@ -166,6 +166,15 @@ mounted() {
 	awk -v d="$1" '$5 == d { l = $6; for (i = 7; i <= NF; i++) l = l " " $i } END { print l }' <<<"$output"
 }
 
+# far makes a directory at a path that is longer than the address of a socket. It is $FAR,
+# and, by a link for programs that bind there, $NEAR.
+far() {
+	FAR=$BATS_TEST_TMPDIR/$(printf 'd%.0s' {1..100})/$(printf 'e%.0s' {1..100})
+	NEAR=$BATS_TEST_TMPDIR/near
+	mkdir -p "$FAR"
+	ln -s "$FAR" "$NEAR"
+}
+
 # aside runs a command in the background until the end of the test. Its pid is the
 # last one in ASIDE.
 aside() {

@@ -43,7 +43,7 @@ call() {
 # agent runs a seccomp agent; what it writes is in $AGENT.
 agent() {
 	AGENT=$BATS_TEST_TMPDIR/agent
-	SOCKET=$BATS_TEST_TMPDIR/socket
+	SOCKET=${1:-$BATS_TEST_TMPDIR/socket}
 	mkdir "$AGENT"
 	aside python3 "$BATS_TEST_DIRNAME/seccomp-agent.py" "$SOCKET" "$AGENT"
 	wait_for test -S "$SOCKET"
@@ -313,6 +313,16 @@ notifies() {
 	shell 'echo ran'
 	[ "$output" = ran ]
 	grep -q ' 59$\| 221$' "$AGENT/calls"
+}
+
+@test "SCMP_ACT_NOTIFY: listenerPath may be longer than the address of a socket" {
+	far
+	agent "$NEAR/s"
+	SOCKET=$FAR/s
+	notifies
+	shell 'mkdir /x; echo ran'
+	says ran
+	[ -s "$AGENT/calls" ]
 }
 
 @test "SCMP_ACT_NOTIFY without an agent fails, and leaves nothing" {

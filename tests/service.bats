@@ -120,6 +120,20 @@ listening() {
 	nothing_left
 }
 
+@test "the service manager's socket and the state root may be at paths that are longer than the address of a socket" {
+	setup_service
+	far
+	ROOT=$FAR/root
+	manager "$NEAR/s"
+	args sh -c '/opt/notify READY=1; exec sleep 1000'
+	NOTIFY_SOCKET=$FAR/s background create "$ID"
+	[ "$status" -eq 0 ]
+	NOTIFY_SOCKET=$FAR/s coracle start "$ID"
+	heard "MAINPID=$(pid_of "$ID")|READY=1 0" "BARRIER=1 1"
+	coracle exec "$ID" true
+	coracle delete --force "$ID"
+}
+
 # bats test_tags=vm
 @test "start does so, too, as any user of the container, and other commands need not wait" {
 	setup_service
@@ -201,7 +215,7 @@ listening() {
 
 # pidfd_receiver waits for a pidfd at $SOCKET.
 pidfd_receiver() {
-	SOCKET=$BATS_TEST_TMPDIR/pidfd.sock
+	SOCKET=${1:-$BATS_TEST_TMPDIR/pidfd.sock}
 	rm -f "$SOCKET"
 	python3 "$BATS_TEST_DIRNAME/pidfd.py" "$SOCKET" >"$BATS_TEST_TMPDIR/received" 2>&1 3>&- </dev/null &
 	RECEIVER=$!
@@ -219,6 +233,16 @@ pidfd_receiver() {
 	background run --detach --pidfd-socket "$SOCKET" "$ID-2"
 	wait "$RECEIVER"
 	[ "$(cat "$BATS_TEST_TMPDIR/received")" = "standard 1 $(pid_of "$ID-2") end" ]
+}
+
+@test "--pidfd-socket may be at a path that is longer than the address of a socket" {
+	setup_busybox
+	far
+	args sleep 1000
+	pidfd_receiver "$NEAR/s"
+	created --pidfd-socket "$FAR/s"
+	wait "$RECEIVER"
+	[ "$(cat "$BATS_TEST_TMPDIR/received")" = "standard 1 $(pid_of "$ID") end" ]
 }
 
 @test "--pidfd-socket: the pidfd is that of the process in a joined pid namespace" {

@@ -218,6 +218,22 @@ forever() {
 	[ "$output" = "bytes 1, control messages 1, descriptors 1, truncated 0, more 0, terminal 1" ]
 }
 
+@test "--console-socket may be at a path that is longer than the address of a socket" {
+	far
+	args true
+	wanted="console socket $FAR/none: connect: no such file or directory"
+	refused create --console-socket "$FAR/none" "$ID"
+	long=$(printf 'n%.0s' {1..108})
+	wanted="console socket /tmp/$long: the last component of the path has 108 bytes, and"
+	refused create --console-socket "/tmp/$long" "$ID"
+	SOCKET=$NEAR/s
+	receiver fd-receiver
+	background create --console-socket "$FAR/s" "$ID"
+	[ "$status" -eq 0 ]
+	received
+	[[ "$output" == "bytes 1, "*" terminal 1" ]]
+}
+
 @test "--console-socket: the caller and the container talk on the terminal" {
 	args sh -c 'stty size; read -r line; echo "got <$line>"; exit 3'
 	config '.process.consoleSize = {height: 31, width: 91}'

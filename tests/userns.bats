@@ -51,6 +51,18 @@ all_caps() {
 	[ "${lines[4]}" != "$(readlink /proc/self/ns/user)" ]
 }
 
+@test "a used up key quota is said to be one, and whose; --no-new-keyring does without" {
+	users
+	config '.linux.uidMappings[0].hostID = 987654000'
+	chown -R 987654000:200000 rootfs
+	aside bash -c 'exec python3 "$0" 987654000 >"$1"' "$BATS_TEST_DIRNAME/keys.py" "$BATS_TEST_TMPDIR/keys"
+	wait_for grep -q "quota exceeded" "$BATS_TEST_TMPDIR/keys"
+	args true
+	run coracle run "$ID"
+	failed "make the session keyring: the key quota of user 987654000, 0 in the container, is used up (the limits are in /proc/sys/kernel/keys; a container that is created with --no-new-keyring needs no key)"
+	coracle run --no-new-keyring "$ID"
+}
+
 @test "root of the container is a user of the host without rights there" {
 	users
 	detached 'sleep 100'

@@ -1,4 +1,5 @@
-// Package linux reads small files with plain system calls.
+// Package linux reads small files with plain system calls, and reaches Unix sockets at
+// paths of any length.
 //
 // Package os registers every file that it opens with the poller of the Go runtime.
 // To set that up and to ask it takes longer than to read what a short command needs.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/linux"
 )
 
 // Names of systemd's D-Bus interface (org.freedesktop.systemd1(5)).
@@ -66,17 +68,11 @@ func connect(path string, timeout time.Duration) (int, error) {
 	// A full backlog makes connect wait, and a full buffer send.
 	tv := unix.NsecToTimeval(int64(timeout))
 	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv)
-	for {
-		err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			unix.Close(fd)
-			return -1, os.NewSyscallError("connect", err)
-		}
-		return fd, nil
+	if err := linux.ConnectSocket(fd, path); err != nil {
+		unix.Close(fd)
+		return -1, err
 	}
+	return fd, nil
 }
 
 // parseAddress finds the socket of an address (D-Bus specification, "Server Addresses").

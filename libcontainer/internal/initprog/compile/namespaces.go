@@ -3,6 +3,7 @@ package compile
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"slices"
 	"syscall"
 
@@ -240,13 +241,37 @@ func (c *compiler) loopback() {
 	c.Close(c.tmp.Arg())
 }
 
+// keyOwner is the user whose quota the session keyring is charged to: who the program is
+// after it has entered its user namespace (takeIDs). It is for errors.
+func (c *compiler) keyOwner() string {
+	if c.users == hostUsers {
+		return fmt.Sprintf("user %d", os.Getuid())
+	}
+	ids := []uint32{0}
+	if c.spec.Process != nil {
+		ids = append(ids, c.spec.Process.User.UID)
+	}
+	for _, id := range ids {
+		if host, ok := bundle.IDMap(c.spec.Linux.UIDMappings).ToHost(id); ok {
+			return fmt.Sprintf("user %d, %d in the container,", host, id)
+		}
+	}
+	return "the first user of the container's user namespace"
+}
+
 // keyring gives the container a session keyring of its own, so that it cannot
 // use the keys of the caller (keyrings(7)).
 func (c *compiler) keyring() {
 	if c.in.NoNewKeyring {
 		return
 	}
-	c.note("", "make the session keyring", "")
+	c.Describe(program.Note{What: "make the session keyring", Explain: func(e syscall.Errno) string {
+		if e != unix.EDQUOT {
+			return ""
+		}
+		return fmt.Sprintf("make the session keyring: the key quota of %s is used up (the limits are in /proc/sys/kernel/keys; "+
+			"a container that is created with --no-new-keyring needs no key)", c.keyOwner())
+	}})
 	next := c.Label()
 	// ENOSYS: a kernel without keys, or a seccomp filter around the runtime.
 	c.Keyctl(unix.KEYCTL_JOIN_SESSION_KEYRING, c.String("_ses."+c.in.ID)).Into(c.tmp).Allow(unix.ENOSYS).Else(next)
