@@ -194,7 +194,7 @@ func into[T any](to **T, s string, parse func(string) (T, error)) error {
 }
 
 var (
-	errNoNumber = errors.New("is not a number that is possible here")
+	errNoNumber = errors.New("is not a valid integer")
 	errNoSize   = errors.New("is not a size: bytes, or a number with one of the units b, k, m, g, t and p")
 )
 

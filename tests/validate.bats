@@ -49,8 +49,8 @@ finds() {
 		}
 	END
 	finds "config.json:3:20: error: root.path: rootfs $BUNDLE/missing: no such file or directory" \
-		'config.json:5:31: error: process.user.gid: the number -1 does not fit, this is of type uint32' \
-		'config.json:6:13: error: process.args: a string does not fit, this is an array' \
+		'config.json:5:31: error: process.user.gid: expected a number (uint32), got the number -1' \
+		'config.json:6:13: error: process.args: expected an array, got a string' \
 		'config.json:7:12: error: process.cwd: "tmp" is not absolute' \
 		'config.json:11:70: error: mounts[1].options: "size=1" is not an option of bind mounts' \
 		'config.json:13:15: error: hostname needs a uts namespace in linux.namespaces' \
@@ -65,7 +65,7 @@ finds() {
 	background validate
 	[ "$status" -eq 0 ]
 	says "warning: process.user.gid is missing; the specification requires it" \
-		"warning: process.nice is not a property that the specification has here" "warning: hostname is there for the second time"
+		"warning: process.nice unknown property" "warning: hostname duplicate property"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -eq 3 ]
 	[ ! -s "$BATS_TEST_TMPDIR/err" ]
 	run "$CORACLE" validate --strict
@@ -140,7 +140,7 @@ make_other() {
 
 @test "JSON that is none, and no config.json" {
 	printf '{\n "a": tru\n}' >config.json
-	finds 'config.json:2:7: error: a: this is no JSON value'
+	finds 'config.json:2:7: error: a: invalid JSON value'
 	rm config.json
 	background validate
 	[ "$status" -eq 1 ]

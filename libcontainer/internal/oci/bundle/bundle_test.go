@@ -239,8 +239,8 @@ func TestLoad(t *testing.T) {
 
 func TestLoadErrors(t *testing.T) {
 	for config, want := range map[string]string{
-		"{\n \"ociVersion\": 1\n}":              "config.json: ociVersion: line 2, column 16: the number 1 does not fit, this is a string",
-		"{\"process\":{\"user\":{\"uid\":-1}}}": "config.json: process.user.uid: line 1, column 27: the number -1 does not fit, this is of type uint32",
+		"{\n \"ociVersion\": 1\n}":              "config.json: ociVersion: line 2, column 16: expected a string, got the number 1",
+		"{\"process\":{\"user\":{\"uid\":-1}}}": "config.json: process.user.uid: line 1, column 27: expected a number (uint32), got the number -1",
 		"{,":                                    "config.json: line 1, column 2: a property name is expected, but there is ','",
 		"":                                      "config.json: line 1, column 1: a value is expected, but the document ends",
 		"{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"none\"}}":        "no such file or directory",

@@ -69,7 +69,7 @@ func (d *decoder) document(v reflect.Value) (err error) {
 	d.value(v)
 	d.space()
 	if d.pos < len(d.data) {
-		d.fail("there is more after the end of the document")
+		d.fail("unexpected data after the JSON value")
 	}
 	return nil
 }
@@ -144,7 +144,7 @@ func (d *decoder) expect(c byte, where string) {
 
 func (d *decoder) literal(s string) {
 	if !strings.HasPrefix(string(d.data[d.pos:min(len(d.data), d.pos+len(s))]), s) {
-		d.fail("this is no JSON value")
+		d.fail("invalid JSON value")
 	}
 	d.pos += len(s)
 }
@@ -206,7 +206,7 @@ func (d *decoder) value(v reflect.Value) {
 // check fails with an error about the type of a value, or notes it for the report.
 func (d *decoder) check(ok bool, start int, got string, v reflect.Value) bool {
 	if !ok {
-		err := d.errorAt(start, "%s does not fit, this is %s", got, typeName(v.Type()))
+		err := d.errorAt(start, "expected %s, got %s", typeName(v.Type()), got)
 		if d.report == nil {
 			panic(err)
 		}
@@ -240,7 +240,7 @@ func (d *decoder) object(v reflect.Value, kind reflect.Kind) {
 		d.path = append(d.path, step{name: key})
 		if seen != nil {
 			if seen[key] {
-				d.report.Repeated = append(d.report.Repeated, d.errorAt(keyPos, "is there for the second time"))
+				d.report.Repeated = append(d.report.Repeated, d.errorAt(keyPos, "duplicate property"))
 			}
 			seen[key] = true
 		}
@@ -251,7 +251,7 @@ func (d *decoder) object(v reflect.Value, kind reflect.Kind) {
 		case reflect.Struct:
 			target := d.property(v, key)
 			if !target.IsValid() {
-				d.unknown = append(d.unknown, d.errorAt(keyPos, "is not a property that the specification has here"))
+				d.unknown = append(d.unknown, d.errorAt(keyPos, "unknown property"))
 			}
 			d.value(target)
 		case reflect.Map:
@@ -509,6 +509,6 @@ func typeName(t reflect.Type) string {
 	case reflect.Bool:
 		return "a boolean"
 	default:
-		return "of type " + t.Kind().String()
+		return "a number (" + t.Kind().String() + ")"
 	}
 }

@@ -53,20 +53,20 @@ func TestErrors(t *testing.T) {
 		{"{\n  \"name\": \"x\",\n}", `line 3, column 1: a property name is expected, but there is '}'`},
 		{`{"name" "x"}`, `name: line 1, column 9: ':' is expected after a property name, but there is '"'`},
 		{`{"name":"x" "id":1}`, `line 1, column 13: '}' is expected or a comma in an object, but there is '"'`},
-		{`{"name":5}`, `name: line 1, column 9: the number 5 does not fit, this is a string`},
-		{`{"id":"5"}`, `id: line 1, column 7: a string does not fit, this is of type uint32`},
-		{`{"id":-1}`, `id: line 1, column 7: the number -1 does not fit, this is of type uint32`},
-		{`{"id":4294967296}`, `id: line 1, column 7: the number 4294967296 does not fit, this is of type uint32`},
-		{`{"id":1.0}`, `id: line 1, column 7: the number 1.0 does not fit, this is of type uint32`},
-		{`{"list":[{},{"n":1e3}]}`, `list[1].n: line 1, column 18: the number 1e3 does not fit, this is of type int32`},
-		{`{"list":{}}`, `list: line 1, column 9: an object does not fit, this is an array`},
-		{`{"deep":[]}`, `deep: line 1, column 9: an array does not fit, this is an object`},
-		{`{"ok":tru}`, `ok: line 1, column 7: this is no JSON value`},
-		{`{"ok":1}`, `ok: line 1, column 7: the number 1 does not fit, this is a boolean`},
-		{`{"map":{"a":{}}}`, `map.a: line 1, column 13: an object does not fit, this is a string`},
+		{`{"name":5}`, `name: line 1, column 9: expected a string, got the number 5`},
+		{`{"id":"5"}`, `id: line 1, column 7: expected a number (uint32), got a string`},
+		{`{"id":-1}`, `id: line 1, column 7: expected a number (uint32), got the number -1`},
+		{`{"id":4294967296}`, `id: line 1, column 7: expected a number (uint32), got the number 4294967296`},
+		{`{"id":1.0}`, `id: line 1, column 7: expected a number (uint32), got the number 1.0`},
+		{`{"list":[{},{"n":1e3}]}`, `list[1].n: line 1, column 18: expected a number (int32), got the number 1e3`},
+		{`{"list":{}}`, `list: line 1, column 9: expected an array, got an object`},
+		{`{"deep":[]}`, `deep: line 1, column 9: expected an object, got an array`},
+		{`{"ok":tru}`, `ok: line 1, column 7: invalid JSON value`},
+		{`{"ok":1}`, `ok: line 1, column 7: expected a boolean, got the number 1`},
+		{`{"map":{"a":{}}}`, `map.a: line 1, column 13: expected a string, got an object`},
 		{`{"name":"a`, `name: line 1, column 11: a string has no end`},
 		{`{"name":"\x"}`, `name: line 1, column 11: "\\x" is not an escape`},
-		{`{} x`, `line 1, column 4: there is more after the end of the document`},
+		{`{} x`, `line 1, column 4: unexpected data after the JSON value`},
 		{`{"id":01}`, `line 1, column 8: '}' is expected or a comma in an object, but there is '1'`},
 	} {
 		var v outer
@@ -89,8 +89,8 @@ func TestUnknown(t *testing.T) {
 		got = append(got, u.Error())
 	}
 	want := []string{
-		"list[0].x: line 1, column 11: is not a property that the specification has here",
-		"Name: line 2, column 2: is not a property that the specification has here",
+		"list[0].x: line 1, column 11: unknown property",
+		"Name: line 2, column 2: unknown property",
 	}
 	if !reflect.DeepEqual(got, want) || v.Name != "" {
 		t.Errorf("got %q", got)
