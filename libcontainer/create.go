@@ -259,6 +259,12 @@ func (n *creation) create() error {
 	for _, w := range out.Warnings {
 		n.runtime.warn("%s", w.Sentence())
 	}
+	for i, s := range out.Sources {
+		if t, ok := s.(source.Tree); ok {
+			t.Warn = n.notice
+			out.Sources[i] = t
+		}
+	}
 	n.runtime.trace("program compiled" + unknownCalls(out))
 	n.record.Steps = stepsAfterGate(out)
 	n.record.Listener, n.record.Mute = listenerOf(n.bundle.Spec, out), out.Mute
@@ -288,6 +294,7 @@ func (n *creation) create() error {
 		init: n.init, process: n.bundle.Spec.Process, forks: out.Forks,
 		adopt: n.adopt, netDevices: n.netDevices, hooks: n.hooks, maps: n.idMaps, idle: n.files.closeIdle, trace: n.runtime.trace,
 		mounts: &mountHelper{spec: n.bundle.Spec, copyFrom: -1}, source: (&supply{out: out}).open,
+		notices: out.Notices, notice: n.notice,
 	}
 	defer s.mounts.close()
 	if err := s.follow(compile.DoneCreated); err != nil {
@@ -339,6 +346,9 @@ func (n *creation) launch(out *compile.Output, preserved []bool) error {
 	n.runtime.trace("program launched")
 	return err
 }
+
+// notice gives a warning that shows when the container is built.
+func (n *creation) notice(text string) { n.runtime.warn("%s", text) }
 
 // intelRdt decides on the place in resctrl; nil when the configuration asks for none.
 func intelRdt(s *specs.Spec, id string) (*rdt.Manager, error) {

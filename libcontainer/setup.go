@@ -73,6 +73,9 @@ type setup struct {
 	// source opens a source that the init asks for, apart from the runtime's own mount
 	// namespace where it says so; nil when there is none.
 	source func(fd int, apart bool) (int, error)
+	// notices are the warnings that the init may give, and notice gets them.
+	notices []string
+	notice  func(string)
 	// idle is called when the init has much to do and this process has nothing.
 	idle  func()
 	trace func(string)
@@ -133,6 +136,9 @@ func (s *setup) serve(e *launch.Event) error {
 	switch {
 	case e.Kind == program.KindValue && e.A == compile.ValuePid && s.forks && e.FD >= 0:
 		return s.forked(e)
+	case e.Kind == program.KindValue && e.A == compile.ValueNotice && int(e.B) < len(s.notices):
+		s.notice(s.notices[e.B])
+		return nil
 	case e.Kind == program.KindSync && e.A == compile.SyncPid:
 		// The pid comes from the parent of the process that asks, so it may come
 		// later than the question.

@@ -28,7 +28,7 @@ subordinate() {
 }
 
 # as_user runs a command as the user, in the bundle. The directories of bats are closed
-# to him, so he sees them at another place.
+# to him, so he sees them at another place. What the script `before` mounts is there already.
 as_user() {
 	# shellcheck disable=SC2016 # expanded by the shell inside
 	unshare --mount sh -c '
@@ -36,6 +36,7 @@ as_user() {
 		mount --bind "$1" /mnt
 		for f in passwd subuid subgid; do mount --bind "$1/etc/$f" "/etc/$f"; done
 		cd /mnt/bundle
+		[ ! -e "$1/before" ] || . "$1/before"
 		user=$2 group=$3
 		shift 3
 		exec setpriv --reuid "$user" --regid "$group" --groups "$group,777" env -i PATH=/usr/bin:/bin XDG_RUNTIME_DIR=/mnt/run "$@"' \
@@ -203,6 +204,59 @@ background() {
 	run coracle run "$ID"
 	failed "/rw" "permission denied"
 	nothing_left
+}
+
+# locked gives the user a directory that is mounted with restrictions that he cannot change,
+# and the container mounts of it that ask for the opposite.
+locked() {
+	mkdir -m 777 locked
+	echo content >locked/file
+	cat >"$BATS_TEST_TMPDIR/before" <<-'END'
+		mount --bind locked locked && mount -o remount,bind,ro,nosuid,nodev,noexec,noatime locked
+	END
+	config '.mounts += [{destination: "/rw", source: "locked", options: ["rbind", "rprivate", "rw"]},
+		{destination: "/all", source: "locked", options: ["rbind", "rw", "suid", "dev", "exec", "relatime", "nosymfollow"]},
+		{destination: "/tree", source: "locked", options: ["rbind", "rrw", "rexec"]}, {destination: "/times", source: "locked", options: ["rbind", "norelatime", "nostrictatime", "ro"]},
+		{destination: "/later", source: "locked", options: ["rbind"]}, {destination: "/later", options: ["remount", "bind", "rw", "nodev", "strictatime"]}]'
+	writable
+	args sh -c 'cat /rw/file; touch /rw/new 2>/dev/null || echo read-only; cat /proc/self/mountinfo'
+}
+
+# still_locked asserts that the container ran with all restrictions, and with a warning for each
+# that an option would take away.
+still_locked() {
+	[ "$status" -eq 0 ]
+	[ "${lines[0]} ${lines[1]}" = "content read-only" ]
+	local d
+	for d in /rw /tree /times /later; do
+		[[ $(mounted $d) == "ro,nosuid,nodev,noexec,noatime "* ]]
+	done
+	[[ $(mounted /all) == "ro,nosuid,nodev,noexec,noatime,nosymfollow "* ]]
+	run jq -r 'select(.level == "warning").msg | capture("at \"(?<at>[^\"]*)\" .*: it (?<keeps>.*): the host has that locked") | .at + " " + .keeps' "$BATS_TEST_TMPDIR/run/log"
+	[ "$output" = "/rw stays ro
+/all stays ro
+/all stays nosuid
+/all stays nodev
+/all stays noexec
+/all keeps its access times
+/tree stays ro
+/tree stays noexec
+/later stays ro
+/later keeps its access times" ]
+}
+
+# Engines name "rw" in any case (podman).
+@test "a source that the host has read-only and the like is mounted as it is, with warnings, whatever the options ask for" {
+	locked
+	run coracle --log /mnt/run/log --log-format json run "$ID"
+	still_locked
+}
+
+@test "the same for root of a user namespace with mounts of its own" {
+	locked
+	config '(.mounts[] | select(.type == "devpts").options) -= ["gid=5"] | del(.linux.uidMappings, .linux.gidMappings) | .linux.namespaces |= map(select(.type != "user"))'
+	run as_user unshare --user --map-root-user --mount /mnt/coracle --log /mnt/run/log --log-format json run "$ID"
+	still_locked
 }
 
 @test "what the host forbids for a mount stays forbidden" {

@@ -31,6 +31,8 @@ type Attr struct {
 	Recursive   bool
 	// When restricts the change to a mount that keeps access times in this way.
 	When bundle.AccessTimes `json:",omitempty"`
+	// Lockable says that the mount may keep what the host has locked; that is a warning.
+	Lockable bool `json:",omitempty"`
 	// IDMap, when not 0, is the descriptor, in the program, of a user namespace whose
 	// mappings the owners of files get.
 	IDMap int `json:",omitempty"`
@@ -46,6 +48,8 @@ type Tree struct {
 	Recursive bool
 	// Attrs are applied in order.
 	Attrs []Attr
+	// Warn, when it is not nil, gets warnings.
+	Warn func(text string) `json:"-"`
 	// Node, when it is not the zero value, asks for this device and nothing else.
 	Node Node
 }
@@ -115,11 +119,40 @@ func (t Tree) prepare(fd int, files []int) error {
 			attr.Attr_set |= unix.MOUNT_ATTR_IDMAP
 			attr.Userns_fd = uint64(files[a.IDMap])
 		}
-		if err := unix.MountSetattr(fd, "", a.flags(), &attr); err != nil {
+		err := unix.MountSetattr(fd, "", a.flags(), &attr)
+		if a.Lockable && errors.Is(err, unix.EPERM) {
+			err = t.unlocked(fd, a)
+		}
+		if err != nil {
 			return t.failure("mount_setattr", a.hint(err))
 		}
 	}
 	return nil
+}
+
+// unlocked makes as much of a change as the locks of the host allow.
+func (t Tree) unlocked(fd int, a Attr) error {
+	change := bundle.MountAttr{Set: a.Set, Clear: a.Clear, Recursive: a.Recursive}
+	for _, part := range change.Parts() {
+		attr := unix.MountAttr{Attr_set: part.Set, Attr_clr: part.Clear}
+		err := unix.MountSetattr(fd, "", a.flags(), &attr)
+		keeps := part.Locked()
+		if err != nil && (keeps == "" || !errors.Is(err, unix.EPERM)) {
+			return err
+		}
+		if err != nil && t.Warn != nil {
+			t.Warn(bundle.LockedText(t.subject(), keeps))
+		}
+	}
+	return nil
+}
+
+// subject names the tree.
+func (t Tree) subject() string {
+	if t.Pointer != "" {
+		return t.What + " (" + t.Pointer + ")"
+	}
+	return t.What
 }
 
 // flags are those of mount_setattr(2).
@@ -145,10 +178,7 @@ func (a Attr) hint(err error) error {
 
 // failure is an error about the tree.
 func (t Tree) failure(call string, err error) error {
-	what := t.What
-	if t.Pointer != "" {
-		what += " (" + t.Pointer + ")"
-	}
+	what := t.subject()
 	if call != "" {
 		what += ": " + call
 	}

@@ -83,10 +83,11 @@ const (
 
 // ValuePid is the pid of the process that goes on after a fork, as the
 // runtime sees it. A pidfd comes with the message. ValueCopyFrom brings the directory
-// that SyncCopyUp is about.
+// that SyncCopyUp is about. ValueNotice is a warning: the index of one of [Output.Notices].
 const (
 	ValuePid = 1 + iota
 	ValueCopyFrom
+	ValueNotice
 )
 
 // MakeCwd stands for process.cwd where SyncMakeDir has the index of a mount.
@@ -190,6 +191,8 @@ type Output struct {
 	Mute bool
 	// UnknownCalls are system calls of linux.seccomp that this version does not know.
 	UnknownCalls []string
+	// Notices are warnings that the program gives by ValueNotice and an index.
+	Notices []string
 	// Warnings are for the log.
 	Warnings []bundle.Problem
 }

@@ -221,7 +221,7 @@ func (c *compiler) bindAttrs(m *mount) []source.Attr {
 		attrs = append(attrs, source.Attr{IDMap: c.idMap(m), Recursive: m.IDMap == bundle.IDMapRecursive})
 	}
 	for _, a := range m.Attrs {
-		attrs = append(attrs, source.Attr{Set: a.Set, Clear: a.Clear, Recursive: a.Recursive, When: a.When})
+		attrs = append(attrs, source.Attr{Set: a.Set, Clear: a.Clear, Recursive: a.Recursive, When: a.When, Lockable: true})
 	}
 	if !c.propagatedLater(m) {
 		for _, p := range m.Propagation {

@@ -52,11 +52,54 @@ func (c *compiler) openTree(t source.Tree) program.Arg {
 		if a.Recursive {
 			flags |= unix.AT_RECURSIVE
 		}
-		next := c.whenTimes(tree.Arg(), a.When)
+		if a.Lockable {
+			c.changeAttr(tree.Arg(), bundle.MountAttr{Set: a.Set, Clear: a.Clear, Recursive: a.Recursive, When: a.When}, n.Subject())
+			continue
+		}
 		c.MountSetattr(tree.Arg(), "", flags, a.Set, a.Clear, a.Propagation)
-		c.Bind(next)
 	}
 	return tree.Arg()
+}
+
+// changeAttr changes attributes of a mount as options say. What the host has locked stays, and
+// that is a warning: "rw" and the like are named by engines in any case.
+func (c *compiler) changeAttr(mnt program.Arg, a bundle.MountAttr, subject string) {
+	flags := uint(unix.AT_EMPTY_PATH)
+	if a.Recursive {
+		flags |= unix.AT_RECURSIVE
+	}
+	done := c.whenTimes(mnt, a.When)
+	defer c.Bind(done)
+	change := c.MountSetattr(mnt, "", flags, a.Set, a.Clear, 0)
+	parts := a.Parts()
+	if !c.privileged() && !c.in.Host.Nested || len(parts) == 0 || len(parts) == 1 && parts[0].Locked() == "" {
+		return
+	}
+	refused := c.Label()
+	change.Allow(unix.EPERM).Else(refused)
+	c.Jump(done)
+	c.Bind(refused)
+	for _, part := range parts {
+		keeps := part.Locked()
+		if keeps == "" {
+			c.MountSetattr(mnt, "", flags, part.Set, part.Clear, 0)
+			continue
+		}
+		locked, next := c.Label(), c.Label()
+		if len(parts) > 1 {
+			c.MountSetattr(mnt, "", flags, part.Set, part.Clear, 0).Allow(unix.EPERM).Else(locked)
+			c.Jump(next)
+		}
+		c.Bind(locked)
+		c.notice(bundle.LockedText(subject, keeps))
+		c.Bind(next)
+	}
+}
+
+// notice sends a warning about what the program has found.
+func (c *compiler) notice(text string) {
+	c.Send(c.socket, program.Message{Kind: program.KindValue, A: ValueNotice, B: uint32(len(c.out.Notices))})
+	c.out.Notices = append(c.out.Notices, text)
 }
 
 // whenTimes makes the ops up to the label that it returns depend on how a mount keeps access

@@ -42,16 +42,11 @@ func (c *compiler) remount(m *mount) {
 		c.readonly = append(c.readonly, readonlyMount{mnt, m.dest, m.noteRemount()})
 	}
 	for _, a := range m.Attrs {
-		flags := uint(unix.AT_EMPTY_PATH)
-		if a.Recursive {
-			flags |= unix.AT_RECURSIVE
-		} else if later {
+		if !a.Recursive && later {
 			a.Set &^= unix.MOUNT_ATTR_RDONLY
 		}
 		if a.Set|a.Clear != 0 {
-			next := c.whenTimes(mnt.Arg(), a.When)
-			c.MountSetattr(mnt.Arg(), "", flags, a.Set, a.Clear, 0)
-			c.Bind(next)
+			c.changeAttr(mnt.Arg(), a, m.subject.Subject())
 		}
 	}
 	for _, p := range m.Propagation {

@@ -19,6 +19,55 @@ type MountAttr struct {
 	When AccessTimes
 }
 
+// timesMask are the attributes that say when access times are updated.
+const timesMask = atime | unix.MOUNT_ATTR_NODIRATIME
+
+// Parts splits a change into one that restricts the mount, and the ones that a user namespace
+// may refuse since they are locked: to take away a restriction each, and to change the access
+// times (mount_namespaces(7)).
+func (a MountAttr) Parts() (parts []MountAttr) {
+	add := func(set, clear uint64) {
+		if set|clear != 0 {
+			parts = append(parts, MountAttr{Set: set, Clear: clear, Recursive: a.Recursive})
+		}
+	}
+	add(a.Set&^timesMask, 0)
+	for _, l := range lockable {
+		add(0, a.Clear&l.attr)
+	}
+	add(0, a.Clear&unix.MOUNT_ATTR_NOSYMFOLLOW)
+	add(a.Set&timesMask, a.Clear&timesMask)
+	return parts
+}
+
+// lockable are the attributes that a user namespace cannot take away.
+var lockable = []struct {
+	attr uint64
+	name string
+}{
+	{unix.MOUNT_ATTR_RDONLY, "ro"}, {unix.MOUNT_ATTR_NOSUID, "nosuid"},
+	{unix.MOUNT_ATTR_NODEV, "nodev"}, {unix.MOUNT_ATTR_NOEXEC, "noexec"},
+}
+
+// Locked says what a mount keeps that refuses this change with EPERM. It is empty for a change
+// that cannot be refused because of a lock. The change is one of its Parts.
+func (a MountAttr) Locked() string {
+	for _, l := range lockable {
+		if a.Clear&l.attr != 0 {
+			return "stays " + l.name
+		}
+	}
+	if (a.Set|a.Clear)&timesMask != 0 {
+		return "keeps its access times"
+	}
+	return ""
+}
+
+// LockedText is a warning about a mount that keeps something (see Locked).
+func LockedText(subject, keeps string) string {
+	return subject + ": it " + keeps + ": the host has that locked, and only its root can change it"
+}
+
 // AccessTimes is when a mount updates the access times of files.
 type AccessTimes int
 
