@@ -15,15 +15,21 @@ import (
 
 // Signal sends a signal to the first process of the container. SIGKILL reaches all
 // its processes: where the pid namespace is shared with others, those in the
-// cgroup are killed one by one. The error wraps [ErrNotRunning] when the first
-// process has ended.
+// cgroup are killed one by one, also when the first one has ended. The error wraps
+// [ErrNotRunning] when there is no process to signal.
 func (c *Container) Signal(sig unix.Signal) error {
 	record, err := c.reload()
 	if err != nil {
 		return err
 	}
 	if group := cgroup.Load(record.Cgroup); sig == unix.SIGKILL && !record.PrivatePid && !group.Disabled() {
-		if alive, err := record.Alive(); err != nil || !alive {
+		alive, err := record.Alive()
+		if err == nil && !alive && record.Cgroup.Claimed {
+			var left []int
+			left, err = group.Pids()
+			alive = len(left) > 0
+		}
+		if err != nil || !alive {
 			return c.notRunning(err)
 		}
 		return group.Signal(sig)
@@ -41,7 +47,7 @@ func (c *Container) Signal(sig unix.Signal) error {
 	}
 	c.runtime.trace("signal sent")
 	if group := cgroup.Load(record.Cgroup); sig == unix.SIGKILL && !group.KilledWhenFrozen() {
-		group.Thaw()
+		group.ThawAll()
 	}
 	return nil
 }
@@ -148,6 +154,9 @@ func (r *Runtime) destroy(dir *state.Dir, record *state.Record) error {
 // killTimeout is how long, in milliseconds, a process may take to die from SIGKILL.
 const killTimeout = 10_000
 
+// thawInterval is how often, in milliseconds, those that are dying are thawed.
+const thawInterval = 100
+
 // ForceDelete kills a container and removes it. It works in any condition that a
 // command which was killed can leave behind, and succeeds when there is no
 // container.
@@ -213,22 +222,25 @@ func killInit(record *state.Record) error {
 		return err
 	}
 	defer unix.Close(pidfd)
-	// A frozen process would not die.
-	cgroup.Load(record.Cgroup).Thaw()
 	if err := unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("kill the init process: %w", err)
 	}
+	group := cgroup.Load(record.Cgroup)
 	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-	for {
-		n, err := unix.Poll(fds, killTimeout)
+	for deadline := time.Now().Add(killTimeout * time.Millisecond); ; {
+		// A frozen process would not die, nor would the first one of a pid namespace before
+		// all others there. They may be frozen again meanwhile.
+		group.ThawAll()
+		n, err := unix.Poll(fds, thawInterval)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
 			return fmt.Errorf("wait for the init process: %w", err)
-		case n == 0:
+		case n > 0:
+			return nil
+		case time.Now().After(deadline):
 			return fmt.Errorf("the init process %d did not die from SIGKILL in %d s", record.Pid, killTimeout/1000)
 		}
-		return nil
 	}
 }

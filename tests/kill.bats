@@ -174,3 +174,75 @@ no_processes() {
 	coracle delete --force "$ID"
 	nothing_left
 }
+
+# bats test_tags=vm
+@test "KILL without --all kills what the first process of a shared pid namespace has left" {
+	share pid
+	detached 'sleep 1000 & exec sleep 1000'
+	kill -9 "$(pid_of "$ID")"
+	wait_for has_status "$ID" stopped
+	# No other signal has somebody to go to, unless to all.
+	run coracle kill "$ID" TERM
+	failed "container not running"
+	run coracle kill --all "$ID" CONT
+	[ "$status" -eq 0 ]
+	[ -n "$(processes)" ]
+	coracle kill "$ID" KILL
+	wait_for no_processes
+	[ "$(status_of "$ID")" = stopped ]
+	run coracle kill "$ID" KILL
+	failed "container not running"
+	coracle delete "$ID"
+	nothing_left
+}
+
+# freeze_below freezes a process of the container in a cgroup below the container's.
+freeze_below() {
+	local dir name=cgroup.freeze value=1
+	unified || name=freezer.state value=FROZEN
+	dir=$(cgroup_dirs "$ID" | grep -m 1 "$(unified && echo . || echo /freezer/)")
+	mkdir -p "$dir/sub/deep"
+	grep -lxzF 'sleep' /proc/[0-9]*/cmdline | while IFS=/ read -r _ _ pid _; do
+		! tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qx 'sleep 1001 ' || ! grep -qF "$ID" "/proc/$pid/cgroup" || echo "$pid" >"$dir/sub/deep/cgroup.procs"
+	done
+	echo "$value" >"$dir/sub/deep/$name"
+	grep -q '[0-9]' "$dir/sub/deep/cgroup.procs"
+}
+
+# bats test_tags=vm
+@test "KILL and delete --force end processes that the container has frozen in a cgroup of its own" {
+	local namespace command
+	for namespace in own shared; do
+		[ "$namespace" = own ] || share pid
+		for command in kill delete; do
+			detached 'sleep 1001 & exec sleep 1000'
+			freeze_below
+			[ "$(status_of "$ID")" = running ]
+			if [ "$command" = kill ]; then
+				coracle kill "$ID" KILL
+				wait_for no_processes
+				coracle delete "$ID"
+			else
+				coracle delete --force "$ID"
+			fi
+			nothing_left
+		done
+	done
+}
+
+# bats test_tags=vm
+@test "pause and resume leave alone what the container has frozen in a cgroup of its own" {
+	local below
+	detached 'sleep 1001 & exec sleep 1000'
+	freeze_below
+	below=$(find /sys/fs/cgroup -path "*$ID*/sub/deep/*" \( -name freezer.self_freezing -o -name cgroup.freeze \))
+	coracle pause "$ID"
+	[ "$(status_of "$ID")" = paused ]
+	coracle resume "$ID"
+	[ "$(status_of "$ID")" = running ]
+	[ "$(cat "$below")" = 1 ]
+	run coracle exec "$ID" true
+	[ "$status" -eq 0 ]
+	coracle update --cpu-shares 512 "$ID"
+	[ "$(cat "$below")" = 1 ]
+}

@@ -107,7 +107,7 @@ func (m *Manager) kill(deadline time.Time) error {
 		// tries again.
 		_ = m.setFrozen(true)
 		_ = m.signalAll(unix.SIGKILL)
-		m.Thaw()
+		m.ThawAll()
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%d processes of the cgroup are still there after SIGKILL", len(pids))
 		}
@@ -166,8 +166,6 @@ func (m *Manager) Destroy() error {
 	if len(dirs) == 0 {
 		return nil
 	}
-	// A frozen process does not die.
-	m.Thaw()
 	if err := m.kill(deadline); err != nil {
 		return err
 	}

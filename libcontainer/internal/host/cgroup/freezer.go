@@ -176,6 +176,27 @@ func (m *Manager) freezeV2(deadline time.Time, interrupt int) error {
 // Thaw lets frozen processes go on, as far as there are any.
 func (m *Manager) Thaw() { _ = m.setFrozen(false) }
 
+// ThawAll lets all frozen processes go on that have been sent SIGKILL, which does not end
+// them before that, in the cgroup and below it.
+//
+// Attacker: a process of the container, which has frozen itself or others in a cgroup of its
+// own. Another one may do it again: the caller has to come again until all have ended.
+func (m *Manager) ThawAll() {
+	m.Thaw()
+	dir := m.saved.Paths["freezer"]
+	if m.KilledWhenFrozen() || dir == "" {
+		return
+	}
+	_ = walk(dir, func(fd int) error {
+		file, err := unix.Openat(fd, "freezer.state", unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err == nil {
+			_, _ = unix.Write(file, []byte("THAWED"))
+			unix.Close(file)
+		}
+		return nil
+	}, nil)
+}
+
 // Unfreeze is Thaw with an error when the processes are still frozen.
 func (m *Manager) Unfreeze() error {
 	if err := m.setFrozen(false); err != nil {

@@ -93,8 +93,6 @@ func (m *Manager) endScope(deadline time.Time) error {
 	if !exists() {
 		return nil
 	}
-	// A frozen process does not die.
-	m.Thaw()
 	if err := m.kill(deadline); err != nil {
 		return err
 	}
