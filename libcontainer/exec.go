@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/host/cgroup"
+	"coracle/libcontainer/internal/host/idmap"
 	"coracle/libcontainer/internal/host/rdt"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
@@ -171,6 +173,14 @@ func (x *execution) start() error {
 	preserved := openDescriptors(x.options.PreserveFDs)
 	h := c.runtime.host(&spec, nil, false)
 	h.CgroupJoin, h.CgroupBirth = place.Join, place.Birth
+	h.Mappings = func() (uids, gids bundle.IDMap) {
+		uids, gids, err := idmap.Of(strconv.Itoa(record.Pid))
+		// They count if it was the process of the container whose files these are.
+		if alive, aliveErr := record.Alive(); err != nil || aliveErr != nil || !alive {
+			return nil, nil
+		}
+		return uids, gids
+	}
 	out, err := compile.Exec(compile.ExecInput{
 		Spec: &spec, ID: c.id, Host: h, NoNewKeyring: record.NoNewKeyring, Preserved: preserved, Pidfd: pidfd, Root: root,
 	})

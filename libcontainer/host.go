@@ -14,8 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/host/cgroup"
+	"coracle/libcontainer/internal/host/idmap"
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/compile"
+	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -24,6 +26,7 @@ func (r *Runtime) host(s *specs.Spec, group *cgroup.Manager, noPivot bool) compi
 	h := compile.Host{
 		LastCap: lastCap(), Capabilities: ownCapabilities(), IsDir: isDir, Shared: shared, TimerSlack: r.TimerSlack, Nested: InUserNamespace(),
 	}
+	h.Mappings = mappingsOf(s)
 	h.OpensNothing = opensNothing(s, h)
 	if group != nil {
 		h.CgroupJoin, h.CgroupWait = group.JoinFiles(), group.BornOutside()
@@ -35,6 +38,30 @@ func (r *Runtime) host(s *specs.Spec, group *cgroup.Manager, noPivot bool) compi
 		h.ProcMounts = procMounts()
 	}
 	return h
+}
+
+// mappingsOf returns a function for the mappings of the user namespace that a container
+// joins, which may take a process.
+func mappingsOf(s *specs.Spec) func() (uids, gids bundle.IDMap) {
+	return func() (uids, gids bundle.IDMap) {
+		ns := bundle.Namespace(s, specs.UserNamespace)
+		if ns == nil || ns.Path == "" {
+			return nil, nil
+		}
+		fd, err := source.Namespace{Name: string(ns.Type), Path: ns.Path, Flag: unix.CLONE_NEWUSER}.Open(nil)
+		if err != nil {
+			return nil, nil // the program says what is wrong with it
+		}
+		defer unix.Close(fd)
+		err = launch.InUserNamespace(fd, func(pid int) (err error) {
+			uids, gids, err = idmap.Of(strconv.Itoa(pid))
+			return err
+		})
+		if err != nil {
+			return nil, nil
+		}
+		return uids, gids
+	}
 }
 
 // namespaceMaker makes what it can of the new namespaces of a container, nil when it cannot

@@ -260,12 +260,74 @@ setup() {
 	[ "$output" = $'1000\n1000\nagain\nerror' ]
 }
 
-@test "a file as standard stream keeps its owner" {
+# stdout_again MODE prints what a process of user 1000 wrote to the /dev/stdout of a regular file
+# in MODE (run, create or exec), and the owner of the file.
+stdout_again() {
+	local file=$BATS_TEST_TMPDIR/$1.log script='echo first; echo again >>/dev/stdout'
+	case $1 in
+	exec) "$CORACLE" --root "$ROOT" exec "$ID" sh -c "$script" ;;
+	run) args sh -c "$script" && "$CORACLE" --root "$ROOT" run "$ID" ;;
+	create)
+		args sh -c "$script; sleep 1000"
+		"$CORACLE" --root "$ROOT" create "$ID" && coracle start "$ID"
+		;;
+	esac >>"$file" 2>&1 </dev/null
+	wait_for grep -q again "$file"
+	echo "$(cat "$file")" "$(stat -c %u:%g:%a "$file")"
+}
+
+@test "a regular file as standard output belongs to the user, who can open it again" {
 	config '.process.user = {uid: 1000, gid: 100}'
-	args echo hello
-	background run "$ID"
-	[ "$output" = hello ]
-	[ "$(stat -c %u "$BATS_TEST_TMPDIR/out")" = 0 ]
+	[ "$(stdout_again run | xargs)" = "first again 1000:0:644" ]
+	args sleep 1000
+	background run --detach "$ID"
+	[ "$(stdout_again exec | xargs)" = "first again 1000:0:644" ]
+	coracle delete --force "$ID"
+	[[ $(stdout_again create | xargs) == *"again 1000:0:644" ]]
+}
+
+@test "the same in a user namespace, of its own and that of another container" {
+	config '.process.user = {uid: 1000, gid: 100} | .linux.namespaces += [{type: "user"}] |
+		.linux.uidMappings = [{containerID: 0, hostID: 100000, size: 2000}] | .linux.gidMappings = .linux.uidMappings'
+	chown -R 100000:100000 rootfs
+	[ "$(stdout_again run | xargs)" = "first again 101000:0:644" ]
+	args sleep 1000
+	background run --detach "$ID"
+	[ "$(stdout_again exec | xargs)" = "first again 101000:0:644" ]
+	local pid first=$ID
+	pid=$(pid_of "$ID")
+	join user "/proc/$pid/ns/user"
+	config 'del(.linux.uidMappings, .linux.gidMappings)'
+	ID=$ID-b
+	rm "$BATS_TEST_TMPDIR"/*.log
+	[ "$(stdout_again run | xargs)" = "first again 101000:0:644" ]
+	args sleep 1000
+	background run --detach "$ID"
+	[ "$(stdout_again exec | xargs)" = "first again 101000:0:644" ]
+	coracle delete --force "$ID"
+	coracle delete --force "$first"
+}
+
+@test "a file on a read-only file system, or that is only read, keeps its owner" {
+	config '.process.user = {uid: 1000, gid: 100}'
+	args cat
+	mkdir "$BATS_TEST_TMPDIR/ro"
+	unshare --mount sh -c '
+		mount -t tmpfs tmpfs "$1" && echo content >"$1/file" && mount -o remount,ro "$1" || exit 9
+		"$2" --root "$3" run "$4" <"$1/file" && stat -c %u "$1/file"' \
+		- "$BATS_TEST_TMPDIR/ro" "$CORACLE" "$ROOT" "$ID" >"$BATS_TEST_TMPDIR/out"
+	[ "$(xargs <"$BATS_TEST_TMPDIR/out")" = "content 0" ]
+	echo mine >"$BATS_TEST_TMPDIR/in"
+	[ "$("$CORACLE" --root "$ROOT" run "$ID" <"$BATS_TEST_TMPDIR/in")" = mine ]
+	[ "$(stat -c %u "$BATS_TEST_TMPDIR/in")" = 0 ]
+}
+
+@test "a terminal of the caller keeps its owner" {
+	config '.process.user = {uid: 1000, gid: 100}'
+	args true
+	run python3 "$BATS_TEST_DIRNAME/pty.py" run -- sh -c '"$1" --root "$2" run "$3"; stat -c %u "$(tty)"' - "$CORACLE" "$ROOT" "$ID"
+	[ "$status" -eq 0 ]
+	[ "$(tr -d '\r' <<<"${lines[0]}")" = 0 ]
 }
 
 @test "devices and directories as standard streams keep their owners" {

@@ -111,6 +111,9 @@ type Host struct {
 	// Shared tells whether a namespace that is joined by path is the runtime's own. It
 	// may be nil.
 	Shared func(path string, ns specs.LinuxNamespaceType) bool
+	// Mappings are those of the user namespace that is joined, empty when they cannot be
+	// found out. It may be nil.
+	Mappings func() (uids, gids bundle.IDMap)
 	// TimerSlack, in nanoseconds, is set when it is not 0.
 	TimerSlack int
 	// Nested tells that the runtime itself is in a user namespace: nobody can make
@@ -249,7 +252,10 @@ type compiler struct {
 	caps   bundle.Capabilities // of the process
 
 	users users
-	trees int // trees that were opened by the program
+	// uids and gids are the mappings of a user namespace that is joined, once they were asked for.
+	uids, gids bundle.IDMap
+	mapsAsked  bool
+	trees      int // trees that were opened by the program
 	// request asks the runtime for sources; refused are the places where the kernel may
 	// not attach one as it is.
 	request     program.Request

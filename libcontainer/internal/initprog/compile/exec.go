@@ -49,7 +49,7 @@ func Exec(in ExecInput) (*Output, error) {
 	}
 	c.affinity("process.execCPUAffinity.initial", affinity.Initial)
 	if c.users != hostUsers {
-		c.ownPipes()
+		c.ownHostStreams()
 	}
 	c.joinContainer(in, affinity.Initial == "")
 	if affinity.Initial == "" {

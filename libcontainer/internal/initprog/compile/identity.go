@@ -198,40 +198,54 @@ func (c *compiler) capabilities() bundle.Capabilities {
 	return caps
 }
 
-// ownStdio gives the standard streams to the user, so that it can open them again
-// as /dev/stdout and the like: pipes, sockets and terminals. Files, directories and other
-// devices that somebody redirected to stay theirs.
+// ownStdio gives the standard streams to the user, so that they can open them again as
+// /dev/stdout and the like: the terminal that was made for the process, pipes, sockets, and
+// regular files that are open for writing. A file that is only read stays its owner's, who
+// does not expect to lose it, and so does what others use too: terminals of the caller,
+// directories and other devices.
 func (c *compiler) ownStdio() {
 	uid := c.spec.Process.User.UID
 	for fd := range 3 {
 		c.ownStream(fd, uid, func(next program.Label) {
+			if c.spec.Process.Terminal {
+				return
+			}
 			chown := c.Label()
-			c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFIFO, chown)
 			c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFSOCK, chown)
-			c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFCHR, 0).Else(next)
-			c.JumpIf(c.stat.RdevMajor(), ^uint32(0), ttyMajor, chown)
-			c.Check(c.stat.RdevMajor(), ^uint32(7), ptsMajor, 0).Else(next)
+			c.pickStream(fd, chown, next)
 			c.Bind(chown)
 		})
 	}
 }
 
-// ownPipes gives the standard streams that are pipes to the user before the user
-// namespace is entered, in which root has no right over them.
-func (c *compiler) ownPipes() {
-	p, l := c.spec.Process, c.spec.Linux
+// ownHostStreams gives the standard streams to the user before the user namespace is entered,
+// in which root has no right over them.
+func (c *compiler) ownHostStreams() {
+	p := c.spec.Process
 	if p == nil || p.Terminal || !c.in.Host.can(unix.CAP_CHOWN) {
 		return
 	}
-	uid, ok := bundle.IDMap(l.UIDMappings).ToHost(p.User.UID)
+	uids, _ := c.mappings()
+	uid, ok := uids.ToHost(p.User.UID)
 	if !ok {
 		return // the mappings are not known
 	}
 	for fd := range 3 {
 		c.ownStream(fd, uid, func(next program.Label) {
-			c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFIFO, 0).Else(next)
+			chown := c.Label()
+			c.pickStream(fd, chown, next)
+			c.Bind(chown)
 		})
 	}
+}
+
+// pickStream goes on for a regular file that is open for writing, and elsewhere for a pipe
+// and anything else.
+func (c *compiler) pickStream(fd int, pipe, other program.Label) {
+	c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFIFO, pipe)
+	c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFREG, 0).Else(other)
+	c.GetFlags(program.FD(fd)).Into(c.got)
+	c.JumpIf(c.got, unix.O_ACCMODE, unix.O_RDONLY, other)
 }
 
 // ownStream gives a standard stream to a user, unless pick jumps to its argument.
@@ -241,7 +255,9 @@ func (c *compiler) ownStream(fd int, uid uint32, pick func(next program.Label)) 
 	c.Statx(program.FD(fd), "", unix.AT_EMPTY_PATH, c.stat).Allow(program.AnyError).Else(next)
 	c.JumpIf(c.stat.UID(), ^uint32(0), uid, next)
 	pick(next)
-	// EINVAL: the owner is not mapped into the user namespace.
-	c.Fchownat(program.FD(fd), "", int64(uid), -1, unix.AT_EMPTY_PATH).Allow(unix.EPERM, unix.EROFS, unix.EINVAL, unix.EACCES)
+	// An aid, which not every file system or quota grants. EINVAL: the owner is not mapped
+	// into the user namespace.
+	c.Fchownat(program.FD(fd), "", int64(uid), -1, unix.AT_EMPTY_PATH).
+		Allow(unix.EPERM, unix.EROFS, unix.EINVAL, unix.EACCES, unix.EDQUOT, unix.EOPNOTSUPP, unix.EOVERFLOW)
 	c.Bind(next)
 }

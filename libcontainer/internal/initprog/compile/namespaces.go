@@ -51,7 +51,7 @@ func (c *compiler) namespaces() {
 		c.pinCgroups()
 	}
 	if c.users != hostUsers {
-		c.ownPipes()
+		c.ownHostStreams()
 	}
 	if c.users == hostUsers {
 		// A process cannot move itself into a new pid namespace. The others are made by

@@ -53,6 +53,21 @@ func (c *compiler) privileged() bool { return c.users != hostUsers }
 // the first one of the system. Not all ids exist there.
 func (c *compiler) inUserNamespace() bool { return c.privileged() || c.in.Host.Nested }
 
+// mappings are those of the user namespace of the container: those of the configuration or,
+// when a namespace is joined and none are told, those that it has. They are empty when nobody
+// knows them.
+func (c *compiler) mappings() (uids, gids bundle.IDMap) {
+	l := c.spec.Linux
+	if len(l.UIDMappings) > 0 && len(l.GIDMappings) > 0 {
+		return l.UIDMappings, l.GIDMappings
+	}
+	if !c.mapsAsked && c.in.Host.Mappings != nil {
+		c.uids, c.gids = c.in.Host.Mappings()
+	}
+	c.mapsAsked = true
+	return c.uids, c.gids
+}
+
 // makeUsers makes a new user namespace. The runtime gives it its mappings.
 func (c *compiler) makeUsers() {
 	c.note("linux.namespaces", "make the user namespace", "")

@@ -17,19 +17,7 @@ import (
 // It takes a process to make one and to name it by. That process is a program that waits
 // for its end; it has gone when the function returns, whatever happens meanwhile.
 func UserNamespace(uids, gids string) (int, error) {
-	const socket, image = 3, 4
-	b := program.NewBuilder(socket)
-	b.Describe(program.Note{What: "hold the user namespace"})
-	// The end of the conversation is the end of the process, even when this one dies.
-	b.Recv(program.FD(socket), b.Buffer("end", program.MessageSize), program.MessageSize)
-	p, err := b.Finish()
-	if err != nil {
-		return -1, err
-	}
-	holder, err := Start(Command{
-		Program: p, CloneFlags: unix.CLONE_NEWUSER, Files: []int{-1, -1, -1, -1, -1},
-		Socket: socket, Image: image, CgroupFD: -1, Interrupt: -1, Opaque: true,
-	})
+	holder, err := hold(unix.CLONE_NEWUSER, -1)
 	if err != nil {
 		return -1, err
 	}
@@ -47,6 +35,47 @@ func UserNamespace(uids, gids string) (int, error) {
 		return -1, &os.PathError{Op: "open", Path: proc + "ns/user", Err: err}
 	}
 	return fd, nil
+}
+
+// InUserNamespace calls f with the pid of a process in a user namespace, given by a
+// descriptor: what is in /proc of a namespace can only be read of a process that is in it.
+// The process has gone when the function returns.
+func InUserNamespace(fd int, f func(pid int) error) error {
+	holder, err := hold(0, fd)
+	if err != nil {
+		return err
+	}
+	defer holder.Close()
+	defer holder.Kill()
+	if _, err := holder.Receive(); err != nil {
+		return err
+	}
+	return f(holder.Pid)
+}
+
+// hold starts a process in new namespaces, or in the user namespace that join is a descriptor
+// of, of which it tells then. It waits for its end.
+func hold(namespaces uintptr, join int) (*Init, error) {
+	const socket, image, namespace = 3, 4, 5
+	files := []int{-1, -1, -1, -1, -1}
+	b := program.NewBuilder(socket)
+	if join >= 0 {
+		files = append(files, join)
+		b.Describe(program.Note{What: "join the user namespace"})
+		b.Setns(program.FD(namespace), unix.CLONE_NEWUSER)
+		b.Send(program.FD(socket), program.Message{Kind: program.KindDone})
+	}
+	b.Describe(program.Note{What: "hold the user namespace"})
+	// The end of the conversation is the end of the process, even when this one dies.
+	b.Recv(program.FD(socket), b.Buffer("end", program.MessageSize), program.MessageSize)
+	p, err := b.Finish()
+	if err != nil {
+		return nil, err
+	}
+	return Start(Command{
+		Program: p, CloneFlags: namespaces, Files: files,
+		Socket: socket, Image: image, CgroupFD: -1, Interrupt: -1, Opaque: true,
+	})
 }
 
 // writeMap writes a mapping, which has to be done in one piece.

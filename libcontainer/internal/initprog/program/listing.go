@@ -389,7 +389,7 @@ var flagNames = sync.OnceValue(func() map[format][]flagName {
 			{unix.TIOCSPTLCK, "TIOCSPTLCK"}, {unix.TIOCGPTPEER, "TIOCGPTPEER"}, {unix.TIOCSWINSZ, "TIOCSWINSZ"},
 			{unix.TIOCSCTTY, "TIOCSCTTY"}, {unix.SIOCSIFFLAGS, "SIOCSIFFLAGS"}, {unix.SIOCGIFFLAGS, "SIOCGIFFLAGS"},
 		},
-		formatFcntl:  {{unix.F_SETFD, "F_SETFD"}},
+		formatFcntl:  {{unix.F_SETFD, "F_SETFD"}, {unix.F_GETFL, "F_GETFL"}},
 		formatDomain: {{unix.AF_INET, "AF_INET"}, {unix.AF_UNIX, "AF_UNIX"}, {unix.AF_NETLINK, "AF_NETLINK"}},
 	}
 })

@@ -55,6 +55,11 @@ func (b *Builder) CloseOnExec(fd Arg) Op {
 	return b.Syscall(unix.SYS_FCNTL, fd, flag(formatFcntl, unix.F_SETFD), Int(unix.FD_CLOEXEC))
 }
 
+// GetFlags is fcntl(F_GETFL): the result says how a descriptor is open (O_ACCMODE).
+func (b *Builder) GetFlags(fd Arg) Op {
+	return b.Syscall(unix.SYS_FCNTL, fd, flag(formatFcntl, unix.F_GETFL))
+}
+
 // Mkdirat makes a directory.
 func (b *Builder) Mkdirat(dir Arg, name string, mode uint32) Op {
 	return b.Syscall(unix.SYS_MKDIRAT, dir, b.String(name), Mode(mode))
