@@ -139,6 +139,49 @@ func (x *execution) close() {
 
 // start returns when the process has been executed.
 func (x *execution) start() error {
+	err := x.execute()
+	if x.init != nil {
+		x.init.CloseSocket()
+	}
+	if err == nil {
+		x.container.runtime.trace("process executed")
+		return nil
+	}
+	if x.init != nil {
+		x.init.Kill()
+	}
+	return x.explain(err)
+}
+
+// explain says of a failure that it came from the end of the container, or from a lack of
+// memory, when it did.
+func (x *execution) explain(err error) error {
+	c := x.container
+	var death *launch.DeathError
+	if errors.As(err, &death) && death.Killed() {
+		// Who kills all processes of a container may have come to this one first.
+		for i := 0; i < 20 && !c.record.Ending(); i++ {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	if failure := c.orNotRunning(err); errors.Is(failure, ErrNotRunning) {
+		return failure
+	}
+	if errors.Is(err, launch.ErrSilent) {
+		return fmt.Errorf("exec in container %q: %w; it may have been stopped from inside", c.id, err)
+	}
+	if x.init == nil {
+		return err
+	}
+	err = asShortage(cgroup.Load(c.record.Cgroup), "a process was put into the container", err)
+	if death != nil && err == error(death) {
+		return fmt.Errorf("exec in container %q: the process %s before it had executed its command", c.id, death.How())
+	}
+	return err
+}
+
+// execute makes the process, which has executed its command when there is no error.
+func (x *execution) execute() error {
 	c := x.container
 	pidfd, root, err := x.openContainer()
 	if err != nil {
@@ -215,20 +258,7 @@ func (x *execution) start() error {
 	if err == nil && x.options.PidFile != "" {
 		err = writePidFile(x.options.PidFile, x.init.Pid)
 	}
-	x.init.CloseSocket()
-	if err != nil {
-		x.init.Kill()
-		if errors.Is(err, launch.ErrSilent) {
-			return fmt.Errorf("exec in container %q: %w; it may have been stopped from inside", c.id, err)
-		}
-		// What happens to a process whose pid namespace goes away says nothing.
-		if alive, aliveErr := record.Alive(); aliveErr == nil && !alive {
-			return c.notRunning(nil)
-		}
-		return asShortage(group, "a process was put into the container", err)
-	}
-	c.runtime.trace("process executed")
-	return nil
+	return err
 }
 
 // openContainer pins the container: its first process and that one's root directory.

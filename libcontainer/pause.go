@@ -17,6 +17,9 @@ func (c *Container) Pause() error {
 		return err
 	}
 	defer dir.Close()
+	if s == specs.StateStopped {
+		return fmt.Errorf("cannot pause: %w", c.notRunning(nil))
+	}
 	if s != specs.StateRunning && s != specs.StateCreated {
 		return fmt.Errorf("cannot pause container %q: it is %s, not running or created", c.id, s)
 	}
@@ -27,7 +30,7 @@ func (c *Container) Pause() error {
 	}
 	defer caught.Close()
 	if err := cgroup.Load(c.record.Cgroup).Freeze(caught.FD); err != nil {
-		return fmt.Errorf("cannot pause container %q: %w", c.id, err)
+		return fmt.Errorf("cannot pause container %q: %w", c.id, c.orNotRunning(err))
 	}
 	c.runtime.trace("processes frozen")
 	return nil
@@ -40,11 +43,14 @@ func (c *Container) Resume() error {
 		return err
 	}
 	defer dir.Close()
+	if s == specs.StateStopped {
+		return fmt.Errorf("cannot resume: %w", c.notRunning(nil))
+	}
 	if s != StatusPaused {
 		return fmt.Errorf("cannot resume container %q: it is %s, not paused", c.id, s)
 	}
 	if err := cgroup.Load(c.record.Cgroup).Unfreeze(); err != nil {
-		return fmt.Errorf("cannot resume container %q: %w", c.id, err)
+		return fmt.Errorf("cannot resume container %q: %w", c.id, c.orNotRunning(err))
 	}
 	c.runtime.trace("processes thawed")
 	return nil

@@ -23,7 +23,7 @@ func (c *Container) Pids() ([]int, error) {
 	}
 	pids, err := group.Pids()
 	if err != nil {
-		return nil, fmt.Errorf("processes of container %q: %w", c.id, err)
+		return nil, fmt.Errorf("processes of container %q: %w", c.id, c.orNotRunning(err))
 	}
 	if len(pids) == 0 {
 		return nil, c.notRunning(nil)

@@ -69,6 +69,15 @@ func (c *Container) notRunning(err error) error {
 	return fmt.Errorf("container %q: %w", c.id, ErrNotRunning)
 }
 
+// orNotRunning is [ErrNotRunning] in place of an error that came while the container was
+// ending: what is found half gone then differs from time to time.
+func (c *Container) orNotRunning(err error) error {
+	if err == nil || errors.Is(err, ErrNotRunning) || c.record == nil || !c.record.Ending() {
+		return err
+	}
+	return c.notRunning(nil)
+}
+
 func (c *Container) reload() (*state.Record, error) {
 	fresh, err := c.runtime.Load(c.id)
 	if err != nil {

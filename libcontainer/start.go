@@ -150,6 +150,9 @@ func (s *starting) openGate() error {
 	}
 	defer unix.Close(conn)
 	if err := unix.Connect(conn, gateAddress(s.dir)); err != nil {
+		if s.container.record.Ending() {
+			return fmt.Errorf("cannot start: %w", s.container.notRunning(nil))
+		}
 		return fmt.Errorf("start: gate of container %q: %w", s.container.id, os.NewSyscallError("connect", err))
 	}
 	s.container.runtime.trace("gate opened")

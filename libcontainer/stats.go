@@ -52,7 +52,8 @@ func (c *Container) Stats() (*Stats, error) {
 	if s == specs.StateStopped {
 		return nil, c.notRunning(nil)
 	}
-	return c.stats()
+	used, err := c.stats()
+	return used, c.orNotRunning(err)
 }
 
 func (c *Container) stats() (*Stats, error) {

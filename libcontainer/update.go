@@ -65,7 +65,7 @@ func (c *Container) Update(o UpdateOptions) error {
 		if failed := restore(); failed != nil {
 			err = fmt.Errorf("%w; and the former schemata could not be brought back: %w", err, failed)
 		}
-		return fmt.Errorf("update container %q: %w", c.id, err)
+		return fmt.Errorf("update container %q: %w", c.id, c.orNotRunning(err))
 	}
 	c.runtime.trace("limits set")
 	return nil

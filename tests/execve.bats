@@ -36,6 +36,11 @@ sees_late() {
 	output=$(<"$BATS_TEST_TMPDIR/late")
 }
 
+# running_program PID succeeds when a command has launched a program, or has ended.
+running_program() {
+	children "$1" RSD || ! kill -0 "$1" 2>/dev/null
+}
+
 has_ended() {
 	has_status "$ID" stopped
 }
@@ -114,6 +119,30 @@ statuses=(137 0 1 0)
 	sees_late "container created" child_has_ended run "$ID"
 	[ "$status" -eq 3 ]
 	[ -z "$output" ]
+}
+
+@test "exec says that the container is not running when it ends meanwhile, whatever failed by that" {
+	args sleep 1000
+	local op
+	# While the process is put together, and while its program runs.
+	for op in phase="program compiled":stop op={20,60,70,80,90,100,120,140,160}:delay; do
+		background run --detach "$ID"
+		[ "$status" -eq 0 ]
+		CORACLE_FAILPOINT=$op "$failing" --root "$ROOT" exec "$ID" true >"$BATS_TEST_TMPDIR/late" 2>&1 </dev/null 3>&- &
+		late=$!
+		ASIDE+=("$late")
+		[[ $op != *stop ]] || wait_for grep -qs '^State:[[:space:]]*T' "/proc/$late/status"
+		[[ $op == *stop ]] || wait_for running_program "$late"
+		coracle kill "$ID" KILL
+		[[ $op != *stop ]] || wait_for has_ended
+		kill -CONT "$late" 2>/dev/null || true
+		status=0
+		wait "$late" || status=$?
+		output=$(<"$BATS_TEST_TMPDIR/late")
+		# It may have come in time.
+		[[ $status -eq 0 || $status -eq 137 ]] || says "container not running"
+		coracle delete --force "$ID"
+	done
 }
 
 # Like an engine that takes its time to wait for the container: it kills an init that stands

@@ -105,9 +105,9 @@ freezer() {
 	coracle kill "$ID" KILL
 	wait_for has_status "$ID" stopped
 	run coracle pause "$ID"
-	failed "cannot pause" "it is stopped"
+	failed "cannot pause" "container not running"
 	run coracle resume "$ID"
-	failed "cannot resume" "it is stopped"
+	failed "cannot resume" "container not running"
 }
 
 @test "kill -9 ends a paused container" {

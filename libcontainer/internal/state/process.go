@@ -53,25 +53,47 @@ func InnerPid(pid int) (int, error) {
 	return 0, fmt.Errorf("process %d has no NSpid in its status", pid)
 }
 
-// parseStat reads fields 3 and 22 of /proc/PID/stat. Field 2 is the name of the
+// statFields are the fields of /proc/PID/stat from the third on. Field 2 is the name of the
 // program, which may hold anything; the last parenthesis ends it.
-func parseStat(stat string) (uint64, error) {
+func statFields(stat string) ([]string, error) {
 	i := strings.LastIndexByte(stat, ')')
 	if i < 0 {
-		return 0, fmt.Errorf("malformed stat file %q", stat)
+		return nil, fmt.Errorf("malformed stat file %q", stat)
 	}
 	fields := strings.Fields(stat[i+1:])
 	if len(fields) < 20 {
-		return 0, fmt.Errorf("malformed stat file %q", stat)
+		return nil, fmt.Errorf("malformed stat file %q", stat)
 	}
 	if fields[0] == "Z" || fields[0] == "X" {
-		return 0, ErrGone
+		return nil, ErrGone
+	}
+	return fields, nil
+}
+
+// parseStat reads fields 3 and 22 of /proc/PID/stat.
+func parseStat(stat string) (uint64, error) {
+	fields, err := statFields(stat)
+	if err != nil {
+		return 0, err
 	}
 	start, err := strconv.ParseUint(fields[19], 10, 64)
 	if err != nil {
 		return 0, fmt.Errorf("malformed stat file %q", stat)
 	}
 	return start, nil
+}
+
+// exiting reports whether a process is about to end: field 9 has the flag of the kernel for
+// that, or field 31, which shows what is pending for the first thread, has SIGKILL.
+func exiting(stat string) bool {
+	const exitFlag, kill = 0x4, 1 << (unix.SIGKILL - 1)
+	fields, err := statFields(stat)
+	if err != nil || len(fields) < 29 {
+		return errors.Is(err, ErrGone)
+	}
+	flags, _ := strconv.ParseUint(fields[6], 10, 64)
+	pending, _ := strconv.ParseUint(fields[28], 10, 64)
+	return flags&exitFlag != 0 || pending&kill != 0
 }
 
 // OpenInit opens the init process of the record by a pidfd. The error wraps [ErrGone]
@@ -108,6 +130,17 @@ func openProcess(pid int, startTime uint64) (int, error) {
 		return -1, err
 	}
 	return fd, nil
+}
+
+// Ending reports whether the init process of the record has ended or is about to. What is
+// done to a container in that moment can fail in many ways, all of which mean this.
+func (r *Record) Ending() bool {
+	alive, err := r.Alive()
+	if err != nil || !alive {
+		return err == nil
+	}
+	data, err := readProc(r.Pid, "stat")
+	return err != nil || exiting(string(data))
 }
 
 // Alive tells whether the init process of the record still runs.

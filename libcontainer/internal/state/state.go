@@ -328,6 +328,9 @@ func (d *Dir) SaveConfig(raw []byte) error { return d.write(configName, raw) }
 // Config returns the copy of the configuration.
 func (d *Dir) Config() ([]byte, error) {
 	data, err := d.read(configName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("container %q: %w", d.ID, ErrNotExist)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("configuration of container %q: %w", d.ID, err)
 	}

@@ -208,6 +208,24 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
+func TestExiting(t *testing.T) {
+	stat := func(state, flags, pending string) string {
+		return "1 (a b) " + state + " 4 5 6 7 8 " + flags + " 10 11 12 13 14 15 16 17 18 19 20 21 4711 23 24 25 26 27 28 29 30 " + pending + " 32 33"
+	}
+	for s, want := range map[string]bool{
+		stat("S", "4194560", "0"):     false,
+		stat("S", "4194564", "0"):     true, // PF_EXITING
+		stat("D", "4194560", "256"):   true, // SIGKILL
+		stat("S", "4194560", "16384"): false,
+		stat("Z", "4194560", "0"):     true,
+		"1 (a b) S 2":                 false,
+	} {
+		if got := exiting(s); got != want {
+			t.Errorf("%q: %v", s, got)
+		}
+	}
+}
+
 func TestOpenInit(t *testing.T) {
 	cmd := exec.Command("sleep", "60")
 	if err := cmd.Start(); err != nil {

@@ -176,13 +176,18 @@ type Event struct {
 type DeathError struct{ Status unix.WaitStatus }
 
 func (e *DeathError) Error() string {
+	return "the init process " + e.How() + " while the container was set up"
+}
+
+// How says how the program ended: "was killed (signal 9)".
+func (e *DeathError) How() string {
 	switch {
 	case e.Killed():
-		return "the init process was killed (signal 9) while the container was set up; is the memory limit too small?"
+		return "was killed (signal 9)"
 	case e.Status.Signaled():
-		return fmt.Sprintf("the init process died from signal %d (%s) while the container was set up", e.Status.Signal(), unix.SignalName(e.Status.Signal()))
+		return fmt.Sprintf("died from signal %d (%s)", e.Status.Signal(), unix.SignalName(e.Status.Signal()))
 	}
-	return fmt.Sprintf("the init process ended with status %d while the container was set up", e.Status.ExitStatus())
+	return fmt.Sprintf("ended with status %d", e.Status.ExitStatus())
 }
 
 // Killed reports whether the program was ended by SIGKILL.
