@@ -41,6 +41,21 @@ owned() {
 	[ "$(stat -c %u:%g "$SOURCE/new")" = 1000:100 ]
 }
 
+@test "the mapping can be in the option itself, with several ranges" {
+	owned
+	mount_also '{destination: "/mnt", source: $SOURCE, options: ["bind", "idmap=uids=0-1-10#1000-2000-10;gids=0-100-1000"]}'
+	args stat -c '%n %u:%g' /mnt/0 /mnt/1000 /mnt/70000
+	run coracle run "$ID"
+	[ "$output" = $'/mnt/0 1:100\n/mnt/1000 2000:65534\n/mnt/70000 65534:65534' ]
+	config '.mounts[7].options = ["bind", "idmap=uids=0-1-10;gids=0-1"]'
+	background create "$ID"
+	failed 'mounts[7].options' '"0-1" is not a range of ids'
+	config '.mounts[7].options = ["bind", "idmap=uids=@0-1-10;gids=0-1-1"]'
+	background create "$ID"
+	failed 'mounts[7].options' '"@" needs linux.uidMappings'
+	nothing_left
+}
+
 @test "ridmap maps the mounts below too, idmap does not" {
 	mkdir "$SOURCE/below"
 	for option in idmap ridmap; do

@@ -36,6 +36,17 @@ locked() {
 	[ "$output" = 0:0 ]
 }
 
+@test "a mapping in the option is one to ids of the host, and with @ one to those of the user namespace" {
+	users
+	config '.linux.uidMappings = [{containerID: 0, hostID: 100000, size: 10}, {containerID: 10, hostID: 200000, size: 65526}]'
+	chown 5:7 "$SOURCE/file"
+	mount_also '{destination: "/host", source: $SOURCE, options: ["rbind", "idmap=uids=5-200001-1;gids=7-100003-1"]},
+		{destination: "/relative", source: $SOURCE, options: ["rbind", "ridmap=uids=@0-5-10;gids=@7-3-1"]}'
+	chown 0:0 "$SOURCE"
+	shell 'stat -c %u:%g /host/file /relative/file'
+	[ "$output" = $'11:3\n10:3' ]
+}
+
 @test "a new file system in a user namespace cannot be mapped, and that is said" {
 	users
 	mount_also '{destination: "/mnt", type: "tmpfs", options: ["idmap"]}'

@@ -16,7 +16,12 @@ import (
 // ones, otherwise those of the container's user namespace. Mounts with equal mappings
 // share a namespace.
 func (c *compiler) idMap(m *mount) int {
-	uids, gids, pointer := m.UIDMappings, m.GIDMappings, m.subject.Where()
+	pointer := m.subject.Where()
+	uids, gids, err := bundle.MountIDMaps(c.spec, m.Mount, &m.MountOptions)
+	if err != nil {
+		c.fail(pointer+".options", "%v", err)
+		return -1
+	}
 	if len(uids)+len(gids) == 0 {
 		ns := bundle.Namespace(c.spec, specs.UserNamespace)
 		if ns == nil {
@@ -29,7 +34,7 @@ func (c *compiler) idMap(m *mount) int {
 		}
 		uids, gids = c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings
 	}
-	return c.userNamespace(source.IDMap{Pointer: pointer, UIDs: bundle.IDMap(uids).String(), GIDs: bundle.IDMap(gids).String()})
+	return c.userNamespace(source.IDMap{Pointer: pointer, UIDs: uids.String(), GIDs: gids.String()})
 }
 
 // userNamespace is the descriptor of a user namespace, the same for equal ones.

@@ -127,6 +127,8 @@ type MountOptions struct {
 	Remount bool
 	// IDMap says which mounts get a mapping of ids.
 	IDMap IDMapping
+	// IDs are the mappings that the option has itself; nil when it has none.
+	IDs *MountIDs
 	// CopyUp fills a tmpfs with what its mount point holds.
 	CopyUp bool
 	// Attrs are changes of attributes. Later ones override earlier ones.
@@ -273,6 +275,13 @@ func ParseMountOptions(m specs.Mount) (o MountOptions, err error) {
 			}
 		} else {
 			key, value, hasValue := strings.Cut(opt, "=")
+			if hasValue && (key == "idmap" || key == "ridmap") {
+				mountKinds[key](&o)
+				if o.IDs, err = parseMountIDs(value); err != nil {
+					return o, fmt.Errorf("%q: %w", opt, err)
+				}
+				continue
+			}
 			if IsSELinuxOption(key) {
 				// mount(8) needs quotes around a label with commas, the kernel does not take them.
 				value = strings.Trim(value, `"`)
@@ -294,9 +303,6 @@ func (o *MountOptions) check(m specs.Mount) error {
 				// Of the file system behind the source, which stays as it is.
 				o.Idle = append(o.Idle, p.Key)
 				continue
-			}
-			if p.Key == "idmap" || p.Key == "ridmap" {
-				return fmt.Errorf("%q: the mapping belongs into uidMappings and gidMappings of the mount", p)
 			}
 			return fmt.Errorf("%q is not an option of bind mounts", p)
 		}

@@ -113,7 +113,14 @@ func TestMountOptionsThatDoNotFit(t *testing.T) {
 		`"tmpcopyup" is only possible for a new tmpfs`: {Type: "ramfs", Options: []string{"tmpcopyup"}},
 		`a remount cannot change the mapping`:          {Options: []string{"bind", "remount", "idmap"}},
 		`mounts of cgroups cannot`:                     {Type: "cgroup", Options: []string{"idmap"}},
-		`belongs into uidMappings`:                     {Options: []string{"bind", "idmap=uids=0-1-10"}},
+		`it needs both uids=… and gids=…`:              {Options: []string{"bind", "idmap=uids=0-1-10"}},
+		`"x=0-1-10" is neither uids`:                   {Options: []string{"bind", "idmap=uids=0-1-10;x=0-1-10"}},
+		`has uids twice`:                               {Options: []string{"bind", "idmap=uids=0-1-10;uids=0-1-10"}},
+		`"0-1" is not a range of ids: want`:            {Options: []string{"bind", "ridmap=uids=0-1;gids=0-1-10"}},
+		`"0-1--1" is not a range of ids`:               {Options: []string{"bind", "idmap=uids=0-1-10;gids=0-1--1"}},
+		`"+1" is not an id`:                            {Options: []string{"bind", "idmap=uids=0-+1-10;gids=0-1-1"}},
+		`"@0-0-0" is not a range of ids: size`:         {Options: []string{"bind", "idmap=uids=@0-0-0;gids=0-1-1"}},
+		`goes beyond the last id`:                      {Options: []string{"bind", "idmap=uids=4294967290-0-10;gids=0-1-1"}},
 	} {
 		if _, err := ParseMountOptions(m); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v", m, err)

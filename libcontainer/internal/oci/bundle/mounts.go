@@ -63,6 +63,9 @@ func (v *validator) mountKind(p string, m specs.Mount, o MountOptions) {
 func (v *validator) mountIDMap(p string, m specs.Mount, o MountOptions) {
 	v.idMap(p+".uidMappings", m.UIDMappings)
 	v.idMap(p+".gidMappings", m.GIDMappings)
+	if _, _, err := MountIDMaps(v.spec, m, &o); err != nil {
+		v.bad(p+".options", "%v", err)
+	}
 	switch uids, gids := len(m.UIDMappings), len(m.GIDMappings); {
 	case uids == 0 && gids > 0:
 		v.bad(p+".uidMappings", "is missing; it is needed along with gidMappings")
@@ -71,7 +74,9 @@ func (v *validator) mountIDMap(p string, m specs.Mount, o MountOptions) {
 	case o.IDMap == NoIDMap:
 	case !o.Bind && Namespace(v.spec, specs.UserNamespace) != nil:
 		v.bad(p+".options", "a new file system in a user namespace cannot have a mapping of ids, only bind mounts can")
-	case uids == 0 && Namespace(v.spec, specs.UserNamespace) == nil:
+	case uids > 0 && o.IDs != nil:
+		v.warn(p+".options", "the mapping idmap=%s has no effect, for there are uidMappings and gidMappings", o.IDs.text)
+	case uids == 0 && o.IDs == nil && Namespace(v.spec, specs.UserNamespace) == nil:
 		v.bad(p+".options", "a mapping of ids needs uidMappings and gidMappings, or a user namespace in linux.namespaces")
 	case uids > 0 && !slices.Contains(m.Options, "idmap") && !slices.Contains(m.Options, "ridmap"):
 		v.warn(p+".options", `has neither "idmap" nor "ridmap"; uidMappings and gidMappings are taken as "idmap"`)
