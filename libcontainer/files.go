@@ -181,6 +181,7 @@ func (s *supply) open(fd int, apart bool) (int, error) {
 		return t.Open(files)
 	}
 	s.apart = append(s.apart, fd)
+	t.Warn = nil // what there is to say has been said
 	return t.OpenApart(files)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,7 +25,7 @@ import (
 // host gathers what compiling has to know. group may be nil.
 func (r *Runtime) host(s *specs.Spec, group *cgroup.Manager, noPivot bool) compile.Host {
 	h := compile.Host{
-		LastCap: lastCap(), Capabilities: ownCapabilities(), IsDir: isDir, Shared: shared, TimerSlack: r.TimerSlack, Nested: InUserNamespace(),
+		LastCap: lastCap(), Capabilities: ownCapabilities(), Look: look, Follow: follow, Real: realPath, Shared: shared, TimerSlack: r.TimerSlack, Nested: InUserNamespace(),
 	}
 	h.Mappings = mappingsOf(s)
 	h.OpensNothing = opensNothing(s, h)
@@ -94,13 +95,67 @@ func shared(path string, ns specs.LinuxNamespaceType) bool {
 	return ours.Dev == theirs.Dev && ours.Ino == theirs.Ino
 }
 
-func isDir(path string) (bool, error) {
+// look looks at the source of a bind mount.
+func look(path string) (compile.Found, error) {
+	var st unix.Stat_t
 	//allow:path the source of a bind mount: a path of the host
-	st, err := os.Stat(path)
-	if err != nil {
-		return false, err
+	if err := unix.Stat(path, &st); err != nil {
+		return compile.Found{}, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
-	return st.IsDir(), nil
+	return compile.Found{Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Dev: st.Dev}, nil
+}
+
+// follow follows the symbolic links of a path until it comes into the rootfs. What is left
+// then has to stay in there; otherwise it is followed further, as the kernel does.
+func follow(p, rootfs string) (rel string, ok bool) {
+	walkLinks(p, func(dir, rest string) bool {
+		if dir != rootfs {
+			return false
+		}
+		rel = filepath.Clean(strings.TrimLeft(rest, "/"))
+		ok = rel != ".." && !strings.HasPrefix(rel, "../")
+		return ok
+	})
+	if rel == "." {
+		rel = ""
+	}
+	return rel, ok
+}
+
+// realPath is a path without symbolic links, as far as it exists.
+func realPath(p string) string {
+	return walkLinks(p, func(string, string) bool { return false })
+}
+
+// walkLinks walks a path of the host, link by link, and returns where that ends. It stops
+// where reached returns true, which gets the place and what is left of the path.
+func walkLinks(p string, reached func(dir, rest string) bool) string {
+	const maxLinks = 40 // as of the kernel
+	at, links := "/", 0
+	for !reached(at, p) && p != "" {
+		var name string
+		name, p, _ = strings.Cut(p, "/")
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			at = filepath.Dir(at)
+			continue
+		}
+		next := filepath.Join(at, name)
+		//allow:path a path of the host that the caller has named
+		target, err := os.Readlink(next)
+		if err != nil || links == maxLinks {
+			at = next
+			continue
+		}
+		links++
+		p = target + "/" + p
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+	}
+	return at
 }
 
 // lastCap is the highest capability that the kernel knows.

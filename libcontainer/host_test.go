@@ -76,3 +76,56 @@ func TestPidFile(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestFollow: the links of a path are followed until it comes into the rootfs.
+func TestFollow(t *testing.T) {
+	top, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rootfs := filepath.Join(top, "bundle", "rootfs")
+	for _, dir := range []string{filepath.Join(rootfs, "a"), filepath.Join(top, "other")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, target := range map[string]string{
+		"alias": "bundle", "abs": rootfs + "/a/", "late": "alias/rootfs/missing/x", "loop": "loop", "bundle/rootfs/out": top + "/other", "similar": rootfs + "2",
+	} {
+		if err := os.Symlink(target, filepath.Join(top, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		path, rel string
+		inside    bool
+	}{
+		{"bundle/rootfs", "", true},
+		{"alias/rootfs/", "", true},
+		{"alias//rootfs//a/./b", "a/b", true},
+		{"abs", "a", true},
+		{"abs/x", "a/x", true},
+		{"late", "missing/x", true},
+		{"alias/rootfs/out/x", "out/x", true}, // a link in the rootfs is the program's to follow
+		{"other/../alias/rootfs/a", "a", true},
+		{"alias/rootfs/a/../b", "b", true},
+		{"alias/rootfs/../other", "", false},
+		{"alias/rootfs/a/../../../other", "", false},
+		{"bundle", "", false},
+		{"similar", "", false},
+		{"loop/x", "", false},
+		{"missing/x", "", false},
+	} {
+		rel, ok := follow(top+"/"+c.path, rootfs)
+		if ok != c.inside || ok && rel != c.rel {
+			t.Errorf("%s: %q, %v", c.path, rel, ok)
+		}
+	}
+	for path, want := range map[string]string{
+		"/": "/", top + "/alias/rootfs/out": top + "/other", top + "/alias/new/x": top + "/bundle/new/x", top + "/other/..": top,
+	} {
+		if got := realPath(path); got != want {
+			t.Errorf("%s: %s, not %s", path, got, want)
+		}
+	}
+}

@@ -43,10 +43,11 @@ const checkID = "coracle-validate"
 func anyHost() compile.Host {
 	return compile.Host{
 		LastCap: lastCap(), Capabilities: ^uint64(0), Shared: shared, Cgroups: []compile.Hierarchy{{Path: "/sys/fs/cgroup/" + checkID}},
-		IsDir: func(path string) (bool, error) {
-			is, _ := isDir(path)
-			return is, nil
+		Look: func(path string) (compile.Found, error) {
+			found, _ := look(path)
+			return found, nil
 		},
+		Follow: follow,
 	}
 }
 

@@ -96,3 +96,95 @@ users() {
 	[ "$status" -eq 0 ]
 	has_printed late
 }
+
+# inside PATH... binds places of the rootfs to /b0, /b1 and so on.
+inside() {
+	local p i=0
+	for p; do
+		config --arg p "$BUNDLE/rootfs/$p" --arg d "/b$((i++))" '.mounts += [{destination: $d, source: $p, options: ["rbind"]}]'
+	done
+}
+
+# ordered asserts that a source in the rootfs is what earlier entries of mounts have put there.
+ordered() {
+	mkdir -p rootfs/a
+	echo image >rootfs/a/file
+	mkdir "$SOURCE/sub"
+	echo nested >"$SOURCE/sub/file"
+	chown -R 100000:100000 rootfs "$SOURCE"
+	inside a
+	mount_also '{destination: "/a", source: $SOURCE, options: ["bind"]}, {destination: "/new", type: "tmpfs"}, {destination: "/new/in", source: $SOURCE, options: ["bind"]}'
+	inside a a/file new a/sub/file
+	config '.mounts[-4:] |= (to_entries | map(.value.destination = "/c\(.key)" | .value))'
+	shell 'cat /b0/file /c0/file /c1 /c2/in/file /c3'
+	[ "$output" = $'image\ncontent\ncontent\ncontent\nnested' ]
+}
+
+@test "a source in the rootfs is what earlier entries have mounted there" {
+	ordered
+	config --arg p rootfs/a '.mounts[-4].source = $p' # relative to the bundle
+	run coracle run "$ID"
+	[ "${lines[1]}" = content ]
+	run coracle run --no-pivot "$ID"
+	[ "${lines[1]}" = content ]
+}
+
+@test "a source in the rootfs is what earlier entries have mounted there, with a user namespace" {
+	users
+	ordered
+}
+
+@test "a source that leads into the rootfs by a link of the host, too" {
+	mkdir -p rootfs/a
+	echo image >rootfs/a/file
+	ln -s bundle "$BATS_TEST_TMPDIR/alias"
+	ln -s alias/rootfs/a/missing "$BATS_TEST_TMPDIR/late"
+	mkdir "$SOURCE/missing"
+	echo late >"$SOURCE/missing/file"
+	mount_also '{destination: "/a", source: $SOURCE, options: ["bind"]}'
+	config --arg p "$BATS_TEST_TMPDIR" '.mounts += [{destination: "/b", source: ($p + "/alias/rootfs/a"), options: ["bind"]}, {destination: "/c", source: ($p + "/late"), options: ["bind"]},
+		{destination: "/d", source: ($p + "/alias/rootfs/../../source"), options: ["bind"]}]'
+	shell 'cat /b/file /c/file /d/file'
+	[ "$output" = $'content\nlate\ncontent' ]
+}
+
+@test "a source in the rootfs has the options of its entry" {
+	users
+	mount_also '{destination: "/a", type: "tmpfs"}'
+	inside a a
+	config '.mounts[-2].options += ["ro", "nosuid", "rprivate"] | .mounts[-1].options += ["idmap"]'
+	run coracle run "$ID"
+	# Its file system may have mapped ids or not; that is for the kernel to say.
+	config 'del(.mounts[-1])'
+	see_mounts
+	[[ $(mounted /b0) == ro,nosuid,relatime" - tmpfs"* ]]
+	[[ $(mounted /a) == rw,* ]]
+}
+
+@test "a source in the rootfs stays in the rootfs, whatever its links say" {
+	mkdir -p rootfs/link rootfs/in
+	echo inside >rootfs/in/canary
+	rmdir rootfs/link
+	ln -s /in rootfs/link
+	ln -s "$OUTSIDE" rootfs/out
+	ln -s ../../../../../../../../../../in rootfs/up
+	inside link up
+	shell 'cat /b0/canary /b1/canary'
+	[ "$output" = $'inside\ninside' ]
+	inside out/canary
+	run coracle run "$ID"
+	failed "mounts[9]" "source: no such file or directory" "in the rootfs"
+	config '.mounts |= .[:-1]'
+	inside proc/1/root/etc
+	run coracle run "$ID"
+	failed "mounts[9]" "link of procfs"
+	untouched
+	nothing_left
+}
+
+@test "a missing source in the rootfs is an error" {
+	inside none
+	run coracle run "$ID"
+	failed "/b0" "mounts[7]" "source: no such file or directory" "neither the image nor an earlier mount"
+	nothing_left
+}

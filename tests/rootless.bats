@@ -259,6 +259,37 @@ still_locked() {
 	still_locked
 }
 
+@test "the root of the host, and the bundle, as sources: without the container in them" {
+	# shellcheck disable=SC2016 # for the container
+	look='for d in home/mnt home; do d=/$d/bundle/rootfs; [ -d $d ] && ls $d/dev $d/proc; done; true'
+	writable
+	config '.mounts += [{destination: "/home", source: "/", options: ["rbind"]}]'
+	shell "ls -d /home/mnt/bundle /home/etc/subuid 2>&1; $look"
+	[ "$status" -eq 0 ]
+	says "/home/mnt/bundle" "/home/etc/subuid"
+	[[ $output != *null* ]]
+	config '.mounts[-1].source = "."'
+	args sh -c "ls -d /home/rootfs/bin /home/rootfs/dev/null"
+	for engine in "" "unshare --user --map-root-user"; do
+		# shellcheck disable=SC2086 # a command or none
+		run as_user $engine /mnt/coracle run "$ID"
+		[ "${lines[*]}" = "/home/rootfs/bin ls: /home/rootfs/dev/null: No such file or directory" ] ||
+			[ "${lines[*]}" = "ls: /home/rootfs/dev/null: No such file or directory /home/rootfs/bin" ]
+		config '(.mounts[] | select(.type == "devpts").options) -= ["gid=5"] | del(.linux.uidMappings, .linux.gidMappings) | .linux.namespaces |= map(select(.type != "user"))'
+	done
+	nothing_left
+}
+
+@test "a source in the rootfs is what earlier entries have mounted there, without privileges" {
+	mkdir -p data rootfs/a
+	echo image >rootfs/a/file
+	echo content >data/file
+	config '.mounts += [{destination: "/a", source: "data", options: ["rbind"]}, {destination: "/root", source: "rootfs/a", options: ["rbind", "ro"]}]'
+	chown -R "$USER_ID:$GROUP_ID" "$BUNDLE"
+	shell 'cat /root/file'
+	[ "$output" = content ]
+}
+
 @test "what the host forbids for a mount stays forbidden" {
 	# The mounts in /sys of the host cannot be taken away from over what they hide.
 	config '.mounts += [{destination: "/hostsys", source: "/sys", options: ["bind"]}]'

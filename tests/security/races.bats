@@ -107,6 +107,14 @@ unseen() {
 	creates marked 2
 }
 
+@test "race: the source of a bind mount in the rootfs" {
+	config --arg p "$BUNDLE/rootfs/flip" '.mounts += [{destination: "/a", type: "bind", source: ($p + "/dir"), options: ["rbind"]}, {destination: "/b", type: "bind", source: ($p + "/secret"), options: ["bind"]}]'
+	mkdir -p "rootfs$OUTSIDE/dir"
+	touch "rootfs$OUTSIDE/secret"
+	exchanging flip "$OUTSIDE"
+	creates
+}
+
 # shellcheck disable=SC2317,SC2329 # called by creates
 not_in_proc() {
 	marked 1

@@ -124,7 +124,7 @@ func (t Tree) prepare(fd int, files []int) error {
 			err = t.unlocked(fd, a)
 		}
 		if err != nil {
-			return t.failure("mount_setattr", a.hint(err))
+			return t.failure("mount_setattr", a.Hint(err))
 		}
 	}
 	return nil
@@ -164,8 +164,8 @@ func (a Attr) flags() uint {
 	return flags
 }
 
-// hint adds what an error of the kernel means here.
-func (a Attr) hint(err error) error {
+// Hint adds to an error of the kernel what it means for this change.
+func (a Attr) Hint(err error) error {
 	switch {
 	case a.IDMap == 0:
 	case errors.Is(err, unix.EINVAL):

@@ -102,8 +102,13 @@ type Host struct {
 	LastCap int
 	// Capabilities are those that the runtime has and can pass on.
 	Capabilities uint64
-	// IsDir tells whether a source of a bind mount is a directory.
-	IsDir func(path string) (bool, error)
+	// Look looks at the source of a bind mount.
+	Look func(path string) (Found, error)
+	// Follow follows the links of a path until it comes into the rootfs; ok is false for
+	// one that does not, and rel is the rest of one that does. It may be nil.
+	Follow func(path, rootfs string) (rel string, ok bool)
+	// Real is a path without symbolic links, as far as it exists. It may be nil.
+	Real func(path string) string
 	// ProcMounts are the mount points of procfs and sysfs, needed for NoPivot.
 	ProcMounts []string
 	// Cgroups are the hierarchies that a mount of type cgroup shows.
@@ -212,7 +217,8 @@ type compiler struct {
 	socket, gate, consoleSocket, image program.Arg
 	lastKept                           int // the last descriptor that stays when the set-up is done
 
-	root program.Arg // the root directory of the container
+	root    program.Arg // the root directory of the container
+	rootDev uint64      // the file system of the rootfs; 0 until rootfsDev finds it
 
 	fs, mnt, target, dir, tmp program.Word // scratch descriptors
 	got                       program.Word // size of the last answer
@@ -302,6 +308,7 @@ func compileInit(in Input) *compiler {
 	c.namespaces()
 	c.keyring()
 	c.network()
+	c.keepMounts()
 	c.attachRoot()
 	c.pinMasks()
 	c.mounts()

@@ -21,11 +21,11 @@ import (
 func testHost() Host {
 	return Host{
 		LastCap: 40, Capabilities: 1<<41 - 1,
-		IsDir: func(p string) (bool, error) {
+		Look: func(p string) (Found, error) {
 			if strings.Contains(p, "missing") {
-				return false, &os.PathError{Op: "stat", Path: p, Err: unix.ENOENT}
+				return Found{}, &os.PathError{Op: "stat", Path: p, Err: unix.ENOENT}
 			}
-			return !strings.HasSuffix(p, "file"), nil
+			return Found{Dir: !strings.HasSuffix(p, "file")}, nil
 		},
 		ProcMounts: []string{"/sys", "/proc"},
 		Cgroups: []Hierarchy{

@@ -1,10 +1,8 @@
 package compile
 
 import (
-	"errors"
 	"fmt"
 	"path"
-	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -24,7 +22,8 @@ type mount struct {
 	bundle.MountOptions
 	dest    string // cleaned
 	subject program.Note
-	source  int // the descriptor of the source that it mounts, 0 when it is none
+	source  int         // the descriptor of the source that it mounts, 0 when it is none
+	early   program.Arg // its tree, when that was opened before the rootfs was attached
 	// mappedIDs tells that it is mounted in a user namespace, in which not all ids exist.
 	mappedIDs bool
 }
@@ -56,7 +55,6 @@ func (c *compiler) readMounts() {
 // Every mount is complete, with all its flags, before it is attached, and it is
 // attached to a pinned mount point, never to a path.
 func (c *compiler) mounts() {
-	c.keepMounts()
 	c.at = make(map[string]*mount, len(c.list))
 	for _, m := range c.list {
 		switch {
@@ -171,35 +169,33 @@ func (c *compiler) closeMount(m *mount, mnt program.Arg, done bool) {
 	}
 }
 
-// bindMount mounts a tree that was taken and given its flags on the host.
+// bindMount mounts a tree that was taken and given its flags on the host, or one of the
+// container itself.
 func (c *compiler) bindMount(m *mount) {
-	src := m.Source
-	if !filepath.IsAbs(src) {
-		src = filepath.Join(c.in.Bundle.Path, src) // config.md#mounts
-	}
-	isDir, err := c.in.Host.IsDir(src)
-	if err != nil {
-		hint := ""
-		switch {
-		case !errors.Is(err, unix.ENOENT):
-		case filepath.IsAbs(m.Source):
-			hint = " (the source of a bind mount has to exist)"
-		default:
-			hint = " (the source of a bind mount has to exist; it is relative to the bundle)"
-		}
-		c.fail(m.subject.Where(), "%s: source: %w%s", m.subject.Subject(), err, hint)
+	p := c.place(m)
+	if p.inside {
+		c.bindInside(m, p)
 		return
 	}
-	fd := c.tree(source.Tree{What: m.subject.Text(), Pointer: m.subject.Where(), Path: src, Recursive: m.Recursive, Attrs: c.bindAttrs(m)}, &m.source)
+	fd := m.early
+	if fd == (program.Arg{}) {
+		fd = c.tree(c.bindTree(m, p), &m.source)
+	}
 	c.Describe(m.note())
+	c.attachTree(m, fd, p.dir)
+	c.closeMount(m, fd, true)
+}
+
+// attachTree puts the tree of a bind mount at its place; dir tells what it is.
+func (c *compiler) attachTree(m *mount, tree program.Arg, dir bool) {
 	if m.dest == "/proc" {
 		c.Describe(m.refuse("the source is not a procfs, and nothing else can be mounted at /proc"))
-		c.Fstatfs(fd, c.statfs)
+		c.Fstatfs(tree, c.statfs)
 		c.Check(c.statfs.Type(), ^uint32(0), unix.PROC_SUPER_MAGIC, unix.EPERM)
 		c.Describe(m.note())
 	}
-	c.attach(m, fd, mountPoint{dir: isDir, strict: m.dest == "/proc" || bundle.AllowedInProc(m.dest)}, bundle.AllowedInProc(m.dest))
-	c.closeMount(m, fd, true)
+	allowed := bundle.AllowedInProc(m.dest)
+	c.attach(m, tree, mountPoint{dir: dir, strict: m.dest == "/proc" || allowed}, allowed)
 }
 
 // bindAttrs are the changes to the copy of the source. The copy would be a peer of

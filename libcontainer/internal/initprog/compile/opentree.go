@@ -33,8 +33,7 @@ func (c *compiler) openTree(t source.Tree) program.Arg {
 	if t.Recursive {
 		flags |= unix.AT_RECURSIVE
 	}
-	c.trees++
-	tree := c.Word("tree"+strconv.Itoa(c.trees), -1)
+	tree := c.treeWord()
 	//allow:path a path of the host that the caller has named, before the pivot
 	c.OpenTree(program.Cwd(), t.Path, flags).Into(tree)
 	if t.Node != (source.Node{}) {
@@ -46,19 +45,39 @@ func (c *compiler) openTree(t source.Tree) program.Arg {
 	for _, a := range t.Attrs {
 		if a.IDMap != 0 {
 			c.fail(t.Pointer, "%s: a mapping of ids needs privileges over the file system of the host", n.Subject())
-			break
 		}
+	}
+	c.treeAttrs(tree.Arg(), t.Attrs, n)
+	return tree.Arg()
+}
+
+// treeWord is a word for one more tree that the program opens.
+func (c *compiler) treeWord() program.Word {
+	c.trees++
+	return c.Word("tree"+strconv.Itoa(c.trees), -1)
+}
+
+// treeAttrs changes a tree that the program has opened.
+func (c *compiler) treeAttrs(tree program.Arg, attrs []source.Attr, n program.Note) {
+	for _, a := range attrs {
 		flags := uint(unix.AT_EMPTY_PATH)
 		if a.Recursive {
 			flags |= unix.AT_RECURSIVE
 		}
-		if a.Lockable {
-			c.changeAttr(tree.Arg(), bundle.MountAttr{Set: a.Set, Clear: a.Clear, Recursive: a.Recursive, When: a.When}, n.Subject())
+		if a.IDMap != 0 {
+			mapped := n
+			mapped.Explain = func(e syscall.Errno) string { return n.Subject() + ": " + a.Hint(e).Error() }
+			all := c.Describe(mapped)
+			c.MountIDMap(tree, flags, a.IDMap)
+			c.Restore(all)
 			continue
 		}
-		c.MountSetattr(tree.Arg(), "", flags, a.Set, a.Clear, a.Propagation)
+		if a.Lockable {
+			c.changeAttr(tree, bundle.MountAttr{Set: a.Set, Clear: a.Clear, Recursive: a.Recursive, When: a.When}, n.Subject())
+			continue
+		}
+		c.MountSetattr(tree, "", flags, a.Set, a.Clear, a.Propagation)
 	}
-	return tree.Arg()
 }
 
 // changeAttr changes attributes of a mount as options say. What the host has locked stays, and

@@ -44,6 +44,11 @@ func (c *compiler) attachRoot() {
 		//allow:path the root of the program's own mount namespace
 		c.MountSetattr(program.Cwd(), "/", unix.AT_RECURSIVE, 0, 0, unix.MS_SLAVE)
 	}
+	at := rootfs
+	if c.rootOnTop() {
+		at = "/"
+	}
+	c.openAround(at)
 	propagation := uint64(unix.MS_SLAVE)
 	if p := bundle.Propagation(c.propagation()); p&unix.MS_PRIVATE != 0 || p&unix.MS_UNBINDABLE != 0 {
 		propagation = unix.MS_PRIVATE
@@ -54,10 +59,6 @@ func (c *compiler) attachRoot() {
 		Attrs: []source.Attr{{Propagation: propagation, Recursive: true}},
 	}, &tree)
 	c.note("root.path", "attach the rootfs", rootfs)
-	at := rootfs
-	if c.rootOnTop() {
-		at = "/"
-	}
 	c.moveSource(tree, c.root, func() program.Op {
 		//allow:path a path of the host: where the rootfs itself is
 		return c.MoveMountAt(c.root, program.Cwd(), at)
