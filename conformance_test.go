@@ -24,6 +24,7 @@ type conformance struct {
 	properties []string
 	state      string
 	tests      []string // "FILE: NAME"
+	remark     string
 }
 
 // conformanceRows reads the rows of the page: those of mount options, or all others.
@@ -46,7 +47,7 @@ func conformanceRows(t *testing.T, mountOptions bool) (rows []conformance) {
 			t.Errorf("%s:%d: a row has four cells", conformancePage, i+1)
 			continue
 		}
-		r := conformance{line: i + 1, state: strings.TrimSpace(cells[1])}
+		r := conformance{line: i + 1, state: strings.TrimSpace(cells[1]), remark: strings.TrimSpace(cells[3])}
 		r.properties = expandProperties(strings.Trim(cells[0], " `"))
 		for _, test := range strings.Split(strings.TrimSpace(cells[2]), "<br>") {
 			if test != "" {
@@ -134,7 +135,9 @@ func testsOf(file string) ([]string, error) {
 func checkRow(t *testing.T, r conformance) {
 	t.Helper()
 	switch {
-	case r.state != "yes":
+	case r.state == "untested" && r.remark == "":
+		t.Errorf("%s:%d: the row does not say why %q is untested", conformancePage, r.line, r.properties)
+	case r.state != "yes" && r.state != "untested":
 		t.Errorf("%s:%d: the state %q is none", conformancePage, r.line, r.state)
 	case len(r.tests) == 0:
 		t.Errorf("%s:%d: %q has no test", conformancePage, r.line, r.properties)

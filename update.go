@@ -30,7 +30,7 @@ var updateCommand = &cli.Command{
 		&cli.StringFlag{Name: "memory-reservation", Usage: "soft limit of memory, `SIZE`"},
 		&cli.StringFlag{Name: "memory-swap", Usage: "limit of memory and swap together, `SIZE` or -1 for none"},
 		&cli.StringFlag{Name: "kernel-memory", Usage: "ignored with a warning: Linux has no such limit any more", Hidden: true},
-		&cli.StringFlag{Name: "kernel-memory-tcp", Usage: "ignored with a warning, likewise", Hidden: true},
+		&cli.StringFlag{Name: "kernel-memory-tcp", Usage: "limit of the memory for TCP buffers (cgroup v1, where the kernel has it)", Hidden: true},
 		&cli.StringFlag{Name: "cpu-share", Aliases: []string{"cpu-shares"}, Usage: "share of CPU time, relative to others, `N`"},
 		&cli.StringFlag{Name: "cpu-quota", Usage: "CPU time in each period, `µS` or -1 for no limit"},
 		&cli.StringFlag{Name: "cpu-period", Usage: "period of the quota, `µS`"},

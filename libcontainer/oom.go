@@ -39,6 +39,9 @@ func (e *shortageError) Error() string { return e.text }
 func (e *shortageError) Unwrap() error { return e.failure }
 
 func describe(s *cgroup.Shortage) string {
+	if s.Own && s.Limit == 0 {
+		return "the container may not use a single page (linux.resources.memory.limit)"
+	}
 	if !s.Own {
 		return "that of the host, or of a cgroup above that of the container, was used up"
 	}

@@ -158,13 +158,35 @@ throttle() {
 	is memory memory.use_hierarchy - 1
 }
 
+@test "memory: kernelTCP, where the kernel has the limit" {
+	[ -e /sys/fs/cgroup/memory/memory.kmem.tcp.limit_in_bytes ] || skip "this kernel has no such limit"
+	resources '{"memory": {"kernelTCP": 1048576}}'
+	is memory memory.kmem.tcp.limit_in_bytes - 1048576
+	coracle update --kernel-memory-tcp 2M "$ID"
+	is memory memory.kmem.tcp.limit_in_bytes - 2097152
+	coracle delete --force "$ID"
+	refused '{"memory": {"kernelTCP": -5}}' linux.resources.memory.kernelTCP "-5"
+}
+
+@test "memory: a limit of less than a page is called by its name" {
+	local memory
+	for memory in '{limit: 1000, swap: 1000}' '{limit: 1000}'; do
+		config ".linux.resources.memory = $memory"
+		background create "$ID"
+		failed "out of memory" linux.resources.memory.limit
+		[[ $output != *host* ]]
+		nothing_left
+	done
+}
+
 @test "memory: what has no effect is a warning" {
-	config '.linux.resources.memory = {kernel: 1000000, kernelTCP: 1000000, useHierarchy: false}'
+	config '.linux.resources.memory = {kernel: 1000000, useHierarchy: false}'
+	! unified || config '.linux.resources.memory.kernelTCP = 1000000'
 	args true
 	background --log "$BATS_TEST_TMPDIR/log" run "$ID"
 	[ "$status" -eq 0 ]
 	[ -z "$output" ]
-	for name in kernel kernelTCP useHierarchy; do
+	for name in kernel useHierarchy $(unified && echo kernelTCP); do
 		grep -q "linux.resources.memory.$name: has no effect" "$BATS_TEST_TMPDIR/log"
 	done
 	unified || return 0
@@ -260,6 +282,22 @@ throttle() {
 	[ "$(proc_status Mems_allowed_list "$PID")" = "$(proc_status Mems_allowed_list self)" ]
 }
 
+@test "cpuset: an update that a cgroup below is in the way of names that" {
+	v1
+	has cpuset cpuset
+	[ "$(nproc --all)" -gt 1 ] || skip "one CPU"
+	sleeping
+	local dir
+	dir=$(path_of cpuset)
+	mkdir "$dir/wide" "$dir/narrow"
+	echo 1 >"$dir/narrow/cpuset.cpus"
+	cat "$dir/cpuset.cpus" >"$dir/wide/cpuset.cpus"
+	run coracle update --cpuset-cpus 1 "$ID"
+	failed linux.resources.cpu.cpus "the cgroup $dir/wide below that of the container has $(cat "$dir/cpuset.cpus")"
+	rmdir "$dir/wide"
+	coracle update --cpuset-cpus 1 "$ID"
+}
+
 @test "cpuset: in a deep cgroup that is new" {
 	has cpuset cpuset
 	config --arg path "/$ID/a/b" '.linux.cgroupsPath = $path'
@@ -333,6 +371,32 @@ throttle() {
 	fi
 }
 
+@test "blockIO: weights, of all devices and of one that has the scheduler bfq" {
+	has blkio io
+	local loop dir number prefix=blkio files
+	truncate -s 8M "$BATS_TEST_TMPDIR/disk.img"
+	loop=$(losetup --find --show "$BATS_TEST_TMPDIR/disk.img") || skip "no loop device"
+	# It goes when nobody has it open any more, whatever becomes of the test.
+	exec {held}<"$loop"
+	losetup --detach "$loop"
+	echo bfq >"/sys/block/${loop##*/}/queue/scheduler" || skip "this kernel has no scheduler bfq"
+	number=$(cat "/sys/block/${loop##*/}/dev")
+	! unified || prefix=io
+	[ -e "/sys/fs/cgroup/$(unified || echo blkio)/$prefix.bfq.io_service_bytes" ] || unified || skip "bfq without cgroups"
+	resources "$(jq -nc --arg d "$number" '($d | split(":") | map(tonumber)) as [$a, $b] |
+		{blockIO: {weight: 500, weightDevice: [{major: $a, minor: $b, weight: 300}]}}')"
+	dir=$(path_of blkio)
+	files=$(cat "$dir/$prefix".bfq.weight*)
+	grep -qxE '(default )?500' <<<"$files"
+	grep -qx "$number 300" <<<"$files"
+	jq -nc --arg d "$number" '($d | split(":") | map(tonumber)) as [$a, $b] |
+		{blockIO: {weight: 600, weightDevice: [{major: $a, minor: $b, weight: 200}]}}' | coracle update --resources - "$ID"
+	files=$(cat "$dir/$prefix".bfq.weight*)
+	grep -qxE '(default )?600' <<<"$files"
+	grep -qx "$number 200" <<<"$files"
+	exec {held}<&-
+}
+
 @test "blockIO: weights out of range, and leaf weights where there are none, are refused" {
 	refused '{"blockIO": {"weight": 5}}' linux.resources.blockIO.weight "10 to 1000"
 	[ -e /sys/fs/cgroup/blkio/blkio.leaf_weight ] || refused '{"blockIO": {"leafWeight": 500}}' linux.resources.blockIO.leafWeight
@@ -352,21 +416,72 @@ throttle() {
 	refused '{"hugepageLimits": [{"pageSize": "2MB/../../x", "limit": 4194304}]}' "hugepageLimits[0].pageSize"
 }
 
-@test "network: class and priorities, or the reason why not" {
-	if [ -d /sys/fs/cgroup/net_cls ] && ! unified; then
-		resources '{"network": {"classID": 1048577}}'
-		is net_cls net_cls.classid - 1048577
-		coracle delete --force "$ID"
-	else
-		refused '{"network": {"classID": 1048577}}' linux.resources.network.classID
-	fi
-	config 'del(.linux.resources.network)'
-	if [ -d /sys/fs/cgroup/net_prio ] && ! unified; then
-		resources '{"network": {"priorities": [{"name": "lo", "priority": 5}]}}'
-		has_line net_prio net_prio.ifpriomap - "lo 5"
-	else
-		refused '{"network": {"priorities": [{"name": "lo", "priority": 5}]}}' "linux.resources.network.priorities[0]"
-	fi
+# networking runs a function in a mount namespace in which the controllers net_cls and net_prio,
+# which hardly any host mounts, are with the others.
+networking() {
+	local hierarchies=$BATS_TEST_TMPDIR/hierarchies
+	mkdir "$hierarchies"
+	export -f networking_in "${1?}" coracle
+	export CORACLE ROOT ID
+	unshare --mount --propagation private bash -c 'networking_in "$@"' - "$hierarchies" "$1"
+}
+
+networking_in() {
+	local name
+	mount -t tmpfs hierarchies "$1"
+	for name in /sys/fs/cgroup/*/; do
+		name=${name%/}
+		mkdir "$1/${name##*/}"
+		mount --rbind "$name" "$1/${name##*/}"
+	done
+	for name in net_cls net_prio; do
+		[ -e "$1/$name/tasks" ] && continue
+		mkdir -p "$1/$name"
+		mount -t cgroup -o "$name" "$name" "$1/$name" || return 77
+	done
+	mount --rbind "$1" /sys/fs/cgroup
+	"$2"
+}
+
+# no_networking ends hierarchies that networking has made. The kernel does not end one by itself
+# that had a cgroup a moment ago.
+no_networking() {
+	local name
+	for name in net_cls net_prio; do
+		awk -v name="$name" '$1 == name && $2 != 0 && $3 == 1 { found = 1 } END { exit !found }' /proc/cgroups || continue
+		unshare --mount --propagation private sh -c "mount -t cgroup -o $name $name $BATS_TEST_TMPDIR/hierarchies && umount $BATS_TEST_TMPDIR/hierarchies"
+	done
+	awk '/^net_/ && $2 != 0 { found = 1 } END { exit found }' /proc/cgroups
+}
+
+class_and_priorities() {
+	set -e
+	coracle run --detach "$ID" </dev/null >/dev/null 2>&1
+	[ "$(cat "/sys/fs/cgroup/net_cls/coracle-$ID/net_cls.classid")" = 1048577 ]
+	grep -qx "lo 5" "/sys/fs/cgroup/net_prio/coracle-$ID/net_prio.ifpriomap"
+	echo '{"network": {"classID": 2, "priorities": [{"name": "lo", "priority": 6}]}}' | coracle update --resources - "$ID"
+	[ "$(cat "/sys/fs/cgroup/net_cls/coracle-$ID/net_cls.classid")" = 2 ]
+	grep -qx "lo 6" "/sys/fs/cgroup/net_prio/coracle-$ID/net_prio.ifpriomap"
+	coracle delete --force "$ID"
+	[ ! -e "/sys/fs/cgroup/net_cls/coracle-$ID" ]
+}
+
+@test "network: class and priorities" {
+	v1
+	share network
+	config '.linux.resources.network = {classID: 1048577, priorities: [{name: "lo", priority: 5}]} | del(.mounts[] | select(.type == "sysfs"))'
+	args sleep 1000
+	awk '/^net_/ && $2 != 0 { found = 1 } END { exit found }' /proc/cgroups || skip "this host has them already"
+	run networking class_and_priorities
+	wait_for no_networking
+	[ "$status" -ne 77 ] || skip "this kernel has no controllers net_cls and net_prio, or cgroup v2 has them"
+	[ "$status" -eq 0 ]
+}
+
+@test "network: class and priorities without the controllers are refused" {
+	[ ! -d /sys/fs/cgroup/net_cls ] || unified || skip "this host has them"
+	refused '{"network": {"classID": 1048577}}' linux.resources.network.classID
+	refused '{"network": {"priorities": [{"name": "lo", "priority": 5}]}}' "linux.resources.network.priorities[0]"
 }
 
 @test "rdma: a device that does not exist is an error" {

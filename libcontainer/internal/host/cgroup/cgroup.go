@@ -106,7 +106,9 @@ func New(s *specs.Spec, id string, driver Driver) (*Manager, error) {
 
 // newPlan makes an empty plan for what this cgroup has.
 func (m *Manager) newPlan() plan {
-	return plan{v2: m.saved.Unified, unified: m.inUnified, current: m.read}
+	return plan{v2: m.saved.Unified, unified: m.inUnified, current: m.read, has: func(controller, file string) bool {
+		return unix.Access(filepath.Join(rootOf(controller), file), unix.F_OK) == nil
+	}}
 }
 
 // Warnings tell which properties of linux.resources have no effect.

@@ -2,10 +2,14 @@ package cgroup
 
 import (
 	"math"
+	"path/filepath"
 	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/linux"
 )
 
 // What the kernel takes: shares as such, times in microseconds.
@@ -140,6 +144,32 @@ func (p *plan) cpuset(pointer, file, list string) {
 		return
 	}
 	p.add(pointer, "cpuset", list, file).hint = "the machine, or a cgroup above, has not got all of them"
+}
+
+// widerBelow finds a cgroup directly below one that has more of a set than a list, and what it
+// has; "" without one. cgroup v1 allows none.
+func widerBelow(dir, file, list string) (below, has string) {
+	set, _ := parseList(list)
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", ""
+	}
+	defer unix.Close(fd)
+	children, _ := childrenOf(fd)
+	for _, name := range children {
+		content, err := linux.ReadFollow(filepath.Join(dir, name, file), 1<<16)
+		if err != nil {
+			continue
+		}
+		has := strings.TrimSpace(string(content))
+		theirs, _ := parseList(has)
+		for n := range theirs {
+			if !set[n] {
+				return filepath.Join(dir, name), has
+			}
+		}
+	}
+	return "", ""
 }
 
 // maxListed bounds the numbers in a list; Linux ends below that.

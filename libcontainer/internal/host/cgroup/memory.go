@@ -21,7 +21,7 @@ func (p *plan) memory(m *specs.LinuxMemory) {
 	for _, l := range []struct {
 		name  string
 		value *int64
-	}{{"limit", m.Limit}, {"reservation", m.Reservation}, {"swap", m.Swap}} {
+	}{{"limit", m.Limit}, {"reservation", m.Reservation}, {"swap", m.Swap}, {"kernelTCP", m.KernelTCP}} {
 		if l.value != nil && *l.value < -1 {
 			p.fail("memory."+l.name, "%d is neither a number of bytes nor -1", *l.value)
 			return
@@ -32,8 +32,8 @@ func (p *plan) memory(m *specs.LinuxMemory) {
 	if k := m.Kernel; given(k) && *k != -1 {
 		p.warn("memory.kernel", noKernelLimit)
 	}
-	if k := m.KernelTCP; given(k) && *k != -1 {
-		p.warn("memory.kernelTCP", noKernelLimit)
+	if k := m.KernelTCP; given(k) && *k != -1 && (p.unified("memory") || !p.hasFile("memory", kernelTCPFile)) {
+		p.warn("memory.kernelTCP", "has no effect: this kernel has no such limit, or not with this version of cgroups")
 	}
 	if given(m.Limit) && *m.Limit > 0 && given(m.Swap) && *m.Swap > 0 && *m.Swap < *m.Limit {
 		p.fail("memory.swap", "%d is less than the limit of %d: it is the sum of memory and swap", *m.Swap, *m.Limit)
@@ -48,6 +48,9 @@ func (p *plan) memory(m *specs.LinuxMemory) {
 		p.memoryV1(m)
 	}
 }
+
+// kernelTCPFile is there with cgroup v1, but not in all kernels.
+const kernelTCPFile = "memory.kmem.tcp.limit_in_bytes"
 
 func (p *plan) memoryV1(m *specs.LinuxMemory) {
 	if m.UseHierarchy != nil && *m.UseHierarchy {
@@ -67,6 +70,9 @@ func (p *plan) memoryV1(m *specs.LinuxMemory) {
 	}
 	if given(m.Reservation) {
 		p.add("memory.reservation", "memory", itoa(*m.Reservation), "memory.soft_limit_in_bytes")
+	}
+	if given(m.KernelTCP) && p.hasFile("memory", kernelTCPFile) {
+		p.add("memory.kernelTCP", "memory", itoa(*m.KernelTCP), kernelTCPFile)
 	}
 	if m.Swappiness != nil {
 		if *m.Swappiness > 100 {

@@ -135,7 +135,9 @@ func (m *Manager) Shortage() *Shortage {
 		// The kernel does not always count its failures.
 		reached, s.Limit, s.Peak = c.number("memory.failcnt"), c.number("memory.limit_in_bytes"), c.number("memory.max_usage_in_bytes")
 	}
-	s.Own = reached > 0 || s.Limit > 0 && s.Peak >= s.Limit
+	// One of less than a page is one of nothing.
+	none := m.read("memory", "memory.max") == "0" || m.read("memory", "memory.limit_in_bytes") == "0"
+	s.Own = reached > 0 || none || s.Limit > 0 && s.Peak >= s.Limit
 	if s.Killed == 0 && !s.Own {
 		return nil
 	}

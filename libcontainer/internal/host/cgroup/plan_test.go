@@ -176,6 +176,18 @@ func TestPlanRefuses(t *testing.T) {
 	}
 }
 
+// TestKernelTCP: the limit is set where the kernel has the file.
+func TestKernelTCP(t *testing.T) {
+	for _, has := range []bool{false, true} {
+		limit := int64(8192)
+		p := &plan{unified: func(string) bool { return false }, current: func(_, _ string) string { return "" }, has: func(_, file string) bool { return has && file == kernelTCPFile }}
+		p.memory(&specs.LinuxMemory{KernelTCP: &limit})
+		if (len(p.settings) == 1 && p.settings[0].value == "8192") != has || (len(p.warnings) == 0) != has {
+			t.Errorf("the file is there: %v; %+v, %v", has, p.settings, p.warnings)
+		}
+	}
+}
+
 func TestWhatHasNoEffectIsTold(t *testing.T) {
 	all := `{"memory": {"kernel": 5, "kernelTCP": 6, "useHierarchy": false, "swappiness": 3, "disableOOMKiller": true}}`
 	for v2, want := range map[bool][]string{

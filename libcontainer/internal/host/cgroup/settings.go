@@ -49,6 +49,8 @@ type plan struct {
 	unified func(controller string) bool
 	// current reads a file of the cgroup; "" when there is none, or no cgroup yet.
 	current func(controller, file string) string
+	// has tells whether the cgroups of a controller of cgroup v1 have a file; nil for no.
+	has func(controller, file string) bool
 	// fresh tells that the cgroup is a new one, with the values that the kernel gives it.
 	fresh bool
 
@@ -63,6 +65,8 @@ func (p *plan) add(pointer, controller, value string, files ...string) *setting 
 	p.settings = append(p.settings, setting{pointer: pointer, controller: controller, files: files, value: value})
 	return &p.settings[len(p.settings)-1]
 }
+
+func (p *plan) hasFile(controller, file string) bool { return p.has != nil && p.has(controller, file) }
 
 func (p *plan) fail(pointer, format string, args ...any) {
 	p.problems = append(p.problems, Problem{resourcesPointer + "." + pointer, fmt.Sprintf(format, args...)})
@@ -253,6 +257,10 @@ func (m *Manager) refused(s *setting, path, value string, err error) error {
 		}
 	case errors.Is(err, unix.EINVAL) && strings.HasSuffix(path, "/memory.limit_in_bytes"):
 		hint = fmt.Sprintf("the limit of memory and swap together is %s: memory.swap has to be raised with it", m.read("memory", "memory.memsw.limit_in_bytes"))
+	case errors.Is(err, unix.EBUSY) && s.controller == "cpuset":
+		if below, has := widerBelow(filepath.Dir(path), filepath.Base(path), value); below != "" {
+			hint = fmt.Sprintf("the cgroup %s below that of the container has %s", below, has)
+		}
 	case errors.Is(err, unix.EROFS):
 		hint = "the cgroups are mounted read-only"
 	}
