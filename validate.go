@@ -14,9 +14,14 @@ var validateCommand = &cli.Command{
 	ArgsUsage: " ",
 	Description: "Prints everything that is wrong with the config.json of a bundle, with line and column. Errors\n" +
 		"keep create from making a container, warnings do not. The exit status is 1 when there are\n" +
-		"errors, and 0 otherwise. Nothing is done, and no privileges are needed.",
+		"errors, and 0 otherwise. Nothing is done, and no privileges are needed.\n" +
+		"\n" +
+		"With --host the kernel is asked as well, by trials that leave nothing: for namespaces, controllers\n" +
+		"of cgroups, file systems and their options, kernel parameters, limits, labels, sources of mounts.\n" +
+		"What the image holds, and what hooks do, only a container shows.",
 	Flags: []cli.Flag{
 		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "the bundle is in `DIR`", DefaultText: "the current directory"},
+		&cli.BoolFlag{Name: "host", Usage: "find what cannot work on this host, for this user, as well"},
 		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		&cli.BoolFlag{Name: "strict", Usage: "fail because of warnings too"},
 	},
@@ -28,7 +33,7 @@ var validateCommand = &cli.Command{
 		if err != nil {
 			return err
 		}
-		inspection, err := rt.Validate(c.String("bundle"))
+		inspection, err := rt.Validate(c.String("bundle"), c.Bool("host"))
 		if err != nil {
 			return err
 		}

@@ -19,11 +19,12 @@ type Finding = bundle.Finding
 // before it begins, and does not stop at the first problem.
 //
 // What is wrong everywhere is found in any case; of the host its version of cgroups matters,
-// the rootfs, and whether a namespace is the host's own.
+// the rootfs, and whether a namespace is the host's own. With host, what cannot work here, for
+// this user, is found too, once nothing else is wrong: it is tried, or looked at.
 //
 // It has no side effects, and needs no privileges. The error is for a bundle that has no
 // configuration or one that cannot be read.
-func (r *Runtime) Validate(dir string) (*Inspection, error) {
+func (r *Runtime) Validate(dir string, host bool) (*Inspection, error) {
 	return bundle.Inspect(dir, func(b *bundle.Bundle, valid bool) (problems, warnings []bundle.Problem) {
 		problems, warnings = cgroup.Check(b.Spec, r.CgroupDriver)
 		if !valid || len(problems) > 0 {
@@ -32,7 +33,13 @@ func (r *Runtime) Validate(dir string) (*Inspection, error) {
 		}
 		out, wrong := compile.Check(compile.Input{Bundle: b, ID: checkID, Host: anyHost()})
 		problems = append(problems, wrong...)
-		return append(problems, hostNamespaces(out.Sources)...), append(warnings, out.Warnings...)
+		problems = append(problems, hostNamespaces(out.Sources)...)
+		if !host || len(problems) > 0 {
+			return problems, append(warnings, out.Warnings...)
+		}
+		c := hostCheck{runtime: r, bundle: b, spec: b.Spec}
+		c.run()
+		return c.problems, append(warnings, c.warnings...)
 	})
 }
 
@@ -66,4 +73,20 @@ func hostNamespaces(sources []source.Source) (problems []bundle.Problem) {
 		}
 	}
 	return problems
+}
+
+// problemOf is an error about a property. One that knows its property keeps it.
+func problemOf(pointer string, err error) bundle.Problem {
+	var known bundle.Problem
+	var refused compile.Problem
+	var ours source.HostError
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &refused):
+		return refused.Problem
+	case errors.As(err, &ours):
+		return bundle.Problem{Pointer: ours.Property, Text: ours.Text}
+	}
+	return bundle.Problem{Pointer: pointer, Text: err.Error()}
 }

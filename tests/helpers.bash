@@ -67,14 +67,51 @@ args() {
 # `run` for create and detached run of long-lived containers: these inherit the
 # output, and `run` waits for its end. Use `background` there.
 coracle() {
-	"$CORACLE" --root "$ROOT" "$@"
+	if [ -n "${CORACLE_AGREE-}" ]; then
+		agreeing "$@"
+	else
+		"$CORACLE" --root "$ROOT" "$@"
+	fi
+}
+
+# agreeing runs coracle and, when it is to make a container, asks `validate --host` about the
+# bundle before. They have to agree: what has errors is not created, and what is refused has
+# some. The file $CORACLE_AGREE gets a line for each time that they do not, see tests/agreement.
+agreeing() {
+	local all=("$@") global=() log=(--log "$BATS_TEST_TMPDIR/agreeing") bundle=. before='' verdict='' arg status=0
+	while [ $# -gt 0 ] && [[ $1 == -* ]]; do
+		case $1 in
+		--systemd-cgroup) global+=("$1") ;;
+		--cgroup-manager | --rootless) global+=("$1" "$2") && shift ;;
+		--log | --log-format) log=() && shift ;;
+		--debug) log=() ;;
+		esac
+		shift
+	done
+	if [ "${1-}" != create ] && [ "${1-}" != run ]; then
+		"$CORACLE" --root "$ROOT" "${all[@]}"
+		return
+	fi
+	for arg; do
+		case $before in --bundle | -b) bundle=$arg ;; esac
+		before=$arg
+	done
+	verdict=$("$CORACLE" "${global[@]}" validate --host --bundle "$bundle" 2>/dev/null </dev/null 3>&-) && verdict=
+	rm -f "$BATS_TEST_TMPDIR/agreeing"
+	"$CORACLE" --root "$ROOT" "${log[@]}" "${all[@]}" || status=$?
+	if [ -n "$verdict" ] && [ "$status" -eq 0 ]; then
+		printf '%s\t%s\tcreated\t%s\n' "${BATS_TEST_FILENAME##*/}" "$BATS_TEST_DESCRIPTION" "${verdict//$'\n'/ }" >>"$CORACLE_AGREE"
+	elif [ -z "$verdict" ] && [ "$status" -ne 0 ] && [ -s "$BATS_TEST_TMPDIR/agreeing" ]; then
+		printf '%s\t%s\trefused\t%s\n' "${BATS_TEST_FILENAME##*/}" "$BATS_TEST_DESCRIPTION" "$(tail -n 1 "$BATS_TEST_TMPDIR/agreeing")" >>"$CORACLE_AGREE"
+	fi
+	return "$status"
 }
 
 # background runs coracle with the standard streams of the container in files. The
 # status is in $status and the combined output in $output, as with `run`.
 background() {
 	status=0
-	"$CORACLE" --root "$ROOT" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || status=$?
+	coracle "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || status=$?
 	local out err
 	out=$(<"$BATS_TEST_TMPDIR/out")
 	err=$(<"$BATS_TEST_TMPDIR/err")

@@ -199,3 +199,86 @@ make_other() {
 	rm -r "$OPEN"
 	no_leftovers
 }
+
+# only_here PROGRAM TEXT expects a change to be valid as such, and to be refused for this host by
+# both validate --host and create.
+only_here() {
+	cp config.json good
+	config "$1"
+	run "$CORACLE" validate
+	[ "$status" -eq 0 ] || {
+		echo "$1 is not valid: $output" >&2
+		return 1
+	}
+	run "$CORACLE" validate --host
+	failed "error: " "$2"
+	background create "$ID"
+	[ "$status" -ne 0 ] || {
+		echo "$1 was created, and validate --host says $2" >&2
+		return 1
+	}
+	mv good config.json
+}
+
+# bats test_tags=vm
+@test "--host finds what cannot work on this host, as create does" {
+	cp -a "$CORACLE_CACHE/busybox/." rootfs
+	args true
+	background validate --host
+	[ "$status" -eq 0 ]
+	[ "$output" = "config.json is valid" ]
+	only_here '.mounts += [{destination: "/x", type: "bind", source: "/no/such", options: ["bind"]}]' 'bind mount "/no/such" at "/x" (mounts[7]): source: stat /no/such: no such file or directory'
+	only_here '.mounts += [{destination: "/x", type: "nofs", source: "x"}]' 'mounts[7].type: the kernel has no file system "nofs"'
+	only_here '.mounts += [{destination: "/x", type: "tmpfs", source: "x", options: ["nonsense=1"]}]' 'mounts[7].options: the file system "tmpfs" does not accept the option "nonsense=1"'
+	only_here '.mounts += [{destination: "/x", type: "overlay", source: "o", options: ["lowerdir=/no/such:/tmp"]}]' 'mounts[7].options: stat /no/such: no such file'
+	only_here '.mounts += [{destination: "/x", type: "overlay", source: "o", options: ["lowerdir=rootfs", "upperdir=/no/such", "workdir=/tmp"]}]' 'mounts[7].options: stat /no/such: no such file'
+	only_here '.linux.namespaces |= map(if .type == "ipc" then .path = "/no/such" else . end)' 'ipc namespace (linux.namespaces[2].path): open /no/such'
+	only_here '.linux.namespaces |= map(if .type == "ipc" then .path = "/proc/self/ns/user" else . end)' 'is a namespace of another type'
+	only_here '.linux.sysctl = {"net.ipv4.no_such": "1"}' 'linux.sysctl["net.ipv4.no_such"]: this kernel has no parameter net/ipv4/no_such'
+	only_here '.linux.sysctl = {"net.ipv4.ip_forward": "x"}' 'linux.sysctl["net.ipv4.ip_forward"]: the kernel does not take the value "x"'
+	only_here '.linux.netDevices = {"cor-none": {}}' 'linux.netDevices["cor-none"]: there is no such device'
+	only_here '.linux.resources.cpu = {cpus: "60000"}' 'linux.resources.cpu.cpus: "60000" has more than the cgroup'
+	only_here '.linux.resources.hugepageLimits = [{pageSize: "64MB", limit: 1}]' 'linux.resources.hugepageLimits[0]'
+	only_here '.linux.resources.blockIO = {throttleReadBpsDevice: [{major: 250, minor: 77, rate: 5}]}' 'throttleReadBpsDevice[0]: this host has no disk 250:77'
+	only_here '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "900"}' 'linux.memoryPolicy: the kernel does not allow it'
+	only_here '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 18446744073709551615, hard: 18446744073709551615}]' 'process.rlimits[0].hard: RLIMIT_NOFILE cannot be raised'
+	only_here '.hooks.createRuntime = [{path: "/no/such"}]' 'hooks.createRuntime[0].path: execute "/no/such": no such file'
+	only_here '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {monotonic: {secs: -4000000000}}' 'linux.timeOffsets.monotonic: the clock would be at -'
+	only_here '.linux.namespaces |= map(select(.type != "network")) + [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 1000}] | .linux.gidMappings = .linux.uidMappings' \
+		'a new file system "sysfs" in a user namespace takes a network namespace'
+	[ -d /sys/kernel/security/apparmor ] || only_here '.process.apparmorProfile = "x"' 'process.apparmorProfile: AppArmor is not enabled on this host'
+	[ -e /sys/fs/selinux/enforce ] || only_here '.process.selinuxLabel = "u:r:t:s0"' 'process.selinuxLabel: SELinux is not enabled on this host'
+	[ -e /sys/fs/resctrl/schemata ] || only_here '.linux.intelRdt = {closID: "x"}' 'linux.intelRdt: no resctrl file system is mounted'
+	nothing_left
+}
+
+@test "--host leaves nothing, and this host as it is" {
+	local before after
+	before=$(cat /proc/sys/kernel/msgmax /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/domainname && find /sys/fs/cgroup -maxdepth 2 -name 'coracle-validate*')
+	config '.linux.sysctl = {"kernel.msgmax": "12345", "net.ipv4.ip_forward": "1", "kernel.domainname": "cor-validate"} | .linux.namespaces += [{type: "time"}]
+		| .process.scheduler = {policy: "SCHED_BATCH", nice: 3} | .process.oomScoreAdj = 100 | .linux.netDevices = {"lo": {}}
+		| .linux.resources.memory = {limit: 100000000} | .mounts += [{destination: "/i", type: "bind", source: "rootfs", options: ["bind"]}]'
+	background validate --host
+	[ "$status" -eq 0 ]
+	after=$(cat /proc/sys/kernel/msgmax /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/domainname && find /sys/fs/cgroup -maxdepth 2 -name 'coracle-validate*')
+	[ "$before" = "$after" ]
+	nothing_left
+}
+
+@test "--host asks what this user may, and the driver that is asked for" {
+	run setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin -- "$CORACLE" validate --host
+	failed "without privileges a container needs a user namespace"
+	if [ ! -d /run/systemd/system ]; then
+		run "$CORACLE" --systemd-cgroup validate --host
+		failed "linux.cgroupsPath: cgroup: the systemd driver"
+	fi
+	run "$CORACLE" --cgroup-manager disabled validate --host
+	[ "$status" -eq 0 ]
+	config '.linux.resources.pids = {limit: 10} | .linux.cgroupsPath = "a:b:c"'
+	run "$CORACLE" validate
+	failed 'linux.cgroupsPath: "a:b:c" has the form slice:prefix:name'
+	run "$CORACLE" --systemd-cgroup validate
+	failed 'linux.cgroupsPath: "a:b:c": the slice "a" does not end with ".slice"'
+	run "$CORACLE" --cgroup-manager disabled validate
+	failed "linux.resources.pids.limit: there are no limits without a cgroup"
+}

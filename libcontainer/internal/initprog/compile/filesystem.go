@@ -267,6 +267,24 @@ func overlayDirs(params []bundle.MountParam, bundlePath string) []bundle.MountPa
 	return out
 }
 
+// OverlayDirs are the directories that the parameters of an overlay name, for a bundle.
+func OverlayDirs(params []bundle.MountParam, bundlePath string) (dirs []string) {
+	unescape := strings.NewReplacer(`\\`, `\`, `\:`, ":", `\,`, ",")
+	for _, p := range overlayDirs(params, bundlePath) {
+		switch p.Key {
+		case "upperdir", "workdir", "lowerdir+", "datadir+":
+			dirs = append(dirs, p.Value)
+		case "lowerdir":
+			for _, l := range splitLayers(p.Value) {
+				if l != "" {
+					dirs = append(dirs, unescape.Replace(l))
+				}
+			}
+		}
+	}
+	return dirs
+}
+
 // splitLayers splits a lowerdir at the colons that are not escaped. An empty layer
 // stands between the two colons in front of a layer that holds data only.
 func splitLayers(dirs string) []string {

@@ -17,7 +17,7 @@ import (
 // It takes a process to make one and to name it by. That process is a program that waits
 // for its end; it has gone when the function returns, whatever happens meanwhile.
 func UserNamespace(uids, gids string) (int, error) {
-	holder, err := hold(unix.CLONE_NEWUSER, -1)
+	holder, err := hold(unix.CLONE_NEWUSER, -1, true)
 	if err != nil {
 		return -1, err
 	}
@@ -41,7 +41,7 @@ func UserNamespace(uids, gids string) (int, error) {
 // descriptor: what is in /proc of a namespace can only be read of a process that is in it.
 // The process has gone when the function returns.
 func InUserNamespace(fd int, f func(pid int) error) error {
-	holder, err := hold(0, fd)
+	holder, err := hold(0, fd, true)
 	if err != nil {
 		return err
 	}
@@ -53,9 +53,22 @@ func InUserNamespace(fd int, f func(pid int) error) error {
 	return f(holder.Pid)
 }
 
+// HoldUserNamespace makes a user namespace and calls use with the process, a child of this
+// one, that is in it meanwhile. An opaque process cannot be looked into by users of the
+// namespace, and not be given mappings by this one without privileges.
+func HoldUserNamespace(opaque bool, use func(pid int) error) error {
+	holder, err := hold(unix.CLONE_NEWUSER, -1, opaque)
+	if err != nil {
+		return err
+	}
+	defer holder.Close()
+	defer holder.Kill()
+	return use(holder.Pid)
+}
+
 // hold starts a process in new namespaces, or in the user namespace that join is a descriptor
 // of, of which it tells then. It waits for its end.
-func hold(namespaces uintptr, join int) (*Init, error) {
+func hold(namespaces uintptr, join int, opaque bool) (*Init, error) {
 	const socket, image, namespace = 3, 4, 5
 	files := []int{-1, -1, -1, -1, -1}
 	b := program.NewBuilder(socket)
@@ -74,7 +87,7 @@ func hold(namespaces uintptr, join int) (*Init, error) {
 	}
 	return Start(Command{
 		Program: p, CloneFlags: namespaces, Files: files,
-		Socket: socket, Image: image, CgroupFD: -1, Interrupt: -1, Opaque: true,
+		Socket: socket, Image: image, CgroupFD: -1, Interrupt: -1, Opaque: opaque,
 	})
 }
 

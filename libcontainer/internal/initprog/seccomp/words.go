@@ -3,6 +3,7 @@ package seccomp
 import (
 	"errors"
 	"slices"
+	"unsafe"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -120,6 +121,18 @@ func SupportedFlags() []specs.LinuxSeccompFlag {
 		}
 	}
 	return list
+}
+
+// ActionSupported reports whether the kernel knows an action (seccomp(2),
+// SECCOMP_GET_ACTION_AVAIL). One that is no action is not known.
+func ActionSupported(name specs.LinuxSeccompAction) bool {
+	for _, a := range actions {
+		if a.name == name {
+			_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&a.ret)))
+			return errno == 0
+		}
+	}
+	return false
 }
 
 // FlagsSupported tells whether the kernel takes flags of seccomp(2).

@@ -1,0 +1,311 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/host/cgroup"
+	"coracle/libcontainer/internal/host/idmap"
+	"coracle/libcontainer/internal/host/source"
+	"coracle/libcontainer/internal/host/trial"
+	"coracle/libcontainer/internal/initprog/compile"
+	"coracle/libcontainer/internal/initprog/launch"
+	"coracle/libcontainer/internal/initprog/seccomp"
+	"coracle/libcontainer/internal/oci/bundle"
+)
+
+// hostCheck finds what cannot work on this host, for this user, in a configuration that is
+// valid. What can be tried without consequences is tried, what can be looked at is looked at.
+// What only a container shows is left to create: what is in the image, and what hooks do.
+type hostCheck struct {
+	runtime            *Runtime
+	bundle             *bundle.Bundle
+	spec               *specs.Spec
+	problems, warnings []bundle.Problem
+}
+
+// bad notes an error about a property; nil is none.
+func (c *hostCheck) bad(pointer string, err error) {
+	if err != nil {
+		c.problems = append(c.problems, problemOf(pointer, err))
+	}
+}
+
+func (c *hostCheck) run() {
+	c.bad("linux.namespaces", c.runtime.checkPrivileges(c.spec))
+	c.labels()
+	_, err := intelRdt(c.spec, checkID)
+	c.bad("linux.intelRdt", err)
+	c.program(c.cgroups())
+	c.userNamespace()
+	c.threads()
+	c.filesystems()
+	c.process()
+	c.filter()
+	c.hooks()
+	if c.spec.Linux == nil {
+		return
+	}
+	for name := range c.spec.Linux.NetDevices {
+		if !trial.NetDevice(name) {
+			c.bad(fmt.Sprintf("linux.netDevices[%q]", name), errors.New("there is no such device on the host"))
+		}
+	}
+	for clock, offset := range c.spec.Linux.TimeOffsets {
+		c.bad("linux.timeOffsets."+clock, trial.TimeOffset(clock, offset))
+	}
+}
+
+// labels checks the labels of SELinux.
+func (c *hostCheck) labels() {
+	if p := c.spec.Process; p != nil && p.SelinuxLabel != "" {
+		c.bad("process.selinuxLabel", checkLabel("process.selinuxLabel", p.SelinuxLabel))
+	}
+	if l := c.spec.Linux; l != nil && l.MountLabel != "" {
+		c.bad("linux.mountLabel", checkLabel("linux.mountLabel", l.MountLabel))
+	}
+}
+
+// cgroups checks where the container would be, and its limits.
+func (c *hostCheck) cgroups() *cgroup.Manager {
+	group, err := cgroup.New(c.spec, checkID, c.runtime.CgroupDriver)
+	if err != nil {
+		c.bad("linux.cgroupsPath", err)
+		return nil
+	}
+	if c.runtime.rootless() {
+		if _, err := group.Forgo(c.spec); err != nil {
+			c.bad("linux.resources", err)
+			return group
+		}
+	}
+	var resources *specs.LinuxResources
+	named := false
+	if l := c.spec.Linux; l != nil {
+		resources, named = l.Resources, l.CgroupsPath != ""
+	}
+	c.problems = append(c.problems, group.CheckHost(resources, named)...)
+	return group
+}
+
+// program compiles the init program for this host, and opens what it would get: trees,
+// namespaces, mappings of ids. All of that is closed at once.
+func (c *hostCheck) program(group *cgroup.Manager) {
+	out, problems := compile.Check(compile.Input{Bundle: c.bundle, ID: checkID, Host: c.runtime.host(c.spec, group, false)})
+	c.problems = append(c.problems, problems...)
+	c.warnings = append(c.warnings, out.Warnings...)
+	files := make([]int, out.SourceFD, out.SourceFD+len(out.Sources))
+	for _, s := range out.Sources {
+		fd, err := c.open(s, files)
+		if err != nil {
+			c.bad(pointerOf(s), err)
+			fd = -1
+		}
+		files = append(files, fd)
+	}
+	for _, fd := range files[out.SourceFD:] {
+		closeFD(fd)
+	}
+}
+
+// open opens a source as create does.
+func (c *hostCheck) open(s source.Source, files []int) (int, error) {
+	t, ok := s.(source.Tree)
+	if !ok {
+		return s.Open(files)
+	}
+	if slices.ContainsFunc(t.Attrs, func(a source.Attr) bool { return a.IDMap != 0 && files[a.IDMap] < 0 }) {
+		return -1, nil // why there is no mapping is known
+	}
+	fd, err := t.Open(files)
+	if errors.Is(err, unix.ELOOP) {
+		return t.OpenApart(files)
+	}
+	return fd, err
+}
+
+// pointerOf is the property that asks for a source.
+func pointerOf(s source.Source) string {
+	switch s := s.(type) {
+	case source.Tree:
+		return s.Pointer
+	case source.Namespace:
+		return s.Pointer
+	case source.IDMap:
+		return s.Pointer
+	case source.Dir:
+		return "root.path"
+	}
+	return ""
+}
+
+// userNamespace makes a user namespace with the mappings, and lets it go.
+func (c *hostCheck) userNamespace() {
+	if !bundle.NewUserNamespace(c.spec) {
+		return
+	}
+	l := c.spec.Linux
+	privileged := bundle.HasCapabilities(ownCapabilities(), unix.CAP_SETUID, unix.CAP_SETGID)
+	var failed error
+	if err := launch.HoldUserNamespace(privileged, func(pid int) error {
+		failed = idmap.Write(pid, l.UIDMappings, l.GIDMappings, privileged)
+		return nil
+	}); err != nil {
+		c.bad("linux.namespaces", fmt.Errorf("a new user namespace cannot be made: %w", err))
+	}
+	pointer := "linux.uidMappings"
+	if failed != nil && strings.Contains(failed.Error(), "(linux.gidMappings)") {
+		pointer = "linux.gidMappings"
+	}
+	c.bad(pointer, failed)
+}
+
+// threads tries what the kernel does for a thread.
+func (c *hostCheck) threads() {
+	l := c.spec.Linux
+	if l == nil {
+		return
+	}
+	trial.Run(func(t *trial.Thread) {
+		users := bundle.Namespace(c.spec, specs.UserNamespace) != nil
+		may := bundle.HasCapabilities(ownCapabilities(), unix.CAP_SYS_ADMIN)
+		for i, ns := range l.Namespaces {
+			if ns.Path == "" && ns.Type != specs.UserNamespace && (may || !users) {
+				c.bad(fmt.Sprintf("linux.namespaces[%d]", i), t.Namespace(ns.Type))
+			}
+		}
+		for _, key := range bundle.SysctlKeys(c.spec) {
+			path, err := bundle.SysctlPath(key)
+			if err != nil {
+				continue
+			}
+			if ns, err := bundle.SysctlNamespace(path); err == nil && may {
+				c.bad(fmt.Sprintf("linux.sysctl[%q]", key), t.Sysctl(path, l.Sysctl[key], ns))
+			}
+		}
+		c.problems = append(c.problems, t.Attributes(c.spec)...)
+	})
+}
+
+// filesystems checks the types of new file systems, and the parameters that they get.
+func (c *hostCheck) filesystems() {
+	for i, m := range c.spec.Mounts {
+		o, err := bundle.ParseMountOptions(m)
+		if err != nil || o.Bind || o.Remount || m.Type == "cgroup" {
+			continue
+		}
+		pointer := fmt.Sprintf("mounts[%d]", i)
+		c.bad(pointer+".type", trial.Filesystem(m.Type))
+		c.bad(pointer, c.owned(m.Type))
+		c.bad(pointer+".source", trial.Device(m.Type, m.Source))
+		if m.Type == "overlay" {
+			for _, dir := range compile.OverlayDirs(o.Params, c.bundle.Path) {
+				//allow:path a directory of the host that the caller has named
+				_, err := os.Stat(dir)
+				c.bad(pointer+".options", err)
+			}
+		}
+		if m.Type == "overlay" || bundle.Namespace(c.spec, specs.UserNamespace) != nil {
+			continue // paths that are relative to the bundle; ids of the container
+		}
+		for _, p := range trial.Options(m.Type, o.Params) {
+			c.bad(pointer+".options", fmt.Errorf("the file system %q does not accept the option %q", m.Type, p))
+		}
+	}
+}
+
+// owned reports why a file system that shows a namespace cannot be made in a new user
+// namespace: the other one has to belong to it.
+func (c *hostCheck) owned(fstype string) error {
+	of := map[string]specs.LinuxNamespaceType{"sysfs": specs.NetworkNamespace, "proc": specs.PIDNamespace, "mqueue": specs.IPCNamespace}[fstype]
+	if of == "" || !bundle.NewUserNamespace(c.spec) {
+		return nil
+	}
+	if ns := bundle.Namespace(c.spec, of); ns != nil {
+		return nil // a new one, or one of which nobody knows whose it is
+	}
+	return fmt.Errorf("a new file system %q in a user namespace takes a %s namespace in linux.namespaces; a bind mount of the host's does not", fstype, of)
+}
+
+// process checks what the process is given by this one.
+func (c *hostCheck) process() {
+	p := c.spec.Process
+	if p == nil {
+		return
+	}
+	if p.ApparmorProfile != "" && p.ApparmorProfile != bundle.Unconfined {
+		c.bad("process.apparmorProfile", trial.AppArmor(p.ApparmorProfile))
+	}
+	c.problems = append(c.problems, trial.Rlimits(p.Rlimits)...)
+	if p.OOMScoreAdj != nil {
+		c.bad("process.oomScoreAdj", trial.OOMScoreAdj(*p.OOMScoreAdj))
+	}
+}
+
+// filter checks which parts of linux.seccomp the kernel knows.
+func (c *hostCheck) filter() {
+	if c.spec.Linux == nil || c.spec.Linux.Seccomp == nil || c.spec.Process == nil {
+		return
+	}
+	const pointer = "linux.seccomp"
+	s := c.spec.Linux.Seccomp
+	unknown := func(pointer string, action specs.LinuxSeccompAction) {
+		if !seccomp.ActionSupported(action) {
+			c.bad(pointer, fmt.Errorf("this kernel does not know the action %s", action))
+		}
+	}
+	unknown(pointer+".defaultAction", s.DefaultAction)
+	for i, call := range s.Syscalls {
+		unknown(fmt.Sprintf("%s.syscalls[%d].action", pointer, i), call.Action)
+	}
+	supported := seccomp.SupportedFlags()
+	for i, f := range s.Flags {
+		if !slices.Contains(supported, f) {
+			c.bad(fmt.Sprintf("%s.flags[%d]", pointer, i), fmt.Errorf("this kernel does not know the flag %s", f))
+		}
+	}
+	if s.ListenerPath == "" {
+		return
+	}
+	//allow:path a socket of the host that the caller has named
+	if _, err := os.Stat(s.ListenerPath); err != nil {
+		c.warnings = append(c.warnings, bundle.Problem{Pointer: pointer + ".listenerPath", Text: "no agent listens there yet: " + err.Error()})
+	}
+}
+
+// hooks checks the programs of those hooks that run on the host.
+func (c *hostCheck) hooks() {
+	h := c.spec.Hooks
+	if h == nil {
+		return
+	}
+	for _, kind := range []struct {
+		name  string
+		hooks []specs.Hook
+		fatal bool
+	}{
+		//lint:ignore SA1019 deprecated is not gone: engines still use prestart
+		{"prestart", h.Prestart, true},
+		{"createRuntime", h.CreateRuntime, true}, {"createContainer", h.CreateContainer, true}, {"poststart", h.Poststart, false}, {"poststop", h.Poststop, false},
+	} {
+		for i, hook := range kind.hooks {
+			//allow:path a program of the host that the caller has named
+			err := unix.Access(hook.Path, unix.X_OK)
+			if err == nil {
+				continue
+			}
+			p := bundle.Problem{Pointer: fmt.Sprintf("hooks.%s[%d].path", kind.name, i), Text: fmt.Sprintf("execute %q: %v", hook.Path, err)}
+			if kind.fatal {
+				c.problems = append(c.problems, p)
+			} else {
+				c.warnings = append(c.warnings, p)
+			}
+		}
+	}
+}

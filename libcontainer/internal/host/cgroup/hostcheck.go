@@ -1,0 +1,200 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/oci/bundle"
+)
+
+// CheckHost finds what this host, for this user, cannot do of what [New] has decided on. It
+// only looks; named tells that the configuration names the cgroup.
+func (m *Manager) CheckHost(r *specs.LinuxResources, named bool) (problems []bundle.Problem) {
+	bad := func(pointer, format string, args ...any) {
+		problems = append(problems, bundle.Problem{Pointer: pointer, Text: fmt.Sprintf(format, args...)})
+	}
+	if m.Disabled() {
+		return nil
+	}
+	if m.anyDir() == "" && len(m.saved.Paths) == 0 {
+		bad("linux.cgroupsPath", "the host has no cgroups that a container could be put into (--cgroup-manager disabled does without)")
+		return problems
+	}
+	if m.scope == nil {
+		for key, dir := range m.saved.Paths {
+			if !mayMake(dir, key == unifiedKey) {
+				bad("linux.cgroupsPath", "this user may not make the cgroup %s", dir)
+				break
+			}
+		}
+	}
+	if named {
+		if err := m.checkUnused(); err != nil {
+			bad("linux.cgroupsPath", "%v", err)
+		}
+	}
+	seen := make(map[string]bool)
+	for i := range m.plan.settings {
+		s := &m.plan.settings[i]
+		pointer := resourcesPointer + "." + s.pointer
+		if s.needless || seen[pointer] {
+			continue
+		}
+		if why := m.unavailable(s); why != "" {
+			seen[pointer] = true
+			bad(pointer, "%s", why)
+		}
+	}
+	if !m.saved.Unified && !m.rootless && m.saved.Paths["devices"] == "" {
+		bad(resourcesPointer+".devices", "this host has no cgroup controller devices, so all of them could be used")
+	}
+	if r == nil {
+		return problems
+	}
+	if r.BlockIO != nil {
+		problems = append(problems, missingDisks(r.BlockIO)...)
+	}
+	for i, h := range r.HugepageLimits {
+		if pointer := fmt.Sprintf("%s.hugepageLimits[%d]", resourcesPointer, i); !seen[pointer] && !hasPages(h.Pagesize) {
+			bad(pointer+".pageSize", "this host has no pages of %s", h.Pagesize)
+		}
+	}
+	return problems
+}
+
+// hasPages reports whether the machine has huge pages of a size, such as 2MB.
+func hasPages(size string) bool {
+	const all = "/sys/kernel/mm/hugepages"
+	var n uint64
+	var unit rune
+	if _, err := fmt.Sscanf(size, "%d%cB", &n, &unit); err != nil || unix.Access(all, unix.F_OK) != nil {
+		return true
+	}
+	switch unit {
+	case 'M':
+		n <<= 10
+	case 'G':
+		n <<= 20
+	}
+	return unix.Access(fmt.Sprintf("%s/hugepages-%dkB", all, n), unix.F_OK) == nil
+}
+
+// unavailable says why a setting cannot be made; nothing where it can, or where nothing is
+// known.
+func (m *Manager) unavailable(s *setting) string {
+	controller := s.controller
+	if controller == unifiedKey {
+		controller, _, _ = strings.Cut(s.files[0], ".")
+		if controller == "cgroup" {
+			return ""
+		}
+	}
+	dir := m.dirOf(s.controller)
+	if dir == "" {
+		return "this host has no cgroup controller " + controller
+	}
+	above := existing(dir)
+	if m.inUnified(s.controller) {
+		has, err := linux.ReadFollow(filepath.Join(above, "cgroup.controllers"), 1<<12)
+		if err == nil && !slices.Contains(strings.Fields(string(has)), unifiedName(controller)) {
+			return fmt.Sprintf("the cgroup controller %s is not available in %s", unifiedName(controller), above)
+		}
+	}
+	if why := m.outside(s, above); why != "" {
+		return why
+	}
+	if dir := m.exampleOf(above, controller); dir != "" && !slices.ContainsFunc(s.files, func(f string) bool { return unix.Access(filepath.Join(dir, f), unix.F_OK) == nil }) {
+		return fmt.Sprintf("this kernel has no %s (as in %s)", strings.Join(s.files, " and no "), dir)
+	}
+	return ""
+}
+
+// existing is the directory or, where there is none, that of the next cgroup above it.
+func existing(dir string) string {
+	for dir != mountpoint && dir != hybrid && unix.Access(dir, unix.F_OK) != nil {
+		dir = filepath.Dir(dir)
+	}
+	return dir
+}
+
+// exampleOf is a cgroup with the files that a new one below above will have. The root has
+// others, so one below it has to do; "" when there is none.
+func (m *Manager) exampleOf(above, controller string) string {
+	if root := m.saved.Unified && above == mountpoint || !m.saved.Unified && filepath.Dir(above) == mountpoint; !root {
+		return above
+	}
+	entries, err := os.ReadDir(above)
+	if err != nil {
+		return ""
+	}
+	for _, e := range entries {
+		dir := filepath.Join(above, e.Name())
+		if !e.IsDir() {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(dir, "cgroup.type")); errors.Is(err, os.ErrNotExist) {
+			return dir // cgroup v1
+		}
+		if has, err := linux.ReadFollow(filepath.Join(dir, "cgroup.controllers"), 1<<12); err == nil && slices.Contains(strings.Fields(string(has)), unifiedName(controller)) {
+			return dir
+		}
+	}
+	return ""
+}
+
+// outside says which CPUs or memory nodes the cgroup above has not got.
+func (m *Manager) outside(s *setting, above string) string {
+	if s.controller != "cpuset" {
+		return ""
+	}
+	wanted, ok := parseList(s.value)
+	if !ok {
+		return ""
+	}
+	for _, file := range []string{s.files[0] + ".effective", strings.Replace(s.files[0], "cpuset.", "cpuset.effective_", 1)} {
+		data, err := linux.ReadFollow(filepath.Join(above, file), 1<<16)
+		if err != nil {
+			continue
+		}
+		has, ok := parseList(strings.TrimSpace(string(data)))
+		for n := range wanted {
+			if ok && !has[n] {
+				return fmt.Sprintf("%q has more than the cgroup %s, which has %q", s.value, above, strings.TrimSpace(string(data)))
+			}
+		}
+		break
+	}
+	return ""
+}
+
+// missingDisks finds limits for block devices that the host does not have.
+func missingDisks(b *specs.LinuxBlockIO) (problems []bundle.Problem) {
+	check := func(pointer string, major, minor int64) {
+		if unix.Access(fmt.Sprintf("/sys/dev/block/%d:%d", major, minor), unix.F_OK) != nil && unix.Access("/sys/dev/block", unix.F_OK) == nil {
+			problems = append(problems, bundle.Problem{Pointer: resourcesPointer + ".blockIO." + pointer, Text: fmt.Sprintf("this host has no disk %d:%d", major, minor)})
+		}
+	}
+	for i, d := range b.WeightDevice {
+		check(fmt.Sprintf("weightDevice[%d]", i), d.Major, d.Minor)
+	}
+	for _, l := range []struct {
+		name    string
+		devices []specs.LinuxThrottleDevice
+	}{
+		{"throttleReadBpsDevice", b.ThrottleReadBpsDevice}, {"throttleWriteBpsDevice", b.ThrottleWriteBpsDevice},
+		{"throttleReadIOPSDevice", b.ThrottleReadIOPSDevice}, {"throttleWriteIOPSDevice", b.ThrottleWriteIOPSDevice},
+	} {
+		for i, d := range l.devices {
+			check(fmt.Sprintf("%s[%d]", l.name, i), d.Major, d.Minor)
+		}
+	}
+	return problems
+}
