@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"slices"
 	"strings"
 
@@ -52,13 +53,26 @@ func (c *hostCheck) run() {
 	if c.spec.Linux == nil {
 		return
 	}
-	for name := range c.spec.Linux.NetDevices {
-		if !trial.NetDevice(name) {
-			c.bad(fmt.Sprintf("linux.netDevices[%q]", name), errors.New("there is no such device on the host"))
-		}
-	}
+	c.netDevices()
 	for clock, offset := range c.spec.Linux.TimeOffsets {
 		c.bad("linux.timeOffsets."+clock, trial.TimeOffset(clock, offset))
+	}
+}
+
+// netDevices looks for the devices, and for those that a new namespace has already.
+func (c *hostCheck) netDevices() {
+	const loopback = "lo"
+	ns := bundle.Namespace(c.spec, specs.NetworkNamespace)
+	for name, d := range c.spec.Linux.NetDevices {
+		pointer := fmt.Sprintf("linux.netDevices[%q]", name)
+		switch {
+		case name == loopback:
+			c.bad(pointer, errors.New("the loopback device cannot leave its network namespace"))
+		case !trial.NetDevice(name):
+			c.bad(pointer, errors.New("there is no such device on the host"))
+		case bundle.NetDeviceName(name, d) == loopback && ns != nil && ns.Path == "":
+			c.bad(pointer, errors.New("the network namespace of the container has a device \"lo\" already"))
+		}
 	}
 }
 
@@ -197,27 +211,55 @@ func (c *hostCheck) threads() {
 func (c *hostCheck) filesystems() {
 	for i, m := range c.spec.Mounts {
 		o, err := bundle.ParseMountOptions(m)
-		if err != nil || o.Bind || o.Remount || m.Type == "cgroup" {
+		if err != nil || o.Bind || m.Type == "cgroup" {
 			continue
 		}
 		pointer := fmt.Sprintf("mounts[%d]", i)
-		c.bad(pointer+".type", trial.Filesystem(m.Type))
-		c.bad(pointer, c.owned(m.Type))
-		c.bad(pointer+".source", trial.Device(m.Type, m.Source))
-		if m.Type == "overlay" {
-			for _, dir := range compile.OverlayDirs(o.Params, c.bundle.Path) {
-				//allow:path a directory of the host that the caller has named
-				_, err := os.Stat(dir)
-				c.bad(pointer+".options", err)
-			}
+		if o.Remount {
+			m.Type = c.mountedAt(m.Destination, i)
+		} else {
+			c.newFilesystem(pointer, m, o)
 		}
-		if m.Type == "overlay" || bundle.Namespace(c.spec, specs.UserNamespace) != nil {
-			continue // paths that are relative to the bundle; ids of the container
+		if m.Type == "" || m.Type == "overlay" || bundle.Namespace(c.spec, specs.UserNamespace) != nil {
+			continue // not known; paths that are relative to the bundle; ids of the container
 		}
 		for _, p := range trial.Options(m.Type, o.Params) {
 			c.bad(pointer+".options", fmt.Errorf("the file system %q does not accept the option %q", m.Type, p))
 		}
 	}
+}
+
+// newFilesystem checks what a new file system is made of.
+func (c *hostCheck) newFilesystem(pointer string, m specs.Mount, o bundle.MountOptions) {
+	c.bad(pointer+".type", trial.Filesystem(m.Type))
+	c.bad(pointer, c.owned(m.Type))
+	c.bad(pointer+".source", trial.Device(m.Type, m.Source))
+	if m.Type != "overlay" {
+		return
+	}
+	for _, dir := range compile.OverlayDirs(o.Params, c.bundle.Path) {
+		//allow:path a directory of the host that the caller has named
+		_, err := os.Stat(dir)
+		c.bad(pointer+".options", err)
+	}
+}
+
+// mountedAt is the type of the new file system that an earlier entry of mounts makes at a
+// destination, "" without one.
+func (c *hostCheck) mountedAt(destination string, before int) string {
+	for i := before - 1; i >= 0; i-- {
+		m := c.spec.Mounts[i]
+		if path.Clean("/"+m.Destination) != path.Clean("/"+destination) {
+			continue
+		}
+		if o, err := bundle.ParseMountOptions(m); err == nil && !o.Remount {
+			if o.Bind {
+				return ""
+			}
+			return m.Type
+		}
+	}
+	return ""
 }
 
 // owned reports why a file system that shows a namespace cannot be made in a new user

@@ -40,6 +40,7 @@ var layers = map[string][]string{
 	internal + "host/netdevice": {internal + "oci/*", internal + "linux"},
 	internal + "host/idmap":     {internal + "oci/*", internal + "linux"},
 	internal + "host/source":    {internal + "oci/*", internal + "linux", internal + "initprog/launch", internal + "initprog/program"},
+	internal + "host/trial":     {internal + "oci/*", internal + "linux"},
 	internal + "host/hostfs":    {internal + "linux"},
 	internal + "state":          {internal + "host/cgroup", internal + "host/rdt", internal + "oci/jsonpos", internal + "linux"},
 

@@ -52,6 +52,7 @@ var trusted = map[string]string{
 	"libcontainer/internal/host/cgroup":  "the host's cgroup file systems, which have no links",
 	"libcontainer/internal/host/systemd": "the socket of the host's systemd",
 	"libcontainer/internal/host/rdt":     "the host's resctrl, which has no links",
+	"libcontainer/internal/host/trial":   "the host's /proc and /sys, and sources that the caller names, of which nothing is kept",
 	"libcontainer/internal/oci/bundle":   "the bundle, which the caller names and has to trust",
 	"libcontainer/internal/state":        "the state root, which only its owner can write to",
 }

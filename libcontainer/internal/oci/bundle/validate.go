@@ -436,7 +436,10 @@ func (v *validator) cgroupsPath() {
 		v.bad("linux.cgroupsPath", "%q has \"..\" in it", p)
 	case path.Clean("/"+p) == "/":
 		v.bad("linux.cgroupsPath", "%q is the root; it must be a cgroup below it", p)
+	case slices.ContainsFunc(strings.Split(p, "/"), func(name string) bool { return len(name) > unix.NAME_MAX }):
+		v.bad("linux.cgroupsPath", "has a name of more than %d bytes, which no directory can have", unix.NAME_MAX)
 	}
+	v.pathLength("linux.cgroupsPath", p)
 }
 
 func (v *validator) resources() {
