@@ -405,11 +405,11 @@ func (n *creation) idMaps() error {
 	return nil
 }
 
-// hooks runs the hooks that come before the pivot.
-func (n *creation) hooks() error {
+// hooks runs the hooks that come before the pivot. root is the root of the container.
+func (n *creation) hooks(root int) error {
 	n.hooked = true
 	hooks := n.bundle.Spec.Hooks
-	h := hookRunner{runtime: n.runtime, spec: n.bundle.Spec, record: n.record, pidfd: n.init.Pidfd, root: -1, interrupt: interruptBy(n.options.signals)}
+	h := hookRunner{runtime: n.runtime, spec: n.bundle.Spec, record: n.record, pidfd: n.init.Pidfd, root: root, interrupt: interruptBy(n.options.signals)}
 	//lint:ignore SA1019 deprecated is not gone: engines still use prestart
 	if err := h.run("prestart", hooks.Prestart, inRuntime, specs.StateCreating); err != nil {
 		return err

@@ -27,8 +27,8 @@ type hookRunner struct {
 	runtime *Runtime
 	spec    *specs.Spec
 	record  *state.Record
-	// pidfd and root are the first process of the container and its root directory,
-	// for hooks that run in the container's namespaces.
+	// pidfd and root are the first process of the container and the root directory that it
+	// has, or is about to enter, for hooks that run in the container's namespaces.
 	pidfd, root int
 	// dir notes the process of each hook; nil for hooks that end with the container.
 	dir *state.Dir
@@ -67,7 +67,10 @@ func (h *hookRunner) runAll(kind string, hooks []specs.Hook, status specs.Contai
 
 func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status specs.ContainerState) error {
 	what := fmt.Sprintf("hook %q (hooks.%s)", hook.Path, name)
-	in := compile.HookInput{Hook: hook, Name: name, Spec: h.spec, Pidfd: -1, Root: -1}
+	in := compile.HookInput{Hook: hook, Name: name, Spec: h.spec, Pidfd: -1, Root: -1, Cwd: -1}
+	if hook.Env == nil {
+		in.Environ = os.Environ()
+	}
 	pid := h.record.Pid
 	if where != inRuntime {
 		in.Pidfd, in.Spec = h.pidfd, asSeenFrom(h.spec, pid)
@@ -76,18 +79,23 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
+	var process *specs.Process // when the hook has to be like that of the container
 	switch where {
+	case inRuntime:
+		// A bundle need not stay after the creation.
+		in.Dir, in.MayBeGone = h.record.Bundle, status != specs.StateCreating
 	case inNamespaces:
-		// Up to the pivot the container's process has the root directory of the runtime.
-		// The mount namespace alone does not lead there: its root may be covered already.
+		// Up to the pivot the container's process has the root directory of the runtime,
+		// which need not be that of the mount namespace.
 		root, err := openRoot(h.record.Pid)
 		if err != nil {
 			return fmt.Errorf("%s: root directory: %w", what, err)
 		}
 		defer unix.Close(root)
-		in.Root = root
+		// A relative path means the container, not the host.
+		in.Root, in.Cwd = root, h.root
 	case inContainer:
-		in.Root, in.Inside = h.root, true
+		in.Root, in.Inside, process = h.root, true, h.spec.Process
 		place, err := cgroup.Load(h.record.Cgroup).Place(nil, h.record.Pid)
 		if err != nil {
 			return fmt.Errorf("%s: %w", what, err)
@@ -106,7 +114,7 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 	stdin := jsonpos.Marshal(&specs.State{
 		Version: specs.Version, ID: h.record.ID, Status: status, Pid: pid, Bundle: h.record.Bundle, Annotations: h.record.Annotations,
 	}, "")
-	p := &hookProcess{stdin: stdin, container: -1, interrupt: h.interrupt}
+	p := &hookProcess{process: process, stdin: stdin, container: -1, interrupt: h.interrupt}
 	if status == specs.StateCreating || status == specs.StateCreated {
 		p.container = h.pidfd
 	}
@@ -145,9 +153,11 @@ const maxHookOutput = 4096
 
 // hookProcess is a hook that runs.
 type hookProcess struct {
-	init   *launch.Init
-	stdin  []byte // what is left to write
-	output []byte
+	init *launch.Init
+	// process is that of the container for a hook that is subject to the same limits.
+	process *specs.Process
+	stdin   []byte // what is left to write
+	output  []byte
 	// input and result are our ends of the pipes; -1 when closed.
 	input, result int
 	// container is the first process of the container when the hook is of no use
@@ -186,7 +196,7 @@ func (p *hookProcess) start(r *Runtime, out *compile.Output, listener func(fd in
 	if p.init, err = r.launch(&files, out, table, out.Birth, -1, joinDeadline); err != nil {
 		return err
 	}
-	s := setup{init: p.init, forks: out.Forks, joins: true, listener: listener, trace: func(string) {}}
+	s := setup{init: p.init, process: p.process, forks: out.Forks, joins: true, listener: listener, trace: func(string) {}}
 	if err := s.follow(compile.DoneStarted); err != nil {
 		return err
 	}

@@ -61,8 +61,9 @@ type setup struct {
 	adopted bool
 	// netDevices moves the network devices that the container gets; nil when there are none.
 	netDevices func() error
-	// hooks runs the hooks before the pivot; nil when there are none.
-	hooks func() error
+	// hooks runs the hooks before the pivot; nil when there are none. It gets the root of
+	// the container.
+	hooks func(root int) error
 	// mounts helps with mounts; nil when there are none.
 	mounts *mountHelper
 	// listener takes the seccomp listener that came with the last stage; nil when there is
@@ -171,11 +172,11 @@ func (s *setup) serve(e *launch.Event) error {
 		}
 		s.trace("network devices moved")
 		return acknowledge()
-	case e.Kind == program.KindSync && e.A == compile.SyncHooks && !s.forks && s.hooks != nil:
+	case e.Kind == program.KindSync && e.A == compile.SyncHooks && !s.forks && s.hooks != nil && e.FD >= 0:
 		if err := s.adoptOnce(); err != nil {
 			return err
 		}
-		if err := s.hooks(); err != nil {
+		if err := s.hooks(e.FD); err != nil {
 			return err
 		}
 		s.trace("hooks run")

@@ -311,7 +311,7 @@ life() {
 	config '.process.user = {uid: 1000, gid: 1001, additionalGids: [7]} | .process.cwd = "/home/user"'
 	script='{ id -u; id -g; id -G; grep -E "^(Cap|NoNewPrivs)" /proc/self/status; cat /proc/self/cgroup; readlink /proc/self/cwd; }'
 	hook startContainer "$script >/tmp/hook"
-	shell "cd / && $script"
+	shell "$script"
 	[ "$status" -eq 0 ]
 	[ "$(cat rootfs/tmp/hook)" = "$output" ]
 	grep -q $'NoNewPrivs:\t1' rootfs/tmp/hook
@@ -384,31 +384,97 @@ life() {
 	for kind in $KINDS; do
 		hook "$kind" "tr '\\0' '\\n' </proc/self/environ >'$(log_of "$kind").$kind'; :" '{env: ["A=1", "B=two words"]}'
 	done
+	export RUNTIME=1
 	life
 	for kind in $KINDS; do
 		[ "$(said "$kind")" = $'A=1\nB=two words' ]
 	done
 }
 
-@test "without env the environment is empty" {
-	each_hook 'tr "\0" "\n" </proc/self/environ; echo end'
-	export SECRET=1
+@test "an env without elements is an empty environment" {
+	for kind in $KINDS; do
+		hook "$kind" "tr '\\0' '\\n' </proc/self/environ >'$(log_of "$kind").$kind'; echo end >>'$(log_of "$kind").$kind'" '{env: []}'
+	done
+	export RUNTIME=1
 	life
 	for kind in $KINDS; do
 		[ "$(said "$kind")" = end ]
 	done
 }
 
-@test "the working directory is outside of the rootfs" {
-	each_hook 'readlink /proc/self/cwd; ls -di . /; :'
-	life
-	for kind in $KINDS; do
-		[ "$(said "$kind" | head -n 1)" = / ]
-		[ "$(said "$kind" | awk 'NR > 1 { print $1 }' | uniq | wc -l)" -eq 1 ]
-	done
+@test "without env the environment is that of the command, and of the process for startContainer" {
+	# As trace contexts travel. Nothing of the image reaches the host, and nothing of the host the container.
+	config '.process.env = ["PATH=/bin", "LD_PRELOAD=/evil.so", "SECRET=1"]'
+	echo 'root:x:0:0::/home/user:/bin/sh' >rootfs/etc/passwd
+	each_hook 'tr "\0" "\n" </proc/self/environ'
+	args true
+	run env -i "PATH=$PATH" TRACEPARENT=00-1-2-03 "$CORACLE" --root "$ROOT" run --detach "$ID"
+	[ "$status" -eq 0 ]
+	run env -i "PATH=$PATH" TRACEPARENT=00-1-2-03 "$CORACLE" --root "$ROOT" delete --force "$ID"
+	[ "$status" -eq 0 ]
 	for kind in prestart createRuntime createContainer poststart poststop; do
-		[ "$(said "$kind" | awk 'END { print $1 }')" = "$(stat -c %i /)" ]
+		[ "$(said "$kind")" = "PATH=$PATH"$'\nTRACEPARENT=00-1-2-03' ]
 	done
+	[ "$(said startContainer)" = $'PATH=/bin\nLD_PRELOAD=/evil.so\nSECRET=1\nHOME=/home/user' ]
+}
+
+@test "poststop has the environment of the command that deletes, and of a create that fails" {
+	hook poststop "echo \$RUNTIME >>'$LOG'"
+	detached 'exec sleep 1000'
+	RUNTIME=delete coracle delete --force "$ID"
+	hook createContainer 'exit 1'
+	RUNTIME=create background create "$ID"
+	failed "hooks.createContainer[0]"
+	logged delete create
+}
+
+@test "hooks of the host start in the bundle" {
+	for kind in prestart createRuntime poststart poststop; do
+		hook "$kind" "pwd >>'$LOG'"
+	done
+	args sleep 1000
+	cd /
+	background create --bundle "$BUNDLE" "$ID"
+	coracle start "$ID"
+	coracle delete --force "$ID"
+	logged "$BUNDLE" "$BUNDLE" "$BUNDLE" "$BUNDLE"
+}
+
+@test "the bundle may be gone when poststart and poststop hooks run" {
+	LOG=$BATS_TEST_TMPDIR/log
+	hook poststart "pwd >>'$LOG'"
+	hook poststop "pwd >>'$LOG'"
+	args sleep 1000
+	created
+	mv "$BUNDLE" "$BUNDLE.gone"
+	coracle start "$ID"
+	coracle delete --force "$ID"
+	logged / /
+}
+
+# bats test_tags=vm
+@test "createContainer hooks start in the rootfs as the container will see it" {
+	mkdir rootfs/mnt
+	config '.mounts += [{destination: "/mnt", type: "tmpfs"}]'
+	hook createContainer "[ \"\$(pwd)\" = '$BUNDLE/rootfs' ] && echo tmpfs >mnt/here"
+	shell 'cat /mnt/here'
+	[ "$status" -eq 0 ]
+	[ "$output" = tmpfs ]
+	[ ! -e rootfs/mnt/here ]
+}
+
+@test "startContainer hooks start in the working directory of the process" {
+	config '.process.cwd = "/made/for/it"'
+	hook startContainer 'pwd >/log'
+	shell true
+	logged /made/for/it
+}
+
+@test "startContainer hooks have the resource limits of the process" {
+	config '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 123, hard: 456}]'
+	hook startContainer 'ulimit -Sn >/log; ulimit -Hn >>/log'
+	shell true
+	logged 123 456
 }
 
 @test "hooks have standard streams and no other descriptor" {

@@ -44,7 +44,7 @@ const (
 	// runtime sets the resource limits and answers with the home directory.
 	SyncReady
 	// SyncHooks waits until the prestart, createRuntime and createContainer hooks have
-	// run: the mounts are there, the root is not entered yet.
+	// run: the mounts are there, the root is not entered yet. It comes with the message.
 	SyncHooks
 	// SyncStart waits, on the connection to start, until the startContainer hooks have
 	// run.
@@ -271,6 +271,7 @@ type compiler struct {
 	joined  bool         // whether the cgroups have been joined
 	command program.Word // the address of the path of the command
 	conn    program.Word // the connection to start
+	noHome  bool         // whether the environment gets no HOME that it has not
 }
 
 type readonlyMount struct {

@@ -25,6 +25,16 @@ type HookInput struct {
 	// Root is the directory that the path of the hook is resolved below, -1 for the
 	// root directory of the runtime.
 	Root int
+	// Cwd is the working directory, -1 for Dir. A hook of the container has that of the
+	// container's process.
+	Cwd int
+	// Dir is the working directory as a path. It may be missing when MayBeGone is set; the
+	// root directory takes its place then.
+	Dir       string
+	MayBeGone bool
+	// Environ is what a hook gets that has no environment of its own. A hook of the
+	// container gets that of the container's process.
+	Environ []string
 	// Inside tells that Root is the root directory of the container, so that the hook is
 	// a program of the image.
 	Inside bool
@@ -32,9 +42,9 @@ type HookInput struct {
 	Host Host
 }
 
-// Hook compiles the program of a hook. The hook gets a working directory outside of
-// the rootfs, no environment but its own and no descriptor but its standard streams
-// (CVE-2025-23266 came from a hook that saw the image's).
+// Hook compiles the program of a hook. The hook gets no descriptor but its standard streams
+// and, unless its program is the image's, nothing of the image's environment (CVE-2025-23266
+// came from a hook of the host that had a variable for its linker from there).
 //
 // A hook whose program is the image's has no more privileges than the process of the
 // container, and is subject to the same limits.
@@ -43,7 +53,7 @@ func Hook(in HookInput) (*Output, error) {
 	confined := in.Inside && in.Spec.Process != nil
 	if confined {
 		p := *in.Spec.Process
-		p.Cwd, p.Terminal = "/", false
+		p.Terminal = false
 		spec.Process = &p
 	}
 	c := newCompiler(Input{Bundle: &bundle.Bundle{Spec: spec}, Host: in.Host}, false)
@@ -73,7 +83,11 @@ func Hook(in HookInput) (*Output, error) {
 		c.Fchdir(c.root)
 		c.Chroot(".")
 	}
-	c.Chdir("/")
+	c.hookDirectory(in)
+	if confined {
+		c.noHome = in.Hook.Env != nil
+		c.ready()
+	}
 	c.dropDescriptors()
 	if confined {
 		c.compileFilter()
@@ -92,16 +106,47 @@ func Hook(in HookInput) (*Output, error) {
 	c.Describe(program.Note{What: "execute the hook", Object: in.Hook.Path, Explain: func(e syscall.Errno) string {
 		return fmt.Sprintf("execute %q: %s", in.Hook.Path, e.Error())
 	}})
+	env := in.Hook.Env
+	switch {
+	case env != nil: // an empty one, too
+	case confined:
+		env = c.environment()
+	default:
+		env = in.Environ
+	}
 	path := c.Word("path", int32(c.StringAddr(in.Hook.Path)))
-	c.Execve(path, c.vector(args, 0), c.vector(in.Hook.Env, 0))
+	c.Execve(path, c.vector(args, 0), c.vector(env, c.home))
 	return c.finish()
+}
+
+// hookDirectory makes the working directory of a hook. The process of the container has its
+// own, which comes last of all.
+func (c *compiler) hookDirectory(in HookInput) {
+	if in.Cwd >= 0 {
+		cwd := c.source(source.Held{What: "working directory of the hook", FD: in.Cwd})
+		c.note("hooks", "enter the rootfs", "")
+		c.Fchdir(cwd)
+		return
+	}
+	if in.Dir == "" || in.MayBeGone {
+		c.Chdir("/")
+	}
+	if in.Dir == "" {
+		return
+	}
+	c.note("hooks", "enter the bundle", in.Dir)
+	op := c.Chdir(in.Dir)
+	if in.MayBeGone {
+		op.Allow(program.AnyError)
+	}
 }
 
 // runtimeHooks waits until the runtime has run the hooks that come before the pivot.
 func (c *compiler) runtimeHooks() {
 	if BeforePivot(c.spec.Hooks) {
 		c.note("hooks", "wait for the hooks", "")
-		c.sync(c.socket, SyncHooks)
+		c.SendFD(c.socket, program.Message{Kind: program.KindSync, A: SyncHooks}.Encode(), c.root)
+		c.receive(c.socket, c.reply, program.MessageSize)
 	}
 }
 

@@ -11,9 +11,10 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-func compileHook(t *testing.T, hook specs.Hook, pidfd, root int, inside bool) (string, *Output) {
+func compileHook(t *testing.T, in HookInput) (string, *Output) {
 	t.Helper()
-	out, err := Hook(HookInput{Hook: hook, Name: "createRuntime[0]", Spec: bundle.Default(), Pidfd: pidfd, Root: root, Inside: inside, Host: testHost()})
+	in.Name, in.Spec, in.Host = "createRuntime[0]", bundle.Default(), testHost()
+	out, err := Hook(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,29 +23,50 @@ func compileHook(t *testing.T, hook specs.Hook, pidfd, root int, inside bool) (s
 
 func TestHookGolden(t *testing.T) {
 	hook := specs.Hook{Path: "/opt/hook", Args: []string{"hook", "a  b", ""}, Env: []string{"A=1", "B="}}
-	for name, c := range map[string]struct {
-		hook        specs.Hook
-		pidfd, root int
-		inside      bool
-	}{
-		"runtime":         {hook, -1, -1, false},
-		"createContainer": {hook, 100, 101, false},
-		"startContainer":  {specs.Hook{Path: "/opt/hook"}, 100, 101, true},
+	for name, in := range map[string]HookInput{
+		"runtime":         {Hook: hook, Pidfd: -1, Root: -1, Cwd: -1, Dir: "/bundle"},
+		"poststop":        {Hook: specs.Hook{Path: "/opt/hook"}, Pidfd: -1, Root: -1, Cwd: -1, Dir: "/bundle", MayBeGone: true, Environ: []string{"RUNTIME=1"}},
+		"createContainer": {Hook: hook, Pidfd: 100, Root: 101, Cwd: 102},
+		"startContainer":  {Hook: specs.Hook{Path: "/opt/hook"}, Pidfd: 100, Root: 101, Cwd: -1, Inside: true, Environ: []string{"RUNTIME=1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, _ := compileHook(t, c.hook, c.pidfd, c.root, c.inside)
+			got, _ := compileHook(t, in)
 			golden.Compare(t, "testdata/hook/"+name+".golden", got)
 		})
 	}
 }
 
-// TestHookHasNothingOfTheContainer: neither its environment nor its working directory
-// (CVE-2025-23266).
+// TestHookHasNothingOfTheContainer: a hook of the host has none of its environment
+// (CVE-2025-23266), and one of the container nothing of the runtime's.
 func TestHookHasNothingOfTheContainer(t *testing.T) {
-	l, out := compileHook(t, specs.Hook{Path: "/hook"}, 100, 101, true)
-	if strings.Contains(l, "PATH=") || strings.Contains(l, "TERM=") {
-		t.Errorf("the hook gets the environment of the container:\n%s", l)
+	for _, env := range [][]string{nil, {}, {"A=1"}} {
+		in := HookInput{Hook: specs.Hook{Path: "/hook", Env: env}, Pidfd: 100, Root: 101, Cwd: 102, Environ: []string{"RUNTIME=1"}}
+		for _, inside := range []bool{false, true} {
+			in.Inside = inside
+			l, out := compileHook(t, in)
+			var image string
+			for _, part := range out.Program.Image() {
+				image += string(part.Data)
+			}
+			for what, got := range map[string]bool{
+				"A=1":       strings.Contains(image, "A=1\x00"),
+				"RUNTIME=1": strings.Contains(image, "RUNTIME=1\x00"),
+				"PATH=":     strings.Contains(image, "PATH=/"),
+				"HOME=":     strings.Contains(l, "find the home directory"),
+			} {
+				want := map[string]bool{"A=1": len(env) > 0, "RUNTIME=1": env == nil && !inside, "PATH=": env == nil && inside, "HOME=": env == nil && inside}[what]
+				if got != want {
+					t.Errorf("environment %#v, inside %v: %s is there: %v", env, inside, what, got)
+				}
+			}
+		}
 	}
+}
+
+// TestHookOfTheContainer: its program is the image's, so it gets no more than the process of
+// the container.
+func TestHookOfTheContainer(t *testing.T) {
+	l, out := compileHook(t, HookInput{Hook: specs.Hook{Path: "/hook"}, Pidfd: 100, Root: 101, Cwd: -1, Inside: true})
 	if !out.Forks {
 		t.Error("the hook does not get into the pid namespace")
 	}
@@ -54,7 +76,7 @@ func TestHookHasNothingOfTheContainer(t *testing.T) {
 		{`chroot(`, `chdir("/")`},
 		{`chdir("/")`, `execve(`},
 		{`close all descriptors of the set-up`, `execve(`},
-		// Its program is the image's: it gets no more than the process of the container.
+		{`find the home directory`, `close all descriptors of the set-up`},
 		{`join the cgroup`, `setns(`},
 		{`set no_new_privs`, `execve(`},
 		{`set the user id`, `set the capabilities`},
@@ -68,7 +90,7 @@ func TestHookHasNothingOfTheContainer(t *testing.T) {
 
 // TestHookIsExplained: the caller puts the name and path of the hook before it.
 func TestHookIsExplained(t *testing.T) {
-	_, out := compileHook(t, specs.Hook{Path: "/hook"}, -1, -1, false)
+	_, out := compileHook(t, HookInput{Hook: specs.Hook{Path: "/hook"}, Pidfd: -1, Root: -1, Cwd: -1})
 	for op := range out.Program.Len() {
 		if out.Program.Call(op) != "execve" {
 			continue
@@ -93,7 +115,7 @@ func FuzzHook(f *testing.F) {
 			return
 		}
 		for _, fd := range []int{-1, 100} {
-			out, err := Hook(HookInput{Hook: hook, Name: "poststop[0]", Spec: s, Pidfd: fd, Root: fd, Host: testHost()})
+			out, err := Hook(HookInput{Hook: hook, Name: "poststop[0]", Spec: s, Pidfd: fd, Root: fd, Cwd: fd, Dir: "/bundle", Host: testHost()})
 			if err != nil {
 				t.Fatal(err)
 			}

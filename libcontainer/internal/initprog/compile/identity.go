@@ -14,8 +14,11 @@ import (
 // needsRuntime tells whether there is something for ready to wait for.
 func (c *compiler) needsRuntime() bool {
 	p := c.spec.Process
-	return p != nil && (!c.hasEnv("HOME") || len(p.Rlimits) > 0 || c.spec.Linux != nil && c.spec.Linux.IntelRdt != nil)
+	return p != nil && (c.needsHome() || len(p.Rlimits) > 0 || c.spec.Linux != nil && c.spec.Linux.IntelRdt != nil)
 }
+
+// needsHome reports whether the runtime has to find the home directory.
+func (c *compiler) needsHome() bool { return !c.noHome && !c.hasEnv("HOME") }
 
 // ready waits for what the runtime has to do while the process still has its
 // privileges: set resource limits, which only the runtime may raise, put it into a
@@ -24,7 +27,7 @@ func (c *compiler) ready() {
 	if !c.needsRuntime() {
 		return
 	}
-	if c.hasEnv("HOME") {
+	if !c.needsHome() {
 		c.note("process.rlimits", "set the resource limits", "")
 		c.sync(c.socket, SyncReady)
 		return

@@ -40,7 +40,7 @@ func TestLabelsOfHooks(t *testing.T) {
 	s := bundle.Default()
 	s.Process.ApparmorProfile, s.Process.SelinuxLabel = "profile", "u:r:process:s0"
 	for _, inside := range []bool{true, false} {
-		out, err := Hook(HookInput{Hook: specs.Hook{Path: "/hook"}, Spec: s, Pidfd: 100, Root: 101, Inside: inside, Host: testHost()})
+		out, err := Hook(HookInput{Hook: specs.Hook{Path: "/hook"}, Spec: s, Pidfd: 100, Root: 101, Cwd: -1, Inside: inside, Host: testHost()})
 		if err != nil {
 			t.Fatal(err)
 		}
