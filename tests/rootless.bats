@@ -360,6 +360,73 @@ poststart 54321
 poststop 54321" ]
 }
 
+# mounting_hook KIND SCRIPT adds a hook with a script.
+mounting_hook() {
+	printf '#!/bin/sh -e\n%s\n' "$2" >"$1"
+	chmod 755 "$1"
+	config --arg k "$1" '.hooks[$k] = [{path: ("/mnt/bundle/" + $k), env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin"]}]'
+}
+
+@test "a CDI hook makes links and updates the linker's cache" {
+	local library
+	library=$(ldconfig -p | awk '/^\tlibm\.so\.6 / { print $NF; exit }')
+	mkdir -p rootfs/usr/lib/gpu
+	echo /usr/lib/gpu >rootfs/etc/ld.so.conf
+	chown -R "$USER_ID:$GROUP_ID" rootfs
+	writable
+	config --arg s "$library" '.mounts += [{destination: "/usr/lib/gpu/libgpu.so.1.2", type: "bind", source: $s, options: ["rbind"]}]'
+	mounting_hook createContainer 'root=$(sed "s/.*\"bundle\":\"\([^\"]*\)\".*/\1/")/$(gojq -r .root.path /mnt/bundle/config.json)
+		ln -s libgpu.so.1.2 "$root/usr/lib/gpu/libgpu.so.1"
+		ldconfig -r "$root"'
+	shell 'readlink /usr/lib/gpu/libgpu.so.1; readlink /usr/lib/gpu/libm.so.6; grep -c /usr/lib/gpu/libm.so.6 /etc/ld.so.cache'
+	[ "$status" -eq 0 ]
+	[ "$output" = $'libgpu.so.1.2\nlibgpu.so.1.2\n1' ]
+}
+
+@test "a hook of the runtime enters the mount namespace and mounts a file and a device" {
+	writable
+	echo library >library
+	mounting_hook prestart 'pid=$(sed "s/.*\"pid\":\([0-9]*\).*/\1/")
+		enter() { nsenter -t "$pid" --user --preserve-credentials --mount "$@"; }
+		enter touch /mnt/bundle/rootfs/gpu.lib /mnt/bundle/rootfs/dev/gpu0
+		enter mount --bind /mnt/bundle/library /mnt/bundle/rootfs/gpu.lib
+		enter mount --bind /dev/zero /mnt/bundle/rootfs/dev/gpu0'
+	shell 'cat /gpu.lib; head -c 3 /dev/gpu0 | wc -c'
+	[ "$status" -eq 0 ]
+	[ "$output" = $'library\n3' ]
+	[ ! -s rootfs/gpu.lib ]
+}
+
+@test "a rootfs behind a directory that is closed to root of the container" {
+	# Root is a subordinate id, as with podman --userns=keep-id.
+	config '.linux.uidMappings = [{containerID: 0, hostID: 300000, size: 1000}, {containerID: 1000, hostID: 54321, size: 1}] |
+		.linux.gidMappings = [{containerID: 0, hostID: 300000, size: 1000}, {containerID: 1000, hostID: 54322, size: 1}]'
+	chmod 700 "$BUNDLE"
+	chown -R 300000:300000 rootfs
+	writable
+	printf '#!/bin/sh\ncat proc/sys/kernel/ostype >made\n' >"$BATS_TEST_TMPDIR/hook"
+	chmod 755 "$BATS_TEST_TMPDIR/hook"
+	config '.hooks.createContainer = [{path: "/mnt/hook", env: ["PATH=/usr/bin:/bin"]}]'
+	shell 'id -u; cat /made; grep -c . /proc/self/mountinfo >/dev/null'
+	[ "$status" -eq 0 ]
+	[ "$output" = $'0\nLinux' ]
+}
+
+@test "hooks of an engine in a user namespace, whose containers have one of their own" {
+	# As podman --userns=auto without root: the files are the user's, closed to others.
+	config '(.mounts[] | select(.type == "devpts").options) -= ["gid=5"] |
+		.linux.uidMappings = [{containerID: 0, hostID: 100, size: 1000}] | .linux.gidMappings = .linux.uidMappings'
+	writable
+	chmod 700 "$BUNDLE"
+	chown -R 300099:300099 rootfs
+	printf '#!/bin/sh\ncat proc/sys/kernel/ostype >made\n' >"$BATS_TEST_TMPDIR/hook"
+	chmod 755 "$BATS_TEST_TMPDIR/hook"
+	config '.hooks.createContainer = [{path: "/mnt/hook", env: ["PATH=/usr/bin:/bin"]}] | .process.args = ["cat", "/made"]'
+	run as_user unshare --user --map-root-user --map-auto --mount /mnt/coracle run "$ID"
+	[ "$status" -eq 0 ]
+	[ "$output" = Linux ]
+}
+
 @test "a network namespace of its own, with its sysfs and sysctls" {
 	config '.linux.namespaces += [{type: "network"}] | .linux.sysctl = {"net.ipv4.ip_forward": "1"} |
 		.mounts |= map(if .destination == "/sys" then {destination: "/sys", type: "sysfs", source: "sysfs", options: ["ro"]} else . end)'

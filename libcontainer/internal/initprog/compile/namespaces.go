@@ -59,6 +59,7 @@ func (c *compiler) namespaces() {
 		c.out.CloneFlags = uintptr(fresh & unix.CLONE_NEWPID)
 		fresh &^= unix.CLONE_NEWPID
 	}
+	c.standAtRoot()
 	trusted := c.users != joinedUsers || c.in.Host.can(unix.CAP_SYS_ADMIN)
 	if trusted {
 		c.join(joins...)

@@ -14,7 +14,11 @@ import (
 // openTree takes a tree of the host in the program itself, from the container's copy of
 // the host's mounts. It does what [source.Tree] does on the host, for a runtime without
 // privileges, whose own mounts these are not.
-func (c *compiler) openTree(t source.Tree) program.Arg {
+func (c *compiler) openTree(t source.Tree) program.Arg { return c.openTreeAt(t, t.Path) }
+
+// openTreeAt is openTree with the path where the program finds the tree: "" for the working
+// directory.
+func (c *compiler) openTreeAt(t source.Tree, at string) program.Arg {
 	n := program.Note{What: t.What, Pointer: t.Pointer}
 	n.Explain = func(e syscall.Errno) string {
 		reason := ""
@@ -33,9 +37,12 @@ func (c *compiler) openTree(t source.Tree) program.Arg {
 	if t.Recursive {
 		flags |= unix.AT_RECURSIVE
 	}
+	if at == "" {
+		flags |= unix.AT_EMPTY_PATH
+	}
 	tree := c.treeWord()
 	//allow:path a path of the host that the caller has named, before the pivot
-	c.OpenTree(program.Cwd(), t.Path, flags).Into(tree)
+	c.OpenTree(program.Cwd(), at, flags).Into(tree)
 	if t.Node != (source.Node{}) {
 		c.Statx(tree.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 		c.Check(c.stat.Mode(), unix.S_IFMT, t.Node.Type, unix.ENODEV)

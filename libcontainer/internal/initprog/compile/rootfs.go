@@ -45,7 +45,8 @@ func (c *compiler) attachRoot() {
 		c.MountSetattr(program.Cwd(), "/", unix.AT_RECURSIVE, 0, 0, unix.MS_SLAVE)
 	}
 	at := rootfs
-	if c.rootOnTop() {
+	if !c.ownMounts() {
+		// In a mount namespace of others no other path is what it seems to be.
 		at = "/"
 	}
 	c.openAround(at)
@@ -53,22 +54,44 @@ func (c *compiler) attachRoot() {
 	if p := bundle.Propagation(c.propagation()); p&unix.MS_PRIVATE != 0 || p&unix.MS_UNBINDABLE != 0 {
 		propagation = unix.MS_PRIVATE
 	}
-	tree := 0
-	c.root = c.tree(source.Tree{
+	tree, number := source.Tree{
 		What: "rootfs", Pointer: "root.path", Path: rootfs, Recursive: true,
 		Attrs: []source.Attr{{Propagation: propagation, Recursive: true}},
-	}, &tree)
+	}, 0
+	if c.standsAtRoot() && c.in.Host.OpensNothing {
+		c.root = c.openTreeAt(tree, "")
+	} else {
+		c.root = c.tree(tree, &number)
+	}
 	c.note("root.path", "attach the rootfs", rootfs)
-	c.moveSource(tree, c.root, func() program.Op {
+	c.moveSource(number, c.root, func() program.Op {
+		if c.standsAtRoot() {
+			//allow:path the directory of the rootfs, which standAtRoot has entered
+			return c.MoveMount(c.root, program.Cwd())
+		}
 		//allow:path a path of the host: where the rootfs itself is
 		return c.MoveMountAt(c.root, program.Cwd(), at)
 	})
 }
 
-// rootOnTop tells whether the rootfs is mounted on top of the old root, where nobody sees
-// it. In a mount namespace of others no other path is what it seems to be, and in a user
-// namespace it may lead through directories that are closed.
-func (c *compiler) rootOnTop() bool { return !c.ownMounts() || c.privileged() }
+// standsAtRoot reports whether the working directory is the directory of the rootfs until
+// the rootfs is attached.
+func (c *compiler) standsAtRoot() bool { return c.privileged() && c.ownMounts() }
+
+// standAtRoot makes the directory of the rootfs the working directory, before the process
+// takes the ids of a user namespace.
+//
+// The rootfs has to be attached at its place, where hooks look for it. In a user namespace
+// the path may lead through directories that are closed. But a new mount namespace takes the
+// working directory along: it becomes the same directory in the copy of its mount. To attach a
+// tree there takes no lookup and no permission.
+func (c *compiler) standAtRoot() {
+	if !c.standsAtRoot() {
+		return
+	}
+	c.note("root.path", "go to the directory of the rootfs", c.in.Bundle.Rootfs)
+	c.Chdir(c.in.Bundle.Rootfs)
+}
 
 // enterRoot makes the rootfs the root of the process.
 func (c *compiler) enterRoot() {
@@ -85,9 +108,7 @@ func (c *compiler) enterRoot() {
 		for _, p := range c.in.Host.ProcMounts {
 			c.Umount(p, unix.MNT_DETACH).Allow(unix.EINVAL, unix.ENOENT)
 		}
-		if !c.rootOnTop() {
-			c.Mount(".", "/", "", unix.MS_MOVE, "")
-		}
+		c.Mount(".", "/", "", unix.MS_MOVE, "")
 		c.Chroot(".")
 	default:
 		// The old root ends up on top of the new one, and goes.
