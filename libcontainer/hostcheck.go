@@ -207,10 +207,16 @@ func (c *hostCheck) threads() {
 	})
 }
 
-// filesystems checks the types of new file systems, and the parameters that they get.
+// filesystems checks the types of new file systems, the parameters that they get, and files in
+// /proc that are to be covered.
 func (c *hostCheck) filesystems() {
 	for i, m := range c.spec.Mounts {
 		o, err := bundle.ParseMountOptions(m)
+		if at := path.Clean("/" + m.Destination); bundle.AllowedInProc(at) && !o.Remount {
+			//allow:path the host's /proc, which has the same files
+			_, err := os.Stat(at)
+			c.bad(fmt.Sprintf("mounts[%d].destination", i), err)
+		}
 		if err != nil || o.Bind || m.Type == "cgroup" {
 			continue
 		}

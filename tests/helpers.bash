@@ -78,7 +78,7 @@ coracle() {
 # bundle before. They have to agree: what has errors is not created, and what is refused has
 # some. The file $CORACLE_AGREE gets a line for each time that they do not, see tests/agreement.
 agreeing() {
-	local all=("$@") global=() log=(--log "$BATS_TEST_TMPDIR/agreeing") bundle=. before='' verdict='' arg status=0
+	local all=("$@") global=() said=$CORACLE_AGREE.$BATS_SUITE_TEST_NUMBER log=(--log "$CORACLE_AGREE.$BATS_SUITE_TEST_NUMBER") bundle=. before='' verdict='' arg status=0
 	while [ $# -gt 0 ] && [[ $1 == -* ]]; do
 		case $1 in
 		--systemd-cgroup) global+=("$1") ;;
@@ -97,13 +97,14 @@ agreeing() {
 		before=$arg
 	done
 	verdict=$("$CORACLE" "${global[@]}" validate --host --bundle "$bundle" 2>/dev/null </dev/null 3>&-) && verdict=
-	rm -f "$BATS_TEST_TMPDIR/agreeing"
+	rm -f "$said"
 	"$CORACLE" --root "$ROOT" "${log[@]}" "${all[@]}" || status=$?
 	if [ -n "$verdict" ] && [ "$status" -eq 0 ]; then
 		printf '%s\t%s\tcreated\t%s\n' "${BATS_TEST_FILENAME##*/}" "$BATS_TEST_DESCRIPTION" "${verdict//$'\n'/ }" >>"$CORACLE_AGREE"
-	elif [ -z "$verdict" ] && [ "$status" -ne 0 ] && [ -s "$BATS_TEST_TMPDIR/agreeing" ]; then
-		printf '%s\t%s\trefused\t%s\n' "${BATS_TEST_FILENAME##*/}" "$BATS_TEST_DESCRIPTION" "$(tail -n 1 "$BATS_TEST_TMPDIR/agreeing")" >>"$CORACLE_AGREE"
+	elif [ -z "$verdict" ] && [ "$status" -ne 0 ] && [ -s "$said" ]; then
+		printf '%s\t%s\trefused\t%s\n' "${BATS_TEST_FILENAME##*/}" "$BATS_TEST_DESCRIPTION" "$(tail -n 1 "$said" | sed -e 's/^time="[^"]*" level=[a-z]* msg="//' -e 's/\\"/"/g')" >>"$CORACLE_AGREE"
 	fi
+	rm -f "$said"
 	return "$status"
 }
 

@@ -48,11 +48,12 @@ func (c *compiler) newFilesystem(fstype, src string, params []bundle.MountParam,
 func (c *compiler) configure(fstype string, params []bundle.MountParam) {
 	for _, p := range params {
 		all := c.Describe(program.Note{})
+		if len(p.Value) > maxParam {
+			c.fail(all.Where(), "%s: the value of %q has %d bytes, the kernel takes at most %d", all.Subject(), p.Key, len(p.Value), maxParam)
+		}
 		one := *all
 		one.Explain = func(e syscall.Errno) string {
 			switch {
-			case len(p.Value) > maxParam:
-				return fmt.Sprintf("%s: the value of %q has %d bytes, the kernel takes at most %d", all.Subject(), p.Key, len(p.Value), maxParam)
 			case e == unix.EINVAL && c.inUserNamespace() && isID(p):
 				return fmt.Sprintf("%s: %v: the id of the option %q is not mapped in the user namespace", all.Subject(), e, p)
 			case e == unix.EINVAL:
