@@ -15,18 +15,14 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
-	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/sirupsen/logrus"
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer"
 )
@@ -88,7 +84,7 @@ func newApp() *cli.App {
 	app.HideHelpCommand = true
 	app.Flags = []cli.Flag{
 		&cli.StringFlag{Name: "root", Usage: "keep the state of containers in `DIR`", DefaultText: defaultRoot()},
-		&cli.StringFlag{Name: "log", Usage: "write errors and warnings to `FILE` as well"},
+		&cli.StringFlag{Name: "log", Usage: "write errors and warnings to `FILE`, or to the log of the system: syslog:NAME, journald:NAME"},
 		&cli.StringFlag{Name: "log-format", Usage: "`FORMAT` of the log, text or json", Value: "text"},
 		&cli.BoolFlag{Name: "debug", Usage: "log how long each phase takes"},
 		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd make the cgroups; linux.cgroupsPath has the form slice:prefix:name then"},
@@ -230,101 +226,4 @@ func checkArgs(c *cli.Context, least, most int) error {
 		return fmt.Errorf("%s %s: wrong number of arguments: usage: %s", name, c.Command.Name, usage)
 	}
 	return nil
-}
-
-// The log. Engines read it to find out why a command failed: some the last entry
-// of level error, some the whole file as a single entry. So a command that fails
-// writes nothing else, unless it is asked to by --debug.
-var (
-	logger   = &logrus.Logger{Out: io.Discard, Formatter: &logrus.TextFormatter{}, Hooks: make(logrus.LevelHooks), Level: logrus.InfoLevel}
-	logFile  *os.File
-	warnings []string
-)
-
-func openLog(path, format string, debug bool) error {
-	if path != "" {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND|unix.O_CLOEXEC, 0o644)
-		if err != nil {
-			return fmt.Errorf("log: %w", err)
-		}
-		logFile = f
-		logger.Out = f
-	} else if debug {
-		logger.Out = os.Stderr
-	}
-	switch format {
-	case "text":
-	case "json":
-		logger.Formatter = &logrus.JSONFormatter{}
-	default:
-		return fmt.Errorf("--log-format %q: text or json is possible", format)
-	}
-	if debug {
-		logger.Level = logrus.DebugLevel
-	}
-	return nil
-}
-
-// warn notes a warning. It is written at once with --debug, otherwise when the
-// command has succeeded.
-func warn(message string) {
-	if logger.Level == logrus.DebugLevel {
-		logger.Warn(message)
-		return
-	}
-	warnings = append(warnings, message)
-}
-
-// tracer logs with --debug how long the phases of a command take.
-func tracer() func(string) {
-	if logger.Level != logrus.DebugLevel {
-		return nil
-	}
-	start := time.Now()
-	last := start
-	return func(phase string) {
-		now := time.Now()
-		logger.Debugf("%s: %d µs, %d µs in all", phase, now.Sub(last).Microseconds(), now.Sub(start).Microseconds())
-		last = time.Now()
-	}
-}
-
-// flushWarnings writes the warnings to the log or, without one, shows them to a person.
-// To an engine they would be a part of the result: some read both streams as one.
-func flushWarnings() {
-	if len(warnings) == 0 {
-		return
-	}
-	_, err := unix.IoctlGetTermios(int(os.Stderr.Fd()), unix.TCGETS)
-	person := logFile == nil && err == nil
-	for _, w := range warnings {
-		if person {
-			fmt.Fprintln(os.Stderr, "warning: "+w)
-		} else {
-			logger.Warn(w)
-		}
-	}
-}
-
-func reportError(err error) {
-	message := shorten(err.Error())
-	if logFile != nil {
-		logger.Error(message)
-	}
-	fmt.Fprintln(os.Stderr, message)
-}
-
-// longestError is how many bytes the message of an error may have: conmon reads no more
-// than 8191, with the end of the line.
-const longestError = 8000
-
-// shorten takes out the middle of a message that is too long. What was being done is at
-// its beginning, the reason at its end.
-func shorten(message string) string {
-	if len(message) <= longestError {
-		return message
-	}
-	const gap = " [...] "
-	half := (longestError - len(gap)) / 2
-	return strings.ToValidUTF8(message[:half], "") + gap + strings.ToValidUTF8(message[len(message)-half:], "")
 }

@@ -121,6 +121,20 @@ has_task() {
 	[[ "$output" == */dev/pts/0* ]]
 }
 
+@test "a warning is in the log of the shim, and not in the output of the container" {
+	options=(-d --cap-add CAP_FOO --log-uri "file://$BATS_TEST_TMPDIR/out")
+	ctr_run "$ID" sh -c 'echo out; echo err >&2; exec sleep 1000'
+	wait_for has_task RUNNING
+	ctr_ task exec --exec-id x "$ID" true
+	ctr_ task ps "$ID"
+	grep -q '"level":"warning".*CAP_FOO' "$BATS_FILE_TMPDIR"/state/*.task/"$(namespace)/$ID/log.json" || of_system
+	ctr_ task kill -s KILL "$ID"
+	wait_for has_task STOPPED
+	ctr_ task rm "$ID"
+	ctr_ container rm "$ID"
+	[ "$(sort "$BATS_TEST_TMPDIR/out")" = $'err\nout' ]
+}
+
 @test "a missing command is an error that engines understand, and nothing is left" {
 	options=(--rm)
 	run ctr_run "$ID" no-such-command

@@ -394,16 +394,110 @@ with() {
 	[ ! -e "$ROOT/$ID" ]
 }
 
-@test "without a log a warning goes to the terminal, but nowhere else" {
+# in_pipe COMMAND... runs a command whose standard error is a pipe that nobody reads before
+# its end, or ever when CLOSED is set. What was written there is in $output.
+in_pipe() {
+	run python3 -c '
+import os, subprocess, sys
+r, w = os.pipe()
+closed = os.environ.get("CLOSED")
+if closed:
+    os.close(r)
+status = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, stderr=w).returncode
+os.close(w)
+if not closed:
+    sys.stdout.write(os.read(r, 1 << 20).decode())
+sys.exit(status % 256)' "$@"
+}
+
+@test "a warning goes to standard error, be it a terminal, a file or a pipe, or to the log alone" {
 	config '.process.capabilities.bounding += ["CAP_FOO"]'
-	args true
+	args sh -c 'echo done >&2'
 	run script -qec "'$CORACLE' --root '$ROOT' run '$ID'" /dev/null
 	[ "$status" -eq 0 ]
-	[[ "$output" == 'warning: '*CAP_FOO* ]]
-	run coracle run "$ID"
+	[[ "$output" == done*$'\n''warning: '*CAP_FOO* ]]
+	in_pipe "$CORACLE" --root "$ROOT" run "$ID"
 	[ "$status" -eq 0 ]
-	[ -z "$output" ]
+	[[ "$output" == $'done\nwarning: config.json: process.capabilities.bounding'*CAP_FOO* ]]
+	[ "${#lines[@]}" -eq 2 ]
 	run coracle --log log run "$ID"
-	[ -z "$output" ]
+	[ "$output" = "done" ]
 	grep -q CAP_FOO log
+	[ "$(wc -l <log)" -eq 1 ]
+}
+
+@test "a command that fails says why, and no warning" {
+	config '.process.capabilities.bounding += ["CAP_FOO"]'
+	args no-such-command
+	in_pipe "$CORACLE" --root "$ROOT" run "$ID"
+	failed "executable file not found"
+	[ "${#lines[@]}" -eq 1 ]
+}
+
+@test "warnings neither fill a pipe that nobody reads, nor mind one that is closed" {
+	config '.process.capabilities.bounding += [range(2000) | "CAP_\(.)_" + ("X" * 100)]'
+	args true
+	in_pipe "$CORACLE" --root "$ROOT" run "$ID"
+	[ "$status" -eq 0 ]
+	[ "${#output}" -lt 8192 ]
+	[[ "${lines[-1]}" =~ ^warning:\ [0-9]+\ more,\ which\ --log ]]
+	[ "$(("${#lines[@]}" - 1 + $(tr -dc 0-9 <<<"${lines[-1]}")))" -eq 2000 ]
+	CLOSED=yes in_pipe "$CORACLE" --root "$ROOT" run "$ID"
+	[ "$status" -eq 0 ]
+	run bash -c 'exec "$@" 2<&-' - "$CORACLE" --root "$ROOT" run "$ID"
+	[ "$status" -eq 0 ]
+}
+
+@test "an unreadable state in list, and a failing poststop hook of delete, are warnings on standard error" {
+	config '.hooks.poststop = [{path: "/bin/false"}]'
+	args sleep 1000
+	created
+	mkdir "$ROOT/broken"
+	echo '{"id": ' >"$ROOT/broken/state.json"
+	in_pipe "$CORACLE" --root "$ROOT" list --quiet
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"warning: container \"broken\": unreadable state"* ]]
+	in_pipe "$CORACLE" --root "$ROOT" delete --force "$ID"
+	[ "$status" -eq 0 ]
+	[[ "$output" == "warning: hook \"/bin/false\" (hooks.poststop[0])"* ]]
+	rm -r "$ROOT/broken"
+}
+
+# system_log SOCKET ARG... runs coracle where there is nothing in /dev or /run but a socket.
+# What is sent there is in the file "heard", what is on standard error in "shown".
+system_log() {
+	local socket=$1
+	shift
+	: >heard
+	unshare --mount --propagation private python3 -c '
+import os, socket, subprocess, sys
+path = sys.argv[1]
+subprocess.run(["mount", "-t", "tmpfs", "none", "/" + path.split("/")[1]], check=True)
+os.makedirs(os.path.dirname(path), exist_ok=True)
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(path)
+s.settimeout(5)
+subprocess.run(sys.argv[2:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+with open("heard", "wb") as f:
+    f.write(s.recv(1 << 16))' "$socket" "$CORACLE" "$@" 2>shown
+}
+
+@test "--log writes to syslog and to the journal, and says when there is none" {
+	mkdir "$ROOT" journal
+	system_log /dev/log --root "$ROOT" --log syslog:mine state "$ID"
+	[[ "$(cat heard)" =~ ^\<27\>[A-Z][a-z]{2}\ [\ 0-9][0-9]\ [0-9:]{8}\ mine\[[0-9]+\]:\ container\ \"$ID\":\ container\ does\ not\ exist$ ]]
+	grep -q "does not exist" shown
+	system_log /dev/log --root "$ROOT" --log syslog: --log-format json state "$ID"
+	grep -q ' coracle\[' heard
+	system_log /run/systemd/journal/socket --root "$ROOT" --log journald:mine state "$ID"
+	diff heard - <<-END
+		MESSAGE=container "$ID": container does not exist
+		PRIORITY=3
+		SYSLOG_FACILITY=3
+		SYSLOG_IDENTIFIER=mine
+	END
+	run unshare --mount --propagation private sh -ec 'mount -t tmpfs none /run; exec "$@"' - "$CORACLE" --root "$ROOT" --log journald: list
+	failed "log: connect /run/systemd/journal/socket: no such file or directory"
+	coracle --log "file:$BUNDLE/log" state "$ID" || [ -s log ]
+	[ ! -e journald: ]
 }

@@ -684,7 +684,7 @@ life() {
 	hook poststop 'exit 1'
 	shell 'exit 5'
 	[ "$status" -eq 5 ]
-	[ -z "$output" ]
+	[[ "$output" == "warning: hook "*" (hooks.poststop[0]): exit status 1" ]]
 }
 
 @test "relative paths and timeouts that are not positive are refused" {

@@ -103,6 +103,29 @@ direct() {
 	nothing_left
 }
 
+# Without --log, what create and exec say on standard error is where their process writes.
+@test "crio: warnings are in the container's log, and confuse nobody" {
+	config '.process.capabilities.bounding += ["CAP_FOO"] | .hooks.poststop = [{path: "/bin/false"}]'
+	args sh -c 'echo err >&2; exec sleep 1000'
+	crio_conmon
+	[ "$status" -eq 0 ]
+	[ "$(jq .pid <<<"$answer")" = "$(cat pidfile)" ]
+	direct start "$ID"
+	wait_for grep -q 'err$' "$LOG"
+	[[ "$(logged stderr)" == $'warning: config.json: process.capabilities.bounding'*CAP_FOO*$'\nerr' ]]
+	[ -z "$(logged stdout)" ]
+	direct state "$ID" 2>&1 | jq -e '.status == "running"'
+	exec_sync sh -c 'echo out; exit 7'
+	[ "$answer" = '{"exit_code": 7}' ]
+	[ "$(logged stdout sync.log)" = out ]
+	exec_sync no-such-command
+	[[ "$(jq -r .message <<<"$answer")" == 'exec: "no-such-command": executable file not found in $PATH'* ]]
+	direct kill "$ID" KILL
+	wait_for has_status "$ID" stopped
+	[ -z "$(direct delete --force "$ID" 2>/dev/null)" ]
+	nothing_left
+}
+
 @test "crio: processes executed for a probe" {
 	args sleep 1000
 	crio_conmon

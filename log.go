@@ -1,0 +1,219 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
+)
+
+// The log. Engines read it to find out why a command failed: some the last entry
+// of level error, some the whole file as a single entry. So a command that fails
+// writes nothing else, unless it is asked to by --debug.
+var (
+	logger = &logrus.Logger{Out: io.Discard, Formatter: &logrus.TextFormatter{}, Hooks: make(logrus.LevelHooks), Level: logrus.InfoLevel}
+	// logs tells that --log is given.
+	logs     bool
+	warnings []string
+)
+
+// openLog opens what --log names: a file, or the log of the system with the name under which
+// it shows the entries.
+func openLog(target, format string, debug bool) error {
+	var err error
+	switch driver, rest, _ := strings.Cut(target, ":"); {
+	case target == "":
+		if debug {
+			logger.Out = os.Stderr
+		}
+	case driver == "syslog":
+		logger.Out, err = openSystemLog("/dev/log")
+		logger.Formatter = &syslogFormat{tag(rest)}
+	case driver == "journald":
+		logger.Out, err = openSystemLog("/run/systemd/journal/socket")
+		logger.Formatter = &journalFormat{tag(rest)}
+	default:
+		logger.Out, err = os.OpenFile(strings.TrimPrefix(target, "file:"), os.O_CREATE|os.O_WRONLY|os.O_APPEND|unix.O_CLOEXEC, 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("log: %w", err)
+	}
+	logs = target != ""
+	if debug {
+		logger.Level = logrus.DebugLevel
+	}
+	_, isText := logger.Formatter.(*logrus.TextFormatter)
+	switch {
+	case format != "text" && format != "json":
+		return fmt.Errorf("--log-format %q: text or json is possible", format)
+	case format == "json" && isText:
+		logger.Formatter = &logrus.JSONFormatter{}
+	}
+	return nil
+}
+
+// tag is the name under which a log of the system shows entries.
+func tag(given string) string {
+	if given == "" {
+		return name
+	}
+	return given
+}
+
+// systemLog is a socket that takes an entry in each message.
+type systemLog int
+
+func openSystemLog(path string) (systemLog, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		unix.Close(fd)
+		return -1, &os.PathError{Op: "connect", Path: path, Err: err}
+	}
+	return systemLog(fd), nil
+}
+
+// Write sends an entry. A log that is busy, or gone, is no reason to wait or to fail.
+func (l systemLog) Write(entry []byte) (int, error) {
+	_ = unix.Send(int(l), entry, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+	return len(entry), nil
+}
+
+// priority is the severity of an entry, as a number of syslog(3).
+func priority(e *logrus.Entry) int {
+	switch e.Level {
+	case logrus.ErrorLevel:
+		return 3
+	case logrus.WarnLevel:
+		return 4
+	case logrus.DebugLevel:
+		return 7
+	}
+	return 6
+}
+
+// syslogFormat makes entries for /dev/log, as the C library does.
+type syslogFormat struct{ tag string }
+
+func (f *syslogFormat) Format(e *logrus.Entry) ([]byte, error) {
+	const daemon = 3 << 3
+	message := strings.ReplaceAll(e.Message, "\n", " ")
+	return fmt.Appendf(nil, "<%d>%s %s[%d]: %s", daemon|priority(e), e.Time.Format(time.Stamp), f.tag, os.Getpid(), message), nil
+}
+
+// journalFormat makes entries for the journal of systemd (systemd.io/JOURNAL_NATIVE_PROTOCOL).
+type journalFormat struct{ tag string }
+
+func (f *journalFormat) Format(e *logrus.Entry) ([]byte, error) {
+	entry := journalField(nil, "MESSAGE", e.Message)
+	entry = journalField(entry, "PRIORITY", fmt.Sprint(priority(e)))
+	entry = journalField(entry, "SYSLOG_FACILITY", "3")
+	return journalField(entry, "SYSLOG_IDENTIFIER", f.tag), nil
+}
+
+// journalField adds a field. A value of several lines has its length in front.
+func journalField(entry []byte, name, value string) []byte {
+	if !strings.Contains(value, "\n") {
+		return fmt.Appendf(entry, "%s=%s\n", name, value)
+	}
+	entry = binary.LittleEndian.AppendUint64(append(entry, name+"\n"...), uint64(len(value)))
+	return append(append(entry, value...), '\n')
+}
+
+// warn notes a warning. It is written at once with --debug, otherwise when the
+// command has succeeded.
+func warn(message string) {
+	if logger.Level == logrus.DebugLevel {
+		logger.Warn(message)
+		return
+	}
+	warnings = append(warnings, message)
+}
+
+// tracer logs with --debug how long the phases of a command take.
+func tracer() func(string) {
+	if logger.Level != logrus.DebugLevel {
+		return nil
+	}
+	start := time.Now()
+	last := start
+	return func(phase string) {
+		now := time.Now()
+		logger.Debugf("%s: %d µs, %d µs in all", phase, now.Sub(last).Microseconds(), now.Sub(start).Microseconds())
+		last = time.Now()
+	}
+}
+
+// flushWarnings writes the warnings of a command that has succeeded: to the log or, without
+// one, to standard error. What engines make of that is in docs/engines.md.
+func flushWarnings() {
+	switch {
+	case len(warnings) == 0:
+	case logs:
+		for _, w := range warnings {
+			logger.Warn(w)
+		}
+	default:
+		writeStderr(warningLines(warnings))
+	}
+}
+
+// warningLines is a line for each warning, as long as they fit. Nobody may read the pipe at
+// standard error before the command has ended, so they must not fill it.
+func warningLines(warnings []string) string {
+	var b strings.Builder
+	for i, w := range warnings {
+		line := "warning: " + strings.ReplaceAll(shorten(w), "\n", " ") + "\n"
+		if i > 0 && b.Len()+len(line) > longestError {
+			fmt.Fprintf(&b, "warning: %d more, which --log FILE or --debug would show\n", len(warnings)-i)
+			break
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// writeStderr writes to standard error. Without package os: a pipe that nobody reads any more
+// would end this process with SIGPIPE, and change its exit status.
+func writeStderr(text string) {
+	for len(text) > 0 {
+		n, err := unix.Write(unix.Stderr, []byte(text))
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return
+		}
+		text = text[n:]
+	}
+}
+
+func reportError(err error) {
+	message := shorten(err.Error())
+	if logs {
+		logger.Error(message)
+	}
+	writeStderr(message + "\n")
+}
+
+// longestError is how many bytes the message of an error may have: conmon reads no more
+// than 8191, with the end of the line.
+const longestError = 8000
+
+// shorten takes out the middle of a message that is too long. What was being done is at
+// its beginning, the reason at its end.
+func shorten(message string) string {
+	if len(message) <= longestError {
+		return message
+	}
+	const gap = " [...] "
+	half := (longestError - len(gap)) / 2
+	return strings.ToValidUTF8(message[:half], "") + gap + strings.ToValidUTF8(message[len(message)-half:], "")
+}
