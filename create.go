@@ -13,6 +13,7 @@ import (
 func createFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "the bundle is in `DIR`", DefaultText: "the current directory"},
+		configFlag("the configuration is in `FILE`"),
 		&cli.StringFlag{Name: "console-socket", Usage: "send the terminal to the socket `PATH`"},
 		&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`"},
 		&cli.StringFlag{Name: "pidfd-socket", Usage: "send a pidfd of the process to the socket `PATH`"},
@@ -22,9 +23,15 @@ func createFlags() []cli.Flag {
 	}
 }
 
+// configFlag is a flag for a configuration that is not the config.json of the bundle.
+func configFlag(usage string) cli.Flag {
+	return &cli.StringFlag{Name: "config", Aliases: []string{"f"}, Usage: usage, DefaultText: "config.json of the bundle"}
+}
+
 func createOptions(c *cli.Context) libcontainer.CreateOptions {
 	return libcontainer.CreateOptions{
 		Bundle:        c.String("bundle"),
+		Config:        c.String("config"),
 		ConsoleSocket: c.String("console-socket"),
 		PidFile:       c.String("pid-file"),
 		PidfdSocket:   c.String("pidfd-socket"),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,17 +20,21 @@ var specCommand = &cli.Command{
 	Description: "The configuration runs sh with a terminal in the directory rootfs of the bundle.",
 	Flags: []cli.Flag{
 		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "write it into `DIR`", DefaultText: "the current directory"},
+		&cli.StringFlag{Name: "config", Aliases: []string{"f", "file"}, Usage: "write it to `FILE`", DefaultText: "config.json of the bundle"},
 		&cli.BoolFlag{Name: "rootless", Usage: "for a container that is run without privileges"},
 	},
 	Action: func(c *cli.Context) error {
 		if err := checkArgs(c, 0, 0); err != nil {
 			return err
 		}
+		if c.IsSet("config") && c.IsSet("bundle") {
+			return errors.New("spec: --bundle and --config exclude each other")
+		}
 		spec := libcontainer.DefaultSpec()
 		if c.Bool("rootless") {
 			spec = libcontainer.RootlessSpec()
 		}
-		path := filepath.Join(c.String("bundle"), libcontainer.ConfigName)
+		path := cmp.Or(c.String("config"), filepath.Join(c.String("bundle"), libcontainer.ConfigName))
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		if errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("%s exists already; it is not overwritten", path)

@@ -21,6 +21,7 @@ var validateCommand = &cli.Command{
 		"What the image holds, and what hooks do, only a container shows.",
 	Flags: []cli.Flag{
 		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "the bundle is in `DIR`", DefaultText: "the current directory"},
+		configFlag("the configuration is in `FILE`"),
 		&cli.BoolFlag{Name: "host", Usage: "find what cannot work on this host, for this user, as well"},
 		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		&cli.BoolFlag{Name: "strict", Usage: "fail because of warnings too"},
@@ -33,7 +34,7 @@ var validateCommand = &cli.Command{
 		if err != nil {
 			return err
 		}
-		inspection, err := rt.Validate(c.String("bundle"), c.Bool("host"))
+		inspection, err := rt.Validate(c.String("bundle"), c.String("config"), c.Bool("host"))
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,9 @@ import (
 type CreateOptions struct {
 	// Bundle is the directory of the bundle, "." when empty.
 	Bundle string
+	// Config is the path of the configuration, config.json in the bundle when empty. Paths
+	// in the configuration are relative to the bundle in any case.
+	Config string
 	// ConsoleSocket is the path of a socket that gets the master of the terminal.
 	// It is required when the configuration has process.terminal, and refused
 	// otherwise.
@@ -103,7 +106,7 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 	if err := state.CheckID(id); err != nil {
 		return nil, err
 	}
-	b, warnings, err := bundle.Load(o.Bundle)
+	b, warnings, err := bundle.Load(bundle.Place{Dir: o.Bundle, Config: o.Config})
 	for _, w := range warnings {
 		r.warn("%v", w)
 	}

@@ -37,7 +37,7 @@ func (r *Runtime) Plan(id string, o CreateOptions) (*Plan, error) {
 	if err := state.CheckID(id); err != nil {
 		return nil, err
 	}
-	b, warnings, err := bundle.Load(o.Bundle)
+	b, warnings, err := bundle.Load(bundle.Place{Dir: o.Bundle, Config: o.Config})
 	for _, w := range warnings {
 		r.warn("%v", w)
 	}

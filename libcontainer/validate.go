@@ -16,7 +16,8 @@ type Inspection = bundle.Inspection
 type Finding = bundle.Finding
 
 // Validate checks the bundle in dir, the current directory when empty, like Create does
-// before it begins, and does not stop at the first problem.
+// before it begins, and does not stop at the first problem. Its configuration is in the file
+// config, config.json in dir when empty.
 //
 // What is wrong everywhere is found in any case; of the host its version of cgroups matters,
 // the rootfs, and whether a namespace is the host's own. With host, what cannot work here, for
@@ -24,8 +25,8 @@ type Finding = bundle.Finding
 //
 // It has no side effects, and needs no privileges. The error is for a bundle that has no
 // configuration or one that cannot be read.
-func (r *Runtime) Validate(dir string, host bool) (*Inspection, error) {
-	return bundle.Inspect(dir, func(b *bundle.Bundle, valid bool) (problems, warnings []bundle.Problem) {
+func (r *Runtime) Validate(dir, config string, host bool) (*Inspection, error) {
+	return bundle.Inspect(bundle.Place{Dir: dir, Config: config}, func(b *bundle.Bundle, valid bool) (problems, warnings []bundle.Problem) {
 		problems, warnings = cgroup.Check(b.Spec, r.CgroupDriver)
 		if !valid || len(problems) > 0 {
 			// A program can only be compiled from what has a meaning.

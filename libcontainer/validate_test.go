@@ -32,7 +32,7 @@ func bundleWith(t testing.TB, config []byte) string {
 func agree(t *testing.T, r *Runtime, dir string) (refused bool) {
 	t.Helper()
 	_, refusal := r.Plan("demo", CreateOptions{Bundle: dir})
-	inspection, err := r.Validate(dir, false)
+	inspection, err := r.Validate(dir, "", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestValidateAgreesWithPlan(t *testing.T) {
 			}
 			if _, isUTS := strings.CutSuffix(name, "uts"); isUTS {
 				// Plan opens nothing; create does.
-				inspection, err := (&Runtime{}).Validate(bundleWith(t, data), false)
+				inspection, err := (&Runtime{}).Validate(bundleWith(t, data), "", false)
 				if err != nil || inspection.Problems() == 0 {
 					t.Error("valid", err)
 				}
@@ -162,7 +162,7 @@ func TestProgramsAreValid(t *testing.T) {
 			t.Fatal(err)
 		}
 		config := bytes.ReplaceAll(c.Config, []byte("/proc/5/"), []byte("/no/such/")) // some process of this host
-		i, err := (&Runtime{}).Validate(bundleWith(t, config), false)
+		i, err := (&Runtime{}).Validate(bundleWith(t, config), "", false)
 		if err != nil || i.Problems() > 0 {
 			t.Errorf("%s: %v %v", file, err, i.Findings)
 		}

@@ -102,3 +102,67 @@ setup() {
 	[ "$status" -eq 255 ]
 	says "(did you mean --user?)"
 }
+
+# elsewhere moves the configuration out of the bundle, to $OTHER.
+elsewhere() {
+	OTHER=$BATS_TEST_TMPDIR/other.json
+	mv config.json "$OTHER"
+}
+
+@test "--config: the configuration is in another file, relative to the working directory, and the bundle is still the bundle" {
+	args sh -c 'echo from other; exec sleep 1000'
+	elsewhere
+	cd "$BATS_TEST_TMPDIR"
+	background run --detach --bundle "$BUNDLE" --config other.json "$ID"
+	[ "$status" -eq 0 ]
+	wait_for has_printed "from other"
+	[ "$(coracle state "$ID" | jq -r '.bundle, .rootfs' | paste -sd ' ')" = "$BUNDLE $BUNDLE/rootfs" ]
+	rm other.json
+	[ "$(coracle exec "$ID" echo works)" = works ]
+	coracle delete --force "$ID"
+	nothing_left
+}
+
+@test "--config: create, run, plan and validate take it, from a pipe too, and errors name it" {
+	args true
+	elsewhere
+	for command in "create" "run --detach" "run" "plan --brief" "validate -b $BUNDLE"; do
+		id=$ID
+		[[ $command != validate* ]] || id=
+		# shellcheck disable=SC2086
+		"$CORACLE" --root "$ROOT" $command -f <(cat "$OTHER") $id </dev/null >/dev/null
+		coracle delete --force "$ID"
+	done
+	jq '.process.args = ["true"] | .process.cwd = "x" | .colour = "red"' <"$OTHER" >wrong.json
+	run coracle create --config wrong.json "$ID"
+	failed 'wrong.json: process.cwd'
+	[[ $output != *config.json* ]]
+	run coracle validate --config wrong.json
+	failed 'wrong.json:' 'process.cwd'
+	[[ $output != *config.json* ]]
+	jq '.colour = "red"' <"$OTHER" >odd.json
+	run coracle plan --brief --config odd.json
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"warning: odd.json: colour"* ]]
+	echo '{' >broken.json
+	run coracle run --config broken.json "$ID"
+	failed 'broken.json: '
+	run coracle run --config none.json "$ID"
+	failed 'configuration: open none.json: no such file or directory'
+	# What is only found when the program is compiled.
+	jq '.linux.seccomp = {defaultAction: "SCMP_ACT_ERRNO", syscalls: [{names: ["write"], action: "SCMP_ACT_ALLOW"}]}' <"$OTHER" >filter.json
+	run coracle run --config filter.json "$ID"
+	failed 'filter.json: linux.seccomp'
+	nothing_left
+}
+
+@test "spec --config writes there, and overwrites nothing" {
+	rm config.json
+	coracle spec --config mine.json
+	jq -e .ociVersion mine.json
+	[ ! -e config.json ]
+	run coracle spec -f mine.json
+	failed "mine.json exists already"
+	run coracle spec -f x.json -b .
+	failed "exclude each other"
+}

@@ -18,6 +18,7 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"strings"
@@ -393,11 +394,12 @@ func newCompiler(in Input, withGate bool) *compiler {
 type Problem struct {
 	bundle.Problem
 	cause error
+	file  string // that it is in
 }
 
 func (p Problem) Error() string {
 	if s := p.Sentence(); s != p.Text {
-		return bundle.ConfigName + ": " + s
+		return p.file + ": " + s
 	}
 	return p.Text
 }
@@ -407,7 +409,7 @@ func (p Problem) Unwrap() error { return p.cause }
 // fail notes a problem with a property.
 func (c *compiler) fail(pointer, format string, args ...any) {
 	err := fmt.Errorf(format, args...)
-	c.problems = append(c.problems, Problem{bundle.Problem{Pointer: pointer, Text: err.Error()}, err})
+	c.problems = append(c.problems, Problem{bundle.Problem{Pointer: pointer, Text: err.Error()}, err, cmp.Or(c.in.Bundle.Config, bundle.ConfigName)})
 }
 
 func (c *compiler) warn(pointer, format string, args ...any) {

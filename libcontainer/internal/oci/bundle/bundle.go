@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -34,6 +35,8 @@ type Bundle struct {
 	Path string
 	// Rootfs is the absolute path of the root file system without symbolic links.
 	Rootfs string
+	// Config is the path of the configuration when it is not the bundle's config.json.
+	Config string
 	// Spec is the configuration.
 	Spec *specs.Spec
 	// Raw is the configuration as it was read.
@@ -67,45 +70,96 @@ func (p Problem) Sentence() string {
 	return p.Pointer + ": " + p.Text
 }
 
-// Load reads the bundle in dir and validates it. The warnings are for the log;
-// the first problem that forbids to create the container is the error.
-func Load(dir string) (b *Bundle, warnings []Problem, err error) {
-	b, err = Read(dir)
+// Place says where a bundle and its configuration are.
+type Place struct {
+	// Dir is the directory of the bundle, the current one when empty.
+	Dir string
+	// Config is the path of the configuration, config.json in Dir when empty.
+	Config string
+}
+
+// at is a problem as an error that names the file.
+func (p Place) at(problem Problem) error {
+	if p.Config == "" {
+		return problem
+	}
+	return fileProblem{problem, p.Config}
+}
+
+// fileProblem is a problem in a file that is not called config.json.
+type fileProblem struct {
+	Problem
+	file string
+}
+
+func (p fileProblem) Error() string { return p.file + ": " + p.Sentence() }
+
+// Load reads a bundle and validates it. The warnings are for the log; the first problem
+// that forbids to create the container is the error.
+func Load(from Place) (b *Bundle, warnings []error, err error) {
+	b, err = Read(from)
 	if err != nil {
 		return nil, nil, err
 	}
-	problems, warnings := Validate(b.Spec)
-	warnings = append(b.Unknown, warnings...)
+	problems, more := Validate(b.Spec)
+	for _, w := range append(b.Unknown, more...) {
+		warnings = append(warnings, from.at(w))
+	}
 	if len(problems) > 0 {
-		return nil, warnings, problems[0]
+		return nil, warnings, from.at(problems[0])
 	}
 	if err := b.findRootfs(); err != nil {
-		return nil, warnings, err
+		return nil, warnings, from.at(asProblem(err))
 	}
 	return b, warnings, nil
 }
 
-// open finds the directory of a bundle, "." when it is empty, and reads its configuration.
-func open(dir string) (path string, raw []byte, err error) {
-	dir = cmp.Or(dir, ".")
+// open finds the directory of a bundle, and reads its configuration.
+func (p Place) open() (path string, raw []byte, err error) {
+	dir := cmp.Or(p.Dir, ".")
 	if path, err = filepath.Abs(dir); err != nil {
 		return "", nil, fmt.Errorf("bundle %q: %w", dir, err)
 	}
-	raw, err = readConfig(filepath.Join(path, ConfigName))
+	if p.Config != "" {
+		raw, err = readAnyFile(p.Config)
+	} else {
+		raw, err = readConfig(filepath.Join(path, ConfigName))
+	}
 	return path, raw, err
 }
 
-// Read reads the bundle in dir without checking more than its syntax.
-func Read(dir string) (*Bundle, error) {
-	path, raw, err := open(dir)
+// Read reads a bundle without checking more than the syntax of the configuration.
+func Read(from Place) (*Bundle, error) {
+	path, raw, err := from.open()
 	if err != nil {
 		return nil, err
 	}
 	spec, unknown, err := Decode(raw)
+	var problem Problem
+	if errors.As(err, &problem) {
+		err = from.at(problem)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &Bundle{Path: path, Spec: spec, Raw: raw, Unknown: unknown}, nil
+	return &Bundle{Path: path, Config: from.Config, Spec: spec, Raw: raw, Unknown: unknown}, nil
+}
+
+// readAnyFile reads a configuration that the caller has named. It may be a pipe.
+func readAnyFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	if len(raw) > maxConfig {
+		return nil, fmt.Errorf("configuration: %s has more than %d bytes", path, maxConfig)
+	}
+	return raw, nil
 }
 
 func readConfig(path string) ([]byte, error) {

@@ -219,7 +219,7 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := writeBundle(t, string(config))
-	b, warnings, err := Load(dir)
+	b, warnings, err := Load(Place{Dir: dir})
 	if err != nil || len(warnings) != 0 {
 		t.Fatal(err, warnings)
 	}
@@ -247,25 +247,25 @@ func TestLoadErrors(t *testing.T) {
 		"{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"config.json\"}}": "config.json is not a directory",
 		"{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"/\"}}":           "the root of the host cannot be a rootfs",
 	} {
-		_, _, err := Load(writeBundle(t, config))
+		_, _, err := Load(Place{Dir: writeBundle(t, config)})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s\n got %v\nwant %s", config, err, want)
 		}
 	}
-	if _, _, err := Load(t.TempDir()); err == nil || !strings.Contains(err.Error(), "bundle has no config.json") {
+	if _, _, err := Load(Place{Dir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "bundle has no config.json") {
 		t.Error(err)
 	}
 	dir := t.TempDir()
 	if err := unix.Mkfifo(filepath.Join(dir, ConfigName), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if _, _, err := Load(Place{Dir: dir}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Error(err)
 	}
 }
 
 func TestUnknownPropertiesAreWarnings(t *testing.T) {
-	_, warnings, err := Load(writeBundle(t, `{"ociVersion":"1.0.0","root":{"path":"rootfs","colour":"red"},"process":{"args":["a"],"cwd":"/","user":{}}}`))
+	_, warnings, err := Load(Place{Dir: writeBundle(t, `{"ociVersion":"1.0.0","root":{"path":"rootfs","colour":"red"},"process":{"args":["a"],"cwd":"/","user":{}}}`)})
 	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0].Error(), "root.colour: line 1, column 47") {
 		t.Error(err, warnings)
 	}

@@ -42,18 +42,19 @@ func (i *Inspection) Problems() (n int) {
 	return n
 }
 
-// Inspect checks the bundle in dir with the checks of [Load], and does not stop at the
+// Inspect checks a bundle with the checks of [Load], and does not stop at the
 // first problem. It warns of more than Load does: of required properties that are
 // missing where nothing depends on them, of properties that are there twice, and of mounts
 // that others hide. more has further checks; it may be nil.
 //
 // The error is for a bundle whose configuration cannot be read.
-func Inspect(dir string, more More) (*Inspection, error) {
-	path, raw, err := open(dir)
+func Inspect(from Place, more More) (*Inspection, error) {
+	path, raw, err := from.open()
 	if err != nil {
 		return nil, err
 	}
-	return &Inspection{Config: filepath.Join(cmp.Or(dir, "."), ConfigName), Findings: findings(path, raw, more)}, nil
+	config := cmp.Or(from.Config, filepath.Join(cmp.Or(from.Dir, "."), ConfigName))
+	return &Inspection{Config: config, Findings: findings(path, raw, more)}, nil
 }
 
 // More has further checks of a bundle. valid tells that nothing that forbids to create a

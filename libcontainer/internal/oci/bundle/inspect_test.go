@@ -14,7 +14,7 @@ import (
 // inspect inspects a bundle with a configuration, and gives a line for each finding.
 func inspect(t *testing.T, config string) (lines []string) {
 	t.Helper()
-	i, err := Inspect(writeBundle(t, config), nil)
+	i, err := Inspect(Place{Dir: writeBundle(t, config)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
