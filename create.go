@@ -79,6 +79,7 @@ var createCommand = &cli.Command{
 			return err
 		}
 		rt.TimerSlack = slowMonitor()
+		rt.Remark = remarkToPerson
 		_, err = rt.Create(c.Args().First(), createOptions(c))
 		return err
 	},

@@ -70,6 +70,7 @@ func execute(c *cli.Context) (status int, err error) {
 		return 0, err
 	}
 	rt.TimerSlack = slowMonitor()
+	rt.Remark = remarkToPerson
 	container := rt.Container(c.Args().First())
 	process, err := processOf(c, container)
 	if err != nil {

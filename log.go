@@ -137,6 +137,16 @@ func warn(message string) {
 	warnings = append(warnings, message)
 }
 
+// remarkToPerson is warn for commands whose standard error is that of a container's process.
+// The output of that is no place for remarks about its configuration: without a log only
+// somebody at a terminal gets them, or asks "coracle validate".
+func remarkToPerson(message string) {
+	_, err := unix.IoctlGetTermios(2, unix.TCGETS)
+	if logs || logger.Level == logrus.DebugLevel || err == nil {
+		warn(message)
+	}
+}
+
 // tracer logs with --debug how long the phases of a command take.
 func tracer() func(string) {
 	if logger.Level != logrus.DebugLevel {
@@ -184,7 +194,7 @@ func warningLines(warnings []string) string {
 // would end this process with SIGPIPE, and change its exit status.
 func writeStderr(text string) {
 	for len(text) > 0 {
-		n, err := unix.Write(unix.Stderr, []byte(text))
+		n, err := unix.Write(2, []byte(text))
 		if err == unix.EINTR {
 			continue
 		}

@@ -199,7 +199,7 @@ func runtimeOf(c *cli.Context) (*libcontainer.Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	rt := &libcontainer.Runtime{Root: root, Exclusive: true, CgroupDriver: driver, NotifySocket: os.Getenv("NOTIFY_SOCKET"), Warn: warn, Trace: tracer()}
+	rt := &libcontainer.Runtime{Root: root, Exclusive: true, CgroupDriver: driver, NotifySocket: os.Getenv("NOTIFY_SOCKET"), Warn: warn, Remark: warn, Trace: tracer()}
 	if mode := c.String("rootless"); mode != "auto" {
 		rootless := mode == "true"
 		rt.Rootless = &rootless

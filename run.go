@@ -25,6 +25,7 @@ var runCommand = &cli.Command{
 			return err
 		}
 		rt.TimerSlack = slowMonitor()
+		rt.Remark = remarkToPerson
 		status, err := rt.Run(c.Args().First(), libcontainer.RunOptions{
 			CreateOptions: createOptions(c),
 			Detach:        c.Bool("detach"),

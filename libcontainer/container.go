@@ -24,6 +24,7 @@ import (
 
 	"coracle/libcontainer/internal/failpoint"
 	"coracle/libcontainer/internal/host/cgroup"
+	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/state"
 )
 
@@ -53,6 +54,9 @@ type Runtime struct {
 	// Warn is called with what is worth to be logged without being an error. It
 	// may be nil.
 	Warn func(message string)
+	// Remark is called with what is worth to be said to whoever writes a configuration, and
+	// common in those of engines: properties that are not known or mean nothing. It may be nil.
+	Remark func(message string)
 	// Trace is called when a phase of a command is over, so that it can be seen
 	// where time goes. It may be nil.
 	Trace func(phase string)
@@ -68,6 +72,22 @@ func (r *Runtime) trace(phase string) {
 func (r *Runtime) warn(format string, args ...any) {
 	if r.Warn != nil {
 		r.Warn(fmt.Sprintf(format, args...))
+	}
+}
+
+func (r *Runtime) remark(format string, args ...any) {
+	if r.Remark != nil {
+		r.Remark(fmt.Sprintf(format, args...))
+	}
+}
+
+// report passes on what compiling has found.
+func (r *Runtime) report(out *compile.Output) {
+	for _, w := range out.Warnings {
+		r.warn("%s", w.Sentence())
+	}
+	for _, w := range out.Remarks {
+		r.remark("%s", w.Sentence())
 	}
 }
 

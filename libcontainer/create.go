@@ -108,7 +108,7 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 	}
 	b, warnings, err := bundle.Load(bundle.Place{Dir: o.Bundle, Config: o.Config})
 	for _, w := range warnings {
-		r.warn("%v", w)
+		r.remark("%v", w)
 	}
 	if err != nil {
 		return nil, err
@@ -259,9 +259,7 @@ func (n *creation) create() error {
 	if err != nil {
 		return err
 	}
-	for _, w := range out.Warnings {
-		n.runtime.warn("%s", w.Sentence())
-	}
+	n.runtime.report(out)
 	for i, s := range out.Sources {
 		if t, ok := s.(source.Tree); ok {
 			t.Warn = n.notice
@@ -350,8 +348,8 @@ func (n *creation) launch(out *compile.Output, preserved []bool) error {
 	return err
 }
 
-// notice gives a warning that shows when the container is built.
-func (n *creation) notice(text string) { n.runtime.warn("%s", text) }
+// notice makes a remark that is due when the container is built.
+func (n *creation) notice(text string) { n.runtime.remark("%s", text) }
 
 // intelRdt decides on the place in resctrl; nil when the configuration asks for none.
 func intelRdt(s *specs.Spec, id string) (*rdt.Manager, error) {

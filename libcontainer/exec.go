@@ -230,9 +230,7 @@ func (x *execution) execute() error {
 	if err != nil {
 		return err
 	}
-	for _, w := range out.Warnings {
-		c.runtime.warn("%s", w.Sentence())
-	}
+	c.runtime.report(out)
 	c.runtime.trace("program compiled" + unknownCalls(out))
 	defer c.runtime.holdThread()()
 	if err := x.launch(out, preserved); err != nil {

@@ -113,7 +113,7 @@ func (c *hostCheck) cgroups() *cgroup.Manager {
 func (c *hostCheck) program(group *cgroup.Manager) {
 	out, problems := compile.Check(compile.Input{Bundle: c.bundle, ID: checkID, Host: c.runtime.host(c.spec, group, false)})
 	c.problems = append(c.problems, problems...)
-	c.warnings = append(c.warnings, out.Warnings...)
+	c.warnings = append(append(c.warnings, out.Warnings...), out.Remarks...)
 	files := make([]int, out.SourceFD, out.SourceFD+len(out.Sources))
 	for _, s := range out.Sources {
 		fd, err := c.open(s, files)

@@ -39,7 +39,7 @@ func (r *Runtime) Plan(id string, o CreateOptions) (*Plan, error) {
 	}
 	b, warnings, err := bundle.Load(bundle.Place{Dir: o.Bundle, Config: o.Config})
 	for _, w := range warnings {
-		r.warn("%v", w)
+		r.remark("%v", w)
 	}
 	if err != nil {
 		return nil, err
@@ -60,9 +60,7 @@ func (r *Runtime) Plan(id string, o CreateOptions) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range out.Warnings {
-		r.warn("%s", w.Sentence())
-	}
+	r.report(out)
 	return newPlan(out), nil
 }
 

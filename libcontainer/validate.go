@@ -36,7 +36,7 @@ func (r *Runtime) Validate(dir, config string, host bool) (*Inspection, error) {
 		problems = append(problems, wrong...)
 		problems = append(problems, hostNamespaces(out.Sources)...)
 		if !host || len(problems) > 0 {
-			return problems, append(warnings, out.Warnings...)
+			return problems, append(append(warnings, out.Warnings...), out.Remarks...)
 		}
 		c := hostCheck{runtime: r, bundle: b, spec: b.Spec}
 		c.run()

@@ -515,6 +515,7 @@ buildkit() {
 	done
 	call "$CORACLE" --root "$ROOT" list --format json
 	[ "$status" -eq 0 ]
-	[ ! -s "$BATS_TEST_TMPDIR/err" ]
+	jq -e '. == []' "$BATS_TEST_TMPDIR/out"
+	[[ "$(cat "$BATS_TEST_TMPDIR/err")" == "warning: container "*"it belongs to another runtime"* ]]
 	rm -r "${ROOT:?}/$ID-foreign"
 }

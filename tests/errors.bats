@@ -410,42 +410,73 @@ if not closed:
 sys.exit(status % 256)' "$@"
 }
 
-@test "a warning goes to standard error, be it a terminal, a file or a pipe, or to the log alone" {
-	config '.process.capabilities.bounding += ["CAP_FOO"]'
-	args sh -c 'echo done >&2'
+# lacking makes a configuration that gives a warning: a capability that cannot be granted.
+lacking() {
+	config '.process.capabilities |= (.permitted -= ["CAP_KILL"] | .effective += ["CAP_KILL"])'
+}
+
+@test "a warning goes to standard error, be it a terminal or a pipe, or to the log alone" {
+	lacking
+	args sh -c 'echo out >&2'
 	run script -qec "'$CORACLE' --root '$ROOT' run '$ID'" /dev/null
 	[ "$status" -eq 0 ]
-	[[ "$output" == done*$'\n''warning: '*CAP_FOO* ]]
+	[[ "$output" == out*$'\n''warning: process.capabilities.effective: CAP_KILL cannot be granted'* ]]
 	in_pipe "$CORACLE" --root "$ROOT" run "$ID"
 	[ "$status" -eq 0 ]
-	[[ "$output" == $'done\nwarning: config.json: process.capabilities.bounding'*CAP_FOO* ]]
+	[[ "$output" == $'out\nwarning: process.capabilities.effective: CAP_KILL'* ]]
 	[ "${#lines[@]}" -eq 2 ]
 	run coracle --log log run "$ID"
-	[ "$output" = "done" ]
-	grep -q CAP_FOO log
-	[ "$(wc -l <log)" -eq 1 ]
+	[ "$output" = out ]
+	[ "$(grep -c 'level=warning.*CAP_KILL' log)" -eq 1 ]
+}
+
+@test "remarks about a configuration are for a terminal, the log and validate, not for the output of a container" {
+	config '.colour = "red"'
+	args true
+	run script -qec "'$CORACLE' --root '$ROOT' run '$ID'" /dev/null
+	[[ "$output" == 'warning: config.json: colour'* ]]
+	in_pipe "$CORACLE" --root "$ROOT" run "$ID"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	coracle --log log run "$ID"
+	grep -q 'level=warning.*colour' log
+	run coracle plan --brief
+	[[ "$output" == *'warning: config.json: colour'* ]]
+	run coracle validate
+	says 'warning: colour'
 }
 
 @test "a command that fails says why, and no warning" {
-	config '.process.capabilities.bounding += ["CAP_FOO"]'
+	lacking
 	args no-such-command
 	in_pipe "$CORACLE" --root "$ROOT" run "$ID"
 	failed "executable file not found"
 	[ "${#lines[@]}" -eq 1 ]
 }
 
+@test "a mistyped capability of exec is a warning" {
+	detached 'exec sleep 1000'
+	in_pipe "$CORACLE" --root "$ROOT" exec --cap CAP_FOO "$ID" true
+	[ "$status" -eq 0 ]
+	[[ "$output" == *'warning: '*'"CAP_FOO" is not a capability'* ]]
+}
+
 @test "warnings neither fill a pipe that nobody reads, nor mind one that is closed" {
-	config '.process.capabilities.bounding += [range(2000) | "CAP_\(.)_" + ("X" * 100)]'
-	args true
-	in_pipe "$CORACLE" --root "$ROOT" run "$ID"
+	mkdir -p "$ROOT"
+	for i in {1..1000}; do
+		mkdir "$ROOT/broken-$i"
+		echo '{' >"$ROOT/broken-$i/state.json"
+	done
+	in_pipe "$CORACLE" --root "$ROOT" list -q
 	[ "$status" -eq 0 ]
 	[ "${#output}" -lt 8192 ]
 	[[ "${lines[-1]}" =~ ^warning:\ [0-9]+\ more,\ which\ --log ]]
-	[ "$(("${#lines[@]}" - 1 + $(tr -dc 0-9 <<<"${lines[-1]}")))" -eq 2000 ]
-	CLOSED=yes in_pipe "$CORACLE" --root "$ROOT" run "$ID"
+	[ "$(("${#lines[@]}" - 1 + $(tr -dc 0-9 <<<"${lines[-1]}")))" -eq 1000 ]
+	CLOSED=yes in_pipe "$CORACLE" --root "$ROOT" list -q
 	[ "$status" -eq 0 ]
-	run bash -c 'exec "$@" 2<&-' - "$CORACLE" --root "$ROOT" run "$ID"
+	run bash -c 'exec "$@" 2<&-' - "$CORACLE" --root "$ROOT" list -q
 	[ "$status" -eq 0 ]
+	rm -r "$ROOT"
 }
 
 @test "an unreadable state in list, and a failing poststop hook of delete, are warnings on standard error" {

@@ -75,9 +75,13 @@ two() {
 	echo '{"id": ' >"$ROOT/garbage/state.json"
 	echo hello >"$ROOT/file"
 	ln -s / "$ROOT/link"
-	run coracle list -q
+	background list -q
 	[ "$status" -eq 0 ]
-	[ "$output" = "$ID" ]
+	[ "$(printed)" = "$ID" ]
+	# Of what looks like one there is a word.
+	grep -q '^warning: container "garbage": unreadable state: id: line 2' "$BATS_TEST_TMPDIR/err"
+	grep -q '^warning: container "runc": unreadable state: it belongs to another runtime' "$BATS_TEST_TMPDIR/err"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 2 ]
 	rm -r "${ROOT:?}"/{empty,runc,garbage,"not an id",file,link}
 }
 

@@ -105,14 +105,15 @@ direct() {
 
 # Without --log, what create and exec say on standard error is where their process writes.
 @test "crio: warnings are in the container's log, and confuse nobody" {
-	config '.process.capabilities.bounding += ["CAP_FOO"] | .hooks.poststop = [{path: "/bin/false"}]'
+	config '.process.capabilities |= (.permitted -= ["CAP_KILL"] | .effective += ["CAP_KILL"]) | .hooks.poststop = [{path: "/bin/false"}] | .colour = "red"'
 	args sh -c 'echo err >&2; exec sleep 1000'
 	crio_conmon
 	[ "$status" -eq 0 ]
 	[ "$(jq .pid <<<"$answer")" = "$(cat pidfile)" ]
 	direct start "$ID"
 	wait_for grep -q 'err$' "$LOG"
-	[[ "$(logged stderr)" == $'warning: config.json: process.capabilities.bounding'*CAP_FOO*$'\nerr' ]]
+	[[ "$(logged stderr)" == $'warning: process.capabilities.effective: CAP_KILL'*$'\nerr' ]]
+	[ "$(logged stderr | wc -l)" -eq 2 ]
 	[ -z "$(logged stdout)" ]
 	direct state "$ID" 2>&1 | jq -e '.status == "running"'
 	exec_sync sh -c 'echo out; exit 7'

@@ -17,7 +17,7 @@ import (
 func (c *compiler) cgroupMount(m *mount) {
 	hs := c.in.Host.Cgroups
 	if len(hs) == 0 {
-		c.warn(m.subject.Where(), "%s: the host has no cgroups; the mount is left out", m.subject.Subject())
+		c.remark(m.subject.Where(), "%s: there are no cgroups; the mount is left out", m.subject.Subject())
 		return
 	}
 	attr := m.NewAttr()

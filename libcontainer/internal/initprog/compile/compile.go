@@ -202,8 +202,9 @@ type Output struct {
 	UnknownCalls []string
 	// Notices are warnings that the program gives by ValueNotice and an index.
 	Notices []string
-	// Warnings are for the log.
-	Warnings []bundle.Problem
+	// Warnings tell what the process does not get although it was asked for. Remarks tell
+	// what is odd, and has the effect that one would expect.
+	Warnings, Remarks []bundle.Problem
 }
 
 // compiler is a program in the making.
@@ -410,6 +411,10 @@ func (p Problem) Unwrap() error { return p.cause }
 func (c *compiler) fail(pointer, format string, args ...any) {
 	err := fmt.Errorf(format, args...)
 	c.problems = append(c.problems, Problem{bundle.Problem{Pointer: pointer, Text: err.Error()}, err, cmp.Or(c.in.Bundle.Config, bundle.ConfigName)})
+}
+
+func (c *compiler) remark(pointer, format string, args ...any) {
+	c.out.Remarks = append(c.out.Remarks, bundle.Problem{Pointer: pointer, Text: fmt.Sprintf(format, args...)})
 }
 
 func (c *compiler) warn(pointer, format string, args ...any) {

@@ -73,7 +73,7 @@ func (c *compiler) hostDev() bool {
 func (c *compiler) devices() {
 	if c.hostDev() {
 		if c.spec.Linux != nil && len(c.spec.Linux.Devices) > 0 {
-			c.warn("linux.devices", "/dev is a bind mount; no devices are made in it")
+			c.remark("linux.devices", "/dev is a bind mount; no devices are made in it")
 		}
 		return
 	}
@@ -193,7 +193,7 @@ func (c *compiler) makeNode(dir program.Arg, d device) {
 func (c *compiler) bindNode(dir program.Arg, name string, d device) {
 	n := d.note()
 	if d.pointer != "" && (d.given || d.uid != 0 || d.gid != 0) {
-		c.warn(n.Where(), "fileMode, uid and gid are those of the host's device, which a container with a user namespace gets")
+		c.remark(n.Where(), "fileMode, uid and gid are those of the host's device, which a container with a user namespace gets")
 	}
 	tree := c.source(source.Tree{
 		What: n.Text(), Pointer: n.Where(), Path: d.path, Node: source.Node{Type: d.mode & unix.S_IFMT, Dev: d.dev},

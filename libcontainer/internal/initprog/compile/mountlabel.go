@@ -51,7 +51,7 @@ func (c *compiler) labelQueues(m *mount, mnt program.Arg) {
 	}
 	ns := bundle.Namespace(c.spec, specs.IPCNamespace)
 	if ns == nil || ns.Path != "" && c.in.Host.Shared != nil && c.in.Host.Shared(ns.Path, specs.IPCNamespace) {
-		c.warn("linux.mountLabel", "the message queues at %s are the host's and keep their label", m.dest)
+		c.remark("linux.mountLabel", "the message queues at %s are the host's and keep their label", m.dest)
 		return
 	}
 	mounting := c.Describe(program.Note{What: "label the message queues", Object: label, At: m.dest, Pointer: "linux.mountLabel"})
