@@ -18,7 +18,6 @@
 package compile
 
 import (
-	"cmp"
 	"fmt"
 	"path"
 	"strings"
@@ -410,7 +409,15 @@ func (p Problem) Unwrap() error { return p.cause }
 // fail notes a problem with a property.
 func (c *compiler) fail(pointer, format string, args ...any) {
 	err := fmt.Errorf(format, args...)
-	c.problems = append(c.problems, Problem{bundle.Problem{Pointer: pointer, Text: err.Error()}, err, cmp.Or(c.in.Bundle.Config, bundle.ConfigName)})
+	c.problems = append(c.problems, Problem{bundle.Problem{Pointer: pointer, Text: err.Error()}, err, c.configName()})
+}
+
+// configName is how errors call the configuration.
+func (c *compiler) configName() string {
+	if b := c.in.Bundle; b != nil && b.Config != "" {
+		return b.Config
+	}
+	return bundle.ConfigName
 }
 
 func (c *compiler) remark(pointer, format string, args ...any) {
