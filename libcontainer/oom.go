@@ -19,11 +19,16 @@ var errDied = errors.New("it died")
 func asShortage(group *cgroup.Manager, doing string, err error) error {
 	var death *launch.DeathError
 	died := errors.Is(err, errDied) || errors.As(err, &death) && death.Killed()
-	if !died && !errors.Is(err, unix.ENOMEM) {
+	if !died && death == nil && !errors.Is(err, unix.ENOMEM) {
 		return err
 	}
 	s := group.Shortage()
-	if s == nil || died && s.Killed == 0 {
+	switch {
+	case s == nil:
+		return err
+	case s.Own && s.Limit == 0:
+		// Without any memory a process may not even come as far as to be killed.
+	case died && s.Killed == 0, !died && death != nil:
 		return err
 	}
 	return &shortageError{fmt.Sprintf("out of memory while %s: %s", doing, describe(s)), err}

@@ -123,12 +123,12 @@ waits_in_op() {
 	[ -d "/proc/$1" ] && grep -q '^\(35\|230\|101\) ' "/proc/$1/syscall" 2>/dev/null
 }
 
-# hung prints the pid of the exec program that hangs, which has the user namespace of the
-# container, but not its program.
+# hung prints the pid of the program of the exec that hangs, from its first step on a child of
+# that.
 hung() {
 	local p
 	# shellcheck disable=SC2013 # pids have no blanks
-	for p in $(grep -ls -- "$ID" /proc/[0-9]*/cgroup | cut -d/ -f3); do
+	for p in $(cat "/proc/$runtime"/task/*/children 2>/dev/null); do
 		if [[ $(readlink "/proc/$p/exe") == /memfd:coracle-init* ]] && waits_in_op "$p"; then
 			echo "$p"
 			return
@@ -148,12 +148,15 @@ hung() {
 	detached 'while :; do for p in /proc/[0-9]*; do
 		[ "$(cat $p/comm 2>/dev/null)" = coracle/init ] || continue
 		n=${p#/proc/}; [ ! -e /seen/$n ] || continue; mkdir -p /seen
-		if ls $p/root/ >/dev/null 2>&1 || [ -n "$(cat $p/environ $p/auxv 2>/dev/null | head -c 1)" ] || readlink $p/fd/0 $p/cwd >/dev/null 2>&1; then echo "open $n"; else echo "closed $n"; fi
+		if ls $p/root/ >/dev/null 2>&1 || [ -n "$(cat $p/environ $p/auxv 2>/dev/null | head -c 1)" ] || readlink $p/fd/0 $p/cwd >/dev/null 2>&1; then
+			# Unless it has become the command meanwhile.
+			[ "$(cat $p/comm 2>/dev/null)" != coracle/init ] || echo "open $n"
+		else echo "closed $n"; fi
 		touch /seen/$n
 	done; usleep 20000; done'
 	init=$(pid_of "$ID")
 	seen=0
-	for ((op = 60; op < 190; op += 3)); do
+	for ((op = 24; op < 190; op += 3)); do
 		CORACLE_FAILPOINT="op=$op:hang" "$coracle_failing" --root "$ROOT" exec "$ID" true >/dev/null 2>&1 </dev/null 3>&- &
 		runtime=$!
 		ASIDE+=("$runtime")
