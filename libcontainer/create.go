@@ -18,6 +18,7 @@ import (
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
+	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/oci/bundle"
 	"coracle/libcontainer/internal/state"
 )
@@ -80,16 +81,16 @@ type created struct {
 	dir       *state.Dir
 	pidfd     int
 	// conversation is the one with the init, which goes on until the container has been
-	// started; -1 when start has to open the gate.
-	conversation int
+	// started; nil when start has to open the gate.
+	conversation *launch.Conversation
 }
 
 // unlock ends what only this process may do.
 func (c *created) unlock() {
 	c.dir.Close()
-	if c.conversation >= 0 {
-		unix.Close(c.conversation)
-		c.conversation = -1
+	if c.conversation != nil {
+		c.conversation.Close()
+		c.conversation = nil
 	}
 }
 
@@ -155,7 +156,7 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 		return nil, err
 	}
 	r.trace("state directory made")
-	n := &creation{runtime: r, options: o, bundle: b, maker: maker, group: group, class: class, dir: dir, conversation: -1}
+	n := &creation{runtime: r, options: o, bundle: b, maker: maker, group: group, class: class, dir: dir}
 	n.record = &state.Record{
 		ID: id, Bundle: b.Path, Rootfs: b.Rootfs, Created: time.Now().UTC().Format(time.RFC3339Nano), Owner: os.Getuid(),
 		Annotations: b.Spec.Annotations, PrivatePid: privatePid(b.Spec), NoNewKeyring: o.NoNewKeyring, Cgroup: group.Saved(),
@@ -208,7 +209,7 @@ type creation struct {
 	hooked  bool // whether hooks have run
 	devices *netdevice.Moved
 	// conversation is what becomes of that with the init, see created.
-	conversation int
+	conversation *launch.Conversation
 }
 
 // direct tells whether the process may start as soon as the container is created. Hooks of
@@ -291,14 +292,7 @@ func (n *creation) create() error {
 		return err
 	}
 	n.runtime.trace("configuration kept")
-	s := setup{
-		init: n.init, process: n.bundle.Spec.Process, forks: out.Forks,
-		adopt: n.adopt, netDevices: n.netDevices, hooks: n.hooks, maps: n.idMaps, idle: n.files.closeIdle, trace: n.runtime.trace,
-		mounts: &mountHelper{spec: n.bundle.Spec, copyFrom: -1}, source: (&supply{out: out}).open,
-		notices: out.Notices, notice: n.notice,
-	}
-	defer s.mounts.close()
-	if err := s.follow(compile.DoneCreated); err != nil {
+	if err := n.follow(out); err != nil {
 		return err
 	}
 	n.runtime.trace("container created")
@@ -319,9 +313,58 @@ func (n *creation) create() error {
 		n.devices.Close()
 	}
 	if n.direct() {
-		n.conversation = n.init.TakeSocket()
+		n.conversation = n.init.TakeConversation()
 	}
 	return nil
+}
+
+// follow serves the init until the container is created.
+func (n *creation) follow(out *compile.Output) error {
+	mounts := mountHelper{spec: n.bundle.Spec}
+	defer mounts.close()
+	s := setup{init: n.init, forks: out.Forks, adopt: n.adopt}
+	s.values = func(e *launch.Event) bool {
+		switch {
+		case e.IsValue(protocol.ValueNotice) && e.Notice() < len(out.Notices):
+			n.notice(out.Notices[e.Notice()])
+		case e.IsValue(protocol.ValueCopyFrom) && e.FD.Exists():
+			mounts.take(e.FD.Take())
+		default:
+			return false
+		}
+		return true
+	}
+	s.at(protocol.PointPid, true, func() error { return nil })
+	s.points[protocol.PointCgroup] = handler{false, func(*launch.Event) error {
+		// They are there: they were made while the init came here.
+		if err := s.init.Acknowledge(); err != nil {
+			return err
+		}
+		// The init has much to do now, and this process has nothing.
+		n.files.closeIdle()
+		if s.forks {
+			return nil
+		}
+		return s.adoptOnce()
+	}}
+	s.points[protocol.PointSource] = handler{false, (&supply{out: out, init: n.init}).serve}
+	mounts.register(&s)
+	if l := n.bundle.Spec.Linux; l != nil {
+		s.at(protocol.PointIDMaps, false, n.idMaps)
+		s.at(protocol.PointNetDevices, true, n.netDevices)
+	}
+	if n.bundle.Spec.Hooks != nil {
+		s.points[protocol.PointHooks] = handler{true, func(e *launch.Event) error {
+			if err := n.hooks(e.FD.Int()); err != nil {
+				return err
+			}
+			return s.init.Acknowledge()
+		}}
+	}
+	if p := n.bundle.Spec.Process; p != nil {
+		s.atReady(p, n.runtime.trace)
+	}
+	return s.follow(protocol.StageCreated)
 }
 
 // launch starts the init program.
@@ -392,6 +435,9 @@ func (n *creation) adopt() error {
 // netDevices moves the network devices into the network namespace of the init.
 func (n *creation) netDevices() (err error) {
 	n.devices, err = netdevice.Move(n.bundle.Spec.Linux.NetDevices, n.init.Pid)
+	if err == nil {
+		n.runtime.trace("network devices moved")
+	}
 	return err
 }
 
@@ -418,7 +464,11 @@ func (n *creation) hooks(root int) error {
 	if err := h.run("createRuntime", hooks.CreateRuntime, inRuntime, specs.StateCreating); err != nil {
 		return err
 	}
-	return h.run("createContainer", hooks.CreateContainer, inNamespaces, specs.StateCreating)
+	err := h.run("createContainer", hooks.CreateContainer, inNamespaces, specs.StateCreating)
+	if err == nil {
+		n.runtime.trace("hooks run")
+	}
+	return err
 }
 
 // undo removes every trace. When it was after the first hooks, the poststop hooks run
@@ -457,7 +507,7 @@ func (r *Runtime) afterStop(spec *specs.Spec, record *state.Record) {
 	if spec == nil || spec.Hooks == nil || len(spec.Hooks.Poststop) == 0 {
 		return
 	}
-	h := hookRunner{runtime: r, spec: spec, record: record, pidfd: -1, root: -1, interrupt: -1}
+	h := hookRunner{runtime: r, spec: spec, record: record, pidfd: -1, root: -1}
 	h.runAll("poststop", spec.Hooks.Poststop, specs.StateStopped)
 }
 

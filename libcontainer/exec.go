@@ -15,6 +15,8 @@ import (
 	"coracle/libcontainer/internal/host/rdt"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
+	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -116,9 +118,9 @@ func (c *Container) Exec(o ExecOptions) (status int, err error) {
 	return status, nil
 }
 
-// joinDeadline is how long a program that has joined a container may be silent. A process
+// joinPatience is how long a program that has joined a container may be silent. A process
 // of the container may stop it.
-const joinDeadline = 30 * time.Second
+const joinPatience = 30 * time.Second
 
 // execution is a process on its way into a container.
 type execution struct {
@@ -236,14 +238,16 @@ func (x *execution) execute() error {
 	if err := x.launch(out, preserved); err != nil {
 		return err
 	}
-	s := setup{init: x.init, process: spec.Process, forks: out.Forks, joins: true, trace: c.runtime.trace}
+	s := setup{init: x.init, forks: out.Forks, joins: true}
+	s.at(protocol.PointPid, true, func() error { return nil })
+	s.atReady(spec.Process, c.runtime.trace)
 	if record.Rdt != nil {
 		s.adopt = func() error { return rdt.Load(*record.Rdt).Add(x.init.Pid) }
 	}
 	if l := listenerOf(&spec, out); l != nil {
 		s.listener = func(fd int) error { return handOver(l, record, x.init.Pid, specs.StateRunning, fd) }
 	}
-	err = s.follow(compile.DoneStarted)
+	err = s.follow(protocol.StageStarted)
 	if err == nil {
 		c.runtime.trace("execve announced")
 		if err = x.init.Executed(); out.Mute {
@@ -300,7 +304,7 @@ func (x *execution) openContainer() (pidfd, root int, err error) {
 
 func (x *execution) launch(out *compile.Output, preserved []bool) error {
 	terminal := -1
-	interrupt := -1
+	var interrupt linux.FD
 	var inProcess func() (*os.File, error)
 	if x.foreground != nil {
 		interrupt, inProcess = interruptBy(x.foreground.signals), x.foreground.consoleSocket
@@ -316,10 +320,10 @@ func (x *execution) launch(out *compile.Output, preserved []bool) error {
 	if err != nil {
 		return err
 	}
-	deadline := joinDeadline
+	patience := joinPatience
 	if x.options.IgnorePaused {
-		deadline = 0
+		patience = 0
 	}
-	x.init, err = x.container.runtime.launch(&x.files, out, files, out.Birth, interrupt, deadline)
+	x.init, err = x.container.runtime.launch(&x.files, out, files, out.Birth, interrupt, patience)
 	return err
 }

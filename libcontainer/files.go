@@ -12,6 +12,7 @@ import (
 
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/compile"
+	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/state"
 )
 
@@ -146,10 +147,21 @@ func (h *hostFiles) table(out *compile.Output, inherited []int) ([]int, error) {
 
 // supply opens the sources that an init asks for while it runs.
 type supply struct {
-	out *compile.Output
+	out  *compile.Output
+	init *launch.Init
 	// apart has the descriptors of those that were opened apart from the runtime's mount
 	// namespace: to ask for one again would be of no use.
 	apart []int
+}
+
+// serve answers the init with the source that it asks for.
+func (s *supply) serve(e *launch.Event) error {
+	fd, err := s.open(e.Source())
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return s.init.AnswerWith(fd)
 }
 
 func (s *supply) open(fd int, apart bool) (int, error) {

@@ -10,6 +10,7 @@ import (
 
 	"coracle/internal/foreground/console"
 	"coracle/internal/foreground/signals"
+	"coracle/libcontainer/internal/linux"
 )
 
 // foreground is what this process needs to wait for a container's process: the
@@ -38,11 +39,11 @@ func newForeground(r *Runtime, id string) (*foreground, error) {
 }
 
 // interruptBy is the descriptor that interrupts a set-up.
-func interruptBy(p *signals.Pipe) int {
+func interruptBy(p *signals.Pipe) linux.FD {
 	if p == nil {
-		return -1
+		return linux.FD{}
 	}
-	return p.FD
+	return linux.NewFD(p.FD)
 }
 
 // consoleSocket makes the socket that the terminal comes through, and returns the

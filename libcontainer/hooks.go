@@ -16,6 +16,8 @@ import (
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
+	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/jsonpos"
 	"coracle/libcontainer/internal/state"
 )
@@ -32,8 +34,8 @@ type hookRunner struct {
 	pidfd, root int
 	// dir notes the process of each hook; nil for hooks that end with the container.
 	dir *state.Dir
-	// interrupt becomes readable when everything is to be given up; -1 for never.
-	interrupt int
+	// interrupt becomes readable when everything is to be given up.
+	interrupt linux.FD
 }
 
 // place is where hooks of a kind run.
@@ -164,7 +166,7 @@ type hookProcess struct {
 	// without it, -1 otherwise. That one ends when the container is deleted meanwhile.
 	container int
 	// interrupt is that of the hookRunner.
-	interrupt int
+	interrupt linux.FD
 }
 
 // start returns when the hook has been executed. listener takes its seccomp listener; nil
@@ -193,11 +195,15 @@ func (p *hookProcess) start(r *Runtime, out *compile.Output, listener func(fd in
 	if err != nil {
 		return err
 	}
-	if p.init, err = r.launch(&files, out, table, out.Birth, -1, joinDeadline); err != nil {
+	if p.init, err = r.launch(&files, out, table, out.Birth, p.interrupt, joinPatience); err != nil {
 		return err
 	}
-	s := setup{init: p.init, process: p.process, forks: out.Forks, joins: true, listener: listener, trace: func(string) {}}
-	if err := s.follow(compile.DoneStarted); err != nil {
+	s := setup{init: p.init, forks: out.Forks, joins: true, listener: listener}
+	s.at(protocol.PointPid, true, func() error { return nil })
+	if p.process != nil {
+		s.atReady(p.process, func(string) {})
+	}
+	if err := s.follow(protocol.StageStarted); err != nil {
 		return err
 	}
 	r.trace("execve of a hook announced")
@@ -218,7 +224,7 @@ func (p *hookProcess) wait(timeout time.Duration) error {
 			{Fd: int32(p.result), Events: unix.POLLIN},
 			{Fd: int32(p.input), Events: unix.POLLOUT},
 			{Fd: int32(p.container), Events: unix.POLLIN},
-			{Fd: int32(p.interrupt), Events: unix.POLLIN},
+			{Fd: int32(p.interrupt.Int()), Events: unix.POLLIN},
 		}
 		wait := -1
 		if timeout > 0 {

@@ -34,7 +34,7 @@ func listening(t *testing.T) (p *hookProcess, write int) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(pipe[1]) })
-	return &hookProcess{input: -1, result: pipe[0], container: -1, interrupt: -1}, pipe[1]
+	return &hookProcess{input: -1, result: pipe[0], container: -1}, pipe[1]
 }
 
 func TestListenKeepsTheEnd(t *testing.T) {
@@ -83,7 +83,7 @@ func TestFeedStopsWithoutReader(t *testing.T) {
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		t.Fatal(err)
 	}
-	p := &hookProcess{stdin: make([]byte, 1<<20), input: pipe[1], result: -1, container: -1, interrupt: -1}
+	p := &hookProcess{stdin: make([]byte, 1<<20), input: pipe[1], result: -1, container: -1}
 	defer p.close()
 	p.feed()
 	if left := len(p.stdin); left == 0 || left == 1<<20 || p.input < 0 {
@@ -102,7 +102,7 @@ func TestFeedClosesAtTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(pipe[0])
-	p := &hookProcess{stdin: []byte("state"), input: pipe[1], result: -1, container: -1, interrupt: -1}
+	p := &hookProcess{stdin: []byte("state"), input: pipe[1], result: -1, container: -1}
 	p.feed()
 	buf := make([]byte, 16)
 	if n, err := unix.Read(pipe[0], buf); err != nil || string(buf[:n]) != "state" {

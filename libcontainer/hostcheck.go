@@ -18,6 +18,7 @@ import (
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/initprog/seccomp"
+	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -123,8 +124,9 @@ func (c *hostCheck) program(group *cgroup.Manager) {
 		}
 		files = append(files, fd)
 	}
-	for _, fd := range files[out.SourceFD:] {
-		closeFD(fd)
+	for _, n := range files[out.SourceFD:] {
+		fd := linux.NewFD(n)
+		fd.Close()
 	}
 }
 

@@ -12,9 +12,8 @@ import (
 
 	"coracle/libcontainer/internal/host/hostfs"
 	"coracle/libcontainer/internal/host/idmap"
-	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
-	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/bundle"
 )
@@ -23,72 +22,101 @@ import (
 // tree, and to follow a path link by link. It only uses descriptors that the init sends.
 type mountHelper struct {
 	spec     *specs.Spec
-	copyFrom int // the directory for the next copy; -1 for none
+	copyFrom linux.FD // the directory for the next copy
 }
 
-func (h *mountHelper) close() {
-	if h.copyFrom >= 0 {
-		unix.Close(h.copyFrom)
-		h.copyFrom = -1
-	}
+func (h *mountHelper) close() { h.copyFrom.Close() }
+
+// take takes the directory for the next copy.
+func (h *mountHelper) take(dir linux.FD) {
+	h.close()
+	h.copyFrom = dir
 }
 
-// serve serves a message of the init about mounts; ok is false for any other one. answer
-// tells that the init waits.
-func (h *mountHelper) serve(e *launch.Event, pid int) (answer, ok bool, err error) {
-	if e.Kind == program.KindValue && e.A == compile.ValueCopyFrom && e.FD >= 0 {
-		h.close()
-		h.copyFrom, e.FD = e.FD, -1
-		return false, true, nil
+// register registers what is done at the points that are about mounts.
+func (h *mountHelper) register(s *setup) {
+	at := func(p protocol.Point, do func(*launch.Event, mountRequest) error) {
+		s.points[p] = handler{false, func(e *launch.Event) error {
+			r, err := h.request(e, s.init.Pid)
+			if err == nil {
+				err = do(e, r)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", r.subject, err)
+			}
+			return s.init.Acknowledge()
+		}}
 	}
-	if e.Kind != program.KindSync || e.FD < 0 {
-		return false, false, nil
-	}
-	var dest, subject string
-	point := hostfs.Point{Dir: e.A == compile.SyncMakeDir, NoLinks: e.C != 0}
+	at(protocol.PointCopyUp, h.copyUp)
+	at(protocol.PointMakeDir, func(e *launch.Event, r mountRequest) error {
+		return h.makePoint(e, r, hostfs.Point{Dir: true, NoLinks: e.NoLinks(), Mode: r.mode})
+	})
+	at(protocol.PointMakeFile, func(e *launch.Event, r mountRequest) error {
+		return h.makePoint(e, r, hostfs.Point{NoLinks: e.NoLinks(), Mode: r.mode})
+	})
+}
+
+// mountRequest is what the init asks for.
+type mountRequest struct {
+	dest, subject string
+	mode          uint32
+	owner         hostfs.Owner
+	pid           int
+}
+
+// request finds out what a message is about.
+func (h *mountHelper) request(e *launch.Event, pid int) (r mountRequest, err error) {
+	r.pid = pid
+	index := e.Mount()
 	switch {
-	case int(e.B) < len(h.spec.Mounts):
-		m := h.spec.Mounts[e.B]
-		dest = path.Clean("/" + m.Destination)
-		subject = fmt.Sprintf("mount at %q (mounts[%d])", dest, e.B)
+	case !e.FD.Exists():
+		r.subject = "mount"
+		return r, errors.New("the init process sent no descriptor")
+	case int(index) < len(h.spec.Mounts):
+		m := h.spec.Mounts[index]
+		r.dest = path.Clean("/" + m.Destination)
+		r.subject = fmt.Sprintf("mount at %q (mounts[%d])", r.dest, index)
 		o, err := bundle.ParseMountOptions(m)
 		if err != nil {
-			return false, false, fmt.Errorf("%s: %w", subject, err)
+			return r, err
 		}
-		point.Mode = o.PointMode(m.Type)
-	case e.B == compile.MakeCwd && h.spec.Process != nil:
-		dest = path.Clean("/" + h.spec.Process.Cwd)
-		subject = fmt.Sprintf("working directory %q (process.cwd)", dest)
+		r.mode = o.PointMode(m.Type)
+	case index == protocol.Cwd && h.spec.Process != nil:
+		r.dest = path.Clean("/" + h.spec.Process.Cwd)
+		r.subject = fmt.Sprintf("working directory %q (process.cwd)", r.dest)
 	default:
-		return false, false, nil
+		r.subject = "mount"
+		return r, fmt.Errorf("the init process asked for the mount %d, which does not exist", index)
 	}
-	owner, err := ownerOf(pid)
+	r.owner, err = ownerOf(pid)
+	return r, err
+}
+
+// copyUp fills a tmpfs.
+func (h *mountHelper) copyUp(e *launch.Event, r mountRequest) error {
+	if !h.copyFrom.Exists() {
+		return errors.New("tmpcopyup: the init process sent no directory to copy")
+	}
+	takes := e.Takes()
+	err := hostfs.Copy(h.copyFrom.Int(), e.FD.Int(), hostfs.Root{
+		Mode: takes&protocol.TakesMode != 0, UID: takes&protocol.TakesUID != 0, GID: takes&protocol.TakesGID != 0,
+	}, r.owner)
+	h.close()
+	if errors.Is(err, unix.ENOSPC) {
+		err = fmt.Errorf("%w (the tmpfs is too small for what is to be copied)", err)
+	}
 	if err != nil {
-		return false, false, fmt.Errorf("%s: %w", subject, err)
+		return fmt.Errorf("tmpcopyup: %w", err)
 	}
-	switch e.A {
-	case compile.SyncCopyUp:
-		if h.copyFrom < 0 {
-			return false, false, nil
-		}
-		err := hostfs.Copy(h.copyFrom, e.FD, hostfs.Root{
-			Mode: e.C&compile.CopyMode != 0, UID: e.C&compile.CopyUID != 0, GID: e.C&compile.CopyGID != 0,
-		}, owner)
-		h.close()
-		if errors.Is(err, unix.ENOSPC) {
-			err = fmt.Errorf("%w (the tmpfs is too small for what is to be copied)", err)
-		}
-		if err != nil {
-			return false, false, fmt.Errorf("%s: tmpcopyup: %w", subject, err)
-		}
-	case compile.SyncMakeDir, compile.SyncMakeFile:
-		if err := hostfs.Make(e.FD, dest, point, owner); err != nil {
-			return false, false, fmt.Errorf("%s: %w%s", subject, err, whyDenied(err, owner, pid))
-		}
-	default:
-		return false, false, nil
+	return nil
+}
+
+// makePoint makes a mount point.
+func (h *mountHelper) makePoint(e *launch.Event, r mountRequest, p hostfs.Point) error {
+	if err := hostfs.Make(e.FD.Int(), r.dest, p, r.owner); err != nil {
+		return fmt.Errorf("%w%s", err, whyDenied(err, r.owner, r.pid))
 	}
-	return true, true, nil
+	return nil
 }
 
 // whyDenied says why an init may not make something in a directory, where the reason is that

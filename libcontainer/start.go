@@ -14,6 +14,8 @@ import (
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/bundle"
 	"coracle/libcontainer/internal/state"
 )
@@ -35,7 +37,7 @@ func (c *Container) Start() error {
 		dir.Close()
 		return fmt.Errorf("cannot start container %q: %w", c.id, err)
 	}
-	n := &created{c, dir, pidfd, -1}
+	n := &created{container: c, dir: dir, pidfd: pidfd}
 	defer n.close()
 	return c.startDetached(n)
 }
@@ -71,7 +73,7 @@ func (c *Container) start(n *created) error {
 	}
 	s := starting{container: c, dir: dir, pidfd: n.pidfd, hooks: h, name: launch.OpenName(record.Pid)}
 	defer s.name.Close()
-	direct := n.conversation >= 0
+	direct := n.conversation != nil
 	if direct {
 		err = s.follow(n.conversation)
 	} else {
@@ -129,7 +131,7 @@ func (c *Container) startHooks(dir *state.Dir, pidfd int) (*hookRunner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("root of container %q: %w", c.id, err)
 	}
-	return &hookRunner{runtime: c.runtime, spec: spec, record: c.record, pidfd: pidfd, root: root, interrupt: -1}, nil
+	return &hookRunner{runtime: c.runtime, spec: spec, record: c.record, pidfd: pidfd, root: root}, nil
 }
 
 // starting is the conversation with an init that becomes the process of its container.
@@ -148,7 +150,8 @@ func (s *starting) openGate() error {
 	if err != nil {
 		return fmt.Errorf("start: %w", os.NewSyscallError("socket", err))
 	}
-	defer unix.Close(conn)
+	c := launch.Conversation{Socket: linux.NewFD(conn), Pidfd: linux.NewFD(s.pidfd), Trace: s.container.runtime.traceMessage()}
+	defer c.Close()
 	if err := unix.Connect(conn, gateAddress(s.dir)); err != nil {
 		if s.container.record.Ending() {
 			return fmt.Errorf("cannot start: %w", s.container.notRunning(nil))
@@ -156,61 +159,61 @@ func (s *starting) openGate() error {
 		return fmt.Errorf("start: gate of container %q: %w", s.container.id, os.NewSyscallError("connect", err))
 	}
 	s.container.runtime.trace("gate opened")
-	return s.follow(conn)
+	return s.follow(&c)
 }
 
 // follow listens to an init that starts until execve closes the connection.
-func (s *starting) follow(conn int) error {
+func (s *starting) follow(c *launch.Conversation) error {
 	record := s.container.record
-	started := false
+	c.Explain = func(m protocol.Message) error { return startFailure(s.dir, record, m) }
+	announced := false
 	for {
-		fds := []unix.PollFd{{Fd: int32(conn), Events: unix.POLLIN}, {Fd: int32(s.pidfd), Events: unix.POLLIN}}
-		if _, err := unix.Poll(fds, -1); err != nil {
-			if errors.Is(err, unix.EINTR) {
-				continue
-			}
-			return fmt.Errorf("start: %w", os.NewSyscallError("poll", err))
-		}
-		buf := make([]byte, program.MessageSize+1)
-		n, fd, err := launch.Receive(conn, buf)
+		e, err := c.Receive()
+		var failed *startError
 		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case n <= 0 && started:
+		case errors.Is(err, launch.ErrEnded) && announced:
 			return s.ended()
-		case n <= 0:
+		case errors.Is(err, launch.ErrEnded):
 			return fmt.Errorf("start: the init process of container %q could not execute the command: %w", record.ID, errDied)
+		case errors.As(err, &failed):
+			return err
+		case err != nil:
+			return fmt.Errorf("start: %w", err)
 		}
-		m, ok := program.DecodeMessage(buf[:n])
-		switch {
-		case ok && m.Kind == program.KindSync && m.A == compile.SyncStart && s.hooks != nil:
-			h := s.hooks
-			if err := h.run("startContainer", h.spec.Hooks.StartContainer, inContainer, specs.StateCreated); err != nil {
-				return h.asHookError(err)
-			}
-			if err := unix.Send(conn, make([]byte, program.MessageSize), unix.MSG_NOSIGNAL); err != nil {
-				return fmt.Errorf("start: %w", os.NewSyscallError("send", err))
-			}
-		case ok && m.Kind == program.KindDone && m.A == compile.DoneStarted && fd >= 0 && record.Listener != nil:
-			// The init waits until the agent has its listener. When this end of the
-			// conversation is closed instead, it ends.
-			err := handOver(record.Listener, record, record.Pid, specs.StateCreated, fd)
-			unix.Close(fd)
-			if err != nil {
-				return fmt.Errorf("start: %w", err)
-			}
-			if err := unix.Send(conn, make([]byte, program.MessageSize), unix.MSG_NOSIGNAL); err != nil {
-				return fmt.Errorf("start: %w", os.NewSyscallError("send", err))
-			}
-			started = true
-		case ok && m.Kind == program.KindDone && m.A == compile.DoneStarted && fd < 0:
-			started = true
-		case ok && m.Kind == program.KindError:
-			return startFailure(s.dir, record, m)
-		default:
-			return errors.New("start: the init process sent a malformed message")
+		if e.IsDone(protocol.StageStarted) {
+			announced = true
+		}
+		err = s.serve(c, &e)
+		e.FD.Close()
+		if err != nil {
+			return err
 		}
 	}
+}
+
+// serve serves a message of an init that starts.
+func (s *starting) serve(c *launch.Conversation, e *launch.Event) error {
+	record, h := s.container.record, s.hooks
+	switch {
+	case e.IsSync(protocol.PointStart) && h != nil:
+		if err := h.run("startContainer", h.spec.Hooks.StartContainer, inContainer, specs.StateCreated); err != nil {
+			return h.asHookError(err)
+		}
+	case e.IsDone(protocol.StageStarted) && e.FD.Exists() && record.Listener != nil:
+		// The init waits until the agent has its listener. When this end of the
+		// conversation is closed instead, it ends.
+		if err := handOver(record.Listener, record, record.Pid, specs.StateCreated, e.FD.Int()); err != nil {
+			return fmt.Errorf("start: %w", err)
+		}
+	case e.IsDone(protocol.StageStarted) && !e.FD.Exists():
+		return nil
+	default:
+		return fmt.Errorf("start: the init process sent an unexpected message: %s", e.Message)
+	}
+	if err := c.Acknowledge(); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	return nil
 }
 
 // ended says whether the execve that the init had announced has ended the conversation, or
@@ -238,10 +241,10 @@ func (s *starting) killedForMemory() bool {
 }
 
 // startFailure puts the report of a failed op behind the gate into words.
-func startFailure(dir *state.Dir, record *state.Record, m program.Message) error {
-	errno := syscall.Errno(m.B)
+func startFailure(dir *state.Dir, record *state.Record, m protocol.Message) error {
+	op, errno := program.FailedOp(m)
 	for _, s := range record.Steps {
-		if s.Op != int(m.A) {
+		if s.Op != op {
 			continue
 		}
 		if s.Call == "execve" {
@@ -253,7 +256,7 @@ func startFailure(dir *state.Dir, record *state.Record, m program.Message) error
 		}
 		return &startError{text + ": " + errno.Error(), errno}
 	}
-	return fmt.Errorf("start: step %d of the init program: %w", m.A, errno)
+	return &startError{fmt.Sprintf("start: step %d of the init program: %v", op, errno), errno}
 }
 
 type startError struct {

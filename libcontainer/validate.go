@@ -6,6 +6,7 @@ import (
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/compile"
+	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -67,8 +68,9 @@ func hostNamespaces(sources []source.Source) (problems []bundle.Problem) {
 		if !ok || ns.Alters == "" {
 			continue
 		}
-		fd, err := ns.Open(nil)
-		closeFD(fd)
+		n, err := ns.Open(nil)
+		fd := linux.NewFD(n)
+		fd.Close()
 		if ours := (source.HostError{}); errors.As(err, &ours) {
 			problems = append(problems, bundle.Problem{Pointer: ours.Property, Text: ours.Text})
 		}

@@ -28,10 +28,11 @@ var layers = map[string][]string{
 	"libcontainer": {internal + "*", "internal/foreground/*"},
 
 	// The way into the container.
-	internal + "initprog/compile": {internal + "initprog/program", internal + "initprog/seccomp", internal + "oci/*", internal + "host/source"},
-	internal + "initprog/launch":  {internal + "initprog/program", internal + "linux"},
-	internal + "initprog/program": {internal + "failpoint"},
-	internal + "initprog/seccomp": {},
+	internal + "initprog/compile":  {internal + "initprog/program", internal + "initprog/protocol", internal + "initprog/seccomp", internal + "oci/*", internal + "host/source"},
+	internal + "initprog/launch":   {internal + "initprog/program", internal + "initprog/protocol", internal + "linux"},
+	internal + "initprog/program":  {internal + "initprog/protocol", internal + "failpoint"},
+	internal + "initprog/protocol": {},
+	internal + "initprog/seccomp":  {},
 
 	// What is done to the host.
 	internal + "host/cgroup":    {internal + "host/systemd", internal + "oci/*", internal + "linux"},
@@ -39,7 +40,7 @@ var layers = map[string][]string{
 	internal + "host/rdt":       {internal + "oci/*", internal + "linux"},
 	internal + "host/netdevice": {internal + "oci/*", internal + "linux"},
 	internal + "host/idmap":     {internal + "oci/*", internal + "linux"},
-	internal + "host/source":    {internal + "oci/*", internal + "linux", internal + "initprog/launch", internal + "initprog/program"},
+	internal + "host/source":    {internal + "oci/*", internal + "linux", internal + "initprog/launch", internal + "initprog/program", internal + "initprog/protocol"},
 	internal + "host/trial":     {internal + "oci/*", internal + "linux"},
 	internal + "host/hostfs":    {internal + "linux"},
 	internal + "state":          {internal + "host/cgroup", internal + "host/rdt", internal + "oci/jsonpos", internal + "linux"},

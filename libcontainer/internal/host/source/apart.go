@@ -8,6 +8,7 @@ import (
 
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 )
 
 // OpenApart makes the tree like [Tree.Open], from a copy of the mount namespace of this
@@ -23,14 +24,14 @@ func (t Tree) OpenApart(files []int) (int, error) {
 	tree := b.Word("tree", -1)
 	//allow:path a path of the host that the caller has named
 	b.OpenTree(program.Cwd(), t.Path, unix.OPEN_TREE_CLOEXEC|t.flags()).Into(tree)
-	b.SendFD(program.FD(socket), program.Message{Kind: program.KindValue}.Encode(), tree.Arg())
+	b.SendFD(program.FD(socket), protocol.ValueOf(protocol.ValueTree).Encode(), tree.Arg())
 	p, err := b.Finish()
 	if err != nil {
 		return -1, err
 	}
 	process, err := launch.Start(launch.Command{
 		Program: p, CloneFlags: unix.CLONE_NEWNS, Files: []int{-1, -1, -1, -1, -1},
-		Socket: socket, Image: image, CgroupFD: -1, Interrupt: -1, Opaque: true,
+		Socket: socket, Image: image, Opaque: true,
 	})
 	if err != nil {
 		return -1, fmt.Errorf("%s: copy the mount namespace: %w", n.Subject(), err)
@@ -38,15 +39,15 @@ func (t Tree) OpenApart(files []int) (int, error) {
 	defer process.Close()
 	defer process.Kill()
 	e, err := process.Receive()
-	if err == nil && e.FD < 0 {
+	if err == nil && !e.FD.Exists() {
 		err = errors.New("the process that opens it has sent nothing")
 	}
 	if err != nil {
 		return -1, err
 	}
-	if err := t.prepare(e.FD, files); err != nil {
-		unix.Close(e.FD)
+	if err := t.prepare(e.FD.Int(), files); err != nil {
+		e.FD.Close()
 		return -1, err
 	}
-	return e.FD, nil
+	return e.FD.Int(), nil
 }

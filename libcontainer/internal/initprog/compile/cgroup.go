@@ -10,6 +10,7 @@ import (
 
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -42,7 +43,7 @@ func (c *compiler) enterCgroup() {
 	c.joined = true
 	if len(c.in.Host.CgroupJoin) > 0 || c.in.Host.CgroupWait {
 		c.note("linux.cgroupsPath", "wait for the cgroups", "")
-		c.sync(c.socket, SyncCgroup)
+		c.sync(c.socket, protocol.PointCgroup)
 	}
 	c.joinCgroupFiles()
 	c.resetAffinity()

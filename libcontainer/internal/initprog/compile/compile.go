@@ -27,74 +27,10 @@ import (
 
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/initprog/seccomp"
 	"coracle/libcontainer/internal/oci/bundle"
 )
-
-// The sync points at which an init program waits for the runtime.
-const (
-	// SyncPid comes right after the fork that enters a joined pid namespace, unless
-	// SyncReady comes in any case: the runtime answers when it knows the new pid.
-	SyncPid = 1 + iota
-	// SyncCgroup waits until the cgroups of the container are there to be joined:
-	// the runtime makes them while the program does other things.
-	SyncCgroup
-	// SyncReady comes when the container is built and the process still has
-	// its privileges. The message may carry a descriptor of /etc/passwd. The
-	// runtime sets the resource limits and answers with the home directory.
-	SyncReady
-	// SyncHooks waits until the prestart, createRuntime and createContainer hooks have
-	// run: the mounts are there, the root is not entered yet. It comes with the message.
-	SyncHooks
-	// SyncStart waits, on the connection to start, until the startContainer hooks have
-	// run.
-	SyncStart
-	// SyncNetDevices waits until the network devices of the host that the container
-	// gets are in its network namespace.
-	SyncNetDevices
-	// SyncCopyUp waits until the contents of the directory that came with ValueCopyFrom
-	// are in the tmpfs that comes with the message; B is its index in mounts, and C what
-	// its root takes over ([CopyMode] and the like).
-	SyncCopyUp
-	// SyncMakeDir and SyncMakeFile wait until a directory or file is made that is reached
-	// through a dangling link, or until it is found out why that is not possible: B is the
-	// index in mounts of the entry that it is the mount point for, or [MakeCwd]. C is 1
-	// where no link may be followed. The root of the container comes with the message.
-	SyncMakeDir
-	SyncMakeFile
-	// SyncMaps waits until the new user namespace has its mappings of ids.
-	SyncMaps
-	// SyncSource waits for a descriptor: that of a source, which the program would have at
-	// B otherwise. C is SourceApart, or 0.
-	SyncSource
-)
-
-// SourceApart asks for a tree from a copy of the runtime's mount namespace, which is
-// without the mount namespaces that are pinned by a mount.
-const SourceApart = 1
-
-// The stages whose completion an init program announces.
-const (
-	// DoneCreated: the container is created, the program waits at the gate, if there is one.
-	DoneCreated = 1 + iota
-	// DoneStarted: the next op is the execve of the user's process.
-	DoneStarted
-)
-
-// ValuePid is the pid of the process that goes on after a fork, as the
-// runtime sees it. A pidfd comes with the message. ValueCopyFrom brings the directory
-// that SyncCopyUp is about. ValueNotice is a warning: the index of one of [Output.Notices].
-const (
-	ValuePid = 1 + iota
-	ValueCopyFrom
-	ValueNotice
-)
-
-// MakeCwd stands for process.cwd where SyncMakeDir has the index of a mount.
-const MakeCwd = ^uint32(0)
-
-// HomeSize is the room for the answer to SyncReady, "HOME=" and NUL included.
-const HomeSize = 4096
 
 // Host is what compiling needs to know about the host.
 type Host struct {
@@ -130,9 +66,9 @@ type Host struct {
 	// Maker makes new namespaces outside of the program, which enters them. It may be nil.
 	Maker *source.Maker
 	// CgroupJoin are the files through which the init enters its cgroups by writing
-	// "0", after SyncCgroup. It is empty when the init is born there.
+	// "0", after protocol.PointCgroup. It is empty when the init is born there.
 	CgroupJoin []string
-	// CgroupWait tells that the init is put into its cgroups, until SyncCgroup.
+	// CgroupWait tells that the init is put into its cgroups, until protocol.PointCgroup.
 	CgroupWait bool
 	// CgroupBirth is the directory in the unified hierarchy that a process which joins a
 	// container is born in; empty for that of the runtime.
@@ -192,14 +128,14 @@ type Output struct {
 	// the word Outside, which is 0 without Birth, is 1.
 	Birth   string
 	Outside program.Word
-	// Listener tells that the message DoneStarted carries the descriptor of a seccomp
+	// Listener tells that the message protocol.StageStarted carries the descriptor of a seccomp
 	// listener, and is waited upon like a sync point.
 	Listener bool
 	// Mute tells that the seccomp filter lets the program report nothing once it is loaded.
 	Mute bool
 	// UnknownCalls are system calls of linux.seccomp that this version does not know.
 	UnknownCalls []string
-	// Notices are warnings that the program gives by ValueNotice and an index.
+	// Notices are warnings that the program gives by protocol.ValueNotice and an index.
 	Notices []string
 	// Warnings tell what the process does not get although it was asked for. Remarks tell
 	// what is odd, and has the effect that one would expect.
@@ -385,7 +321,7 @@ func newCompiler(in Input, withGate bool) *compiler {
 	c.fs, c.mnt, c.target = c.Word("fs", -1), c.Word("mnt", -1), c.Word("target", -1)
 	c.dir, c.tmp = c.Word("dir", -1), c.Word("tmp", -1)
 	c.got, c.umask = c.Word("got", 0), c.Word("umask", 0)
-	c.reply = c.Buffer("reply", program.MessageSize)
+	c.reply = c.Buffer("reply", protocol.MessageSize)
 	c.stat, c.statfs = c.NewStatx("st"), c.NewStatfs("fs")
 	return c
 }
@@ -459,7 +395,7 @@ func (c *compiler) begin() {
 	// The image stays as /proc/self/exe; the descriptor is not needed.
 	c.Close(c.image)
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
-	c.Prctl(unix.PR_SET_NAME, c.String(program.ProcessName))
+	c.Prctl(unix.PR_SET_NAME, c.String(protocol.ProcessName))
 	if c.in.Host.TimerSlack != 0 {
 		c.Prctl(unix.PR_SET_TIMERSLACK, program.Int(c.in.Host.TimerSlack))
 	}
@@ -478,9 +414,9 @@ func (c *compiler) begin() {
 
 // sync waits at a sync point until the runtime answers. The program ends when
 // the runtime has gone.
-func (c *compiler) sync(sock program.Arg, point uint32) {
-	c.Send(sock, program.Message{Kind: program.KindSync, A: point})
-	c.receive(sock, c.reply, program.MessageSize)
+func (c *compiler) sync(sock program.Arg, point protocol.Point) {
+	c.Send(sock, protocol.Sync(point))
+	c.receive(sock, c.reply, protocol.MessageSize)
 }
 
 // receive waits for an answer of the runtime.

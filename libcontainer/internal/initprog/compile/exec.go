@@ -8,6 +8,7 @@ import (
 
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -78,7 +79,7 @@ func (c *compiler) joinContainer(in ExecInput, born bool) {
 	if c.out.Forks && !c.needsRuntime() {
 		// The runtime has to know the process before that is on its own. Otherwise it does
 		// when it is asked for something.
-		c.sync(c.socket, SyncPid)
+		c.sync(c.socket, protocol.PointPid)
 	}
 	// A container without pivot_root has another root than its mount namespace.
 	c.note("", "enter the root of the container", "")

@@ -4,6 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 )
 
 // refusal is a place where the kernel may refuse to attach a tree.
@@ -50,7 +51,7 @@ func (c *compiler) replaceRefused() {
 		c.Jump(ask)
 	}
 	c.Bind(ask)
-	c.Set(c.request.C(), program.Int(SourceApart))
+	c.Set(c.request.C(), program.Int(protocol.SourceApart))
 	c.fetch()
 	c.Dup3(c.request.FD().Arg(), place.Arg(), unix.O_CLOEXEC)
 	c.Close(c.request.FD().Arg())
@@ -63,7 +64,7 @@ func (c *compiler) replaceRefused() {
 
 func (c *compiler) newRequest() {
 	if c.request == (program.Request{}) {
-		c.request = c.NewRequest("want", program.Message{Kind: program.KindSync, A: SyncSource})
+		c.request = c.NewRequest("want", protocol.Sync(protocol.PointSource))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -75,7 +76,7 @@ func Hook(in HookInput) (*Output, error) {
 		}
 		c.joinNamespaces(pidfd, in.Spec, e)
 		if c.out.Forks {
-			c.sync(c.socket, SyncPid)
+			c.sync(c.socket, protocol.PointPid)
 		}
 	}
 	c.note("hooks", "prepare the hook", "")
@@ -145,8 +146,8 @@ func (c *compiler) hookDirectory(in HookInput) {
 func (c *compiler) runtimeHooks() {
 	if BeforePivot(c.spec.Hooks) {
 		c.note("hooks", "wait for the hooks", "")
-		c.SendFD(c.socket, program.Message{Kind: program.KindSync, A: SyncHooks}.Encode(), c.root)
-		c.receive(c.socket, c.reply, program.MessageSize)
+		c.SendFD(c.socket, protocol.Sync(protocol.PointHooks).Encode(), c.root)
+		c.receive(c.socket, c.reply, protocol.MessageSize)
 	}
 }
 
@@ -154,7 +155,7 @@ func (c *compiler) runtimeHooks() {
 func (c *compiler) startHooks() {
 	if h := c.spec.Hooks; h != nil && len(h.StartContainer) > 0 {
 		c.note("hooks.startContainer", "wait for the hooks", "")
-		c.sync(c.conn.Arg(), SyncStart)
+		c.sync(c.conn.Arg(), protocol.PointStart)
 	}
 }
 

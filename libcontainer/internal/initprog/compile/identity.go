@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -29,23 +30,23 @@ func (c *compiler) ready() {
 	}
 	if !c.needsHome() {
 		c.note("process.rlimits", "set the resource limits", "")
-		c.sync(c.socket, SyncReady)
+		c.sync(c.socket, protocol.PointReady)
 		return
 	}
-	c.home = c.Buffer("home", HomeSize)
+	c.home = c.Buffer("home", protocol.HomeSize)
 	c.note("", "find the home directory", "")
 	noPasswd, wait := c.Label(), c.Label()
 	// Only pinned here: the runtime looks at what it is before it reads it.
 	c.Openat2(c.root, "etc/passwd", program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}).Into(c.tmp).
 		Allow(program.AnyError).Else(noPasswd)
-	message := program.Message{Kind: program.KindSync, A: SyncReady}
+	message := protocol.Sync(protocol.PointReady)
 	c.SendFD(c.socket, message.Encode(), c.tmp.Arg())
 	c.Close(c.tmp.Arg())
 	c.Jump(wait)
 	c.Bind(noPasswd)
 	c.Send(c.socket, message)
 	c.Bind(wait)
-	c.receive(c.socket, c.home, HomeSize)
+	c.receive(c.socket, c.home, protocol.HomeSize)
 }
 
 // oomScoreAdj says how early the kernel ends the process when memory is short. It is set

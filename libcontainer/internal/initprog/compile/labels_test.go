@@ -170,7 +170,7 @@ func runProgram(t *testing.T, out *Output) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	init, err := launch.Start(launch.Command{
-		Program: out.Program, Files: []int{0, 1, 2, -1, -1}, Socket: out.Socket, Image: out.Image, CgroupFD: -1, Interrupt: -1,
+		Program: out.Program, Files: []int{0, 1, 2, -1, -1}, Socket: out.Socket, Image: out.Image,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -86,7 +87,7 @@ func (c *compiler) namespaces() {
 	if entersPid || fresh&unix.CLONE_NEWPID != 0 {
 		c.out.Forks = true
 		c.fork(nil, nil)
-		c.sync(c.socket, SyncPid)
+		c.sync(c.socket, protocol.PointPid)
 	}
 }
 
@@ -205,7 +206,7 @@ func (c *compiler) fork(explain func(syscall.Errno) string, e *entry) {
 		c.Clone3(flags, 0, pidfd).Into(pid)
 	}
 	c.JumpIf(pid, ^uint32(0), 0, child)
-	c.SendWordFD(c.socket, program.Message{Kind: program.KindValue, A: ValuePid}, pid, pidfd)
+	c.SendWordFD(c.socket, protocol.ValueOf(protocol.ValuePid), pid, pidfd)
 	c.Exit(0)
 	c.Bind(child)
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
@@ -223,7 +224,7 @@ func (c *compiler) network() {
 	c.loopback()
 	if c.spec.Linux != nil && len(c.spec.Linux.NetDevices) > 0 {
 		c.note("linux.netDevices", "wait for the network devices", "")
-		c.sync(c.socket, SyncNetDevices)
+		c.sync(c.socket, protocol.PointNetDevices)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -124,7 +125,7 @@ func (c *compiler) changeAttr(mnt program.Arg, a bundle.MountAttr, subject strin
 
 // notice sends a warning about what the program has found.
 func (c *compiler) notice(text string) {
-	c.Send(c.socket, program.Message{Kind: program.KindValue, A: ValueNotice, B: uint32(len(c.out.Notices))})
+	c.Send(c.socket, protocol.Notice(len(c.out.Notices)))
 	c.out.Notices = append(c.out.Notices, text)
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 )
 
 // cwdError uses the words that engines know.
@@ -111,7 +112,7 @@ func (c *compiler) waitAtGate() {
 	c.note("", "report that the container is created", "")
 	// The runtime may go now.
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(0))
-	c.Send(c.socket, program.Message{Kind: program.KindDone, A: DoneCreated})
+	c.Send(c.socket, protocol.Done(protocol.StageCreated))
 	if c.in.Direct {
 		// The end of the conversation is how the runtime knows of the execve.
 		c.CloseOnExec(c.socket)

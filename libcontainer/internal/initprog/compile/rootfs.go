@@ -10,6 +10,7 @@ import (
 
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -129,7 +130,7 @@ func (c *compiler) makeCwd() {
 		return
 	}
 	c.Describe(program.Note{What: "make the working directory", Object: c.spec.Process.Cwd, Pointer: "process.cwd", Explain: cwdError(c.spec.Process.Cwd)})
-	c.openOrMake(cwd, mountPoint{dir: true, made: &made{MakeCwd}}, c.target)
+	c.openOrMake(cwd, mountPoint{dir: true, made: &made{protocol.Cwd}}, c.target)
 	c.Close(c.target.Arg())
 }
 
@@ -143,7 +144,7 @@ type mountPoint struct {
 	made *made
 }
 
-// made names the entry of mounts that a mount point is made for; or it is [MakeCwd].
+// made names the entry of mounts that a mount point is made for; or it is [protocol.Cwd].
 type made struct{ index uint32 }
 
 // openOrMake pins a path below the root in a word. What is missing is made:
@@ -255,11 +256,11 @@ func (c *compiler) describeMissing() (previous *program.Note) {
 // a program cannot follow links one by one. It also knows more about what it may not make.
 func (c *compiler) askToMake(m mountPoint) {
 	if c.ask == (program.FDMessage{}) {
-		c.ask = c.NewFDMessage("ask", program.KindSync)
+		c.ask = c.NewFDMessage("ask", protocol.KindSync)
 	}
-	point := SyncMakeFile
+	point := protocol.PointMakeFile
 	if m.dir {
-		point = SyncMakeDir
+		point = protocol.PointMakeDir
 	}
 	c.Set(c.ask.A(), program.Int(point))
 	strict := 0
@@ -269,7 +270,7 @@ func (c *compiler) askToMake(m mountPoint) {
 	c.Set(c.ask.B(), program.Int(m.made.index))
 	c.Set(c.ask.C(), program.Int(strict))
 	c.SendFDMessage(c.socket, c.ask, c.root)
-	c.receive(c.socket, c.reply, program.MessageSize)
+	c.receive(c.socket, c.reply, protocol.MessageSize)
 }
 
 // mountPointError explains why a mount point could not be pinned or used.

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/initprog/seccomp"
 	"coracle/libcontainer/internal/oci/bundle"
 )
@@ -66,7 +67,7 @@ func (c *compiler) keptForFilter() uint64 {
 // the program keeps in its permitted set until now. A descriptor of a listener goes with the
 // announcement, which has to come after the filter then.
 func (c *compiler) started() {
-	done := program.Message{Kind: program.KindDone, A: DoneStarted}
+	done := protocol.Done(protocol.StageStarted)
 	if c.filter == nil {
 		c.note("", "report the start", "")
 		c.Send(c.socket, done)
@@ -109,7 +110,7 @@ func (c *compiler) conversation(call uintptr, args ...uint64) seccomp.Call {
 
 // reportUnderFilter finds a call by which a failed execve can be reported.
 func (c *compiler) reportUnderFilter() {
-	const size = program.MessageSize
+	const size = protocol.MessageSize
 	switch {
 	case c.filter.Allows(c.conversation(unix.SYS_SENDTO, 0, size, unix.MSG_NOSIGNAL)):
 	case c.filter.Allows(c.conversation(unix.SYS_WRITE, 0, size)):
@@ -121,9 +122,9 @@ func (c *compiler) reportUnderFilter() {
 }
 
 // handOver sends the descriptor of the listener and waits until the agent has it.
-func (c *compiler) handOver(m program.Message, listener program.Word) {
-	read := c.filter.Allows(c.conversation(unix.SYS_READ, 0, program.MessageSize))
-	receive := c.filter.Allows(c.conversation(unix.SYS_RECVFROM, 0, program.MessageSize))
+func (c *compiler) handOver(m protocol.Message, listener program.Word) {
+	read := c.filter.Allows(c.conversation(unix.SYS_READ, 0, protocol.MessageSize))
+	receive := c.filter.Allows(c.conversation(unix.SYS_RECVFROM, 0, protocol.MessageSize))
 	var missing []string
 	if !c.filter.Allows(c.conversation(unix.SYS_SENDMSG, 0, unix.MSG_NOSIGNAL)) {
 		missing = append(missing, "sendmsg")
@@ -139,9 +140,9 @@ func (c *compiler) handOver(m program.Message, listener program.Word) {
 	c.SendFD(c.socket, m.Encode(), listener.Arg())
 	answered := c.Label()
 	if receive {
-		c.Recv(c.socket, c.reply, program.MessageSize).Into(c.got)
+		c.Recv(c.socket, c.reply, protocol.MessageSize).Into(c.got)
 	} else {
-		c.Read(c.socket, c.reply, program.MessageSize).Into(c.got)
+		c.Read(c.socket, c.reply, protocol.MessageSize).Into(c.got)
 	}
 	c.Check(c.got, ^uint32(0), 0, 0).Else(answered)
 	c.Exit(1)

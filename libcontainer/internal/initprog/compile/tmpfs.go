@@ -4,31 +4,25 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
-)
-
-// What the root of a tmpfs takes over from its mount point when that is copied up.
-const (
-	CopyMode = 1 << iota
-	CopyUID
-	CopyGID
+	"coracle/libcontainer/internal/initprog/protocol"
 )
 
 // fillTmpfs gives a tmpfs what it takes over from its mount point: the mode, unless the
 // options have one, and with tmpcopyup the contents and the owner. A mount point that is
 // missing has none of that; what else is wrong with it shows when the mount is attached.
 func (c *compiler) fillTmpfs(m *mount, mnt program.Arg) {
-	takes := uint32(CopyMode | CopyUID | CopyGID)
+	takes := protocol.TakesMode | protocol.TakesUID | protocol.TakesGID
 	for _, p := range m.Params {
 		switch p.Key {
 		case "mode":
-			takes &^= CopyMode
+			takes &^= protocol.TakesMode
 		case "uid":
-			takes &^= CopyUID
+			takes &^= protocol.TakesUID
 		case "gid":
-			takes &^= CopyGID
+			takes &^= protocol.TakesGID
 		}
 	}
-	if takes&CopyMode == 0 && !m.CopyUp {
+	if takes&protocol.TakesMode == 0 && !m.CopyUp {
 		return
 	}
 	c.Describe(m.notePoint())
@@ -37,9 +31,9 @@ func (c *compiler) fillTmpfs(m *mount, mnt program.Arg) {
 		Into(c.target).Allow(unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.EACCES).Else(next)
 	if m.CopyUp {
 		// Trees have any depth; a program has no loop that could walk them.
-		c.SendFD(c.socket, program.Message{Kind: program.KindValue, A: ValueCopyFrom}.Encode(), c.target.Arg())
-		c.SendFD(c.socket, program.Message{Kind: program.KindSync, A: SyncCopyUp, B: uint32(m.subject.Index), C: takes}.Encode(), mnt)
-		c.receive(c.socket, c.reply, program.MessageSize)
+		c.SendFD(c.socket, protocol.ValueOf(protocol.ValueCopyFrom).Encode(), c.target.Arg())
+		c.SendFD(c.socket, protocol.CopyUp(m.subject.Index, takes).Encode(), mnt)
+		c.receive(c.socket, c.reply, protocol.MessageSize)
 	} else {
 		c.Statx(c.target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 		c.Openat(mnt, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(c.tmp)

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -73,7 +74,7 @@ func (c *compiler) makeUsers() {
 	c.note("linux.namespaces", "make the user namespace", "")
 	c.Unshare(unix.CLONE_NEWUSER)
 	c.note("linux.uidMappings", "wait for the mappings of ids", "")
-	c.sync(c.socket, SyncMaps)
+	c.sync(c.socket, protocol.PointIDMaps)
 	c.takeIDs()
 	c.show()
 }

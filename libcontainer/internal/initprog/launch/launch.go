@@ -19,6 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/linux"
 )
 
 // Command is a program with what it is to be run with.
@@ -33,12 +35,12 @@ type Command struct {
 	// and its own image.
 	Socket, Image int
 	// CgroupFD is a directory of the unified cgroup hierarchy that the program is
-	// born in, -1 for that of the caller.
-	CgroupFD int
-	// Deadline is how long the program may be silent, 0 for any time.
-	Deadline time.Duration
-	// Interrupt wakes [Init.Receive] when it becomes readable; -1 for never.
-	Interrupt int
+	// born in; none for that of the caller.
+	CgroupFD linux.FD
+	// Patience, Interrupt and Trace are those of the [Conversation].
+	Patience  time.Duration
+	Interrupt linux.FD
+	Trace     func(protocol.Message)
 	// Opaque makes the image unreadable: the kernel then lets nobody look into the
 	// process, from its first moment on, who could not do so outside of its user
 	// namespace.
@@ -52,17 +54,8 @@ type Init struct {
 	// Pidfd is a descriptor of the process. [Init.Close] closes it.
 	Pidfd int
 
-	program   *program.Program
-	socket    int
-	deadline  time.Duration
-	interrupt int
+	conversation Conversation
 }
-
-// ErrSilent is the error of [Init.Receive] after [Command].Deadline.
-var ErrSilent = errors.New("the process does not answer")
-
-// ErrInterrupted is the error of [Init.Receive] when [Command].Interrupt is readable.
-var ErrInterrupted = errors.New("interrupted")
 
 // Start runs the program. The thread of the caller becomes its parent as far as
 // PR_SET_PDEATHSIG is concerned: it has to be locked and to live on until the
@@ -95,8 +88,8 @@ func Start(c Command) (*Init, error) {
 		Files: files,
 		Sys: &syscall.SysProcAttr{
 			Cloneflags:  c.CloneFlags,
-			UseCgroupFD: c.CgroupFD >= 0,
-			CgroupFD:    c.CgroupFD,
+			UseCgroupFD: c.CgroupFD.Exists(),
+			CgroupFD:    c.CgroupFD.Int(),
 			PidFD:       &pidfd,
 		},
 	}
@@ -113,7 +106,20 @@ func Start(c Command) (*Init, error) {
 		_, _ = unix.Wait4(pid, nil, 0, nil)
 		return nil, errors.New("init program: the kernel gives no pidfd; Linux 5.14 or later is needed")
 	}
-	return &Init{Pid: pid, Pidfd: pidfd, program: c.Program, socket: pair[0], deadline: c.Deadline, interrupt: c.Interrupt}, nil
+	return &Init{Pid: pid, Pidfd: pidfd, conversation: Conversation{
+		Socket: linux.NewFD(pair[0]), Pidfd: linux.NewFD(pidfd), Interrupt: c.Interrupt, Patience: c.Patience,
+		Explain: explain(c.Program), Trace: c.Trace,
+	}}, nil
+}
+
+// explain puts the failures of a program into words.
+func explain(p *program.Program) func(protocol.Message) error {
+	return func(m protocol.Message) error {
+		if f := p.Explain(m); f != nil {
+			return f
+		}
+		return errors.New("the init process reported an error of an op that it does not have")
+	}
 }
 
 // startError explains why no process could be made.
@@ -124,7 +130,7 @@ func startError(c Command, err error) error {
 		hint = " (new namespaces need root)"
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EUSERS):
 		hint = " (a limit of namespaces in /proc/sys/user is reached, or namespaces are nested too deeply)"
-	case errors.Is(err, unix.EBUSY) && c.CgroupFD >= 0:
+	case errors.Is(err, unix.EBUSY) && c.CgroupFD.Exists():
 		hint = " (the cgroup has passed its controllers on to cgroups below it, and can have no processes)"
 	case errors.Is(err, unix.EAGAIN):
 		hint = " (a limit of processes is reached)"
@@ -164,14 +170,6 @@ func memfd(image []program.Part) (int, error) {
 	return fd, nil
 }
 
-// Event is what [Init.Receive] returns.
-type Event struct {
-	program.Message
-	// FD is a descriptor that came with the message, -1 without one. The
-	// receiver has to close it.
-	FD int
-}
-
 // DeathError tells that a program ended before it had said why.
 type DeathError struct{ Status unix.WaitStatus }
 
@@ -193,156 +191,25 @@ func (e *DeathError) How() string {
 // Killed reports whether the program was ended by SIGKILL.
 func (e *DeathError) Killed() bool { return e.Status.Signaled() && e.Status.Signal() == unix.SIGKILL }
 
-// Receive waits for the next message. A report of a failed op is returned as a
+// Receive waits for the next message. The report of a failed op is returned as a
 // [program.Failure], the end of the process without one as a [DeathError].
 func (i *Init) Receive() (Event, error) {
-	for {
-		fds := []unix.PollFd{
-			{Fd: int32(i.socket), Events: unix.POLLIN},
-			{Fd: int32(i.Pidfd), Events: unix.POLLIN},
-			{Fd: int32(i.interrupt), Events: unix.POLLIN},
-		}
-		timeout := -1
-		if i.deadline > 0 {
-			timeout = int(i.deadline.Milliseconds())
-		}
-		n, err := unix.Poll(fds, timeout)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return Event{}, os.NewSyscallError("poll", err)
-		case n == 0:
-			return Event{}, ErrSilent
-		}
-		// The socket first: what the process said before it died counts.
-		if fds[0].Revents != 0 {
-			e, ok, err := i.receive()
-			if err != nil {
-				return Event{}, err
-			}
-			if ok {
-				return e, nil
-			}
-			return Event{}, i.death()
-		}
-		if fds[1].Revents != 0 {
-			return Event{}, i.death()
-		}
-		if fds[2].Revents != 0 {
-			return Event{}, ErrInterrupted
-		}
+	e, err := i.conversation.Receive()
+	return e, i.explain(err)
+}
+
+// explain puts the end of the process in place of the end of the conversation.
+func (i *Init) explain(err error) error {
+	if errors.Is(err, ErrEnded) {
+		return i.death()
 	}
+	return err
 }
 
 // Failed returns what [Init.Receive] would return for a process that has failed or ended,
 // and nil for one that goes on. It does not wait. Other messages are lost: it is for a
 // conversation that will not be continued.
-func (i *Init) Failed() error {
-	for {
-		fds := []unix.PollFd{{Fd: int32(i.socket), Events: unix.POLLIN}}
-		if n, err := unix.Poll(fds, 0); errors.Is(err, unix.EINTR) {
-			continue
-		} else if n <= 0 {
-			return nil
-		}
-		e, ok, err := i.receive()
-		switch {
-		case err != nil:
-			return err
-		case !ok:
-			return i.death()
-		case e.FD >= 0:
-			unix.Close(e.FD)
-		}
-	}
-}
-
-// receive reads a message that is there. ok is false at the end of the
-// conversation.
-func (i *Init) receive() (e Event, ok bool, err error) {
-	buf := make([]byte, program.MessageSize+1)
-	var n int
-	for {
-		n, e.FD, err = Receive(i.socket, buf)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if errors.Is(err, unix.ECONNRESET) {
-		return Event{}, false, nil
-	}
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		return Event{}, false, os.NewSyscallError("recvmsg", errno)
-	}
-	if err != nil {
-		return Event{}, false, err
-	}
-	if n == 0 && e.FD < 0 {
-		return Event{}, false, nil
-	}
-	m, valid := program.DecodeMessage(buf[:n])
-	if !valid {
-		if e.FD >= 0 {
-			unix.Close(e.FD)
-		}
-		return Event{}, false, errMalformed
-	}
-	e.Message = m
-	if m.Kind == program.KindError {
-		if e.FD >= 0 {
-			unix.Close(e.FD)
-		}
-		if f := i.program.Explain(m); f != nil {
-			return Event{}, false, f
-		}
-		return Event{}, false, errors.New("the init process reported an error of an op that it does not have")
-	}
-	return e, true, nil
-}
-
-// Receive reads a message from a socket of a conversation, and the descriptor that came with
-// it; fd is -1 without one. The message has no bytes at the end of the conversation.
-func Receive(socket int, buf []byte) (n, fd int, err error) {
-	oob := make([]byte, unix.CmsgSpace(4))
-	n, oobn, flags, _, err := unix.Recvmsg(socket, buf, oob, unix.MSG_CMSG_CLOEXEC)
-	if err != nil {
-		return 0, -1, err
-	}
-	fds, err := rights(oob[:oobn])
-	if err != nil || len(fds) > 1 || flags&unix.MSG_CTRUNC != 0 {
-		for _, fd := range fds {
-			unix.Close(fd)
-		}
-		return 0, -1, errMalformed
-	}
-	if len(fds) == 0 {
-		return n, -1, nil
-	}
-	return n, fds[0], nil
-}
-
-var errMalformed = errors.New("the init process sent a malformed message")
-
-// rights are the descriptors that came with a message, also with an error.
-func rights(oob []byte) (fds []int, err error) {
-	if len(oob) == 0 {
-		return nil, nil
-	}
-	msgs, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return nil, os.NewSyscallError("recvmsg", err)
-	}
-	for i := range msgs {
-		some, parseErr := unix.ParseUnixRights(&msgs[i])
-		if parseErr != nil {
-			err = os.NewSyscallError("recvmsg", parseErr)
-		}
-		fds = append(fds, some...)
-	}
-	return fds, err
-}
+func (i *Init) Failed() error { return i.explain(i.conversation.Failed()) }
 
 // Executed waits until execve has closed the conversation, which the program announced
 // just before. A report of a failure that comes instead is returned, and for a program that
@@ -351,38 +218,25 @@ func (i *Init) Executed() error {
 	name := OpenName(i.Pid)
 	defer name.Close()
 	for {
-		_, ok, err := i.receive()
-		if err != nil {
-			return err
-		}
-		if !ok && name.Unchanged() {
-			return i.death()
-		}
-		if !ok {
+		e, err := i.conversation.Receive()
+		switch {
+		case errors.Is(err, ErrEnded) && !name.Unchanged():
 			return nil
+		case err != nil:
+			return i.explain(err)
 		}
+		e.FD.Close()
 	}
 }
 
-// Answer answers a sync point.
-func (i *Init) Answer(data []byte) error {
-	if err := unix.Send(i.socket, data, unix.MSG_NOSIGNAL); err != nil {
-		if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
-			return i.death()
-		}
-		return os.NewSyscallError("send", err)
-	}
-	return nil
-}
+// Answer lets the program go on, with data where the point asks for some.
+func (i *Init) Answer(data []byte) error { return i.explain(i.conversation.Answer(data)) }
 
-// AnswerWith answers a sync point with a descriptor.
-func (i *Init) AnswerWith(fd int) error {
-	err := unix.Sendmsg(i.socket, make([]byte, program.MessageSize), unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL)
-	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
-		return i.death()
-	}
-	return os.NewSyscallError("sendmsg", err)
-}
+// Acknowledge lets the program go on.
+func (i *Init) Acknowledge() error { return i.explain(i.conversation.Acknowledge()) }
+
+// AnswerWith lets the program go on with a descriptor.
+func (i *Init) AnswerWith(fd int) error { return i.explain(i.conversation.AnswerWith(fd)) }
 
 // Fork follows the program into a child that it made: pid and pidfd become those
 // of the child, which the kernel has made a child of this process.
@@ -390,6 +244,7 @@ func (i *Init) Fork(pid, pidfd int) {
 	_, _ = i.Wait()
 	unix.Close(i.Pidfd)
 	i.Pid, i.Pidfd = pid, pidfd
+	i.conversation.Pidfd = linux.NewFD(pidfd)
 }
 
 // death reaps the process and says how it ended.
@@ -422,20 +277,15 @@ func (i *Init) Kill() {
 	_, _ = i.Wait()
 }
 
-// TakeSocket leaves the conversation to the caller, who has to close it.
-func (i *Init) TakeSocket() int {
-	fd := i.socket
-	i.socket = -1
-	return fd
+// TakeConversation leaves the conversation to the caller, who has to close it.
+func (i *Init) TakeConversation() *Conversation {
+	c := i.conversation
+	i.conversation.Socket = linux.FD{}
+	return &c
 }
 
 // CloseSocket ends the conversation.
-func (i *Init) CloseSocket() {
-	if i.socket >= 0 {
-		unix.Close(i.socket)
-		i.socket = -1
-	}
-}
+func (i *Init) CloseSocket() { i.conversation.Close() }
 
 // Close releases the descriptors. The process goes on.
 func (i *Init) Close() {

@@ -7,6 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/linux"
 )
 
 // openDescriptors counts those of this process.
@@ -43,16 +45,16 @@ func said(t *testing.T, p *program.Program, message []byte, descriptors int) *In
 	if err := unix.Sendmsg(pair[1], message, oob, nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	return &Init{Pid: -1, Pidfd: -1, program: p, socket: pair[0], interrupt: -1}
+	return &Init{Pid: -1, Pidfd: -1, conversation: Conversation{Socket: linux.NewFD(pair[0]), Explain: explain(p)}}
 }
 
 // FuzzReceive: whatever an init sends, there is an event or an error, and no descriptor is
 // left.
 func FuzzReceive(f *testing.F) {
-	f.Add(program.Message{Kind: program.KindSync, A: 1}.Encode(), uint8(0))
-	f.Add(program.Message{Kind: program.KindValue, A: 1, B: 77}.Encode(), uint8(1))
-	f.Add(program.Message{Kind: program.KindValue, A: 1, B: 77}.Encode(), uint8(2))
-	f.Add(program.Message{Kind: program.KindError, A: 1 << 31, B: 5}.Encode(), uint8(0))
+	f.Add(protocol.Message{Kind: protocol.KindSync, A: 1}.Encode(), uint8(0))
+	f.Add(protocol.Message{Kind: protocol.KindValue, A: 1, B: 77}.Encode(), uint8(1))
+	f.Add(protocol.Message{Kind: protocol.KindValue, A: 1, B: 77}.Encode(), uint8(2))
+	f.Add(protocol.Message{Kind: protocol.KindFailure, A: 1 << 31, B: 5}.Encode(), uint8(0))
 	f.Add([]byte("short"), uint8(1))
 	f.Add([]byte{}, uint8(1))
 	f.Add(make([]byte, 17), uint8(3))
@@ -69,14 +71,12 @@ func FuzzReceive(f *testing.F) {
 		}
 		before := openDescriptors(t)
 		i := said(t, p, message, int(descriptors%8))
-		e, ok, err := i.receive()
-		if ok && err == nil {
-			if len(message) != program.MessageSize || descriptors%8 > 1 || (e.FD >= 0) != (descriptors%8 == 1) {
+		e, err := i.conversation.Receive()
+		if err == nil {
+			if len(message) != protocol.MessageSize || descriptors%8 > 1 || e.FD.Exists() != (descriptors%8 == 1) {
 				t.Errorf("%q with %d descriptors is taken for %+v", message, descriptors%8, e)
 			}
-			if e.FD >= 0 {
-				unix.Close(e.FD)
-			}
+			e.FD.Close()
 		}
 		i.CloseSocket()
 		if after := openDescriptors(t); after != before {

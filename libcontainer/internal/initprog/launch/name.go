@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 )
 
 // Name is the name of a process that runs a program, open: it can be read as long as nobody
@@ -24,7 +24,7 @@ func OpenName(pid int) Name {
 	return Name{fd + 1}
 }
 
-// Unchanged reports whether the process, alive or dead, has kept [program.ProcessName], and so
+// Unchanged reports whether the process, alive or dead, has kept [protocol.ProcessName], and so
 // has executed nothing after the program.
 func (n Name) Unchanged() bool {
 	if n.file == 0 {
@@ -32,7 +32,7 @@ func (n Name) Unchanged() bool {
 	}
 	var buf [64]byte
 	got, err := unix.Pread(n.file-1, buf[:], 0)
-	return err == nil && strings.TrimSuffix(string(buf[:got]), "\n") == program.ProcessName
+	return err == nil && strings.TrimSuffix(string(buf[:got]), "\n") == protocol.ProcessName
 }
 
 // Close releases the descriptor.

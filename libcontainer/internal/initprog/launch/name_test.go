@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 )
 
 // announcing launches a program that announces its execve, goes on with what end adds, and
@@ -15,16 +16,16 @@ func announcing(t *testing.T, end func(b *program.Builder)) *Init {
 	t.Helper()
 	const socket, image = 3, 4
 	b := program.NewBuilder(socket)
-	b.Prctl(unix.PR_SET_NAME, b.String(program.ProcessName))
+	b.Prctl(unix.PR_SET_NAME, b.String(protocol.ProcessName))
 	b.Close(program.FD(image))
 	b.CloseOnExec(program.FD(socket))
-	b.Send(program.FD(socket), program.Message{Kind: program.KindDone, A: 1})
+	b.Send(program.FD(socket), protocol.Message{Kind: protocol.KindDone, A: 1})
 	end(b)
 	p, err := b.Finish()
 	if err != nil {
 		t.Fatal(err)
 	}
-	i, err := Start(Command{Program: p, Files: []int{0, 1, 2, -1, -1}, Socket: socket, Image: image, CgroupFD: -1, Interrupt: -1})
+	i, err := Start(Command{Program: p, Files: []int{0, 1, 2, -1, -1}, Socket: socket, Image: image})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +36,7 @@ func announcing(t *testing.T, end func(b *program.Builder)) *Init {
 			break
 		}
 	}
-	if e, err := i.Receive(); err != nil || e.Kind != program.KindDone {
+	if e, err := i.Receive(); err != nil || e.Kind != protocol.KindDone {
 		t.Fatalf("%+v, %v in place of the announcement", e, err)
 	}
 	return i

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 )
 
 // UserNamespace makes a user namespace with the given mappings, as uid_map and gid_map
@@ -76,18 +77,18 @@ func hold(namespaces uintptr, join int, opaque bool) (*Init, error) {
 		files = append(files, join)
 		b.Describe(program.Note{What: "join the user namespace"})
 		b.Setns(program.FD(namespace), unix.CLONE_NEWUSER)
-		b.Send(program.FD(socket), program.Message{Kind: program.KindDone})
+		b.Send(program.FD(socket), protocol.Done(protocol.StageCreated))
 	}
 	b.Describe(program.Note{What: "hold the user namespace"})
 	// The end of the conversation is the end of the process, even when this one dies.
-	b.Recv(program.FD(socket), b.Buffer("end", program.MessageSize), program.MessageSize)
+	b.Recv(program.FD(socket), b.Buffer("end", protocol.MessageSize), protocol.MessageSize)
 	p, err := b.Finish()
 	if err != nil {
 		return nil, err
 	}
 	return Start(Command{
 		Program: p, CloneFlags: namespaces, Files: files,
-		Socket: socket, Image: image, CgroupFD: -1, Interrupt: -1, Opaque: opaque,
+		Socket: socket, Image: image, Opaque: opaque,
 	})
 }
 

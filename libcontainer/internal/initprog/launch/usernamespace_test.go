@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 )
 
 func TestUserNamespace(t *testing.T) {
@@ -71,16 +72,16 @@ func TestOpaque(t *testing.T) {
 		b.Prctl(unix.PR_GET_DUMPABLE).Into(dumpable)
 		yes := b.Label()
 		b.JumpIf(dumpable, ^uint32(0), 1, yes)
-		b.Send(program.FD(3), program.Message{Kind: program.KindDone, A: 1})
+		b.Send(program.FD(3), protocol.Message{Kind: protocol.KindDone, A: 1})
 		b.Exit(0)
 		b.Bind(yes)
-		b.Send(program.FD(3), program.Message{Kind: program.KindDone, A: 2})
+		b.Send(program.FD(3), protocol.Message{Kind: protocol.KindDone, A: 2})
 		b.Exit(0)
 		p, err := b.Finish()
 		if err != nil {
 			t.Fatal(err)
 		}
-		i, err := Start(Command{Program: p, CloneFlags: unix.CLONE_NEWUSER, Files: []int{-1, -1, -1, -1, -1}, Socket: 3, Image: 4, CgroupFD: -1, Interrupt: -1, Opaque: opaque})
+		i, err := Start(Command{Program: p, CloneFlags: unix.CLONE_NEWUSER, Files: []int{-1, -1, -1, -1, -1}, Socket: 3, Image: 4, Opaque: opaque})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/failpoint"
+	"coracle/libcontainer/internal/initprog/protocol"
 )
 
 // Addr is an address in the memory of the init program. Addresses are final
@@ -249,7 +250,7 @@ func NewBuilder(failFD int) *Builder {
 	}
 	b.init = make([]byte, headerSize, 1<<10)
 	putUint32(b.init[failFDOffset:], uint32(int32(failFD)))
-	putUint32(b.init[reportOffset:], uint32(KindError))
+	putUint32(b.init[reportOffset:], uint32(protocol.KindFailure))
 	putUint32(b.init[callOffset:], unix.SYS_SENDTO)
 	b.name(FailFD.Addr(), "failfd")
 	b.name(ReportCall.Addr(), "reportcall")

@@ -14,7 +14,7 @@ import (
 //		if r is no error { if op.store { *op.store = r }; continue }
 //		if r is in op.allowed { if op.target { next = op.target }; continue }
 //		if r is EINTR, or EAGAIN with flagRetry and repeats are left { next = op; continue }
-//		report {KindError, op - first, r} to the word failFD by the call in callOffset
+//		report {protocol.KindFailure, op - first, r} to the word failFD by the call in callOffset
 //		exit_group(1)
 //	}
 //

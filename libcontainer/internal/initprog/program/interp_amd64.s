@@ -99,7 +99,7 @@ fail:
 	MOVL    R12, (const_reportOffset+const_messageA)(R15)
 	MOVLQSX const_failFDOffset(R15), DI
 	LEAQ    const_reportOffset(R15), SI
-	MOVL    $const_MessageSize, DX
+	MOVL    $const_messageSize, DX
 	MOVL    $const_msgNoSignal, R10
 	XORL    R8, R8
 	XORL    R9, R9

@@ -93,7 +93,7 @@ fail:
 	MOVW  R20, (const_reportOffset+const_messageA)(R21)
 	MOVW  const_failFDOffset(R21), R0
 	ADD   $const_reportOffset, R21, R1
-	MOVD  $const_MessageSize, R2
+	MOVD  $const_messageSize, R2
 	MOVD  $const_msgNoSignal, R3
 	MOVD  $0, R4
 	MOVD  $0, R5

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/initprog/protocol"
 )
 
 // Formats for sets of flags. Each has its names in flagNames.
@@ -238,17 +240,11 @@ func (p *Program) arg(a Arg) string {
 }
 
 func (p *Program) messageAt(a Addr) string {
-	m, ok := DecodeMessage(p.constant(a, MessageSize))
-	switch {
-	case !ok:
+	m, ok := protocol.Decode(p.constant(a, protocol.MessageSize))
+	if !ok {
 		return "?"
-	case m.Kind == KindSync:
-		return fmt.Sprintf("{sync %d}", m.A)
-	case m.Kind == KindDone:
-		return fmt.Sprintf("{done %d}", m.A)
-	default:
-		return fmt.Sprintf("{value %d: %d}", m.A, m.B)
 	}
+	return "{" + m.String() + "}"
 }
 
 // name is the name of a place in memory.
@@ -435,14 +431,20 @@ type Failure struct {
 	Call  string
 }
 
-// Explain finds the op of a [KindError] message. It returns nil when the message
+// FailedOp is the op that a report is about.
+func FailedOp(m protocol.Message) (op int, errno syscall.Errno) {
+	offset, e := m.Failure()
+	return int(offset / opSize), syscall.Errno(e)
+}
+
+// Explain finds the op of a report ([protocol.KindFailure]). It returns nil when the message
 // is not one that this program can have sent.
-func (p *Program) Explain(m Message) *Failure {
-	if m.Kind != KindError || int(m.A) >= p.Len() {
+func (p *Program) Explain(m protocol.Message) *Failure {
+	op, errno := FailedOp(m)
+	if m.Kind != protocol.KindFailure || op >= p.Len() {
 		return nil
 	}
-	op := int(m.A)
-	return &Failure{Op: op, Errno: syscall.Errno(m.B), Note: p.Note(op), Call: p.Call(op)}
+	return &Failure{Op: op, Errno: errno, Note: p.Note(op), Call: p.Call(op)}
 }
 
 // Error says what was being done, for which part of the configuration, which

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/initprog/protocol"
 )
 
 // run executes a program with a socket as its descriptor 3 and a pipe as its
@@ -20,7 +22,7 @@ import (
 //
 // With CORACLE_TEST_RUNNER the image is run by that command, such as
 // qemu-aarch64-static.
-func run(t *testing.T, b *Builder) (output string, messages []Message, status int) {
+func run(t *testing.T, b *Builder) (output string, messages []protocol.Message, status int) {
 	t.Helper()
 	p, err := b.Finish()
 	if err != nil {
@@ -29,7 +31,7 @@ func run(t *testing.T, b *Builder) (output string, messages []Message, status in
 	return runProgram(t, p)
 }
 
-func runProgram(t *testing.T, p *Program, args ...string) (output string, messages []Message, status int) {
+func runProgram(t *testing.T, p *Program, args ...string) (output string, messages []protocol.Message, status int) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "image")
 	if err := os.WriteFile(path, flat(p.Image()), 0o700); err != nil {
@@ -64,7 +66,7 @@ func runProgram(t *testing.T, p *Program, args ...string) (output string, messag
 		if n <= 0 || err != nil {
 			break
 		}
-		m, ok := DecodeMessage(buf[:n])
+		m, ok := protocol.Decode(buf[:n])
 		if !ok {
 			t.Fatalf("message of %d bytes", n)
 		}
@@ -215,7 +217,10 @@ func TestCheck(t *testing.T) {
 	b.Check(w, 0xff, 0x34, unix.EIO)
 	b.Check(w, 0xff00, 0x1300, unix.ELOOP)
 	_, messages, status := run(t, b)
-	if len(messages) != 1 || messages[0].A != 1 || messages[0].B != uint32(unix.ELOOP) || status != 1 {
+	if len(messages) != 1 || status != 1 {
+		t.Fatalf("got %v, status %d", messages, status)
+	}
+	if op, errno := FailedOp(messages[0]); op != 1 || errno != unix.ELOOP {
 		t.Errorf("got %v, status %d", messages, status)
 	}
 }
@@ -308,11 +313,11 @@ func TestRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := NewBuilder(3)
-	r, got, buf := b.NewRequest("r", Message{Kind: KindSync, A: 7}), b.Word("got", 0), b.Buffer("buf", 2)
+	r, got, buf := b.NewRequest("r", protocol.Message{Kind: protocol.KindSync, A: 7}), b.Word("got", 0), b.Buffer("buf", 2)
 	for i := range 2 {
 		b.Set(r.B(), Int(i))
 		b.SendRequest(FD(3), r).Into(got)
-		b.Check(got, ^uint32(0), MessageSize, unix.EBADMSG)
+		b.Check(got, ^uint32(0), protocol.MessageSize, unix.EBADMSG)
 		b.Read(r.FD().Arg(), buf, 2)
 		b.Syscall(unix.SYS_WRITE, Int(1), Ptr(buf), Int(2))
 	}
@@ -332,12 +337,12 @@ func TestRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 2 {
-		data := make([]byte, MessageSize+1)
+		data := make([]byte, protocol.MessageSize+1)
 		n, err := unix.Read(pair[0], data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m, ok := DecodeMessage(data[:n]); !ok || m != (Message{Kind: KindSync, A: 7, B: uint32(i)}) {
+		if m, ok := protocol.Decode(data[:n]); !ok || m != (protocol.Message{Kind: protocol.KindSync, A: 7, B: uint32(i)}) {
 			t.Errorf("request %d: %+v", i, m)
 		}
 		var pipe [2]int
@@ -347,7 +352,7 @@ func TestRequest(t *testing.T) {
 		if _, err := unix.Write(pipe[1], fmt.Appendf(nil, "%d,", i)); err != nil {
 			t.Fatal(err)
 		}
-		if err := unix.Sendmsg(pair[0], make([]byte, MessageSize), unix.UnixRights(pipe[0]), nil, 0); err != nil {
+		if err := unix.Sendmsg(pair[0], make([]byte, protocol.MessageSize), unix.UnixRights(pipe[0]), nil, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -483,7 +488,7 @@ func TestListing(t *testing.T) {
 	b.MountSetattr(d.Arg(), "", unix.AT_EMPTY_PATH, unix.MOUNT_ATTR_RDONLY, 0, unix.MS_PRIVATE)
 	b.Check(d, 0xf000, 0x4000, unix.ENOTDIR)
 	b.Bind(skip)
-	b.Send(FD(3), Message{Kind: KindSync, A: 2})
+	b.Send(FD(3), protocol.Message{Kind: protocol.KindSync, A: 2})
 	b.Exit(0)
 	p, err := b.Finish()
 	if err != nil {
@@ -499,7 +504,7 @@ func TestListing(t *testing.T) {
 make it private
      2  mount_setattr(root, "", AT_EMPTY_PATH, {set RDONLY, propagation MS_PRIVATE}, 32)
      3  check root & 0xf000 == 0x4000, else fail with ENOTDIR
-     4  sendto(3, {sync 2}, 16, 0x4000, 0, 0)
+     4  sendto(3, {sync cgroup}, 16, 0x4000, 0, 0)
      5  exit_group(0)
 end
      6  exit_group(0)
@@ -509,17 +514,17 @@ end
 	}
 }
 
-func FuzzDecodeMessage(f *testing.F) {
-	f.Add(Message{KindError, 1, 2, 3}.Encode())
+func FuzzExplain(f *testing.F) {
+	f.Add(protocol.Message{Kind: protocol.KindFailure, A: 1, B: 2, C: 3}.Encode())
 	f.Add([]byte{})
-	f.Add(make([]byte, MessageSize-1))
-	f.Add(make([]byte, MessageSize+1))
+	f.Add(make([]byte, protocol.MessageSize-1))
+	f.Add(make([]byte, protocol.MessageSize+1))
 	b := NewBuilder(3)
 	b.Exit(0)
 	p, _ := b.Finish()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, ok := DecodeMessage(data)
-		if ok != (len(data) == MessageSize) {
+		m, ok := protocol.Decode(data)
+		if ok != (len(data) == protocol.MessageSize) {
 			t.Fatalf("%d bytes: ok is %v", len(data), ok)
 		}
 		if failure := p.Explain(m); failure != nil {

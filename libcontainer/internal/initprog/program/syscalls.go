@@ -2,6 +2,8 @@ package program
 
 import (
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/initprog/protocol"
 )
 
 // The named calls below are the whole vocabulary of init programs: what a
@@ -309,9 +311,9 @@ func (b *Builder) Accept(listener Arg) Op {
 }
 
 // Send sends one message of the conversation with the runtime.
-func (b *Builder) Send(sock Arg, m Message) Op {
+func (b *Builder) Send(sock Arg, m protocol.Message) Op {
 	p := b.Bytes(m.Encode())
-	return b.Syscall(unix.SYS_SENDTO, sock, Arg{value: uint64(p), format: formatMessage}, Int(MessageSize), Hex(unix.MSG_NOSIGNAL), Int(0), Int(0))
+	return b.Syscall(unix.SYS_SENDTO, sock, Arg{value: uint64(p), format: formatMessage}, Int(protocol.MessageSize), Hex(unix.MSG_NOSIGNAL), Int(0), Int(0))
 }
 
 // Recv waits for a message of at most n bytes. The result is its size, 0 when
@@ -338,8 +340,8 @@ func (b *Builder) sendFD(sock Arg, payload Addr, n int, fd Arg) Op {
 type FDMessage struct{ payload, control, header Addr }
 
 // NewFDMessage reserves a message that can be sent several times, with other values.
-func (b *Builder) NewFDMessage(name string, kind Kind) FDMessage {
-	f := b.newFDMessage(b.Data("", Message{Kind: kind}.Encode()), MessageSize)
+func (b *Builder) NewFDMessage(name string, kind protocol.Kind) FDMessage {
+	f := b.newFDMessage(b.Data("", protocol.Message{Kind: kind}.Encode()), protocol.MessageSize)
 	b.name(f.A().Addr(), name+".a")
 	b.name(f.B().Addr(), name+".b")
 	b.name(f.C().Addr(), name+".c")
@@ -376,8 +378,8 @@ type Request struct{ payload, control, header Addr }
 const controlSize = 24
 
 // NewRequest reserves a request that can be sent several times, with other values.
-func (b *Builder) NewRequest(name string, m Message) Request {
-	iov := b.Data("", encode64(uint64(b.Buffer("", MessageSize)), MessageSize))
+func (b *Builder) NewRequest(name string, m protocol.Message) Request {
+	iov := b.Data("", encode64(uint64(b.Buffer("", protocol.MessageSize)), protocol.MessageSize))
 	control := b.Data("", make([]byte, controlSize))
 	r := Request{b.Data("", m.Encode()), control, b.Data("", encode64(0, 0, uint64(iov), 1, uint64(control), controlSize, 0))}
 	b.name(r.payload, name)
@@ -402,7 +404,7 @@ func (r Request) FD() Word { return Word(r.control + 16) }
 func (b *Builder) SendRequest(sock Arg, r Request) Op {
 	b.Set(r.FD(), Int(-1))
 	b.Set(Word(r.header+40), Int(controlSize)) // the kernel writes there what it has used
-	b.Syscall(unix.SYS_SENDTO, sock, Ptr(r.payload), Int(MessageSize), Hex(unix.MSG_NOSIGNAL), Int(0), Int(0))
+	b.Syscall(unix.SYS_SENDTO, sock, Ptr(r.payload), Int(protocol.MessageSize), Hex(unix.MSG_NOSIGNAL), Int(0), Int(0))
 	return b.Syscall(unix.SYS_RECVMSG, sock, Ptr(r.header), Hex(unix.MSG_CMSG_CLOEXEC))
 }
 
@@ -552,10 +554,10 @@ func flag(f format, v uint64) Arg { return Arg{value: v, format: f} }
 
 // SendWordFD sends a message whose B is the value of a word, with a descriptor
 // attached.
-func (b *Builder) SendWordFD(sock Arg, m Message, value, fd Word) Op {
+func (b *Builder) SendWordFD(sock Arg, m protocol.Message, value, fd Word) Op {
 	payload := b.Data("", m.Encode())
 	b.Set(Word(payload+8), value.Arg())
-	return b.sendFD(sock, payload, MessageSize, fd.Arg())
+	return b.sendFD(sock, payload, protocol.MessageSize, fd.Arg())
 }
 
 // Pointers places an array of addresses.

@@ -1,0 +1,151 @@
+package launch
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/linux"
+)
+
+// Conversation is the runtime's end of the conversation with an init ([protocol]). It never
+// waits for the socket alone: the end of the process, an interruption and the end of its
+// patience wake it as well.
+type Conversation struct {
+	// Socket is the runtime's end of the socket.
+	Socket linux.FD
+	// Pidfd is the process.
+	Pidfd linux.FD
+	// Interrupt ends the conversation when it becomes readable.
+	Interrupt linux.FD
+	// Patience is how long the conversation may wait for the init, in all: the time in which
+	// the runtime itself is at work does not count. 0 is forever.
+	Patience time.Duration
+	// Explain puts the report of a failed op into words.
+	Explain func(protocol.Message) error
+	// Trace is called for each message that arrives. It may be nil.
+	Trace func(protocol.Message)
+
+	waited time.Duration
+}
+
+// Errors of [Conversation.Receive].
+var (
+	// ErrEnded: the init has ended, or has closed its end of the conversation.
+	ErrEnded = errors.New("the init process has ended")
+	// ErrSilent: the patience is over.
+	ErrSilent = errors.New("the process does not answer")
+	// ErrInterrupted: the caller is to give up.
+	ErrInterrupted = errors.New("interrupted")
+
+	errMalformed = errors.New("the init process sent a malformed message")
+)
+
+// Event is a message with what came with it.
+type Event struct {
+	protocol.Message
+	// FD is the descriptor that came with the message. The receiver has to close it.
+	FD linux.FD
+}
+
+// Receive waits for the next message. The report of a failed op is the error that Explain
+// makes of it; the other errors are those above.
+func (c *Conversation) Receive() (Event, error) {
+	fds := []unix.PollFd{
+		{Fd: int32(c.Socket.Int()), Events: unix.POLLIN},
+		{Fd: int32(c.Pidfd.Int()), Events: unix.POLLIN},
+		{Fd: int32(c.Interrupt.Int()), Events: unix.POLLIN},
+	}
+	n, err := c.poll(fds)
+	switch {
+	case err != nil:
+		return Event{}, err
+	case n == 0:
+		return Event{}, ErrSilent
+	// The socket first: what the process said before it died counts.
+	case fds[0].Revents != 0:
+		return c.read()
+	case fds[1].Revents != 0:
+		return Event{}, ErrEnded
+	}
+	return Event{}, ErrInterrupted
+}
+
+// poll waits as long as there is patience.
+func (c *Conversation) poll(fds []unix.PollFd) (n int, err error) {
+	if c.Patience == 0 {
+		return linux.Poll(fds, linux.Forever)
+	}
+	begin := time.Now()
+	n, err = linux.Poll(fds, max(c.Patience-c.waited, 0))
+	c.waited += time.Since(begin)
+	return n, err
+}
+
+// read reads a message that is there.
+func (c *Conversation) read() (Event, error) {
+	buf := make([]byte, protocol.MessageSize+1)
+	n, fd, err := linux.ReceiveFD(c.Socket.Int(), buf, 0)
+	switch {
+	case errors.Is(err, unix.ECONNRESET), err == nil && n == 0 && !fd.Exists():
+		return Event{}, ErrEnded
+	case errors.Is(err, linux.ErrRights):
+		return Event{}, errMalformed
+	case err != nil:
+		return Event{}, err
+	}
+	m, ok := protocol.Decode(buf[:n])
+	if !ok {
+		fd.Close()
+		return Event{}, errMalformed
+	}
+	if c.Trace != nil {
+		c.Trace(m)
+	}
+	if m.Kind == protocol.KindFailure {
+		fd.Close()
+		return Event{}, c.Explain(m)
+	}
+	return Event{m, fd}, nil
+}
+
+// Failed returns what [Conversation.Receive] would return for a process that has failed or
+// ended, and nil for one that goes on. It does not wait. Other messages are lost: it is for a
+// conversation that will not be continued.
+func (c *Conversation) Failed() error {
+	for {
+		fds := []unix.PollFd{{Fd: int32(c.Socket.Int()), Events: unix.POLLIN}}
+		if n, err := linux.Poll(fds, 0); err != nil || n == 0 {
+			return err
+		}
+		e, err := c.read()
+		if err != nil {
+			return err
+		}
+		e.FD.Close()
+	}
+}
+
+// Answer lets the init go on, with data where the point asks for some.
+func (c *Conversation) Answer(data []byte) error { return c.answered(linux.Send(c.Socket.Int(), data)) }
+
+// Acknowledge lets the init go on.
+func (c *Conversation) Acknowledge() error { return c.Answer(protocol.Acknowledgement[:]) }
+
+// AnswerWith lets the init go on with a descriptor.
+func (c *Conversation) AnswerWith(fd int) error {
+	return c.answered(linux.SendFD(c.Socket.Int(), protocol.Acknowledgement[:], fd))
+}
+
+// answered is the error of an answer.
+func (c *Conversation) answered(err error) error {
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		return ErrEnded
+	}
+	return err
+}
+
+// Close ends the conversation.
+func (c *Conversation) Close() { c.Socket.Close() }

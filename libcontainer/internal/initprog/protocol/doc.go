@@ -1,0 +1,54 @@
+// Package protocol is the conversation between the runtime and an init program.
+//
+// The program and the runtime share a socket of type SOCK_SEQPACKET. Each message of the
+// program is a [Message] of [MessageSize] bytes, and may carry one descriptor. The answer of
+// the runtime is an [Acknowledgement] unless the point says otherwise. The end of the stream
+// ends the other side: an init whose runtime has gone exits, until it has reached the gate;
+// a runtime whose init has gone fails with the reason.
+//
+// This is what a creation looks like. Points in parentheses are reached only where the
+// configuration needs them. An arrow to the right is a message of the init.
+//
+//	runtime                                   init
+//	───────                                   ────
+//	launch ─────────────────────────────────▶ begins in its new pid namespace
+//	                          ◀ (sync id maps) has made a user namespace
+//	write uid_map and gid_map ▶
+//	                             ◀ (value pid) has forked into a joined pid namespace;
+//	follow the child                           the child goes on
+//	                              ◀ (sync pid) the child waits until its pid is known
+//	                   ◀ (sync network devices)
+//	move the devices          ▶
+//	                           ◀ (sync source) a tree that only the runtime can open
+//	send its descriptor       ▶
+//	           ◀ (value copy from, sync copy up)
+//	copy into the tmpfs       ▶
+//	   ◀ (sync make directory, sync make file)
+//	make the mount point      ▶
+//	                             ◀ sync cgroup wants to join its cgroups
+//	make them; record the pid ▶
+//	                            ◀ (sync hooks) the mounts are there
+//	run prestart, createRuntime and createContainer hooks ▶
+//	                              ◀ sync ready the container is built
+//	set rlimits, send HOME    ▶
+//	                             ◀ done created waits at the gate
+//
+// With the systemd driver, the runtime has systemd put the init into the new scope between
+// the launch and the answer to "sync cgroup". And this is a start, on a new connection that
+// the init accepts at the gate:
+//
+//	start                                     init
+//	─────                                     ────
+//	connect ────────────────────────────────▶ accepts
+//	                            ◀ (sync start)
+//	run startContainer hooks  ▶
+//	                             ◀ done started  the next step is the execve; with a seccomp
+//	(hand the listener over)  ▶                  listener it waits for an answer
+//	                          ◀ end of stream   the execve has closed the connection
+//
+// A run without a gate goes on from "done created" to "done started" on the first socket. An
+// exec and a hook join what is there, reach "sync pid" where they fork, "sync ready", and
+// "done started".
+//
+// At any time the init may report a failed op ([KindFailure]) and end.
+package protocol

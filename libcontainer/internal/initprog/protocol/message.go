@@ -1,0 +1,131 @@
+package protocol
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// MessageSize is the size of every message of a program, in bytes.
+const MessageSize = 16
+
+// Kind says what a [Message] is about.
+type Kind uint32
+
+const (
+	// KindFailure reports a failed op, see [Message.Failure]. The interpreter sends it; the
+	// program has ended when it arrives.
+	KindFailure Kind = 1 + iota
+	// KindSync says that the program has reached a [Point] and waits for an answer.
+	KindSync
+	// KindValue hands over a [Value].
+	KindValue
+	// KindDone says that a [Stage] of the program is complete.
+	KindDone
+)
+
+// Message is what an init program says to the runtime. What A, B and C are depends on the
+// kind; use the constructors and accessors.
+type Message struct {
+	Kind    Kind
+	A, B, C uint32
+}
+
+// Encode returns the message as the program sends it.
+func (m Message) Encode() []byte {
+	p := make([]byte, MessageSize)
+	binary.LittleEndian.PutUint32(p[0:], uint32(m.Kind))
+	binary.LittleEndian.PutUint32(p[4:], m.A)
+	binary.LittleEndian.PutUint32(p[8:], m.B)
+	binary.LittleEndian.PutUint32(p[12:], m.C)
+	return p
+}
+
+// Decode reads a message; ok is false when p is not exactly one.
+func Decode(p []byte) (m Message, ok bool) {
+	if len(p) != MessageSize {
+		return Message{}, false
+	}
+	return Message{
+		Kind: Kind(binary.LittleEndian.Uint32(p[0:])),
+		A:    binary.LittleEndian.Uint32(p[4:]),
+		B:    binary.LittleEndian.Uint32(p[8:]),
+		C:    binary.LittleEndian.Uint32(p[12:]),
+	}, true
+}
+
+// Acknowledgement is the answer that lets a program go on. Its content does not matter.
+var Acknowledgement [MessageSize]byte
+
+// HomeSize is the room for the answer to [PointReady], "HOME=" and NUL included, in bytes.
+const HomeSize = 4096
+
+// Sync is the message that a program sends at a point which needs no more than that.
+func Sync(p Point) Message { return Message{Kind: KindSync, A: uint32(p)} }
+
+// Done is the message that announces the completion of a stage.
+func Done(s Stage) Message { return Message{Kind: KindDone, A: uint32(s)} }
+
+// ValueOf is the message that hands a value over. Its number is in B.
+func ValueOf(v Value) Message { return Message{Kind: KindValue, A: uint32(v)} }
+
+// CopyUp asks for the contents of a tmpfs: that of an entry in mounts, by its index. The
+// tmpfs comes with the message, and the directory to copy came with [ValueCopyFrom].
+func CopyUp(mount int, takes Takes) Message {
+	return Message{Kind: KindSync, A: uint32(PointCopyUp), B: uint32(mount), C: uint32(takes)}
+}
+
+// IsSync reports whether the message says that a point was reached.
+func (m Message) IsSync(p Point) bool { return m.Kind == KindSync && m.A == uint32(p) }
+
+// IsDone reports whether the message announces a stage.
+func (m Message) IsDone(s Stage) bool { return m.Kind == KindDone && m.A == uint32(s) }
+
+// IsValue reports whether the message hands a value over.
+func (m Message) IsValue(v Value) bool { return m.Kind == KindValue && m.A == uint32(v) }
+
+// Point is the point that a program has reached; ok is false for another kind of message.
+func (m Message) Point() (p Point, ok bool) { return Point(m.A), m.Kind == KindSync }
+
+// Pid is the process id that [ValuePid] hands over.
+func (m Message) Pid() int { return int(m.B) }
+
+// Notice is the message with the warning of an index in the notices of a program.
+func Notice(index int) Message {
+	return Message{Kind: KindValue, A: uint32(ValueNotice), B: uint32(index)}
+}
+
+// Notice is the index of a warning in the notices of the program ([ValueNotice]).
+func (m Message) Notice() int { return int(m.B) }
+
+// Mount is the index in mounts that [PointCopyUp], [PointMakeDir] and [PointMakeFile] are
+// about, or [Cwd].
+func (m Message) Mount() uint32 { return m.B }
+
+// Takes is what the root of a tmpfs takes over ([PointCopyUp]).
+func (m Message) Takes() Takes { return Takes(m.C) }
+
+// NoLinks reports whether no link may be followed ([PointMakeDir], [PointMakeFile]).
+func (m Message) NoLinks() bool { return m.C != 0 }
+
+// Source is the descriptor that a program has for a source by default ([PointSource]), and
+// whether it asks for the tree from a copy of the mount namespace.
+func (m Message) Source() (fd int, apart bool) { return int(m.B), m.C == SourceApart }
+
+// Failure is the op that failed, as its distance in bytes from the first one, and the errno
+// ([KindFailure]).
+func (m Message) Failure() (offset, errno uint32) { return m.A, m.B }
+
+// String is how listings and logs write a message: "sync hooks", "done created".
+func (m Message) String() string {
+	switch m.Kind {
+	case KindFailure:
+		return fmt.Sprintf("failure at %d: errno %d", m.A, m.B)
+	case KindSync:
+		return "sync " + Point(m.A).String()
+	case KindValue:
+		return "value " + Value(m.A).String()
+	case KindDone:
+		return "done " + Stage(m.A).String()
+	}
+	return fmt.Sprintf("message of kind %d", m.Kind)
+}

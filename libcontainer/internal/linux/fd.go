@@ -1,0 +1,30 @@
+package linux
+
+import "golang.org/x/sys/unix"
+
+// FD is a file descriptor that may be missing. The zero FD is none.
+type FD struct{ next int } // the number plus 1
+
+// NewFD makes an FD of a number; a negative one is none.
+func NewFD(n int) FD { return FD{max(n, -1) + 1} }
+
+// Int is the number, -1 for none.
+func (f FD) Int() int { return f.next - 1 }
+
+// Exists reports whether there is a descriptor.
+func (f FD) Exists() bool { return f.next > 0 }
+
+// Close closes the descriptor, if there is one, and makes the FD none.
+func (f *FD) Close() {
+	if f.Exists() {
+		unix.Close(f.Int())
+		*f = FD{}
+	}
+}
+
+// Take returns the FD and leaves none in its place: the caller has to close it.
+func (f *FD) Take() FD {
+	taken := *f
+	*f = FD{}
+	return taken
+}

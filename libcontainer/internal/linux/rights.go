@@ -1,0 +1,77 @@
+package linux
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrRights is the error of [ReceiveFD] for a message with more than one descriptor, or with
+// some that the kernel could not deliver.
+var ErrRights = errors.New("the message has other descriptors than expected")
+
+// ReceiveFD reads a message from a socket with the descriptor that came with it, which is
+// close-on-exec. n is 0 at the end of the stream.
+func ReceiveFD(socket int, buf []byte, flags int) (n int, fd FD, err error) {
+	oob := make([]byte, unix.CmsgSpace(4))
+	var oobn, got int
+	for {
+		n, oobn, got, _, err = unix.Recvmsg(socket, buf, oob, unix.MSG_CMSG_CLOEXEC|flags)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return 0, FD{}, os.NewSyscallError("recvmsg", err)
+	}
+	fds, err := rights(oob[:oobn])
+	if err != nil || len(fds) > 1 || got&unix.MSG_CTRUNC != 0 {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+		return 0, FD{}, ErrRights
+	}
+	if len(fds) == 0 {
+		return n, FD{}, nil
+	}
+	return n, NewFD(fds[0]), nil
+}
+
+// rights are the descriptors that came with a message, also with an error.
+func rights(oob []byte) (fds []int, err error) {
+	if len(oob) == 0 {
+		return nil, nil
+	}
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, err
+	}
+	for i := range messages {
+		some, parseErr := unix.ParseUnixRights(&messages[i])
+		if parseErr != nil {
+			err = parseErr
+		}
+		fds = append(fds, some...)
+	}
+	return fds, err
+}
+
+// SendFD sends a message with a descriptor.
+func SendFD(socket int, data []byte, fd int) error {
+	return retry("sendmsg", func() error { return unix.Sendmsg(socket, data, unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL) })
+}
+
+// Send sends a message.
+func Send(socket int, data []byte) error {
+	return retry("send", func() error { return unix.Send(socket, data, unix.MSG_NOSIGNAL) })
+}
+
+// retry repeats a system call that a signal has interrupted.
+func retry(name string, call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return os.NewSyscallError(name, err)
+		}
+	}
+}
