@@ -103,7 +103,7 @@ func processOf(c *cli.Context, container *libcontainer.Container) (*specs.Proces
 		if err != nil {
 			return nil, fmt.Errorf("process: %w", err)
 		}
-		p, err := libcontainer.DecodeProcess(raw)
+		p, err := container.DecodeProcess(raw)
 		if err != nil {
 			return nil, fmt.Errorf("process %s: %w", path, err)
 		}
@@ -124,7 +124,8 @@ func processOf(c *cli.Context, container *libcontainer.Container) (*specs.Proces
 	if d := c.String("cwd"); d != "" {
 		p.Cwd = d
 	}
-	addEnv(p, execEnv.values)
+	// Of two variables with a name the last counts.
+	p.Env = append(slices.Clone(p.Env), execEnv.values...)
 	if c.IsSet("no-new-privs") {
 		p.NoNewPrivileges = c.Bool("no-new-privs")
 	}
@@ -147,34 +148,9 @@ func processOf(c *cli.Context, container *libcontainer.Container) (*specs.Proces
 		p.User.AdditionalGids = append(p.User.AdditionalGids, gid)
 	}
 	if len(execCaps.values) > 0 {
-		addCapabilities(p, execCaps.values)
+		container.AddCapabilities(p, execCaps.values)
 	}
 	return p, nil
-}
-
-// addEnv replaces variables of the same name: programs differ in which of two they
-// take.
-func addEnv(p *specs.Process, variables []string) {
-	for _, v := range variables {
-		name, _, _ := strings.Cut(v, "=")
-		p.Env = slices.DeleteFunc(slices.Clone(p.Env), func(old string) bool {
-			oldName, _, _ := strings.Cut(old, "=")
-			return oldName == name
-		})
-		p.Env = append(p.Env, v)
-	}
-}
-
-// addCapabilities never adds to the inheritable and ambient sets: programs of other
-// users would get the capabilities by that (CVE-2022-29162).
-func addCapabilities(p *specs.Process, caps []string) {
-	sets := specs.LinuxCapabilities{}
-	if p.Capabilities != nil {
-		sets = *p.Capabilities
-	}
-	add := func(set []string) []string { return append(append([]string(nil), set...), caps...) }
-	sets.Bounding, sets.Effective, sets.Permitted = add(sets.Bounding), add(sets.Effective), add(sets.Permitted)
-	p.Capabilities = &sets
 }
 
 // parseUser reads UID or UID:GID into a user, and leaves alone what is not given. A

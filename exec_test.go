@@ -2,7 +2,6 @@ package main
 
 import (
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -64,49 +63,4 @@ func FuzzParseUser(f *testing.F) {
 			t.Errorf("%q is taken as %+v", s, user)
 		}
 	})
-}
-
-func TestAddCapabilities(t *testing.T) {
-	old := &specs.LinuxCapabilities{
-		Bounding: []string{"CAP_KILL"}, Effective: []string{"CAP_KILL"}, Permitted: []string{"CAP_KILL"},
-		Inheritable: []string{"CAP_CHOWN"}, Ambient: []string{"CAP_CHOWN"},
-	}
-	p := &specs.Process{Capabilities: old}
-	addCapabilities(p, []string{"CAP_NET_RAW"})
-	both := []string{"CAP_KILL", "CAP_NET_RAW"}
-	want := &specs.LinuxCapabilities{
-		Bounding: both, Effective: both, Permitted: both,
-		Inheritable: []string{"CAP_CHOWN"}, Ambient: []string{"CAP_CHOWN"},
-	}
-	if !reflect.DeepEqual(p.Capabilities, want) {
-		t.Errorf("got %+v", p.Capabilities)
-	}
-	if len(old.Bounding) != 1 {
-		t.Error("the sets of the container are changed")
-	}
-
-	p = &specs.Process{}
-	addCapabilities(p, []string{"CAP_NET_RAW"})
-	one := []string{"CAP_NET_RAW"}
-	if want := (&specs.LinuxCapabilities{Bounding: one, Effective: one, Permitted: one}); !reflect.DeepEqual(p.Capabilities, want) {
-		t.Errorf("got %+v", p.Capabilities)
-	}
-}
-
-func TestAddEnv(t *testing.T) {
-	for _, c := range []struct{ old, added, want []string }{
-		{nil, nil, nil},
-		{nil, []string{"A=1"}, []string{"A=1"}},
-		{[]string{"A=1", "B=2"}, []string{"A=3"}, []string{"B=2", "A=3"}},
-		{[]string{"A=1", "AB=2", "A=3"}, []string{"A="}, []string{"AB=2", "A="}},
-		{[]string{"A=1"}, []string{"A=x=y", "A=2"}, []string{"A=2"}},
-		{[]string{"A=1"}, []string{"A"}, []string{"A"}},
-	} {
-		old := slices.Clone(c.old)
-		p := &specs.Process{Env: c.old}
-		addEnv(p, c.added)
-		if !slices.Equal(p.Env, c.want) || !slices.Equal(c.old, old) {
-			t.Errorf("%q and %q: %q", old, c.added, p.Env)
-		}
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,12 +19,15 @@ import (
 	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/bundle"
+	"coracle/libcontainer/internal/oci/jsonpos"
 )
 
 // ExecOptions are the choices of exec.
 type ExecOptions struct {
-	// Process is what to run. [Container.ProcessTemplate] is a good start. Without an
-	// AppArmor profile or an SELinux label it has that of the container's first process.
+	// Process is what to run. [Container.ProcessTemplate] is a good start. What is nil or
+	// empty of these is as for the container's first process: AppArmor profile, SELinux
+	// label, capabilities, resource limits, oomScoreAdj, scheduler, I/O priority, CPU
+	// affinity, umask.
 	Process *specs.Process
 	// ConsoleSocket, PidFile, PidfdSocket, PreserveFDs, Stdin, Stdout and Stderr are as
 	// in [CreateOptions].
@@ -56,6 +60,47 @@ func (c *Container) ProcessTemplate() (*specs.Process, error) {
 	p := *spec.Process
 	p.Args, p.Terminal, p.ConsoleSize = nil, false, nil
 	return &p, nil
+}
+
+// DecodeProcess reads a further process from JSON (config.md#process). It has no_new_privs as
+// the container does, unless it says otherwise; see also [ExecOptions]. Errors have line,
+// column and property.
+func (c *Container) DecodeProcess(data []byte) (*specs.Process, error) {
+	spec, err := c.spec()
+	if err != nil {
+		return nil, err
+	}
+	p := new(specs.Process)
+	if spec.Process != nil {
+		p.NoNewPrivileges = spec.Process.NoNewPrivileges
+	}
+	if _, err := jsonpos.Unmarshal(data, p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// AddCapabilities gives a further process more capabilities than the container has. They are
+// never added to the inheritable set: programs of other users would get them by that
+// (CVE-2022-29162). Where the container has one there already, it becomes ambient, so that a
+// user who is not root has it; elsewhere execve takes it from such a user, of which a warning
+// tells.
+func (c *Container) AddCapabilities(p *specs.Process, caps []string) {
+	sets := specs.LinuxCapabilities{}
+	if p.Capabilities != nil {
+		sets = *p.Capabilities
+	}
+	add := func(set []string) []string { return append(slices.Clone(set), caps...) }
+	sets.Bounding, sets.Effective, sets.Permitted = add(sets.Bounding), add(sets.Effective), add(sets.Permitted)
+	sets.Ambient = slices.Clone(sets.Ambient)
+	for _, name := range caps {
+		if bundle.CapabilityMask([]string{name})&bundle.CapabilityMask(sets.Inheritable) != 0 {
+			sets.Ambient = append(sets.Ambient, name)
+		} else if p.User.UID != 0 {
+			c.runtime.warn("exec: user %d will not have the capability %s: that would take it in process.capabilities.inheritable of the container", p.User.UID, name)
+		}
+	}
+	p.Capabilities = &sets
 }
 
 // spec is the configuration that the container was created from. It never changes.
@@ -195,7 +240,7 @@ func (x *execution) execute() error {
 		return err
 	}
 	spec := *asSeenFrom(config, record.Pid)
-	spec.Process = bundle.WithLabels(x.options.Process, config.Process)
+	spec.Process = bundle.Inherit(x.options.Process, config.Process)
 	if err := checkLabels(&spec); err != nil {
 		return err
 	}

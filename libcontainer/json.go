@@ -15,16 +15,6 @@ func WriteJSON(w io.Writer, v any, indent string) error {
 	return err
 }
 
-// DecodeProcess reads a process, like the one of a configuration, from JSON
-// (config.md#process). Errors have line, column and property.
-func DecodeProcess(data []byte) (*specs.Process, error) {
-	p := new(specs.Process)
-	if _, err := jsonpos.Unmarshal(data, p); err != nil {
-		return nil, err
-	}
-	return p, nil
-}
-
 // DecodeResources reads limits, like those of a configuration, from JSON
 // (config-linux.md#control-groups). Errors have line, column and property; unknown has an
 // error for each property that the specification does not define.

@@ -365,7 +365,34 @@ gone() {
 		rlimits: [{type: "RLIMIT_NOFILE", soft: 50, hard: 60}]}'
 	x --process "$BATS_TEST_TMPDIR/process.json" "$ID"
 	[ "$status" -eq 4 ]
-	[ "$output" = $'5\n6\n6 7\n/tmp\nHOME=/h\nPATH=/bin\nPWD=/tmp\nSHLVL=2\nX=y\nCapEff:\t0000000000000000\nNoNewPrivs:\t0\n50' ]
+	[ "$output" = $'5\n6\n6 7\n/tmp\nHOME=/h\nPATH=/bin\nPWD=/tmp\nSHLVL=2\nX=y\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\n50' ]
+}
+
+# bats test_tags=vm
+@test "--process: what it does not say is the container's" {
+	config '.process.capabilities |= map_values(["CAP_KILL"]) | .process.oomScoreAdj = 300 | .process.user.umask = 63
+		| .process.rlimits = [{type: "RLIMIT_NOFILE", soft: 50, hard: 60}] | .process.scheduler = {policy: "SCHED_BATCH", nice: 7}
+		| .process.ioPriority = {class: "IOPRIO_CLASS_IDLE"} | .process.execCPUAffinity = {final: "0"}'
+	waiting
+	first=$(pid_of "$ID")
+	process_json '{args: ["sleep", "1000"], cwd: "/", user: {uid: 0, gid: 0}, env: ["PATH=/bin"]}'
+	exec_detached --process "$BATS_TEST_TMPDIR/process.json" "$ID"
+	for field in CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs Umask; do
+		[ "$(proc_status "$field" "$pid")" = "$(proc_status "$field" "$first")" ]
+	done
+	[ "$(proc_status CapEff "$pid") $(proc_status NoNewPrivs "$pid") $(proc_status Umask "$pid")" = "0000000000000020 1 0077" ]
+	[ "$(proc_status Cpus_allowed_list "$pid")" = 0 ]
+	diff "/proc/$first/limits" "/proc/$pid/limits"
+	[ "$(cat "/proc/$pid/oom_score_adj")" = 300 ]
+	[ "$(chrt -p "$pid" | grep -c SCHED_BATCH)" -eq 1 ]
+	[ "$(ionice -p "$pid")" = idle ]
+	# What it says counts, also when that is little.
+	process_json '{args: ["sleep", "1000"], cwd: "/", user: {uid: 0, gid: 0, umask: 2}, env: ["PATH=/bin"],
+		capabilities: {}, oomScoreAdj: 400, noNewPrivileges: false, execCPUAffinity: {}, scheduler: {policy: "SCHED_OTHER"}}'
+	exec_detached --process "$BATS_TEST_TMPDIR/process.json" "$ID"
+	[ "$(proc_status CapEff "$pid") $(proc_status NoNewPrivs "$pid") $(proc_status Umask "$pid")" = "0000000000000000 0 0002" ]
+	[ "$(cat "/proc/$pid/oom_score_adj")" = 400 ]
+	[ "$(chrt -p "$pid" | grep -c SCHED_OTHER)" -eq 1 ]
 }
 
 @test "--process is read before exec returns" {
@@ -404,6 +431,16 @@ gone() {
 	x --env A=new --env C=3 --env D= "$ID" env
 	[ "$status" -eq 0 ]
 	[ "$(grep '^[A-D]=' <<<"$output" | sort)" = $'A=new\nB=2\nC=3\nD=' ]
+}
+
+@test "of variables with one name the last counts, once, in the environment, in --process and with --env" {
+	config '.process.env = ["A=1", "PATH=/bin", "B=2", "HOME=/x", "A=3", "HOME=/y"]'
+	waiting
+	process_json '.args = ["cat", "/proc/self/environ"] | .env = ["X=1", "PATH=/bin", "HOME=/x", "X=2", "HOME="]'
+	background exec --process "$BATS_TEST_TMPDIR/process.json" "$ID"
+	[ "$(tr '\0' ' ' <"$BATS_TEST_TMPDIR/out")" = "PATH=/bin X=2 HOME=/root " ]
+	background exec --env B=4 --env C=5 --env B=6 "$ID" cat /proc/self/environ
+	[ "$(tr '\0' ' ' <"$BATS_TEST_TMPDIR/out")" = "PATH=/bin A=3 HOME=/y C=5 B=6 " ]
 }
 
 @test "a value of --env is taken as it is" {
@@ -483,7 +520,7 @@ gone() {
 	[ "$(tr -s '[:space:]' ' ' <<<"$output")" = "Groups: 7 20 30 " ]
 }
 
-@test "--cap adds capabilities, but never inheritable or ambient ones" {
+@test "--cap adds capabilities, but never inheritable ones" {
 	waiting
 	x "$ID" grep ^Cap /proc/self/status
 	plain=$output
@@ -491,7 +528,17 @@ gone() {
 	x --cap CAP_NET_RAW --cap CAP_CHOWN "$ID" grep ^Cap /proc/self/status
 	[ "$output" = $'CapInh:\t0000000000000000\nCapPrm:\t0000000020002421\nCapEff:\t0000000020002421\nCapBnd:\t0000000020002421\nCapAmb:\t0000000000000000' ]
 	x --user 1000 --cap CAP_NET_RAW "$ID" grep -E '^Cap(Inh|Amb)' /proc/self/status
-	[ "$output" = $'CapInh:\t0000000000000000\nCapAmb:\t0000000000000000' ]
+	says $'CapInh:\t0000000000000000\nCapAmb:\t0000000000000000'
+}
+
+@test "--cap reaches a user who is not root where the container has the capability inheritable; elsewhere it warns" {
+	config '.process.capabilities |= (.inheritable = ["CAP_NET_RAW"] | .bounding += ["CAP_NET_RAW"])'
+	waiting
+	x --user 1000 --cap CAP_NET_RAW "$ID" grep -E '^Cap(Inh|Prm|Eff|Amb)' /proc/self/status
+	[ "$output" = $'CapInh:\t0000000000002000\nCapPrm:\t0000000000002000\nCapEff:\t0000000000002000\nCapAmb:\t0000000000002000' ]
+	"$CORACLE" --root "$ROOT" --log "$BATS_TEST_TMPDIR/log" exec --user 1000 --cap CAP_CHOWN "$ID" sh -c 'grep CapEff /proc/self/status' >"$BATS_TEST_TMPDIR/out" </dev/null
+	has_printed $'CapEff:\t0000000000000000'
+	grep -q 'level=warning.*user 1000 will not have the capability CAP_CHOWN' "$BATS_TEST_TMPDIR/log"
 }
 
 @test "an unknown capability is a warning" {

@@ -96,6 +96,13 @@ setup() {
 	[ "$(tr '\0' '|' <"$BATS_TEST_TMPDIR/out")" = $'PATH=/bin|HOME=/somewhere|EMPTY=|SPACE=a b|LINES=1\n2|DOUBLE=1|NOEQUALS|' ]
 }
 
+@test "of variables with one name the last counts, once, at its place" {
+	config '.process.env = ["ONE=1", "PATH=/none", "ONE=two=2", "HOME=/first", "PATH=/bin", "ONE=three", "HOME=", "NOEQUALS", "NOEQUALS"]'
+	args cat /proc/self/environ
+	background run "$ID"
+	[ "$(tr '\0' '|' <"$BATS_TEST_TMPDIR/out")" = 'PATH=/bin|ONE=three|NOEQUALS|HOME=/root|' ]
+}
+
 @test "HOME comes from the container's /etc/passwd" {
 	for user in 0:/root 1000:/home/user; do
 		config ".process.user.uid = ${user%%:*}"

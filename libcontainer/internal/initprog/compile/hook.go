@@ -116,7 +116,7 @@ func Hook(in HookInput) (*Output, error) {
 		env = in.Environ
 	}
 	path := c.Word("path", int32(c.StringAddr(in.Hook.Path)))
-	c.Execve(path, c.vector(args, 0), c.vector(env, c.home))
+	c.Execve(path, c.vector(args, 0), c.vector(lastOfEach(env), c.home))
 	return c.finish()
 }
 

@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -199,16 +200,26 @@ func ExecError(p *specs.Process, e syscall.Errno) string {
 
 // environment is process.env without an empty HOME when the runtime provides one.
 func (c *compiler) environment() []string {
-	if c.home == 0 {
-		return c.spec.Process.Env
-	}
-	env := make([]string, 0, len(c.spec.Process.Env))
-	for _, e := range c.spec.Process.Env {
-		if !strings.HasPrefix(e, "HOME=") {
-			env = append(env, e)
-		}
+	env := lastOfEach(c.spec.Process.Env)
+	if c.home != 0 {
+		env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, "HOME=") })
 	}
 	return env
+}
+
+// lastOfEach is an environment with the last of several variables that have one name, at its
+// place: of two, getenv(3) would find the first and a shell take the last.
+func lastOfEach(env []string) []string {
+	seen := make(map[string]bool, len(env))
+	last := make([]string, 0, len(env))
+	for _, e := range slices.Backward(env) {
+		if name, _, _ := strings.Cut(e, "="); !seen[name] {
+			seen[name] = true
+			last = append(last, e)
+		}
+	}
+	slices.Reverse(last)
+	return last
 }
 
 // vector places an array of string addresses, with extra at its end when that is

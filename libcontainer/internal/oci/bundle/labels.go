@@ -3,8 +3,6 @@ package bundle
 import (
 	"strings"
 	"unicode"
-
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Unconfined is the AppArmor profile of a process that none confines. It is that word
@@ -47,20 +45,4 @@ func IsSELinuxOption(key string) bool {
 		return true
 	}
 	return false
-}
-
-// WithLabels is a process with the profile and the label of another one, as far as it has
-// none itself: whoever asks for nothing in a confined container is confined as well.
-func WithLabels(p, other *specs.Process) *specs.Process {
-	if other == nil {
-		return p
-	}
-	labelled := *p
-	if labelled.ApparmorProfile == "" {
-		labelled.ApparmorProfile = other.ApparmorProfile
-	}
-	if labelled.SelinuxLabel == "" {
-		labelled.SelinuxLabel = other.SelinuxLabel
-	}
-	return &labelled
 }

@@ -29,29 +29,6 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// TestWithLabels: nobody loses a confinement by saying nothing of it.
-func TestWithLabels(t *testing.T) {
-	container := &specs.Process{ApparmorProfile: "profile", SelinuxLabel: "label", Cwd: "/container"}
-	for _, c := range []struct{ given, want specs.Process }{
-		{specs.Process{Cwd: "/x"}, specs.Process{Cwd: "/x", ApparmorProfile: "profile", SelinuxLabel: "label"}},
-		{specs.Process{ApparmorProfile: Unconfined}, specs.Process{ApparmorProfile: Unconfined, SelinuxLabel: "label"}},
-		{specs.Process{SelinuxLabel: "own"}, specs.Process{ApparmorProfile: "profile", SelinuxLabel: "own"}},
-	} {
-		given := c.given
-		got := WithLabels(&given, container)
-		if got.ApparmorProfile != c.want.ApparmorProfile || got.SelinuxLabel != c.want.SelinuxLabel || got.Cwd != c.want.Cwd {
-			t.Errorf("%+v: %+v", c.given, got)
-		}
-		if given.ApparmorProfile != c.given.ApparmorProfile || given.SelinuxLabel != c.given.SelinuxLabel {
-			t.Error("the process that was given has changed")
-		}
-	}
-	alone := &specs.Process{}
-	if WithLabels(alone, nil) != alone {
-		t.Error("a container without a process changes the labels")
-	}
-}
-
 // TestQuotedLabels: the options of mount(8) have quotes around labels with commas.
 func TestQuotedLabels(t *testing.T) {
 	o, err := ParseMountOptions(specs.Mount{Type: "tmpfs", Options: []string{`context="u:r:t:s0:c1,c2"`, `rootcontext=u:r:t:s0`, `other="x"`}})
