@@ -19,6 +19,7 @@ import (
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
+	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -235,14 +236,28 @@ func setRlimits(pid int, limits []specs.POSIXRlimit) error {
 			return fmt.Errorf("process.rlimits[%d]: unknown limit %q", i, l.Type)
 		}
 		if err := unix.Prlimit(pid, n, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil); err != nil {
-			hint := ""
-			if errors.Is(err, unix.EPERM) {
-				hint = " (to raise a hard limit takes CAP_SYS_RESOURCE)"
-			}
-			return fmt.Errorf("set %s to %d:%d (process.rlimits[%d]): %w%s", l.Type, l.Soft, l.Hard, i, err, hint)
+			return fmt.Errorf("set %s to %d:%d (process.rlimits[%d]): %w%s", l.Type, l.Soft, l.Hard, i, err, rlimitHint(n, l.Hard, err))
 		}
 	}
 	return nil
+}
+
+// rlimitHint says why the kernel refuses a limit, as far as that shows.
+func rlimitHint(resource int, hard uint64, err error) string {
+	if !errors.Is(err, unix.EPERM) {
+		return ""
+	}
+	if resource == unix.RLIMIT_NOFILE {
+		//allow:path the host's /proc
+		text, _ := linux.ReadFollow("/proc/sys/fs/nr_open", 64)
+		if most, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil && hard > most {
+			return fmt.Sprintf(" (/proc/sys/fs/nr_open is %d)", most)
+		}
+	}
+	if bundle.HasCapabilities(ownCapabilities(), unix.CAP_SYS_RESOURCE) && !InUserNamespace() {
+		return ""
+	}
+	return " (to raise a hard limit takes CAP_SYS_RESOURCE)"
 }
 
 // maxPasswd bounds how much of the container's /etc/passwd is read, in bytes.

@@ -155,7 +155,7 @@ image() {
 	failed "mount \"xfs\" at \"/mnt\" (mounts[7])"
 	config '.mounts[7].type = "ext4" | .mounts[7].source = "/dev/no-such-device"'
 	background create "$ID"
-	failed 'mount "ext4" at "/mnt" (mounts[7])' 'the source "/dev/no-such-device" has to be a block device'
+	failed 'mount "ext4" at "/mnt" (mounts[7])' 'no such file or directory: the source is "/dev/no-such-device"'
 	config --arg s "$SOURCE/file" '.mounts[7].source = $s'
 	background create "$ID"
 	failed 'mount "ext4" at "/mnt" (mounts[7])' "has to be a block device"

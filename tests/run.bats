@@ -278,3 +278,11 @@ session_keyring='use POSIX; my $n = (POSIX::uname())[4] eq "x86_64" ? 250 : 219;
 	[ "$(cat "$BATS_TEST_TMPDIR"/out.* | sort | uniq -c | tr -s ' ')" = " 8 coracle" ]
 	nothing_left
 }
+
+@test "a limit of open files above that of the kernel is called by its name" {
+	setup_busybox
+	config '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 1024, hard: 4294967296}]'
+	args true
+	background run "$ID"
+	failed "set RLIMIT_NOFILE to 1024:4294967296 (process.rlimits[0]): operation not permitted (/proc/sys/fs/nr_open is $(cat /proc/sys/fs/nr_open))"
+}

@@ -251,12 +251,12 @@ updated() {
 	update --memory 64q
 	failed '--memory "64q"' "not a size"
 	update --cpu-quota many
-	failed '--cpu-quota "many"' "not a number"
+	failed '--cpu-quota "many"' "not a valid integer"
 	update --blkio-weight 70000
 	failed '--blkio-weight "70000"'
 	coracle update --cpu-quota 50000 --cpu-burst 40000 "$ID"
 	update --cpu-quota 30000
-	failed linux.resources.cpu.quota "the burst may be more"
+	failed linux.resources.cpu.quota "the burst is 40000, and cannot be more than the quota"
 	coracle update --cpu-burst 0 "$ID"
 	update --cpu-period 5
 	failed linux.resources.cpu.period "1000 to 1000000"

@@ -453,7 +453,7 @@ users_of() {
 	config '.linux.namespaces |= map(select(.type != "network"))'
 	background run "$ID"
 	[ "$status" -eq 1 ]
-	failed 'mount "sysfs" at "/sys" (mounts[5]): operation not permitted: in a user namespace it takes a new network namespace, and one of the host that nothing covers; "/sys" can be a bind mount of the host'"'"'s'
+	failed 'mount "sysfs" at "/sys" (mounts[5]): operation not permitted: in a user namespace it takes a new network namespace; "/sys" can be a bind mount of the host'"'"'s'
 	nothing_left
 }
 

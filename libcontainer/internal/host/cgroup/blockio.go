@@ -40,7 +40,6 @@ func (p *plan) blockIO(b *specs.LinuxBlockIO) {
 
 const (
 	minIOWeight, maxIOWeight = 10, 1000
-	hintWeight               = "weights need the I/O scheduler bfq, or on cgroup v2 the controller io.cost"
 )
 
 // weight plans a weight, of all devices or of one.
@@ -62,7 +61,7 @@ func (p *plan) weight(pointer string, weight uint16, device string, v2 bool) {
 		// bfq has the range of the configuration, io.cost 1 to 10000.
 		s.values = []string{s.value, strings.TrimSpace(device + " " + utoa(1+(uint64(weight)-minIOWeight)*9999/990))}
 	}
-	s.hint = hintWeight
+	s.reason = noWeight(device)
 	switch {
 	case device != "" && v2:
 		s.restore = keyed(device, device+" default")
@@ -96,7 +95,7 @@ func (p *plan) throttle(pointer string, devices []specs.LinuxThrottleDevice, fil
 		device := fmt.Sprintf("%d:%d", d.Major, d.Minor)
 		if !v2 {
 			s := p.add(pointer, "blkio", device+" "+utoa(d.Rate), file)
-			s.restore, s.hint = keyed(device, device+" 0"), "there may be no such disk"
+			s.restore, s.reason = keyed(device, device+" 0"), absent("disk", diskPath(device))
 			continue
 		}
 		rate := "max"
@@ -104,6 +103,6 @@ func (p *plan) throttle(pointer string, devices []specs.LinuxThrottleDevice, fil
 			rate = utoa(d.Rate)
 		}
 		s := p.add(pointer, "blkio", device+" "+name+"="+rate, "io.max")
-		s.restore, s.hint = keyed(device, device+" rbps=max wbps=max riops=max wiops=max"), "there may be no such disk"
+		s.restore, s.reason = keyed(device, device+" rbps=max wbps=max riops=max wiops=max"), absent("disk", diskPath(device))
 	}
 }

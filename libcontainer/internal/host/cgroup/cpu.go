@@ -55,18 +55,13 @@ func (p *plan) sharesOrIdle(c *specs.LinuxCPU, value func(shares uint64) string,
 		// The kernel refuses them, or forgets them when idle comes later.
 		p.warn("cpu.shares", "has no effect: cpu.idle leaves the container what others do not need")
 	default:
-		p.add("cpu.shares", "cpu", value(*c.Shares), file).hint = "an idle container has none: cpu.idle"
+		p.add("cpu.shares", "cpu", value(*c.Shares), file).reason = idleShares
 	}
 	if c.Idle != nil {
 		s := p.add("cpu.idle", "cpu", itoa(*c.Idle), "cpu.idle")
 		s.needless, s.resets = !idle, file
 	}
 }
-
-// A quota that is possible otherwise is refused for that.
-const hintQuota = "the burst may be more than that"
-
-const hintRealtime = "realtime time is handed down: a cgroup above may have none to give"
 
 func (p *plan) cpuV1(c *specs.LinuxCPU) {
 	// The kernel would take another value instead.
@@ -78,17 +73,17 @@ func (p *plan) cpuV1(c *specs.LinuxCPU) {
 		p.add("cpu.period", "cpu", utoa(*c.Period), "cpu.cfs_period_us")
 	}
 	if given(c.Quota) {
-		p.add("cpu.quota", "cpu", itoa(*c.Quota), "cpu.cfs_quota_us").hint = hintQuota + ", or a cgroup above has a lower one"
+		p.add("cpu.quota", "cpu", itoa(*c.Quota), "cpu.cfs_quota_us").reason = lowQuota
 	}
 	if c.Burst != nil {
 		s := p.add("cpu.burst", "cpu", utoa(*c.Burst), "cpu.cfs_burst_us")
-		s.needless, s.hint = *c.Burst == 0, "it cannot be more than the quota"
+		s.needless, s.reason = *c.Burst == 0, highBurst
 	}
 	if given(c.RealtimePeriod) {
-		p.add("cpu.realtimePeriod", "cpu", utoa(*c.RealtimePeriod), "cpu.rt_period_us").hint = hintRealtime
+		p.add("cpu.realtimePeriod", "cpu", utoa(*c.RealtimePeriod), "cpu.rt_period_us").reason = noRealtime
 	}
 	if given(c.RealtimeRuntime) {
-		p.add("cpu.realtimeRuntime", "cpu", itoa(*c.RealtimeRuntime), "cpu.rt_runtime_us").hint = hintRealtime
+		p.add("cpu.realtimeRuntime", "cpu", itoa(*c.RealtimeRuntime), "cpu.rt_runtime_us").reason = noRealtime
 	}
 }
 
@@ -106,7 +101,7 @@ func (p *plan) cpuV2(c *specs.LinuxCPU) {
 		if given(c.Period) {
 			value += " " + utoa(*c.Period)
 		}
-		p.add("cpu.quota", "cpu", value, "cpu.max").hint = hintQuota
+		p.add("cpu.quota", "cpu", value, "cpu.max").reason = lowQuota
 	case given(c.Period):
 		quota, _, _ := strings.Cut(p.current("cpu", "cpu.max"), " ")
 		if quota == "" {
@@ -116,7 +111,7 @@ func (p *plan) cpuV2(c *specs.LinuxCPU) {
 	}
 	if c.Burst != nil {
 		s := p.add("cpu.burst", "cpu", utoa(*c.Burst), "cpu.max.burst")
-		s.needless, s.hint = *c.Burst == 0, "it cannot be more than the quota"
+		s.needless, s.reason = *c.Burst == 0, highBurst
 	}
 }
 
@@ -143,7 +138,7 @@ func (p *plan) cpuset(pointer, file, list string) {
 		p.fail(pointer, "%q is not a list of numbers and ranges like 0-3,7", list)
 		return
 	}
-	p.add(pointer, "cpuset", list, file).hint = "the machine, or a cgroup above, has not got all of them"
+	p.add(pointer, "cpuset", list, file).reason = lacking(file)
 }
 
 // widerBelow finds a cgroup directly below one that has more of a set than a list, and what it

@@ -225,7 +225,7 @@ func (m *Manager) checkCpuset(settings []setting) error {
 		}
 		for n := range wanted {
 			if !got[n] {
-				return fmt.Errorf("%s.%s: the kernel makes %q of %q (%s)", resourcesPointer, s.pointer, effective, s.value, s.hint)
+				return fmt.Errorf("%s.%s: the kernel makes %q of %q%s", resourcesPointer, s.pointer, effective, s.value, inBrackets(s.reason(m.dirOf("cpuset"), s.value)))
 			}
 		}
 	}

@@ -63,7 +63,7 @@ func (p *plan) memoryV1(m *specs.LinuxMemory) {
 	case given(m.Swap):
 		s := p.add("memory.swap", "memory", itoa(*m.Swap), "memory.memsw.limit_in_bytes")
 		s.needless = *m.Swap == -1
-		s.hint = "it is the sum of memory and swap"
+		s.reason = lessThanMemory
 	case given(m.Limit) && *m.Limit == -1:
 		// No limit of memory means none of both.
 		p.add("memory.limit", "memory", "-1", "memory.memsw.limit_in_bytes").needless = true

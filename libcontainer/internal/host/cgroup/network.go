@@ -24,6 +24,6 @@ func (p *plan) network(n *specs.LinuxNetwork) {
 			p.fail(pointer, "cgroup v2 has nothing like it")
 		}
 		s := p.add(pointer, "net_prio", fmt.Sprintf("%s %d", l.Name, l.Priority), "net_prio.ifpriomap")
-		s.restore, s.hint = keyed(l.Name, l.Name+" 0"), "there may be no such network interface"
+		s.restore, s.reason = keyed(l.Name, l.Name+" 0"), absent("network interface", "/sys/class/net/"+l.Name)
 	}
 }

@@ -23,6 +23,6 @@ func (p *plan) rdma(devices map[string]specs.LinuxRdma) {
 			p.fail(pointer, "has neither hcaHandles nor hcaObjects")
 		}
 		s := p.add(pointer, "rdma", value, "rdma.max")
-		s.restore, s.hint = keyed(name, name+" hca_handle=max hca_object=max"), "there may be no such RDMA device"
+		s.restore, s.reason = keyed(name, name+" hca_handle=max hca_object=max"), absent("RDMA device", "/sys/class/infiniband/"+name)
 	}
 }

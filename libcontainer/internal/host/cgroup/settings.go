@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -34,8 +35,8 @@ type setting struct {
 	restore func(content string) string
 	// resets is a file that the kernel sets to its default when this one becomes 1.
 	resets string
-	// hint is said when the kernel refuses the value.
-	hint string
+	// reason looks why the kernel refuses the value; nil when there is nothing to look at.
+	reason reason
 }
 
 // plan is linux.resources as a list of settings, in the order of writing.
@@ -249,14 +250,20 @@ func (m *Manager) refused(s *setting, path, value string, err error) error {
 	if errors.As(err, &at) {
 		err = at.Err
 	}
-	hint := s.hint
+	hint := ""
+	if s.reason != nil {
+		hint = s.reason(filepath.Dir(path), value)
+	}
 	switch {
 	case errors.Is(err, unix.EBUSY) && s.controller == "memory":
 		if usage := m.read("memory", "memory.usage_in_bytes"); usage != "" {
 			hint = fmt.Sprintf("the container uses %s bytes, and has used %s", usage, m.read("memory", "memory.max_usage_in_bytes"))
 		}
 	case errors.Is(err, unix.EINVAL) && strings.HasSuffix(path, "/memory.limit_in_bytes"):
-		hint = fmt.Sprintf("the limit of memory and swap together is %s: memory.swap has to be raised with it", m.read("memory", "memory.memsw.limit_in_bytes"))
+		both, ok := number(filepath.Dir(path), "memory.memsw.limit_in_bytes")
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil && ok && (n < 0 || n > both) {
+			hint = fmt.Sprintf("the limit of memory and swap together is %d: memory.swap has to be raised with it", both)
+		}
 	case errors.Is(err, unix.EBUSY) && s.controller == "cpuset":
 		if below, has := widerBelow(filepath.Dir(path), filepath.Base(path), value); below != "" {
 			hint = fmt.Sprintf("the cgroup %s below that of the container has %s", below, has)
@@ -264,10 +271,15 @@ func (m *Manager) refused(s *setting, path, value string, err error) error {
 	case errors.Is(err, unix.EROFS):
 		hint = "the cgroups are mounted read-only"
 	}
-	if hint != "" {
-		hint = " (" + hint + ")"
+	return fmt.Errorf("%s.%s: write %q to %s: %w%s", resourcesPointer, s.pointer, value, path, err, inBrackets(hint))
+}
+
+// inBrackets is a hint behind a sentence, if there is one.
+func inBrackets(hint string) string {
+	if hint == "" {
+		return ""
 	}
-	return fmt.Errorf("%s.%s: write %q to %s: %w%s", resourcesPointer, s.pointer, value, path, err, hint)
+	return " (" + hint + ")"
 }
 
 // missing tells why a file does not exist.

@@ -3,10 +3,10 @@ package compile
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
@@ -34,7 +34,20 @@ func (c *compiler) newFilesystem(fstype, src string, params []bundle.MountParam,
 			params = overlayLayers(params)
 		}
 	}
+	all := c.Describe(program.Note{})
+	opening := *all
+	opening.Explain = func(e syscall.Errno) string {
+		switch {
+		case e == unix.ENODEV:
+			return fmt.Sprintf("%s: %v: the kernel has no file system %q", all.Subject(), e, fstype)
+		case all.Explain != nil:
+			return all.Explain(e)
+		}
+		return ""
+	}
+	c.Describe(opening)
 	c.Fsopen(fstype).Into(c.fs)
+	c.Restore(all)
 	if src != "" {
 		c.configure(fstype, []bundle.MountParam{{Key: "source", Value: src, HasValue: true}})
 	}
@@ -81,42 +94,34 @@ func isID(p bundle.MountParam) bool {
 
 // mountOwners are the namespaces to which a file system shows itself: the kernel wants
 // privileges over them.
-var mountOwners = map[string]string{"sysfs": "network", "proc": "pid"}
+var mountOwners = map[string]specs.LinuxNamespaceType{"sysfs": specs.NetworkNamespace, "proc": specs.PIDNamespace}
 
 // explain tells what can be wrong with a file system as a whole.
 func (m *mount) explain(e syscall.Errno) string {
 	hint := ""
 	switch e {
-	case unix.ENODEV:
-		hint = fmt.Sprintf("the kernel has no file system %q", m.Type)
 	case unix.EINVAL:
 		switch {
 		case m.Bind:
 			return ""
 		case len(m.Params) > 0:
-			hint = "the file system does not accept the options " + strings.Join(m.Options, ",")
-			if m.mappedIDs && slices.ContainsFunc(m.Params, isID) {
-				hint += ", or an id in them is not mapped in the user namespace"
-			}
+			hint = "the options are " + strings.Join(m.Options, ",")
 		case !pseudo(m.Type):
 			hint = fmt.Sprintf("the source %q does not hold a file system %q, or the options that it needs are missing", m.Source, m.Type)
 		default:
 			return ""
 		}
-	case unix.ENOENT, unix.ENOTBLK:
-		if m.Bind || pseudo(m.Type) || m.Type == "overlay" {
-			return ""
-		}
+	case unix.ENOTBLK:
 		hint = fmt.Sprintf("the source %q has to be a block device", m.Source)
-	case unix.EPERM, unix.EACCES:
-		if owner := mountOwners[m.Type]; !m.Bind && owner != "" {
-			hint = fmt.Sprintf("in a user namespace it takes a new %s namespace, and one of the host that nothing covers; %q can be a bind mount of the host's", owner, m.dest)
-			break
-		}
+	case unix.ENOENT:
 		if m.Bind || pseudo(m.Type) || !filepath.IsAbs(m.Source) {
 			return ""
 		}
-		hint = fmt.Sprintf("linux.resources.devices may have to allow the device %q", m.Source)
+		hint = fmt.Sprintf("the source is %q", m.Source)
+	case unix.EPERM, unix.EACCES:
+		if hint = m.forbidden(); hint == "" {
+			return ""
+		}
 	case unix.EBUSY:
 		if m.Bind || pseudo(m.Type) {
 			return ""
@@ -126,6 +131,21 @@ func (m *mount) explain(e syscall.Errno) string {
 		return ""
 	}
 	return m.subject.Subject() + ": " + e.Error() + ": " + hint
+}
+
+// forbidden is why the kernel lets nobody mount a file system, as far as that shows.
+func (m *mount) forbidden() string {
+	owner := mountOwners[m.Type]
+	switch {
+	case m.Bind:
+	case owner != "" && m.inUserns && !m.newOwner:
+		return fmt.Sprintf("in a user namespace it takes a new %s namespace; %q can be a bind mount of the host's", owner, m.dest)
+	case owner != "" && m.inUserns:
+		return fmt.Sprintf("in a user namespace it takes one of the host that nothing covers; %q can be a bind mount of the host's", m.dest)
+	case m.deviceRules && filepath.IsAbs(m.Source) && !m.inUserns && !pseudo(m.Type):
+		return fmt.Sprintf("linux.resources.devices may have to allow the device %q", m.Source)
+	}
+	return ""
 }
 
 func tooLong(src string, params []bundle.MountParam) bool {

@@ -57,15 +57,19 @@ func (c *compiler) oomScoreAdj() {
 		return
 	}
 	value := strconv.Itoa(*p.OOMScoreAdj)
-	c.Describe(program.Note{What: "set process.oomScoreAdj", Pointer: "process.oomScoreAdj", Explain: func(e syscall.Errno) string {
-		text := "set process.oomScoreAdj to " + value + ": " + e.Error()
-		if e == unix.EACCES || e == unix.EPERM {
-			text += " (to lower it takes CAP_SYS_RESOURCE)"
-		}
-		return text
-	}})
+	note := func(refused string) program.Note {
+		return program.Note{What: "set process.oomScoreAdj", Pointer: "process.oomScoreAdj", Explain: func(e syscall.Errno) string {
+			text := "set process.oomScoreAdj to " + value + ": " + e.Error()
+			if e == unix.EACCES || e == unix.EPERM {
+				text += refused
+			}
+			return text
+		}}
+	}
+	c.Describe(note(""))
 	//allow:path the host's /proc, before anything is mounted
 	c.Openat(program.Cwd(), "/proc/self/oom_score_adj", unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(c.tmp)
+	c.Describe(note(" (to lower it takes CAP_SYS_RESOURCE)"))
 	c.Write(c.tmp.Arg(), value)
 	c.Close(c.tmp.Arg())
 }

@@ -24,8 +24,11 @@ type mount struct {
 	subject program.Note
 	source  int         // the descriptor of the source that it mounts, 0 when it is none
 	early   program.Arg // its tree, when that was opened before the rootfs was attached
-	// mappedIDs tells that it is mounted in a user namespace, in which not all ids exist.
-	mappedIDs bool
+	// inUserns tells that it is mounted in a user namespace, and newOwner that the container
+	// has a new one of the namespaces that the file system shows (mountOwners).
+	inUserns, newOwner bool
+	// deviceRules tells that the configuration says which devices may be used.
+	deviceRules bool
 }
 
 // readMounts gives the entries of mounts their meaning.
@@ -36,7 +39,10 @@ func (c *compiler) readMounts() {
 		if err != nil {
 			c.fail(fmt.Sprintf("mounts[%d].options", i), "%w", err)
 		}
-		mt := &mount{Mount: m, MountOptions: o, dest: path.Clean("/" + m.Destination), mappedIDs: c.inUserNamespace()}
+		mt := &mount{Mount: m, MountOptions: o, dest: path.Clean("/" + m.Destination), inUserns: c.inUserNamespace()}
+		owner := bundle.Namespace(c.spec, mountOwners[m.Type])
+		mt.newOwner = owner != nil && owner.Path == ""
+		mt.deviceRules = c.spec.Linux.Resources != nil && len(c.spec.Linux.Resources.Devices) > 0
 		mt.subject = program.Note{What: "mount", Object: m.Type, At: mt.dest, Pointer: "mounts[#]", Index: i}
 		switch {
 		case o.Remount:

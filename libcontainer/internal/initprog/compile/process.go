@@ -19,7 +19,7 @@ func cwdError(cwd string) func(syscall.Errno) string {
 	return func(e syscall.Errno) string {
 		text := e.Error()
 		if e == unix.ELOOP {
-			text = "it leads through a link to an open file, which is refused: " + text
+			text = "it leads through a loop of links, or one to an open file, which is refused: " + text
 		}
 		return fmt.Sprintf("chdir to cwd (%q) set in config.json failed: %s", cwd, text)
 	}

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -35,7 +36,14 @@ func (c *compiler) terminal(withConsole bool) {
 	}
 	const pointer = "process.terminal"
 	noDevpts := func(e syscall.Errno) string {
-		return "make the terminal (" + pointer + "): /dev/pts of the container is not a devpts that can be used (" + e.Error() + "); is it in mounts?"
+		text := "make the terminal (" + pointer + "): /dev/pts of the container is not a devpts that can be used (" + e.Error() + ")"
+		switch {
+		case e == unix.ENOSPC:
+			return "make the terminal (" + pointer + "): " + e.Error() + " (there are as many as /proc/sys/kernel/pty or the option max of the devpts allows)"
+		case !slices.ContainsFunc(c.list, func(m *mount) bool { return m.dest == "/dev/pts" || m.dest == "/dev" && m.Bind }):
+			return text + "; it is not in mounts"
+		}
+		return text
 	}
 	master, slave := c.Word("master", -1), c.Word("slave", -1)
 

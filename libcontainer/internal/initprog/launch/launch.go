@@ -126,8 +126,8 @@ func explain(p *program.Program) func(protocol.Message) error {
 func startError(c Command, err error) error {
 	hint := ""
 	switch {
-	case errors.Is(err, unix.EPERM):
-		hint = " (new namespaces need root)"
+	case errors.Is(err, unix.EPERM) && c.CloneFlags != 0 && !mayMakeNamespaces():
+		hint = " (new namespaces need CAP_SYS_ADMIN)"
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EUSERS):
 		hint = " (a limit of namespaces in /proc/sys/user is reached, or namespaces are nested too deeply)"
 	case errors.Is(err, unix.EBUSY) && c.CgroupFD.Exists():
@@ -291,4 +291,11 @@ func (i *Init) CloseSocket() { i.conversation.Close() }
 func (i *Init) Close() {
 	i.CloseSocket()
 	unix.Close(i.Pidfd)
+}
+
+// mayMakeNamespaces reports whether this process has CAP_SYS_ADMIN.
+func mayMakeNamespaces() bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	return unix.Capget(&header, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
 }
