@@ -168,12 +168,17 @@ unmapped() {
 	[ "$(tr '\t' ' ' <<<"$output" | tail -1)" = "0 4" ]
 }
 
+# in_other_users PID tells whether a process has another user namespace.
+in_other_users() {
+	[ "$(readlink /proc/self/ns/user)" != "$(readlink "/proc/$1/ns/user")" ]
+}
+
 # users_of ID starts a process in a new user namespace of 10 ids from that one on,
 # and joins it.
 users_of() {
 	unshare --user sleep 20 &
 	other=$!
-	wait_for test "$(readlink /proc/self/ns/user)" != "$(readlink /proc/$other/ns/user)"
+	wait_for in_other_users "$other"
 	echo "$1 100000 10" >/proc/$other/uid_map
 	echo "$1 200000 10" >/proc/$other/gid_map
 	config --arg p "/proc/$other/ns/user" 'del(.linux.uidMappings, .linux.gidMappings) | (.linux.namespaces[] | select(.type == "user")).path = $p'

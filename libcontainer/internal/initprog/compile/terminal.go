@@ -15,13 +15,6 @@ const (
 	ptmxInode            = 2
 )
 
-// What terminals are to the kernel (Linux, admin-guide/devices.txt): those of the machine
-// itself, and the slaves of pseudoterminals, from this one of eight.
-const (
-	ttyMajor = 4
-	ptsMajor = 136
-)
-
 // terminal makes a terminal out of the container's own devpts, hands its master
 // to the runtime's caller and makes it standard input, output and error, the
 // controlling terminal and, for the first process, /dev/console.
