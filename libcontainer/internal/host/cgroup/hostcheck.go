@@ -3,6 +3,7 @@ package cgroup
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,8 +30,8 @@ func (m *Manager) CheckHost(r *specs.LinuxResources, named bool) (problems []bun
 		return problems
 	}
 	if m.scope == nil {
-		for key, dir := range m.saved.Paths {
-			if !mayMake(dir, key == unifiedKey) {
+		for _, key := range slices.Sorted(maps.Keys(m.saved.Paths)) {
+			if dir := m.saved.Paths[key]; !mayMake(dir, key == unifiedKey) {
 				bad("linux.cgroupsPath", "this user may not make the cgroup %s", dir)
 				break
 			}
