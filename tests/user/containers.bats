@@ -81,6 +81,18 @@ gone() {
 	nothing_left
 }
 
+@test "user: a limit of one process holds with the user's systemd, and exec works at it" {
+	config '.linux.resources = {pids: {limit: 1}}'
+	started --systemd-cgroup
+	[ "$(show TasksMax)" = 1 ]
+	[ "$(cat "$DIR/pids.max")" = 1 ]
+	run coracle exec "$ID" echo in
+	[ "$output" = in ]
+	coracle delete --force "$ID"
+	wait_for gone
+	nothing_left
+}
+
 @test "user: a unit is removed without anything in the environment" {
 	started --systemd-cgroup
 	env -i "$CORACLE" --root "$ROOT" delete --force "$ID"

@@ -50,6 +50,20 @@ group() {
 	nothing_left
 }
 
+@test "user: exec works at the limit of pids" {
+	config '.linux.resources = {pids: {limit: 1}}'
+	detached 'exec sleep 1000'
+	[ "$(cat "$(group)/pids.max")" = 1 ]
+	run coracle exec "$ID" cat /proc/self/cgroup
+	[ "$status" -eq 0 ]
+	[ "$output" = 0::/ ]
+	coracle exec --detach "$ID" sleep 1000 >/dev/null 2>&1 </dev/null
+	[ "$(cat "$(group)/pids.current")" -eq 2 ]
+	run coracle delete --force "$ID"
+	[ "$status" -eq 0 ]
+	nothing_left
+}
+
 @test "user: limits that are not delegated are an error" {
 	config '.linux.resources = {cpu: {cpus: "0"}}'
 	run coracle run "$ID"
