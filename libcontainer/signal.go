@@ -39,6 +39,13 @@ func (c *Container) Signal(sig unix.Signal) error {
 		return c.notRunning(err)
 	}
 	defer unix.Close(pidfd)
+	if record.PrivatePid && terminates(sig) {
+		release, waits := c.waitsForStart()
+		defer release()
+		if waits {
+			sig = unix.SIGKILL
+		}
+	}
 	if err := unix.PidfdSendSignal(pidfd, sig, nil, 0); err != nil {
 		if errors.Is(err, unix.ESRCH) {
 			return c.notRunning(nil)
@@ -50,6 +57,31 @@ func (c *Container) Signal(sig unix.Signal) error {
 		group.ThawAll()
 	}
 	return nil
+}
+
+// terminates reports whether the default action of a signal ends a process (signal(7)).
+func terminates(sig unix.Signal) bool {
+	switch sig {
+	case 0, unix.SIGCHLD, unix.SIGCONT, unix.SIGURG, unix.SIGWINCH, unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
+		return false
+	}
+	return true
+}
+
+// waitsForStart reports whether the container is created and nobody is starting it, which
+// stays so until release is called. The first process of a pid namespace has no default
+// actions: until it is the command, which may handle signals, only SIGKILL ends it. An
+// engine that stops a container which it has not started would wait for its timeout.
+func (c *Container) waitsForStart() (release func(), waits bool) {
+	dir, err := c.runtime.root().Open(c.id)
+	if err != nil {
+		return func() {}, false
+	}
+	if dir.HasGate() {
+		locked, _ := dir.TryLock()
+		waits = locked && dir.HasGate() && runsImage(c.record.Pid)
+	}
+	return dir.Close, waits
 }
 
 // SignalAll sends a signal to every process in the cgroup of the container, also

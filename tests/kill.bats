@@ -73,11 +73,33 @@ start_printing() {
 	wait_for has_status "$ID" stopped
 }
 
-@test "a created container ends from TERM" {
+@test "a created container ends from TERM, and from other signals that end a process" {
+	for signal in TERM INT HUP USR1 RTMIN+3; do
+		created
+		coracle kill "$ID" WINCH
+		coracle kill "$ID" CONT
+		coracle kill "$ID" 0
+		[ "$(status_of "$ID")" = created ]
+		coracle kill "$ID" "$signal"
+		wait_for has_status "$ID" stopped
+		coracle delete "$ID"
+	done
+}
+
+@test "a created container that shares its pid namespace ends from TERM" {
+	share pid
 	created
 	coracle kill "$ID" TERM
-	coracle kill "$ID" KILL || true
 	wait_for has_status "$ID" stopped
+}
+
+@test "TERM is still TERM for a container that has been started" {
+	args sh -c 'trap "echo got it; exit 3" TERM; echo ready; while :; do sleep 0.1; done'
+	background create "$ID"
+	coracle start "$ID"
+	wait_for has_printed ready
+	coracle kill "$ID" TERM
+	wait_for has_printed "got it"
 }
 
 @test "kill of a stopped container says that it is not running" {
