@@ -311,7 +311,7 @@ throttle() {
 @test "cpuset: CPUs and nodes that the machine has not got are refused" {
 	has cpuset cpuset
 	refused '{"cpu": {"cpus": "4000"}}' linux.resources.cpu.cpus 4000
-	refused "{\"cpu\": {\"cpus\": \"0,$(nproc --all)\"}}" linux.resources.cpu.cpus "has not got all of them"
+	refused "{\"cpu\": {\"cpus\": \"0,$(nproc --all)\"}}" linux.resources.cpu.cpus "the cgroup above, "
 	refused '{"cpu": {"mems": "63"}}' linux.resources.cpu.mems 63
 	refused '{"cpu": {"cpus": "0-x"}}' linux.resources.cpu.cpus "not a list"
 }
