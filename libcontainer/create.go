@@ -320,7 +320,7 @@ func (n *creation) create() error {
 
 // follow serves the init until the container is created.
 func (n *creation) follow(out *compile.Output) error {
-	mounts := mountHelper{spec: n.bundle.Spec}
+	mounts := mountHelper{spec: n.bundle.Spec, links: out.Links}
 	defer mounts.close()
 	s := setup{init: n.init, forks: out.Forks, adopt: n.adopt}
 	s.values = func(e *launch.Event) bool {

@@ -26,7 +26,7 @@ import (
 // host gathers what compiling has to know. group may be nil.
 func (r *Runtime) host(s *specs.Spec, group *cgroup.Manager, noPivot bool) compile.Host {
 	h := compile.Host{
-		LastCap: lastCap(), Capabilities: ownCapabilities(), Look: look, Follow: follow, Real: realPath, Shared: shared, TimerSlack: r.TimerSlack, Nested: InUserNamespace(),
+		LastCap: lastCap(), Capabilities: ownCapabilities(), Look: look, Readlink: readlink, Follow: follow, Real: realPath, Shared: shared, TimerSlack: r.TimerSlack, Nested: InUserNamespace(),
 	}
 	h.Mappings = mappingsOf(s)
 	h.OpensNothing = opensNothing(s, h)
@@ -157,6 +157,16 @@ func walkLinks(p string, reached func(dir, rest string) bool) string {
 		}
 	}
 	return at
+}
+
+// readlink is where a symbolic link leads. It is empty for anything else.
+func readlink(path string) (string, error) {
+	//allow:path the source of a bind mount: a path of the host
+	target, err := os.Readlink(path)
+	if errors.Is(err, unix.EINVAL) {
+		return "", nil
+	}
+	return target, err
 }
 
 // lastCap is the highest capability that the kernel knows.

@@ -22,7 +22,8 @@ import (
 // tree, and to follow a path link by link. It only uses descriptors that the init sends.
 type mountHelper struct {
 	spec     *specs.Spec
-	copyFrom linux.FD // the directory for the next copy
+	links    map[int]string // see [compile.Output]
+	copyFrom linux.FD       // the directory for the next copy
 }
 
 func (h *mountHelper) close() { h.copyFrom.Close() }
@@ -50,6 +51,13 @@ func (h *mountHelper) register(s *setup) {
 	at(protocol.PointCopyUp, h.copyUp)
 	at(protocol.PointMakeDir, func(e *launch.Event, r mountRequest) error {
 		return h.makePoint(e, r, hostfs.Point{Dir: true, NoLinks: e.NoLinks(), Mode: r.mode})
+	})
+	at(protocol.PointMakeLink, func(e *launch.Event, r mountRequest) error {
+		target := h.links[int(e.Mount())]
+		if target == "" {
+			return errors.New("the init process asked for a symbolic link that leads nowhere")
+		}
+		return h.makePoint(e, r, hostfs.Point{Link: target})
 	})
 	at(protocol.PointMakeFile, func(e *launch.Event, r mountRequest) error {
 		return h.makePoint(e, r, hostfs.Point{NoLinks: e.NoLinks(), Mode: r.mode})
@@ -81,6 +89,9 @@ func (h *mountHelper) request(e *launch.Event, pid int) (r mountRequest, err err
 			return r, err
 		}
 		r.mode = o.PointMode(m.Type)
+		if e.IsSync(protocol.PointMakeLink) {
+			r.subject = fmt.Sprintf("copy of the symbolic link %q to %q (mounts[%d])", m.Source, r.dest, index)
+		}
 	case index == protocol.Cwd && h.spec.Process != nil:
 		r.dest = path.Clean("/" + h.spec.Process.Cwd)
 		r.subject = fmt.Sprintf("working directory %q (process.cwd)", r.dest)

@@ -52,6 +52,10 @@ const checkID = "coracle-validate"
 func anyHost() compile.Host {
 	return compile.Host{
 		LastCap: lastCap(), Capabilities: ^uint64(0), Shared: shared, Cgroups: []compile.Hierarchy{{Path: "/sys/fs/cgroup/" + checkID}},
+		Readlink: func(path string) (string, error) {
+			target, _ := readlink(path)
+			return target, nil
+		},
 		Look: func(path string) (compile.Found, error) {
 			found, _ := look(path)
 			return found, nil

@@ -206,6 +206,19 @@ background() {
 	nothing_left
 }
 
+@test "the options for symbolic links" {
+	mkdir links
+	ln -s /bin/true links/link
+	echo content >links/file
+	ln -s nowhere rootfs/covered
+	chown -hR "$USER_ID:$GROUP_ID" links rootfs/covered
+	config '.mounts += [{destination: "/new/copy", source: "links/link", options: ["bind", "copy-symlink"]}, {destination: "/true", source: "links/link", options: ["bind", "src-nofollow"]},
+		{destination: "/covered", source: "links/file", options: ["bind", "dest-nofollow"]}]'
+	writable
+	shell 'readlink /new/copy; readlink /true; cat /covered; /true && echo runs; stat -c %u:%g /new/copy'
+	[ "$output" = $'/bin/true\n/bin/true\ncontent\nruns\n0:0' ]
+}
+
 # locked gives the user a directory that is mounted with restrictions that he cannot change,
 # and the container mounts of it that ask for the opposite.
 locked() {

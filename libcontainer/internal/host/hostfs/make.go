@@ -7,6 +7,7 @@ package hostfs
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path"
 	"strconv"
@@ -24,6 +25,9 @@ type Point struct {
 	Dir bool
 	// Mode is that of the directory, 0755 when it is 0.
 	Mode uint32
+	// Link, when it is not empty, makes it a symbolic link that leads there. One that is there
+	// already has to be the same.
+	Link string
 	// NoLinks refuses symbolic links with ELOOP.
 	NoLinks bool
 }
@@ -70,13 +74,19 @@ func makePath(root int, name string, point Point, owner Owner) (done string, err
 		}
 		at := path.Join(done, next)
 		target, err := look(root, at)
-		if errors.Is(err, unix.ENOENT) {
+		last := point.Link != "" && !more(rest)
+		switch {
+		case last && errors.Is(err, unix.ENOENT):
+			err = makeLink(root, done, next, point.Link)
+		case last && err == nil && target != point.Link:
+			err = &NotThatLink{point.Link}
+		case errors.Is(err, unix.ENOENT):
 			err = makeOne(root, done, next, point.modeOf(more(rest)), owner)
 		}
 		if err != nil {
 			return done, &os.PathError{Op: "make", Path: "/" + at, Err: err}
 		}
-		if target == "" {
+		if target == "" || last {
 			done = at
 			continue
 		}
@@ -191,6 +201,23 @@ func makeOne(root int, parent, name string, mode uint32, owner Owner) error {
 		return err
 	}
 	return finish(p, name, mode, owner)
+}
+
+// NotThatLink is the error when something else is in the place of a symbolic link.
+type NotThatLink struct{ Target string }
+
+func (n *NotThatLink) Error() string {
+	return fmt.Sprintf("it exists, and is no symbolic link to %q", n.Target)
+}
+
+// makeLink makes a symbolic link in a directory.
+func makeLink(root int, parent, name, target string) error {
+	p, err := below(root, parent, unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(p)
+	return unix.Symlinkat(target, p, name)
 }
 
 // finish gives what was made its mode, whatever the umask is. When the name means

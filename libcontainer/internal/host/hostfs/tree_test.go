@@ -110,6 +110,34 @@ func TestMakeWithoutLinks(t *testing.T) {
 	}
 }
 
+// TestMakeLink: the link is made in the tree, and what is in its place stays.
+func TestMakeLink(t *testing.T) {
+	top := t.TempDir()
+	root := filepath.Join(top, "root")
+	write(t, filepath.Join(root, "file"), "")
+	link(t, "../../outside", filepath.Join(root, "up"))
+	link(t, "missing/dir", filepath.Join(root, "dangling"))
+	for range 2 {
+		for name, made := range map[string]string{"/l": "l", "/up/l": "outside/l", "/dangling/x/l": "missing/dir/x/l"} {
+			if err := Make(openDir(t, root), name, Point{Link: "/else/where"}, Self()); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if target, err := os.Readlink(filepath.Join(root, made)); err != nil || target != "/else/where" {
+				t.Errorf("%s: %q, %v", name, target, err)
+			}
+		}
+	}
+	for _, name := range []string{"/file", "/up", "/missing"} {
+		var other *NotThatLink
+		if err := Make(openDir(t, root), name, Point{Link: "/else/where"}, Self()); !errors.As(err, &other) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if names, _ := os.ReadDir(top); len(names) != 1 {
+		t.Errorf("something was made outside: %v", names)
+	}
+}
+
 func TestMakeErrors(t *testing.T) {
 	root := t.TempDir()
 	link(t, "b", filepath.Join(root, "a"))

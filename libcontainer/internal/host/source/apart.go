@@ -23,7 +23,7 @@ func (t Tree) OpenApart(files []int) (int, error) {
 	b.Describe(n)
 	tree := b.Word("tree", -1)
 	//allow:path a path of the host that the caller has named
-	b.OpenTree(program.Cwd(), t.Path, unix.OPEN_TREE_CLOEXEC|t.flags()).Into(tree)
+	b.OpenTree(program.Cwd(), t.Path, unix.OPEN_TREE_CLOEXEC|t.Flags()).Into(tree)
 	b.SendFD(program.FD(socket), protocol.ValueOf(protocol.ValueTree).Encode(), tree.Arg())
 	p, err := b.Finish()
 	if err != nil {

@@ -44,6 +44,8 @@ type Tree struct {
 	// What and Pointer name it in errors: `bind mount "/data"`, "mounts[2]".
 	What, Pointer string
 	Path          string
+	// NoFollow means the symbolic link itself where Path is one.
+	NoFollow bool `json:",omitempty"`
 	// Recursive takes the mounts below Path along.
 	Recursive bool
 	// Attrs are applied in order.
@@ -74,7 +76,7 @@ func (n Node) String() string {
 // Open makes the tree.
 func (t Tree) Open(files []int) (int, error) {
 	//allow:path a path of the host that the caller has named
-	fd, err := unix.OpenTree(unix.AT_FDCWD, t.Path, unix.OPEN_TREE_CLOEXEC|t.flags())
+	fd, err := unix.OpenTree(unix.AT_FDCWD, t.Path, unix.OPEN_TREE_CLOEXEC|t.Flags())
 	if err != nil {
 		return -1, t.failure("", err)
 	}
@@ -85,11 +87,14 @@ func (t Tree) Open(files []int) (int, error) {
 	return fd, nil
 }
 
-// flags are those of open_tree(2), but for that which closes the descriptor on exec.
-func (t Tree) flags() uint {
+// Flags are those of open_tree(2), but for that which closes the descriptor on exec.
+func (t Tree) Flags() uint {
 	flags := uint(unix.OPEN_TREE_CLONE)
 	if t.Recursive {
 		flags |= unix.AT_RECURSIVE
+	}
+	if t.NoFollow {
+		flags |= unix.AT_SYMLINK_NOFOLLOW
 	}
 	return flags
 }

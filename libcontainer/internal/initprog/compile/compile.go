@@ -40,6 +40,9 @@ type Host struct {
 	Capabilities uint64
 	// Look looks at the source of a bind mount.
 	Look func(path string) (Found, error)
+	// Readlink is where a source of a bind mount leads that is a symbolic link; it is empty
+	// for anything else. It may be nil.
+	Readlink func(path string) (string, error)
 	// Follow follows the links of a path until it comes into the rootfs; ok is false for
 	// one that does not, and rel is the rest of one that does. It may be nil.
 	Follow func(path, rootfs string) (rel string, ok bool)
@@ -135,6 +138,9 @@ type Output struct {
 	Mute bool
 	// UnknownCalls are system calls of linux.seccomp that this version does not know.
 	UnknownCalls []string
+	// Links are where symbolic links lead that are made in place of mounts, by the index of
+	// those.
+	Links map[int]string
 	// Notices are warnings that the program gives by protocol.ValueNotice and an index.
 	Notices []string
 	// Warnings tell what the process does not get although it was asked for. Remarks tell

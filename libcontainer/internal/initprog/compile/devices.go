@@ -62,7 +62,7 @@ var devLinks = []struct{ name, target string }{
 func (c *compiler) hostDev() bool {
 	bind := false
 	for _, m := range c.list {
-		if m.dest == "/dev" && !m.Remount {
+		if m.dest == "/dev" && m.isMount() {
 			bind = m.Bind
 		}
 	}

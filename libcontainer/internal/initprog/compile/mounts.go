@@ -22,8 +22,10 @@ type mount struct {
 	bundle.MountOptions
 	dest    string // cleaned
 	subject program.Note
-	source  int         // the descriptor of the source that it mounts, 0 when it is none
-	early   program.Arg // its tree, when that was opened before the rootfs was attached
+	// link is where the symbolic link leads that is made; nothing is mounted then.
+	link   string
+	source int         // the descriptor of the source that it mounts, 0 when it is none
+	early  program.Arg // its tree, when that was opened before the rootfs was attached
 	// inUserns tells that it is mounted in a user namespace, and newOwner that the container
 	// has a new one of the namespaces that the file system shows (mountOwners).
 	inUserns, newOwner bool
@@ -50,6 +52,9 @@ func (c *compiler) readMounts() {
 		case o.Bind:
 			mt.subject.What, mt.subject.Object = "bind mount", m.Source
 		}
+		if o.CopySymlink {
+			c.readLink(mt)
+		}
 		c.list = append(c.list, mt)
 	}
 	const opsOfMount = 24 // more or less
@@ -66,6 +71,8 @@ func (c *compiler) mounts() {
 		switch {
 		case m.Remount:
 			c.remount(m)
+		case m.link != "":
+			c.copyLink(m)
 		case m.Bind:
 			c.bindMount(m)
 		case m.Type == "cgroup":
@@ -78,7 +85,7 @@ func (c *compiler) mounts() {
 			}
 			c.newMount(m)
 		}
-		if !m.Remount {
+		if m.isMount() {
 			c.at[m.dest] = m
 		}
 	}
@@ -201,7 +208,7 @@ func (c *compiler) attachTree(m *mount, tree program.Arg, dir bool) {
 		c.Describe(m.note())
 	}
 	allowed := bundle.AllowedInProc(m.dest)
-	c.attach(m, tree, mountPoint{dir: dir, strict: m.dest == "/proc" || allowed}, allowed)
+	c.attach(m, tree, mountPoint{dir: dir, noFollow: m.DestNoFollow, strict: m.dest == "/proc" || allowed}, allowed)
 }
 
 // bindAttrs are the changes to the copy of the source. The copy would be a peer of

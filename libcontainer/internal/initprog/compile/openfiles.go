@@ -15,7 +15,7 @@ const manyFiles = 512
 func (c *compiler) raiseOpenFiles() {
 	files := 0
 	for _, m := range c.list {
-		if m.Bind && !m.Remount {
+		if m.Bind && m.isMount() {
 			files++
 		}
 	}

@@ -34,10 +34,7 @@ func (c *compiler) openTreeAt(t source.Tree, at string) program.Arg {
 		return n.Subject() + ": " + t.Path + ": " + e.Error() + ": " + reason
 	}
 	defer c.Restore(c.Describe(n))
-	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC)
-	if t.Recursive {
-		flags |= unix.AT_RECURSIVE
-	}
+	flags := unix.OPEN_TREE_CLOEXEC | t.Flags()
 	if at == "" {
 		flags |= unix.AT_EMPTY_PATH
 	}

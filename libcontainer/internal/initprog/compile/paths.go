@@ -52,7 +52,7 @@ func (c *compiler) mountOf(p string) int {
 	found, length := -1, -1
 	for i, m := range c.list {
 		//allow:prefix the end of the component is looked at, too
-		if !m.Remount && len(m.dest) >= length && strings.HasPrefix(p, m.dest) && (len(p) == len(m.dest) || p[len(m.dest)] == '/') {
+		if m.isMount() && len(m.dest) >= length && strings.HasPrefix(p, m.dest) && (len(p) == len(m.dest) || p[len(m.dest)] == '/') {
 			found, length = i, len(m.dest)
 		}
 	}

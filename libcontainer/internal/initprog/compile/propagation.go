@@ -44,7 +44,7 @@ func (c *compiler) propagatedLater(m *mount) bool {
 // propagateMounts gives mounts the propagation that had to wait.
 func (c *compiler) propagateMounts() {
 	for _, m := range c.list {
-		if m.Remount || !c.propagatedLater(m) {
+		if !m.isMount() || !c.propagatedLater(m) {
 			continue
 		}
 		c.Describe(m.note())
@@ -116,7 +116,7 @@ func (c *compiler) keepForRoot() {
 	c.withRoot = make(map[int]uint64)
 	for i, m := range c.list {
 		own, below := c.ownPropagation(i)
-		if m.Remount || own {
+		if !m.isMount() || own {
 			continue
 		}
 		c.withRoot[i] = p

@@ -86,7 +86,7 @@ func (c *compiler) visible(i int) int {
 	for n := i - 1; n >= 0; n-- {
 		m := c.list[n]
 		switch {
-		case m.Remount:
+		case !m.isMount():
 		case m.dest == dest:
 			return n
 		case m.dest == "/", strings.HasPrefix(dest, m.dest+"/"):

@@ -139,6 +139,8 @@ type mountPoint struct {
 	dir    bool   // a directory; otherwise a file, or whatever is there
 	mode   uint32 // of the directory when it is made; 0 for 0755
 	strict bool   // without any symbolic link
+	// noFollow means the symbolic link itself where the path ends in one.
+	noFollow bool
 	// made lets the runtime make what a dangling link leads to, and find out why something
 	// cannot be made; nil for nobody.
 	made *made
@@ -164,6 +166,9 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 	last := how
 	if m.dir {
 		last = dirHow
+	}
+	if m.noFollow {
+		last.Flags |= unix.O_NOFOLLOW
 	}
 	missing, ask, done := c.Label(), c.Label(), c.Label()
 	// What a program is denied it cannot explain: it does not know the ids of the host.
@@ -209,7 +214,11 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 			}
 		}
 		allow(c.Mkdirat(parent, dirs[start:end], mode).Allow(unix.EEXIST), unix.EACCES, unix.EPERM, unix.EOVERFLOW)
-		asks(c.Openat2(c.root, dirs[:end], dirHow).Into(next), unix.ENOENT, unix.EACCES)
+		lookup := dirHow
+		if m.dir && end == len(dirs) {
+			lookup = last
+		}
+		asks(c.Openat2(c.root, dirs[:end], lookup).Into(next), unix.ENOENT, unix.EACCES)
 		if i > 0 {
 			c.Close(parent)
 		}
@@ -255,20 +264,25 @@ func (c *compiler) describeMissing() (previous *program.Note) {
 // askToMake lets the runtime make a mount point that is reached through a dangling link:
 // a program cannot follow links one by one. It also knows more about what it may not make.
 func (c *compiler) askToMake(m mountPoint) {
-	if c.ask == (program.FDMessage{}) {
-		c.ask = c.NewFDMessage("ask", protocol.KindSync)
-	}
 	point := protocol.PointMakeFile
 	if m.dir {
 		point = protocol.PointMakeDir
 	}
-	c.Set(c.ask.A(), program.Int(point))
-	strict := 0
-	if m.strict {
-		strict = 1
+	c.askAt(point, m.made.index, m.strict)
+}
+
+// askAt asks the runtime for something at the destination of a mount.
+func (c *compiler) askAt(point protocol.Point, index uint32, strict bool) {
+	if c.ask == (program.FDMessage{}) {
+		c.ask = c.NewFDMessage("ask", protocol.KindSync)
 	}
-	c.Set(c.ask.B(), program.Int(m.made.index))
-	c.Set(c.ask.C(), program.Int(strict))
+	noLinks := 0
+	if strict {
+		noLinks = 1
+	}
+	c.Set(c.ask.A(), program.Int(point))
+	c.Set(c.ask.B(), program.Int(index))
+	c.Set(c.ask.C(), program.Int(noLinks))
 	c.SendFDMessage(c.socket, c.ask, c.root)
 	c.receive(c.socket, c.reply, protocol.MessageSize)
 }

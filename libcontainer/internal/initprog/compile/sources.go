@@ -2,6 +2,7 @@ package compile
 
 import (
 	"errors"
+	"fmt"
 	"path"
 	"path/filepath"
 	"strings"
@@ -35,12 +36,14 @@ type place struct {
 // rootfs by a link of the host is followed up to there; that takes a while, so it is only
 // done when the file system is that of the rootfs, or nothing is there yet.
 func (c *compiler) place(m *mount) place {
-	src := m.Source
-	if !filepath.IsAbs(src) {
-		src = filepath.Join(c.in.Bundle.Path, src) // config.md#mounts
-	}
+	src := c.sourcePath(m)
 	if rel, ok := below(c.in.Bundle.Rootfs, src); ok {
 		return place{path: rel, inside: true}
+	}
+	if m.SourceNoFollow {
+		if p, ok := c.linkPlace(src); ok {
+			return p
+		}
 	}
 	found, err := c.in.Host.Look(src)
 	if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
@@ -86,6 +89,8 @@ func (c *compiler) failSource(m *mount, err error) {
 	hint := ""
 	switch {
 	case !errors.Is(err, unix.ENOENT):
+	case c.readlink(c.sourcePath(m)) != "":
+		hint = fmt.Sprintf(" (it is a symbolic link to %q)", c.readlink(c.sourcePath(m)))
 	case filepath.IsAbs(m.Source):
 		hint = " (the source of a bind mount has to exist)"
 	default:
@@ -96,7 +101,7 @@ func (c *compiler) failSource(m *mount, err error) {
 
 // bindTree is the tree of a bind mount of the host.
 func (c *compiler) bindTree(m *mount, p place) source.Tree {
-	return source.Tree{What: m.subject.Text(), Pointer: m.subject.Where(), Path: p.path, Recursive: m.Recursive, Attrs: c.bindAttrs(m)}
+	return source.Tree{What: m.subject.Text(), Pointer: m.subject.Where(), Path: p.path, NoFollow: m.SourceNoFollow, Recursive: m.Recursive, Attrs: c.bindAttrs(m)}
 }
 
 // openAround opens trees that have the place in them to which the rootfs is attached, at
@@ -108,7 +113,7 @@ func (c *compiler) openAround(at string) {
 		return
 	}
 	for _, m := range c.list {
-		if !m.Bind || m.Remount || !m.Recursive {
+		if !m.Bind || !m.isMount() || !m.Recursive {
 			continue
 		}
 		p := c.place(m)
@@ -150,7 +155,11 @@ func (c *compiler) bindInside(m *mount, p place) {
 	}
 	c.Describe(from)
 	tree := c.treeWord()
-	c.Openat2(c.root, rootOr(p.path), program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}).Into(c.target)
+	how := program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}
+	if m.SourceNoFollow {
+		how.Flags |= unix.O_NOFOLLOW
+	}
+	c.Openat2(c.root, rootOr(p.path), how).Into(c.target)
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_EMPTY_PATH)
 	if m.Recursive {
 		flags |= unix.AT_RECURSIVE

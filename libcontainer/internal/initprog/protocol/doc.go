@@ -23,7 +23,7 @@
 //	send its descriptor       ▶
 //	           ◀ (value copy from, sync copy up)
 //	copy into the tmpfs       ▶
-//	   ◀ (sync make directory, sync make file)
+//	   ◀ (sync make directory, file or link)
 //	make the mount point      ▶
 //	                             ◀ sync cgroup wants to join its cgroups
 //	make them; record the pid ▶

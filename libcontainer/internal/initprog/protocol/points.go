@@ -37,6 +37,9 @@ const (
 	// PointSource waits for a descriptor: that of a source, see [Message.Source]. The answer
 	// carries it.
 	PointSource
+	// PointMakeLink waits until a copy of a symbolic link is there. The message has the index
+	// in mounts of the entry that it is made for. The root of the container comes with it.
+	PointMakeLink
 
 	// Points is the number of the highest point plus 1.
 	Points
@@ -45,7 +48,7 @@ const (
 var points = [...]string{
 	PointPid: "pid", PointCgroup: "cgroup", PointReady: "ready", PointHooks: "hooks", PointStart: "start",
 	PointNetDevices: "network devices", PointCopyUp: "copy up", PointMakeDir: "make directory", PointMakeFile: "make file",
-	PointIDMaps: "id maps", PointSource: "source",
+	PointIDMaps: "id maps", PointSource: "source", PointMakeLink: "make link",
 }
 
 func (p Point) String() string { return name(points[:], uint32(p)) }

@@ -129,6 +129,11 @@ type MountOptions struct {
 	IDMap IDMapping
 	// IDs are the mappings that the option has itself; nil when it has none.
 	IDs *MountIDs
+	// CopySymlink makes a copy of the source in place of a mount when that is a symbolic link.
+	CopySymlink bool
+	// SourceNoFollow and DestNoFollow mean the symbolic link itself where the source or the
+	// mount point is one.
+	SourceNoFollow, DestNoFollow bool
 	// CopyUp fills a tmpfs with what its mount point holds.
 	CopyUp bool
 	// Attrs are changes of attributes. Later ones override earlier ones.
@@ -224,6 +229,10 @@ var mountKinds = map[string]func(*MountOptions){
 	"idmap":     func(o *MountOptions) { o.IDMap = max(o.IDMap, IDMapTop) },
 	"ridmap":    func(o *MountOptions) { o.IDMap = IDMapRecursive },
 	"tmpcopyup": func(o *MountOptions) { o.CopyUp = true },
+	// As in crun.
+	"copy-symlink":  func(o *MountOptions) { o.CopySymlink = true },
+	"src-nofollow":  func(o *MountOptions) { o.SourceNoFollow = true },
+	"dest-nofollow": func(o *MountOptions) { o.DestNoFollow = true },
 }
 
 // Propagation is the MS_* value of linux.rootfsPropagation, 0 for an unknown one.
@@ -308,7 +317,12 @@ func (o *MountOptions) check(m specs.Mount) error {
 		}
 		o.Params = nil
 	}
+	links := o.CopySymlink || o.SourceNoFollow || o.DestNoFollow
 	switch {
+	case links && (!o.Bind || o.Remount):
+		return fmt.Errorf(`"copy-symlink", "src-nofollow" and "dest-nofollow" are only possible for a new bind mount`)
+	case o.CopySymlink && (o.SourceNoFollow || o.DestNoFollow):
+		return fmt.Errorf(`"copy-symlink" is not possible along with "src-nofollow" or "dest-nofollow": nothing is mounted where a link is copied`)
 	case o.CopyUp && (o.Bind || o.Remount || m.Type != "tmpfs"):
 		return fmt.Errorf(`"tmpcopyup" is only possible for a new tmpfs`)
 	case o.IDMap != NoIDMap && o.Remount:

@@ -99,6 +99,9 @@ func AllowedInProc(destination string) bool {
 // and the like are written there, and must not land in a file of the image.
 func checkProcDestination(m specs.Mount, o MountOptions) error {
 	d := path.Clean("/" + m.Destination)
+	if o.CopySymlink && strings.HasPrefix(d+"/", "/proc/") {
+		return fmt.Errorf("%q cannot be a copy of a symbolic link", d)
+	}
 	if d != "/proc" && !strings.HasPrefix(d, "/proc/") || AllowedInProc(d) {
 		return nil
 	}

@@ -1,0 +1,90 @@
+package compile
+
+import (
+	"path"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
+)
+
+// isMount reports whether an entry of mounts makes a mount.
+func (m *mount) isMount() bool { return !m.Remount && m.link == "" }
+
+// sourcePath is the path of the source of a bind mount.
+func (c *compiler) sourcePath(m *mount) string {
+	if filepath.IsAbs(m.Source) {
+		return m.Source
+	}
+	return filepath.Join(c.in.Bundle.Path, m.Source) // config.md#mounts
+}
+
+// readlink is where a path of the host leads that is a symbolic link. It is empty for
+// anything else.
+func (c *compiler) readlink(p string) string {
+	if c.in.Host.Readlink == nil {
+		return ""
+	}
+	target, _ := c.in.Host.Readlink(p)
+	return target
+}
+
+// linkPlace is where a source is that is a symbolic link itself; ok is false for anything else.
+func (c *compiler) linkPlace(src string) (p place, ok bool) {
+	if c.readlink(src) == "" {
+		return place{}, false
+	}
+	if c.in.Host.Follow != nil {
+		if rel, ok := c.in.Host.Follow(path.Dir(src), c.in.Bundle.Rootfs); ok {
+			return place{path: path.Join(rel, path.Base(src)), inside: true}, true
+		}
+	}
+	return place{path: src}, true
+}
+
+// readLink finds out whether an entry copies a symbolic link. What is wrong with the source
+// shows when it is mounted.
+//
+// Attacker: the image. What its links lead to is only known in the container, so none of them
+// is read by a path of the host.
+func (c *compiler) readLink(m *mount) {
+	src := c.sourcePath(m)
+	target := c.readlink(src)
+	if target == "" {
+		return
+	}
+	if p, _ := c.linkPlace(src); p.inside {
+		c.fail(m.subject.Where(), "%s: a symbolic link of the rootfs cannot be copied", m.subject.Subject())
+		return
+	}
+	m.link = target
+	m.subject.What = "copy of the symbolic link"
+	if c.out.Links == nil {
+		c.out.Links = make(map[int]string)
+	}
+	c.out.Links[m.subject.Index] = target
+}
+
+// copyLink makes a symbolic link like the source. The directory that it goes to is pinned; the
+// runtime makes what is missing of that, and looks at what is there already.
+func (c *compiler) copyLink(m *mount) {
+	c.Describe(m.notePoint())
+	rel := relative(m.dest)
+	ask, done := c.Label(), c.Label()
+	parent := c.root
+	if dir := path.Dir(rel); dir != "." {
+		how := program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRoot}
+		c.Openat2(c.root, dir, how).Into(c.target).Allow(unix.ENOENT, unix.EACCES).Else(ask)
+		parent = c.target.Arg()
+	}
+	c.Symlinkat(m.link, parent, path.Base(rel)).Allow(unix.EEXIST, unix.EACCES, unix.EPERM, unix.EOVERFLOW).Else(ask)
+	c.Jump(done)
+	c.Bind(ask)
+	c.askAt(protocol.PointMakeLink, uint32(m.subject.Index), false)
+	c.Bind(done)
+	if parent != c.root {
+		c.Close(parent)
+	}
+}
