@@ -286,6 +286,13 @@ func (x *execution) execute() error {
 	s := setup{init: x.init, forks: out.Forks, joins: true}
 	s.at(protocol.PointPid, true, func() error { return nil })
 	s.atReady(spec.Process, c.runtime.trace)
+	s.values = func(e *launch.Event) bool {
+		known := e.IsValue(protocol.ValueNotice) && e.Notice() < len(out.Notices)
+		if known {
+			c.runtime.warn("%s", out.Notices[e.Notice()])
+		}
+		return known
+	}
 	if record.Rdt != nil {
 		s.adopt = func() error { return rdt.Load(*record.Rdt).Add(x.init.Pid) }
 	}

@@ -358,6 +358,23 @@ gone() {
 
 # --- options
 
+@test "the program of a created container's init is no command" {
+	args sleep 1000
+	created
+	local command
+	for command in /proc/1/exe /proc/self/exe; do
+		x "$ID" "$command"
+		refused "exec: \"$command\": no such file or directory" "leads to the program that sets the container up"
+	done
+	# One that is in the middle of a script is told by itself.
+	x "$ID" sh -c '/proc/1/exe; echo $?'
+	says "there is no command in it" 127
+	# Once the container runs, it is the container's own.
+	coracle start "$ID"
+	background exec "$ID" /proc/1/exe
+	says "applet not found"
+}
+
 @test "--process has everything about the process" {
 	waiting
 	process_json '{args: ["sh", "-c", "id -u; id -g; id -G; pwd; env | sort; grep -E \"^(CapEff|NoNewPrivs)\" /proc/self/status; ulimit -n; exit 4"],
@@ -809,6 +826,24 @@ pidfd_receiver() {
 	process_json '.args = ["true"] | .execCPUAffinity = {final: "4000"}'
 	x --process "$BATS_TEST_TMPDIR/process.json" "$ID"
 	refused 'set the CPU affinity "4000" (process.execCPUAffinity.final)' "invalid argument"
+}
+
+# bats test_tags=vm
+@test "execCPUAffinity: an initial one that the runtime may not use is left out, with a warning" {
+	config '.process.execCPUAffinity = {initial: "4000"}'
+	waiting
+	rm -f "$BATS_TEST_TMPDIR/log"
+	"$CORACLE" --root "$ROOT" --log "$BATS_TEST_TMPDIR/log" exec "$ID" sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status >"$BATS_TEST_TMPDIR/out" </dev/null
+	has_printed "$(proc_status Cpus_allowed_list "$(pid_of "$ID")")"
+	grep -q 'level=warning.*process.execCPUAffinity.initial is left out.*4000' "$BATS_TEST_TMPDIR/log"
+	process_json '.args = ["sed", "-n", "s/^Cpus_allowed_list:[[:space:]]*//p", "/proc/self/status"] | .execCPUAffinity = {initial: "4000", final: "0"}'
+	"$CORACLE" --root "$ROOT" --log "$BATS_TEST_TMPDIR/log" exec --process "$BATS_TEST_TMPDIR/process.json" "$ID" >"$BATS_TEST_TMPDIR/out" </dev/null
+	has_printed 0
+	# What can be used is not warned of.
+	rm -f "$BATS_TEST_TMPDIR/log"
+	process_json '.args = ["true"] | .execCPUAffinity = {initial: "0,4000"}'
+	coracle --log "$BATS_TEST_TMPDIR/log" exec --process "$BATS_TEST_TMPDIR/process.json" "$ID"
+	[ ! -s "$BATS_TEST_TMPDIR/log" ]
 }
 
 # subgroups makes a cgroup "sub" below each of the container's.

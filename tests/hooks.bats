@@ -570,6 +570,14 @@ life() {
 	nothing_left
 }
 
+@test "a hook that is the init's own program by a link of /proc says so" {
+	config '.hooks.createRuntime = [{path: "/proc/self/exe"}]'
+	args true
+	run coracle run "$ID"
+	failed "hooks.createRuntime[0]" "exit status 127" "there is no command in it"
+	nothing_left
+}
+
 @test "a hook with a huge output does not hang, and the error has its end only" {
 	hook createRuntime 'head -c 3000000 /dev/zero | tr "\0" x; echo; echo the end >&2'
 	shell 'echo hello'

@@ -215,6 +215,35 @@ setup() {
 	[ "$output" = mine ]
 }
 
+@test "a command that leads to the init's own program is not found" {
+	ln -s /proc/self/exe rootfs/bin/linked
+	config '.process.env = ["PATH=/proc/self:/bin"]'
+	local command
+	for command in /proc/self/exe /proc/1/exe /proc/thread-self/exe /bin/linked ../bin/linked; do
+		args "$command"
+		background create "$ID"
+		failed "exec: \"$command\": no such file or directory" "leads to the program that sets the container up"
+		background run "$ID"
+		failed "exec: \"$command\": no such file or directory"
+	done
+	for command in exe linked; do
+		args "$command"
+		background run "$ID"
+		failed "exec: \"$command\": executable file not found in \$PATH"
+	done
+	nothing_left
+}
+
+@test "a script that has the init's own program for its interpreter says so" {
+	printf '#!/proc/self/exe\n' >rootfs/bin/script
+	chmod +x rootfs/bin/script
+	args script
+	background run "$ID"
+	[ "$status" -eq 127 ]
+	says "/proc/self/exe has led to: there is no command in it"
+	nothing_left
+}
+
 @test "the command is looked up as the user: what it may not execute is passed over" {
 	mkdir -m 700 rootfs/first
 	mkdir rootfs/second rootfs/third

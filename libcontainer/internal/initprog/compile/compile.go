@@ -211,10 +211,11 @@ type compiler struct {
 	refused     []refusal
 	usersToJoin join
 
-	joined  bool         // whether the cgroups have been joined
-	command program.Word // the address of the path of the command
-	conn    program.Word // the connection to start
-	noHome  bool         // whether the environment gets no HOME that it has not
+	joined  bool          // whether the cgroups have been joined
+	stray   program.Label // where a program goes on that the runtime has not launched
+	command program.Word  // the address of the path of the command
+	conn    program.Word  // the connection to start
+	noHome  bool          // whether the environment gets no HOME that it has not
 }
 
 type readonlyMount struct {
@@ -293,6 +294,7 @@ func (c *compiler) finish() (*Output, error) {
 	if len(c.problems) > 0 {
 		return nil, c.problems[0]
 	}
+	c.refuseStrays()
 	p, err := c.Finish()
 	if err != nil {
 		return nil, fmt.Errorf("init program: %w", err)
@@ -329,7 +331,24 @@ func newCompiler(in Input, withGate bool) *compiler {
 	c.got, c.umask = c.Word("got", 0), c.Word("umask", 0)
 	c.reply = c.Buffer("reply", protocol.MessageSize)
 	c.stat, c.statfs = c.NewStatx("st"), c.NewStatfs("fs")
+	// The image stays as /proc/self/exe; the descriptor is not needed. Only the runtime passes
+	// it, see refuseStrays.
+	c.note("", "close the image", "")
+	c.stray = c.Label()
+	c.Close(c.image).Else(c.stray)
 	return c
+}
+
+// refuseStrays says that the runtime has not launched the program. The image is /proc/PID/exe
+// until the execve, so a script can have it for its interpreter, and a process in a created
+// container can execute it.
+func (c *compiler) refuseStrays() {
+	const text = "coracle: this is the program that sets a container up, which a link like /proc/self/exe has led to: there is no command in it\n"
+	c.note("", "refuse to run without the runtime", "")
+	c.Exit(0)
+	c.Bind(c.stray)
+	c.Write(program.FD(2), text).Allow(program.AnyError)
+	c.Exit(127)
 }
 
 // Problem is something in a configuration for which there is no program.
@@ -398,8 +417,6 @@ func (c *compiler) tree(t source.Tree, number *int) program.Arg {
 // begin makes the process independent of what it inherited.
 func (c *compiler) begin() {
 	c.note("", "prepare the init process", "")
-	// The image stays as /proc/self/exe; the descriptor is not needed.
-	c.Close(c.image)
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
 	c.Prctl(unix.PR_SET_NAME, c.String(protocol.ProcessName))
 	if c.in.Host.TimerSlack != 0 {

@@ -48,7 +48,7 @@ func Exec(in ExecInput) (*Output, error) {
 	if affinity == nil {
 		affinity = &specs.CPUAffinity{}
 	}
-	c.affinity("process.execCPUAffinity.initial", affinity.Initial)
+	c.initialAffinity(affinity.Initial)
 	if c.users != hostUsers {
 		c.ownHostStreams()
 	}

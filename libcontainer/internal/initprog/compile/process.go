@@ -46,6 +46,13 @@ func (c *compiler) lookUpCommand() {
 		//allow:path as the user in the container, like execve will
 		c.Statx(program.Cwd(), name, 0, c.stat)
 		c.Describe(program.Note{What: "find the command", Object: name, Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
+			return fmt.Sprintf("exec: %q: %s (the link leads to the program that sets the container up)", name, e.Error())
+		}})
+		other := c.Label()
+		c.unlessImage(other)
+		c.Fail(unix.ENOENT)
+		c.Bind(other)
+		c.Describe(program.Note{What: "find the command", Object: name, Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
 			if e == unix.EISDIR {
 				return fmt.Sprintf("exec: %q: is a directory: permission denied", name)
 			}
@@ -103,8 +110,20 @@ func (c *compiler) lookUpCommand() {
 			c.Bind(next)
 		}
 	}
+	none, other := c.Label(), c.Label()
+	c.Bind(none)
 	c.Fail(unix.ENOENT)
 	c.Bind(found)
+	c.unlessImage(other)
+	c.Jump(none)
+	c.Bind(other)
+}
+
+// unlessImage goes on at a label unless the command, whose attributes are known, is an image:
+// that of this program by /proc/self/exe, or that of the first process of a created container.
+func (c *compiler) unlessImage(other program.Label) {
+	c.Check(c.stat.Mode(), protocol.ImageMark, protocol.ImageMark, 0).Else(other)
+	c.Check(c.stat.Nlink(), ^uint32(0), 0, 0).Else(other)
 }
 
 // waitAtGate announces that the container is created and, unless it is to start at once,

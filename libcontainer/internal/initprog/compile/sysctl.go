@@ -84,6 +84,29 @@ func (c *compiler) resetAffinity() {
 	c.SchedSetaffinity(slices.Repeat([]uint64{^uint64(0)}, words)).Allow(program.AnyError)
 }
 
+// initialAffinity sets the CPUs up to the cgroups of the container. They are an aid, and the
+// cpuset of the runtime need not have them: then it is told, and the affinity is what it is
+// without.
+func (c *compiler) initialAffinity(list string) {
+	const pointer = "process.execCPUAffinity.initial"
+	mask, err := bundle.ParseList(list)
+	if err != nil {
+		c.fail(pointer, "%w", err)
+		return
+	}
+	if len(mask) == 0 {
+		return
+	}
+	refused, done := c.Label(), c.Label()
+	c.note(pointer, "set the initial CPU affinity", list)
+	c.SchedSetaffinity(mask).Allow(unix.EINVAL).Else(refused)
+	c.Jump(done)
+	c.Bind(refused)
+	c.notice(fmt.Sprintf("exec: %s is left out: this runtime may use none of the CPUs %q", pointer, list))
+	c.resetAffinity()
+	c.Bind(done)
+}
+
 // affinity restricts the process to a list of CPUs.
 func (c *compiler) affinity(pointer, list string) {
 	mask, err := bundle.ParseList(list)

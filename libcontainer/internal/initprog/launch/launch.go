@@ -66,10 +66,12 @@ func Start(c Command) (*Init, error) {
 		return nil, fmt.Errorf("init program: %w", err)
 	}
 	defer unix.Close(image)
+	mode := uint32(0o777)
 	if c.Opaque {
-		if err := unix.Fchmod(image, 0o111); err != nil {
-			return nil, fmt.Errorf("init program: %w", os.NewSyscallError("fchmod", err))
-		}
+		mode = 0o111
+	}
+	if err := unix.Fchmod(image, protocol.ImageMark|mode); err != nil {
+		return nil, fmt.Errorf("init program: %w", os.NewSyscallError("fchmod", err))
 	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

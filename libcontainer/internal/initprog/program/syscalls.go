@@ -108,6 +108,7 @@ type Statx struct{ addr Addr }
 // NewStatx reserves the buffer.
 func (b *Builder) NewStatx(name string) Statx {
 	s := Statx{b.Buffer(name, 256)}
+	b.name(s.addr+16, name+".nlink")
 	b.name(s.addr+20, name+".uid")
 	b.name(s.addr+28, name+".mode")
 	b.name(s.addr+32, name+".ino")
@@ -115,6 +116,9 @@ func (b *Builder) NewStatx(name string) Statx {
 	b.name(s.addr+132, name+".rdev_minor")
 	return s
 }
+
+// Nlink is the number of names that the file has.
+func (s Statx) Nlink() Word { return Word(s.addr + 16) }
 
 // UID is the owner.
 func (s Statx) UID() Word { return Word(s.addr + 20) }

@@ -115,3 +115,7 @@ const (
 // execve. execve names a process after the last component of a path, which can have no slash,
 // so the name tells whether there has been an execve, also when the process has died since.
 const ProcessName = "coracle/init"
+
+// ImageMark is the bit S_ISVTX in the mode of the file that holds an image, by which a program
+// knows one that a path has led to. The kernel gives it no meaning for a file.
+const ImageMark = 0o1000
