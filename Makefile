@@ -139,6 +139,10 @@ test-engines: ## run the tests with Podman, Docker, Buildah, BuildKit, container
 test-engines-vm: build vm-image ## run those of them that differ there in the virtual machine, or all with ALL=1
 	tests/vm/run --engines $(if $(ALL),--all --limit 60) $(BATS)
 
+.PHONY: agreement
+agreement: build ## run the tests and compare `validate --host` with `create` on every configuration of theirs
+	tests/agreement $(BATS)
+
 .PHONY: test-vm
 test-vm: build vm-image ## run what depends on the host in a virtual machine with systemd, cgroup v2 and AppArmor, or all of `make bats` with ALL=1
 	tests/vm/run $(if $(ALL),--all --limit 60) $(BATS)

@@ -78,7 +78,7 @@ coracle() {
 # bundle before. They have to agree: what has errors is not created, and what is refused has
 # some. The file $CORACLE_AGREE gets a line for each time that they do not, see tests/agreement.
 agreeing() {
-	local all=("$@") global=() said=$CORACLE_AGREE.$BATS_SUITE_TEST_NUMBER log=(--log "$CORACLE_AGREE.$BATS_SUITE_TEST_NUMBER") bundle=. before='' verdict='' arg status=0
+	local all=("$@") global=() said=$CORACLE_AGREE.$BATS_SUITE_TEST_NUMBER log=(--log "$CORACLE_AGREE.$BATS_SUITE_TEST_NUMBER") named=() before='' verdict='' arg status=0
 	while [ $# -gt 0 ] && [[ $1 == -* ]]; do
 		case $1 in
 		--systemd-cgroup) global+=("$1") ;;
@@ -93,10 +93,12 @@ agreeing() {
 		return
 	fi
 	for arg; do
-		case $before in --bundle | -b) bundle=$arg ;; esac
+		case $before in
+		--bundle | -b | --config | -f) named+=("$before" "$arg") ;;
+		esac
 		before=$arg
 	done
-	verdict=$("$CORACLE" "${global[@]}" validate --host --bundle "$bundle" 2>/dev/null </dev/null 3>&-) && verdict=
+	verdict=$("$CORACLE" "${global[@]}" validate --host "${named[@]}" 2>/dev/null </dev/null 3>&-) && verdict=
 	rm -f "$said"
 	"$CORACLE" --root "$ROOT" "${log[@]}" "${all[@]}" || status=$?
 	if [ -n "$verdict" ] && [ "$status" -eq 0 ]; then
