@@ -261,10 +261,12 @@ func (n *creation) create() error {
 		return err
 	}
 	n.runtime.report(out)
-	for i, s := range out.Sources {
-		if t, ok := s.(source.Tree); ok {
-			t.Warn = n.notice
-			out.Sources[i] = t
+	for _, list := range [][]source.Source{out.Sources, out.Later} {
+		for i, s := range list {
+			if t, ok := s.(source.Tree); ok {
+				t.Warn = n.notice
+				list[i] = t
+			}
 		}
 	}
 	n.runtime.trace("program compiled" + unknownCalls(out))
@@ -322,6 +324,8 @@ func (n *creation) create() error {
 func (n *creation) follow(out *compile.Output) error {
 	mounts := mountHelper{spec: n.bundle.Spec, links: out.Links}
 	defer mounts.close()
+	sources := supply{out: out, init: n.init}
+	defer sources.close()
 	s := setup{init: n.init, forks: out.Forks, adopt: n.adopt}
 	s.values = func(e *launch.Event) bool {
 		switch {
@@ -347,7 +351,7 @@ func (n *creation) follow(out *compile.Output) error {
 		}
 		return s.adoptOnce()
 	}}
-	s.points[protocol.PointSource] = handler{false, (&supply{out: out, init: n.init}).serve}
+	s.points[protocol.PointSource] = handler{false, sources.serve}
 	mounts.register(&s)
 	if l := n.bundle.Spec.Linux; l != nil {
 		s.at(protocol.PointIDMaps, false, n.idMaps)

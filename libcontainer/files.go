@@ -13,6 +13,7 @@ import (
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
+	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/state"
 )
 
@@ -136,7 +137,7 @@ func (h *hostFiles) table(out *compile.Output, inherited []int) ([]int, error) {
 	files := make([]int, out.SourceFD, out.SourceFD+len(out.Sources))
 	copy(files, inherited)
 	for _, s := range out.Sources {
-		fd, err := s.Open(files)
+		fd, err := s.Open(func(number int) int { return files[number] })
 		if err != nil {
 			return nil, err
 		}
@@ -149,9 +150,12 @@ func (h *hostFiles) table(out *compile.Output, inherited []int) ([]int, error) {
 type supply struct {
 	out  *compile.Output
 	init *launch.Init
-	// apart has the descriptors of those that were opened apart from the runtime's mount
+	// apart has the numbers of those that were opened apart from the runtime's mount
 	// namespace: to ask for one again would be of no use.
 	apart []int
+	// userns is the last user namespace for a mapping of ids that was needed, by its number,
+	// 0 for none.
+	userns, usernsFD int
 }
 
 // serve answers the init with the source that it asks for.
@@ -164,37 +168,71 @@ func (s *supply) serve(e *launch.Event) error {
 	return s.init.AnswerWith(fd)
 }
 
-func (s *supply) open(fd int, apart bool) (int, error) {
-	i := fd - s.out.SourceFD
-	if i < 0 || i >= len(s.out.Sources) {
-		return -1, fmt.Errorf("the init process asked for a source that it does not have, %d", fd)
+func (s *supply) close() {
+	if s.userns != 0 {
+		unix.Close(s.usernsFD)
+		s.userns = 0
 	}
-	t, ok := s.out.Sources[i].(source.Tree)
+}
+
+// source finds a source by its number.
+func (s *supply) source(number int) (source.Source, error) {
+	list, i := s.out.Sources, number-s.out.SourceFD
+	if number >= protocol.LaterSource {
+		list, i = s.out.Later, number-protocol.LaterSource
+	}
+	if i < 0 || i >= len(list) {
+		return nil, fmt.Errorf("the init process asked for a source that it does not have, %d", number)
+	}
+	return list[i], nil
+}
+
+func (s *supply) open(number int, apart bool) (int, error) {
+	found, err := s.source(number)
+	if err != nil {
+		return -1, err
+	}
+	t, ok := found.(source.Tree)
 	switch {
 	case !ok:
-		return -1, fmt.Errorf("the init process asked once more for the %s", source.Describe(s.out.Sources[i]))
-	case apart && slices.Contains(s.apart, fd):
+		return -1, fmt.Errorf("the init process asked once more for the %s", source.Describe(found))
+	case apart && slices.Contains(s.apart, number):
 		return -1, fmt.Errorf("%s (%s): the kernel does not let it be mounted there: %w", t.What, t.Pointer, unix.ELOOP)
 	}
-	// User namespaces for mappings of ids have been closed here by now.
-	files := make([]int, s.out.SourceFD+len(s.out.Sources))
 	for _, a := range t.Attrs {
 		if a.IDMap == 0 {
 			continue
 		}
-		userns, err := s.out.Sources[a.IDMap-s.out.SourceFD].Open(nil)
-		if err != nil {
+		if err := s.openUserNamespace(a.IDMap); err != nil {
 			return -1, err
 		}
-		defer unix.Close(userns)
-		files[a.IDMap] = userns
 	}
+	userns := func(int) int { return s.usernsFD }
 	if !apart {
-		return t.Open(files)
+		return t.Open(userns)
 	}
-	s.apart = append(s.apart, fd)
+	s.apart = append(s.apart, number)
 	t.Warn = nil // what there is to say has been said
-	return t.OpenApart(files)
+	return t.OpenApart(userns)
+}
+
+// openUserNamespace opens a user namespace for a mapping of ids; a tree has one at most. Those
+// that the init got at its start have been closed here by now.
+func (s *supply) openUserNamespace(number int) error {
+	if s.userns == number {
+		return nil
+	}
+	s.close()
+	found, err := s.source(number)
+	if err != nil {
+		return err
+	}
+	fd, err := found.Open(nil)
+	if err != nil {
+		return err
+	}
+	s.userns, s.usernsFD = number, fd
+	return nil
 }
 
 // listen makes the gate of a container.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,7 +27,7 @@ import (
 // host gathers what compiling has to know. group may be nil.
 func (r *Runtime) host(s *specs.Spec, group *cgroup.Manager, noPivot bool) compile.Host {
 	h := compile.Host{
-		LastCap: lastCap(), Capabilities: ownCapabilities(), Look: look, Readlink: readlink, Follow: follow, Real: realPath, Shared: shared, TimerSlack: r.TimerSlack, Nested: InUserNamespace(),
+		LastCap: lastCap(), Capabilities: ownCapabilities(), Look: look, Readlink: readlink, Follow: follow, Real: realPath, OpenFiles: openFiles, Shared: shared, TimerSlack: r.TimerSlack, Nested: InUserNamespace(),
 	}
 	h.Mappings = mappingsOf(s)
 	h.OpensNothing = opensNothing(s, h)
@@ -104,6 +105,16 @@ func look(path string) (compile.Found, error) {
 		return compile.Found{}, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
 	return compile.Found{Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Dev: st.Dev}, nil
+}
+
+// openFiles is how many files this process may have open. The Go runtime has raised that to
+// the hard limit.
+func openFiles() uint64 {
+	var l unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
+		return math.MaxUint64
+	}
+	return l.Cur
 }
 
 // follow follows the symbolic links of a path until it comes into the rootfs. What is left

@@ -17,6 +17,7 @@ import (
 	"coracle/libcontainer/internal/host/trial"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
+	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/initprog/seccomp"
 	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/bundle"
@@ -115,33 +116,43 @@ func (c *hostCheck) program(group *cgroup.Manager) {
 	out, problems := compile.Check(compile.Input{Bundle: c.bundle, ID: checkID, Host: c.runtime.host(c.spec, group, false)})
 	c.problems = append(c.problems, problems...)
 	c.warnings = append(append(c.warnings, out.Warnings...), out.Remarks...)
-	files := make([]int, out.SourceFD, out.SourceFD+len(out.Sources))
-	for _, s := range out.Sources {
-		fd, err := c.open(s, files)
-		if err != nil {
-			c.bad(pointerOf(s), err)
-			fd = -1
+	// Trees can be too many for all to be open; nothing needs one but the program.
+	others := make(map[int]int)
+	opened := func(number int) int { return others[number] }
+	for first, list := range [][]source.Source{out.Sources, out.Later} {
+		number := [...]int{out.SourceFD, protocol.LaterSource}[first]
+		for i, s := range list {
+			fd, err := c.open(s, opened)
+			if err != nil {
+				c.bad(pointerOf(s), err)
+				fd = -1
+			}
+			if _, tree := s.(source.Tree); tree {
+				fd := linux.NewFD(fd)
+				fd.Close()
+			} else {
+				others[number+i] = fd
+			}
 		}
-		files = append(files, fd)
 	}
-	for _, n := range files[out.SourceFD:] {
+	for _, n := range others {
 		fd := linux.NewFD(n)
 		fd.Close()
 	}
 }
 
 // open opens a source as create does.
-func (c *hostCheck) open(s source.Source, files []int) (int, error) {
+func (c *hostCheck) open(s source.Source, opened source.Opened) (int, error) {
 	t, ok := s.(source.Tree)
 	if !ok {
-		return s.Open(files)
+		return s.Open(opened)
 	}
-	if slices.ContainsFunc(t.Attrs, func(a source.Attr) bool { return a.IDMap != 0 && files[a.IDMap] < 0 }) {
+	if slices.ContainsFunc(t.Attrs, func(a source.Attr) bool { return a.IDMap != 0 && opened(a.IDMap) < 0 }) {
 		return -1, nil // why there is no mapping is known
 	}
-	fd, err := t.Open(files)
+	fd, err := t.Open(opened)
 	if errors.Is(err, unix.ELOOP) {
-		return t.OpenApart(files)
+		return t.OpenApart(opened)
 	}
 	return fd, err
 }

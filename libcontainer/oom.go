@@ -13,10 +13,14 @@ import (
 // errDied is wrapped by errors about an init that has died, of what is not known.
 var errDied = errors.New("it died")
 
-// asShortage says of a failure that it came from a lack of memory, when it did: what is
+// asShortage says of a failure that it came from a lack of descriptors or memory, when it
+// did: what is
 // seen of it is a process that dies, or a system call that fails, anywhere. doing is what
 // was being done.
 func asShortage(group *cgroup.Manager, doing string, err error) error {
+	if errors.Is(err, unix.EMFILE) {
+		return fmt.Errorf("%w (the limit of open files, RLIMIT_NOFILE, is reached: ulimit -n)", err)
+	}
 	var death *launch.DeathError
 	died := errors.Is(err, errDied) || errors.As(err, &death) && death.Killed()
 	if !died && death == nil && !errors.Is(err, unix.ENOMEM) {

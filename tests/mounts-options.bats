@@ -224,11 +224,41 @@ in_turn() {
 		destination: ("/mnt/" + (. | tostring)), type: "bind", options: ["bind"], source: ($SOURCE + "/dir")}]'
 	args sh -c 'grep -c " /mnt/[0-9]* rw," /proc/self/mountinfo; ulimit -n'
 	run bash -c 'ulimit -Sn 1024; exec "$@"' - "$CORACLE" --root "$ROOT" run "$ID"
-	[ "$status" -eq 0 ]
 	[ "$output" = $'1500\n1024' ]
-	args sleep 1000
 	run bash -c 'ulimit -n 1024; exec "$@"' - "$CORACLE" --root "$ROOT" run "$ID"
-	[ "$status" -eq 1 ]
-	says "too many open files" "mounts["
+	[ "$output" = $'1500\n1024' ]
+}
+
+# few runs coracle with a soft and a hard limit of 64 open files.
+few() {
+	run bash -c 'ulimit -n 64; exec "$@"' - "$CORACLE" --root "$ROOT" "$@" "$ID"
+}
+
+@test "many mounts of every kind with a low limit of open files" {
+	config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings | del(.process.rlimits)'
+	chown -R 100000:100000 rootfs
+	mkdir "$SOURCE/dir"
+	config --arg SOURCE "$SOURCE" '.mounts += [range(100) | {destination: "/mnt/\(.)", options: ["rbind"], source: $SOURCE}, {destination: "/mnt/\(.)", options: ["remount", "bind", "ro"]},
+		{destination: "/opt/\(.)", options: ["bind", "idmap"], source: ($SOURCE + (if . % 2 == 0 then "/dir" else "/file" end))},
+		{destination: "/var/\(.)", options: ["bind"], source: "rootfs/mnt/0"}] | .linux.maskedPaths += ["/mnt/7/file"] | .linux.readonlyPaths += ["/var/8"]'
+	args sh -c 'for d in mnt opt var; do grep -c " /$d/[0-9]* " /proc/self/mountinfo; done; cat /mnt/7/file /var/9/file; touch /mnt/5/new; stat -c %u /opt/1; ulimit -n'
+	few run
+	[ "$status" -eq 0 ]
+	[ "${lines[*]}" = "100 100 101 content touch: /mnt/5/new: Read-only file system 0 64" ]
+	nothing_left
+}
+
+@test "many mounts with a low limit of open files, through create, start and a hook" {
+	config --arg SOURCE "$SOURCE" --arg f "$BUNDLE/rootfs/mnt/99/file" 'del(.process.rlimits) | .mounts += [range(100) | {destination: "/mnt/\(.)", options: ["rbind"], source: $SOURCE}] |
+		.hooks.createContainer = [{path: "/bin/cat", args: ["cat", $f]}]'
+	args true
+	(ulimit -n 64 && background create "$ID" && [ "$status" -eq 0 ])
+	few start
+	[ "$status" -eq 0 ]
+}
+
+@test "a limit of open files that allows no container is called by its name" {
+	run bash -c 'ulimit -n 14; exec "$@"' - "$CORACLE" --root "$ROOT" run "$ID"
+	failed "too many open files" "RLIMIT_NOFILE"
 	nothing_left
 }

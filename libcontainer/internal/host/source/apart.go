@@ -16,7 +16,7 @@ import (
 // one of those cannot be attached in a namespace that is newer than the pinned one.
 //
 // It takes a process to be in the copy: a program that has ended when the function returns.
-func (t Tree) OpenApart(files []int) (int, error) {
+func (t Tree) OpenApart(opened Opened) (int, error) {
 	const socket, image = 3, 4
 	b := program.NewBuilder(socket)
 	n := program.Note{What: t.What, Pointer: t.Pointer}
@@ -45,7 +45,7 @@ func (t Tree) OpenApart(files []int) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	if err := t.prepare(e.FD.Int(), files); err != nil {
+	if err := t.prepare(e.FD.Int(), opened); err != nil {
 		e.FD.Close()
 		return -1, err
 	}

@@ -16,7 +16,7 @@ type IDMap struct {
 }
 
 // Open makes the namespace.
-func (m IDMap) Open([]int) (int, error) {
+func (m IDMap) Open(Opened) (int, error) {
 	fd, err := launch.UserNamespace(m.UIDs, m.GIDs)
 	if err != nil {
 		return -1, fmt.Errorf("user namespace for the mapping of ids (%s): %w", m.Pointer, err)

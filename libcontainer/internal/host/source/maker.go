@@ -144,7 +144,7 @@ type New struct {
 }
 
 // Open waits until the namespace is there.
-func (n New) Open([]int) (int, error) {
+func (n New) Open(Opened) (int, error) {
 	<-n.Maker.done
 	if n.Maker.err != nil {
 		return -1, n.Maker.err

@@ -19,10 +19,13 @@ import (
 
 // Source is something to open.
 type Source interface {
-	// Open returns a descriptor that is closed on exec. files are the descriptors that
-	// the program gets, as far as they are open already, by their numbers there.
-	Open(files []int) (int, error)
+	// Open returns a descriptor that is closed on exec.
+	Open(opened Opened) (int, error)
 }
+
+// Opened finds the descriptor of another source, which is open already, by its number: that
+// of its descriptor in the program, for those that the program gets at its start.
+type Opened func(number int) (fd int)
 
 // Attr is one call of mount_setattr(2).
 type Attr struct {
@@ -33,8 +36,8 @@ type Attr struct {
 	When bundle.AccessTimes `json:",omitempty"`
 	// Lockable says that the mount may keep what the host has locked; that is a warning.
 	Lockable bool `json:",omitempty"`
-	// IDMap, when not 0, is the descriptor, in the program, of a user namespace whose
-	// mappings the owners of files get.
+	// IDMap, when not 0, is the number of the source of a user namespace whose mappings the
+	// owners of files get.
 	IDMap int `json:",omitempty"`
 }
 
@@ -74,13 +77,13 @@ func (n Node) String() string {
 }
 
 // Open makes the tree.
-func (t Tree) Open(files []int) (int, error) {
+func (t Tree) Open(opened Opened) (int, error) {
 	//allow:path a path of the host that the caller has named
 	fd, err := unix.OpenTree(unix.AT_FDCWD, t.Path, unix.OPEN_TREE_CLOEXEC|t.Flags())
 	if err != nil {
 		return -1, t.failure("", err)
 	}
-	if err := t.prepare(fd, files); err != nil {
+	if err := t.prepare(fd, opened); err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
@@ -99,7 +102,7 @@ func (t Tree) Flags() uint {
 	return flags
 }
 
-func (t Tree) prepare(fd int, files []int) error {
+func (t Tree) prepare(fd int, opened Opened) error {
 	if t.Node != (Node{}) {
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil {
@@ -122,7 +125,7 @@ func (t Tree) prepare(fd int, files []int) error {
 		attr := unix.MountAttr{Attr_set: a.Set, Attr_clr: a.Clear, Propagation: a.Propagation}
 		if a.IDMap != 0 {
 			attr.Attr_set |= unix.MOUNT_ATTR_IDMAP
-			attr.Userns_fd = uint64(files[a.IDMap])
+			attr.Userns_fd = uint64(opened(a.IDMap))
 		}
 		err := unix.MountSetattr(fd, "", a.flags(), &attr)
 		if a.Lockable && errors.Is(err, unix.EPERM) {
@@ -187,9 +190,6 @@ func (t Tree) failure(call string, err error) error {
 	if call != "" {
 		what += ": " + call
 	}
-	if errors.Is(err, unix.EMFILE) {
-		return fmt.Errorf("%s: %w (each bind mount takes one; the hard limit of open files, ulimit -Hn, is too low)", what, err)
-	}
 	return fmt.Errorf("%s: %w", what, err)
 }
 
@@ -199,7 +199,7 @@ type Dir struct {
 }
 
 // Open opens the directory for nothing but lookups.
-func (d Dir) Open([]int) (int, error) {
+func (d Dir) Open(Opened) (int, error) {
 	//allow:path a directory of the host, which the caller has named
 	fd, err := unix.Open(d.Path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -220,7 +220,7 @@ type Namespace struct {
 }
 
 // Open opens the namespace and checks its type.
-func (n Namespace) Open([]int) (int, error) {
+func (n Namespace) Open(Opened) (int, error) {
 	//allow:path a namespace that the caller has named; its type is checked
 	fd, err := unix.Open(n.Path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -287,7 +287,7 @@ type Held struct {
 }
 
 // Open makes the copy.
-func (h Held) Open([]int) (int, error) {
+func (h Held) Open(Opened) (int, error) {
 	fd, err := unix.FcntlInt(uintptr(h.FD), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("%s: %w", h.What, os.NewSyscallError("fcntl", err))

@@ -46,6 +46,8 @@ type Host struct {
 	// Follow follows the links of a path until it comes into the rootfs; ok is false for
 	// one that does not, and rel is the rest of one that does. It may be nil.
 	Follow func(path, rootfs string) (rel string, ok bool)
+	// OpenFiles is how many files the runtime may have open. It may be nil.
+	OpenFiles func() uint64
 	// Real is a path without symbolic links, as far as it exists. It may be nil.
 	Real func(path string) string
 	// ProcMounts are the mount points of procfs and sysfs, needed for NoPivot.
@@ -118,6 +120,8 @@ type Output struct {
 	Sources []source.Source
 	// SourceFD is the descriptor of the first source.
 	SourceFD int
+	// Later are sources that the program asks for when it needs them (PointSource).
+	Later []source.Source
 	// Socket, Gate, Console and Image are the descriptors on which the program
 	// expects its end of the conversation, the listening socket of the gate, the
 	// socket for the terminal (-1 without one each) and its own image.
@@ -177,6 +181,10 @@ type compiler struct {
 	ask program.FDMessage
 	// timeOffsets takes the offsets of a new time namespace.
 	timeOffsets program.Word
+	// files is how many descriptors the sources of bind mounts would take with those that
+	// the caller passes on; later says that they are too many to be open at once.
+	files int
+	later bool
 	// openFiles is the caller's limit of open files, when it was raised.
 	openFiles program.Rlimit
 	// userns has the descriptors of user namespaces for mounts with mapped ids.
@@ -209,6 +217,7 @@ type compiler struct {
 	// not attach one as it is.
 	request     program.Request
 	refused     []refusal
+	fetched     program.Word // the last tree that the runtime has opened meanwhile
 	usersToJoin join
 
 	joined  bool          // whether the cgroups have been joined
@@ -246,6 +255,7 @@ func compileInit(in Input) *compiler {
 	c.users = usersOf(c.spec, in.Host)
 
 	c.readMounts()
+	c.planOpenFiles()
 	c.begin()
 	c.oomScoreAdj()
 	c.labels(!in.NoNewKeyring)
@@ -406,12 +416,18 @@ func (c *compiler) source(s source.Source) program.Arg {
 }
 
 // tree adds a tree of the host, and returns its descriptor. Unless the program opens it,
-// its number is stored.
+// its number as a source is stored.
 func (c *compiler) tree(t source.Tree, number *int) program.Arg {
 	if !c.in.Host.OpensNothing {
 		*number = c.out.SourceFD + len(c.out.Sources)
 	}
 	return c.source(t)
+}
+
+// laterSource adds a source that is opened when the program asks for it.
+func (c *compiler) laterSource(s source.Source) (number int) {
+	c.out.Later = append(c.out.Later, s)
+	return protocol.LaterSource + len(c.out.Later) - 1
 }
 
 // begin makes the process independent of what it inherited.

@@ -9,12 +9,12 @@ import (
 
 // refusal is a place where the kernel may refuse to attach a tree.
 type refusal struct {
-	source    int         // the descriptor of the source
+	source    int         // the number of the source
 	tree      program.Arg // where the program has it
 	from, try program.Label
 }
 
-// moveSource attaches a source, by an op that move adds. source is its descriptor, 0 for a
+// moveSource attaches a source, by an op that move adds. source is its number, 0 for a
 // tree that is none.
 //
 // A mount can pin a mount namespace (snapd has some in /run/snapd/ns). Only namespaces that
@@ -60,6 +60,21 @@ func (c *compiler) replaceRefused() {
 	}
 	c.Fail(unix.ELOOP)
 	c.Bind(done)
+}
+
+// fetchLater asks for the tree of a bind mount that is still to be opened.
+func (c *compiler) fetchLater(m *mount, p place) program.Arg {
+	c.Describe(program.Note{What: "take the source of the " + m.subject.Text(), Pointer: m.subject.Pointer, Index: m.subject.Index})
+	m.source = c.laterSource(c.bindTree(m, p))
+	if c.fetched == 0 {
+		c.fetched = c.Word("fetched", -1)
+	}
+	c.newRequest()
+	c.Set(c.request.B(), program.Int(m.source))
+	c.Set(c.request.C(), program.Int(0))
+	c.fetch()
+	c.Set(c.fetched, c.request.FD().Arg())
+	return c.fetched.Arg()
 }
 
 func (c *compiler) newRequest() {

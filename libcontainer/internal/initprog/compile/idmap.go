@@ -12,10 +12,11 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// idMap is the descriptor of the user namespace whose mappings a mount gets: its own
-// ones, otherwise those of the container's user namespace. Mounts with equal mappings
-// share a namespace.
-func (c *compiler) idMap(m *mount) int {
+// idMap is the number of the user namespace whose mappings a mount gets: its own ones,
+// otherwise those of the container's user namespace. Mounts with equal mappings share a
+// namespace. later says that it is opened when the mount is made; otherwise the number is a
+// descriptor of the program.
+func (c *compiler) idMap(m *mount, later bool) int {
 	pointer := m.subject.Where()
 	uids, gids, err := bundle.MountIDMaps(c.spec, m.Mount, &m.MountOptions)
 	if err != nil {
@@ -30,26 +31,34 @@ func (c *compiler) idMap(m *mount) int {
 		}
 		pointer = "linux.namespaces"
 		if ns.Path != "" {
-			return c.userNamespace(source.Namespace{Pointer: pointer, Name: string(ns.Type), Path: ns.Path, Flag: unix.CLONE_NEWUSER})
+			return c.userNamespace(source.Namespace{Pointer: pointer, Name: string(ns.Type), Path: ns.Path, Flag: unix.CLONE_NEWUSER}, later)
 		}
 		uids, gids = c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings
 	}
-	return c.userNamespace(source.IDMap{Pointer: pointer, UIDs: uids.String(), GIDs: gids.String()})
+	return c.userNamespace(source.IDMap{Pointer: pointer, UIDs: uids.String(), GIDs: gids.String()}, later)
 }
 
-// userNamespace is the descriptor of a user namespace, the same for equal ones.
-func (c *compiler) userNamespace(s source.Source) int {
+// userNamespace is the number of a user namespace, the same for equal ones.
+func (c *compiler) userNamespace(s source.Source, later bool) int {
 	key := source.Describe(s)
+	if later {
+		key = "later: " + key
+	}
 	if c.userns == nil {
 		c.userns = make(map[string]int)
 	}
-	fd, ok := c.userns[key]
-	if !ok {
+	n, ok := c.userns[key]
+	switch {
+	case ok:
+		return n
+	case later:
+		n = c.laterSource(s)
+	default:
 		c.source(s)
-		fd = c.out.SourceFD + len(c.out.Sources) - 1
-		c.userns[key] = fd
+		n = c.out.SourceFD + len(c.out.Sources) - 1
 	}
-	return fd
+	c.userns[key] = n
+	return n
 }
 
 // idMapNew maps the ids of a new file system.
@@ -65,6 +74,6 @@ func (c *compiler) idMapNew(m *mount, mnt program.Arg) {
 		return fmt.Sprintf("%s: %v: the file system %q cannot have a mapping of ids", n.Subject(), e, m.Type)
 	}
 	c.Describe(n)
-	c.MountIDMap(mnt, unix.AT_EMPTY_PATH, c.idMap(m))
+	c.MountIDMap(mnt, unix.AT_EMPTY_PATH, c.idMap(m, false))
 	c.Describe(m.note())
 }

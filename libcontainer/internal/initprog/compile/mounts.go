@@ -24,7 +24,7 @@ type mount struct {
 	subject program.Note
 	// link is where the symbolic link leads that is made; nothing is mounted then.
 	link   string
-	source int         // the descriptor of the source that it mounts, 0 when it is none
+	source int         // the number of the source that it mounts, 0 when it is none
 	early  program.Arg // its tree, when that was opened before the rootfs was attached
 	// inUserns tells that it is mounted in a user namespace, and newOwner that the container
 	// has a new one of the namespaces that the file system shows (mountOwners).
@@ -190,10 +190,7 @@ func (c *compiler) bindMount(m *mount) {
 		c.bindInside(m, p)
 		return
 	}
-	fd := m.early
-	if fd == (program.Arg{}) {
-		fd = c.tree(c.bindTree(m, p), &m.source)
-	}
+	fd := c.bindSource(m, p)
 	c.Describe(m.note())
 	c.attachTree(m, fd, p.dir)
 	c.closeMount(m, fd, true)
@@ -214,9 +211,11 @@ func (c *compiler) attachTree(m *mount, tree program.Arg, dir bool) {
 // bindAttrs are the changes to the copy of the source. The copy would be a peer of
 // the host's mount; it becomes what the rootfs is unless the mount says otherwise.
 //
+// A user namespace for a mapping of ids is opened later, too, when the tree is.
+//
 // A mount that wants to see the host's later mounts has to be a slave first, whatever the
 // rootfs is.
-func (c *compiler) bindAttrs(m *mount) []source.Attr {
+func (c *compiler) bindAttrs(m *mount, later bool) []source.Attr {
 	var attrs []source.Attr
 	private := len(m.Propagation) > 0 && m.Propagation[0] == unix.MS_PRIVATE|unix.MS_REC && !c.propagatedLater(m)
 	switch p := bundle.Propagation(c.propagation()); {
@@ -227,7 +226,7 @@ func (c *compiler) bindAttrs(m *mount) []source.Attr {
 		attrs = append(attrs, source.Attr{Propagation: unix.MS_SLAVE, Recursive: true})
 	}
 	if m.IDMap != bundle.NoIDMap {
-		attrs = append(attrs, source.Attr{IDMap: c.idMap(m), Recursive: m.IDMap == bundle.IDMapRecursive})
+		attrs = append(attrs, source.Attr{IDMap: c.idMap(m, later), Recursive: m.IDMap == bundle.IDMapRecursive})
 	}
 	for _, a := range m.Attrs {
 		attrs = append(attrs, source.Attr{Set: a.Set, Clear: a.Clear, Recursive: a.Recursive, When: a.When, Lockable: true})

@@ -56,9 +56,24 @@ func (c *compiler) remount(m *mount) {
 		}
 		c.MountSetattr(mnt.Arg(), "", flags, 0, 0, p&^unix.MS_REC)
 	}
-	if !later && !pinned {
+	if !later && (!pinned || c.lastUse(m.subject.Index)) {
 		c.Close(mnt.Arg())
 	}
+}
+
+// lastUse tells whether nothing after this entry needs the mount that it changes. That of a
+// new file system may still become read-only.
+func (c *compiler) lastUse(remount int) bool {
+	n := c.remounts[remount]
+	if _, kept := c.kept[n]; kept || !c.list[n].Bind {
+		return false
+	}
+	for i := remount + 1; i < len(c.list); i++ {
+		if other, ok := c.remounts[i]; ok && other == n {
+			return false
+		}
+	}
+	return true
 }
 
 // keepRemounted finds out which mounts have to stay pinned, for a later entry changes them.

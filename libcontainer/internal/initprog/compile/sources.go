@@ -101,7 +101,18 @@ func (c *compiler) failSource(m *mount, err error) {
 
 // bindTree is the tree of a bind mount of the host.
 func (c *compiler) bindTree(m *mount, p place) source.Tree {
-	return source.Tree{What: m.subject.Text(), Pointer: m.subject.Where(), Path: p.path, NoFollow: m.SourceNoFollow, Recursive: m.Recursive, Attrs: c.bindAttrs(m)}
+	return source.Tree{What: m.subject.Text(), Pointer: m.subject.Where(), Path: p.path, NoFollow: m.SourceNoFollow, Recursive: m.Recursive, Attrs: c.bindAttrs(m, c.later)}
+}
+
+// bindSource gets the tree of a bind mount.
+func (c *compiler) bindSource(m *mount, p place) program.Arg {
+	switch {
+	case m.early != (program.Arg{}):
+		return m.early
+	case c.later:
+		return c.fetchLater(m, p)
+	}
+	return c.tree(c.bindTree(m, p), &m.source)
 }
 
 // openAround opens trees that have the place in them to which the rootfs is attached, at
@@ -167,7 +178,7 @@ func (c *compiler) bindInside(m *mount, p place) {
 	c.OpenTree(c.target.Arg(), "", flags).Into(tree)
 	c.Close(c.target.Arg())
 	c.Describe(m.note())
-	c.treeAttrs(tree.Arg(), c.bindAttrs(m), m.subject)
+	c.treeAttrs(tree.Arg(), c.bindAttrs(m, false), m.subject)
 	isDir, done := c.Label(), c.Label()
 	c.Statx(tree.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 	c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFDIR, isDir)

@@ -107,9 +107,10 @@ func (m Message) Takes() Takes { return Takes(m.C) }
 // NoLinks reports whether no link may be followed ([PointMakeDir], [PointMakeFile]).
 func (m Message) NoLinks() bool { return m.C != 0 }
 
-// Source is the descriptor that a program has for a source by default ([PointSource]), and
-// whether it asks for the tree from a copy of the mount namespace.
-func (m Message) Source() (fd int, apart bool) { return int(m.B), m.C == SourceApart }
+// Source is the number of a source ([PointSource]): the descriptor that the program has for it
+// by default, or one from [LaterSource] on. apart is whether it asks for the tree from a copy
+// of the mount namespace.
+func (m Message) Source() (number int, apart bool) { return int(m.B), m.C == SourceApart }
 
 // Failure is the op that failed, as its distance in bytes from the first one, and the errno
 // ([KindFailure]).

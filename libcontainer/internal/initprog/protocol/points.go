@@ -102,6 +102,10 @@ const Cwd = ^uint32(0)
 // the mount namespaces that are pinned by a mount ([PointSource]).
 const SourceApart = 1
 
+// LaterSource is the number of the first source that is opened when the program asks for it
+// ([PointSource]). Descriptors are smaller.
+const LaterSource = 1 << 30
+
 // Takes says what the root of a tmpfs takes over from the directory that it covers.
 type Takes uint32
 
