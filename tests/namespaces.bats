@@ -222,6 +222,26 @@ altering() {
 	[ "$(namespace cgroup "$(pid_of "$ID-b")")" = "$(namespace cgroup "$(pid_of "$ID")")" ]
 }
 
+@test "without a mount namespace what would change the mounts of the host is refused; the rest runs" {
+	setup_busybox
+	local property before
+	cp config.json full.json
+	for property in mounts root.readonly linux.maskedPaths linux.readonlyPaths; do
+		config --arg p "$property" '.linux.namespaces |= map(select(.type != "mount")) | ($p | split(".")) as $keep |
+			reduce (["mounts"], ["root", "readonly"], ["linux", "maskedPaths"], ["linux", "readonlyPaths"]) as $q (.; if $q == $keep then . else delpaths([$q]) end)'
+		background create "$ID"
+		failed "$property needs a mount namespace in linux.namespaces: without one it would change the mounts of the host"
+		cp full.json config.json
+	done
+	before=$(grep -c "$BATS_TEST_TMPDIR" /proc/self/mountinfo) || true
+	config '.linux.namespaces |= map(select(.type != "mount")) | del(.mounts, .root.readonly, .linux.maskedPaths, .linux.readonlyPaths)'
+	args sh -c 'cd / && ls -d bin'
+	run coracle run "$ID"
+	[ "$output" = bin ]
+	[ "$(grep -c "$BATS_TEST_TMPDIR" /proc/self/mountinfo)" = "$before" ]
+	nothing_left
+}
+
 @test "a container joins a mount namespace" {
 	setup_busybox
 	aside unshare --mount sleep 1000

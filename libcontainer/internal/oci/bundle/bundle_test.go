@@ -72,7 +72,7 @@ func TestProblems(t *testing.T) {
 		`hostname needs a uts namespace in linux.namespaces`: func(s *specs.Spec) {
 			s.Linux.Namespaces = append(s.Linux.Namespaces[:3], s.Linux.Namespaces[4:]...)
 		},
-		`linux.maskedPaths needs a mount namespace in linux.namespaces`: func(s *specs.Spec) {
+		`linux.maskedPaths needs a mount namespace in linux.namespaces: without one it would change the mounts of the host`: func(s *specs.Spec) {
 			s.Linux.Namespaces = append(s.Linux.Namespaces[:4], s.Linux.Namespaces[5:]...)
 		},
 		`mounts[0].destination is missing or empty`: func(s *specs.Spec) { s.Mounts[0].Destination = "" },

@@ -169,7 +169,8 @@ func (v *validator) namespaces() {
 		return
 	}
 	// Without one every mount would be made in the runtime's own mount namespace, on
-	// the host.
+	// the host: it would be seen there, reach other namespaces, and stay when the container
+	// has gone or the runtime was killed; and pivot_root(2) would move the host's processes.
 	for _, need := range []struct {
 		pointer string
 		wanted  bool
@@ -180,7 +181,7 @@ func (v *validator) namespaces() {
 		{"linux.readonlyPaths", len(l.ReadonlyPaths) > 0},
 	} {
 		if need.wanted {
-			v.bad(need.pointer, "needs a mount namespace in linux.namespaces")
+			v.bad(need.pointer, "needs a mount namespace in linux.namespaces: without one it would change the mounts of the host")
 		}
 	}
 }
