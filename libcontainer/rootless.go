@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/host/idmap"
+	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -24,15 +24,7 @@ func (r *Runtime) rootless() bool {
 // InUserNamespace tells whether this process is in another user namespace than the first
 // one of the system: its user 0 need not be the superuser of the host. The process must
 // not change its namespaces, so one look is enough.
-func InUserNamespace() bool { return inUserNamespace() }
-
-var inUserNamespace = sync.OnceValue(func() bool {
-	// The first one always has the same inode number.
-	const first = 0xeffffffd
-	var st unix.Stat_t
-	//allow:path the host's /proc
-	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != first
-})
+func InUserNamespace() bool { return linux.InUserNamespace() }
 
 // checkOwnIDs refuses ids that do not exist in the user namespace of this process, if that
 // is not the first one of the system.

@@ -543,3 +543,36 @@ users_of() {
 	[ "$status" -eq 0 ]
 	[ "${lines[0]}" = 0 ]
 }
+
+# within runs coracle as root of a user namespace that has delegated cgroups, as in a system
+# container without privileges.
+within() {
+	status=0
+	unshare --user --map-root-user --mount "$CORACLE" --root "$ROOT" --log log "$@" </dev/null >out 2>&1 || status=$?
+	output=$(cat out)
+}
+
+@test "a runtime in a user namespace applies all limits but the rules for devices" {
+	[ ! -e /sys/fs/cgroup/cgroup.controllers ] || skip "needs cgroup v1"
+	setup_busybox
+	config '(.mounts[] | select(.type == "devpts").options) -= ["gid=5"] | .mounts += [{destination: "/cg", type: "bind", source: "/sys/fs/cgroup", options: ["rbind", "ro"]}] |
+		.linux.cgroupsPath = $ARGS.positional[0] | .linux.resources = {devices: [{allow: false, access: "rwm"}], pids: {limit: 50},
+		memory: {limit: 99999744, reservation: 50003968, swappiness: 10}, cpu: {shares: 100, quota: 50000, period: 100000, cpus: "0", mems: "0"}}' --args "/$ID"
+	args sleep 100
+	local rootless
+	for rootless in auto true false; do
+		within --rootless "$rootless" create "$ID"
+		[ "$status" -eq 0 ]
+		[ "$(cat "/sys/fs/cgroup/pids/$ID/pids.max" "/sys/fs/cgroup/memory/$ID/memory.limit_in_bytes" "/sys/fs/cgroup/cpu/$ID/cpu.shares" "/sys/fs/cgroup/cpuset/$ID/cpuset.cpus" | xargs)" = "50 99999744 100 0" ]
+		# As a list of devices this one would be "c 1:3 rwm" and more.
+		[ "$(cat "/sys/fs/cgroup/devices/$ID/devices.list")" = "a *:* rwm" ]
+		echo '{"devices": [{"allow": true, "type": "c", "major": 10, "minor": 229, "access": "rw"}], "pids": {"limit": 60}}' >resources.json
+		within update --devices --resources resources.json "$ID"
+		[ "$status" -eq 0 ]
+		grep -q "linux.resources.devices: .* not applied" log
+		[ "$(cat "/sys/fs/cgroup/pids/$ID/pids.max")" = 60 ]
+		within delete --force "$ID"
+		[ "$status" -eq 0 ]
+	done
+	nothing_left
+}

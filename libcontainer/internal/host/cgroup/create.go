@@ -60,7 +60,7 @@ func (m *Manager) createDevices() error {
 			m.formerDevices = &l
 		}
 	}
-	return m.setDevices(m.devices, m.list, true)
+	return m.unlessRefused(m.setDevices(m.devices, m.list, true))
 }
 
 func (m *Manager) create(key, dir string) error {
@@ -185,12 +185,26 @@ func (m *Manager) checkType(dir string) error {
 	return nil
 }
 
+// lacksDevices reports whether this process cannot have rules for devices, whatever the
+// cgroup: they are for the superuser of the host. Nor can it make nodes of devices: the
+// container has those that it gets from the host, with their owners and modes.
+func (m *Manager) lacksDevices() bool { return m.rootless || linux.InUserNamespace() }
+
+// unlessRefused is the error of setDevices, nil for one of a process that cannot have rules
+// for devices.
+func (m *Manager) unlessRefused(err error) error {
+	if errors.Is(err, os.ErrPermission) && m.lacksDevices() {
+		return nil
+	}
+	return err
+}
+
 // setDevices applies rules for devices; list says the same for cgroup v1.
 func (m *Manager) setDevices(rules []deviceRule, list deviceList, fresh bool) error {
 	if !m.saved.Unified {
 		dir := m.saved.Paths["devices"]
-		if dir == "" && m.rootless {
-			return nil // without privileges there are no devices to be had
+		if dir == "" && m.lacksDevices() {
+			return nil
 		}
 		if dir == "" {
 			return fmt.Errorf("%s.devices: this host has no cgroup controller devices, so all of them could be used", resourcesPointer)
@@ -202,9 +216,6 @@ func (m *Manager) setDevices(rules []deviceRule, list deviceList, fresh bool) er
 	}
 	dir := m.saved.Paths[unifiedKey]
 	if err := setDeviceFilter(dir, rules, fresh && m.fresh); err != nil {
-		if errors.Is(err, os.ErrPermission) && m.rootless {
-			return nil // a user without privileges cannot make nodes of devices either
-		}
 		return fmt.Errorf("%s.devices: %w", resourcesPointer, err)
 	}
 	return nil

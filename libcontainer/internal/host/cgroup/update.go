@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -44,6 +45,10 @@ func (m *Manager) Update(r *specs.LinuxResources, devices bool) (warnings []stri
 	// Last: what nobody can ask the kernel for cannot be brought back.
 	if err == nil && devices {
 		err = m.updateDevices(rules, list)
+		if err != nil && m.unlessRefused(err) == nil {
+			p.warn("devices", "rules for devices are for the superuser of the host; in this user namespace they are not applied")
+			err = nil
+		}
 	}
 	if err != nil {
 		failed := m.rollBack(undos)
@@ -62,11 +67,18 @@ func (m *Manager) updateDevices(rules []deviceRule, list deviceList) error {
 	if m.saved.Unified {
 		return m.setDevices(rules, list, false) // all at once
 	}
-	former, err := deviceListOf(m.saved.Paths["devices"])
+	dir := m.saved.Paths["devices"]
+	if dir == "" && m.lacksDevices() {
+		return fmt.Errorf("%s.devices: %w", resourcesPointer, os.ErrPermission)
+	}
+	former, err := deviceListOf(dir)
 	if err != nil {
 		return fmt.Errorf("%s.devices: %w", resourcesPointer, err)
 	}
 	if err := m.setDevices(rules, list, false); err != nil {
+		if m.unlessRefused(err) == nil {
+			return err // nothing has changed
+		}
 		if !former.allow { // otherwise nobody knows its exceptions
 			_ = m.setDevices(nil, former, false)
 		}
