@@ -29,7 +29,7 @@ func (r *Runtime) host(s *specs.Spec, group *cgroup.Manager, noPivot bool) compi
 	h := compile.Host{
 		LastCap: lastCap(), Capabilities: ownCapabilities(), Look: look, Readlink: readlink, Follow: follow, Real: realPath, OpenFiles: openFiles, Shared: shared, TimerSlack: r.TimerSlack, Nested: InUserNamespace(),
 	}
-	h.Mappings = mappingsOf(s)
+	h.Mappings, h.NodePath = mappingsOf(s), nodePath
 	h.OpensNothing = opensNothing(s, h)
 	if group != nil {
 		h.CgroupJoin, h.CgroupWait = group.JoinFiles(), group.BornOutside()
@@ -65,6 +65,34 @@ func mappingsOf(s *specs.Spec) func() (uids, gids bundle.IDMap) {
 		}
 		return uids, gids
 	}
+}
+
+// nodePath finds a device of the host: at the path, or where the kernel has it in /dev.
+func nodePath(path string, n source.Node) (found string, ok bool) {
+	is := func(path string) bool {
+		var st unix.Stat_t
+		//allow:path a path of the host that the caller has named, or the kernel; it is looked at again when it is opened
+		return unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == n.Type && st.Rdev == n.Dev
+	}
+	if is(path) {
+		return path, true
+	}
+	kind := "char"
+	if n.Type == unix.S_IFBLK {
+		kind = "block"
+	}
+	const limit = 1 << 16
+	//allow:path the sysfs of the host
+	text, err := linux.ReadFollow(fmt.Sprintf("/sys/dev/%s/%d:%d/uevent", kind, unix.Major(n.Dev), unix.Minor(n.Dev)), limit)
+	if err != nil {
+		return "", false
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, isName := strings.CutPrefix(strings.TrimSpace(line), "DEVNAME="); isName && is("/dev/"+name) {
+			return "/dev/" + name, true
+		}
+	}
+	return "", false
 }
 
 // namespaceMaker makes what it can of the new namespaces of a container, nil when it cannot

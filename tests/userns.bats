@@ -39,6 +39,14 @@ all_caps() {
 	says "Permission denied"
 }
 
+# within runs coracle as root of a user namespace that has delegated cgroups, as in a system
+# container without privileges.
+within() {
+	status=0
+	unshare --user --map-root-user --mount "$CORACLE" --root "$ROOT" --log log "$@" </dev/null >out 2>&1 || status=$?
+	output=$(cat out)
+}
+
 # bats test_tags=vm
 @test "a new user namespace has the mappings of the configuration" {
 	users
@@ -266,19 +274,49 @@ users_of() {
 	[ "$(stat -c '%a %u' /dev/null)" = "$before" ]
 }
 
-@test "a configured device is the host's of the same path" {
+# bats test_tags=vm
+@test "a configured device is made as it is configured, whatever the host has" {
 	users
-	config '.linux.devices = [{path: "/dev/urandom", type: "c", major: 1, minor: 9}, {path: "/run/fifo", type: "p", fileMode: 384}]'
-	shell 'stat -c "%F %t:%T" /dev/urandom; stat -c "%F %a" /run/fifo'
+	config '.process.user = {uid: 5, gid: 7} | .linux.devices = [
+		{path: "/dev/random8", type: "c", major: 1, minor: 8, fileMode: 432, uid: 5, gid: 7},
+		{path: "/dev/urandom", type: "c", major: 1, minor: 5, fileMode: 8576, uid: 5},
+		{path: "/opt/dir/null", type: "c", major: 1, minor: 3},
+		{path: "/dev/loop", type: "b", major: 7, minor: 0, fileMode: 384},
+		{path: "/run/fifo", type: "p", fileMode: 384, uid: 5}]'
+	shell 'stat -c "%n %F %t:%T %a %u:%g" /dev/random8 /dev/urandom /opt/dir/null /dev/loop /run/fifo
+		head -c 3 /dev/random8 | wc -c; head -c 2 /dev/urandom | wc -c; echo x >/opt/dir/null && echo null; chmod 400 /dev/random8 && stat -c %a /dev/random8; grep -c " /dev/random8 " /proc/mounts'
 	[ "$status" -eq 0 ]
-	[ "${lines[0]}" = "character special file 1:9" ]
-	[ "${lines[1]}" = "fifo 600" ]
-	config '.linux.devices[0].minor = 8'
-	run coracle run "$ID"
-	failed '/dev/urandom' "is not character device 1:8"
-	config '.linux.devices[0].path = "/dev/no-such-device"'
-	run coracle run "$ID"
-	failed '/dev/no-such-device' "linux.devices[0]" "no such file"
+	says "/dev/random8 character special file 1:8 660 5:7" "/dev/urandom character special file 1:5 600 5:0" \
+		"/opt/dir/null character special file 1:3 666 0:0" "/dev/loop block special file 7:0 600 0:0" "/run/fifo fifo 0:0 600 5:0"
+	[ "$(printf '%s ' "${lines[@]:5}")" = "3 2 null 400 1 " ]
+	[ "$(stat -c '%a %u' /dev/null /dev/urandom | xargs)" = "666 0 666 0" ]
+	# What an earlier run has left in the rootfs is no obstacle.
+	coracle delete --force "$ID"
+	shell 'stat -c %u:%a /dev/random8 /opt/dir/null'
+	[ "$output" = $'5:660\n0:666' ]
+}
+
+@test "a configured device in a joined user namespace, whose mappings are not told" {
+	users
+	users_of 0
+	config '.process.user.uid = 5 | .linux.devices = [{path: "/dev/random8", type: "c", major: 1, minor: 8, fileMode: 384, uid: 5, gid: 7}]'
+	shell 'stat -c "%t:%T %a %u:%g" /dev/random8; head -c 3 /dev/random8 | wc -c'
+	[ "$status" -eq 0 ]
+	[ "$output" = $'1:8 600 5:7\n3' ]
+	kill "$other"
+}
+
+@test "without privileges on the host a configured device is the host's, wherever that has it" {
+	setup_busybox
+	config '(.mounts[] | select(.type == "devpts").options) -= ["gid=5"] | .linux.devices = [
+		{path: "/dev/other", type: "c", major: 1, minor: 5, fileMode: 384}, {path: "/dev/urandom", type: "c", major: 1, minor: 9}]'
+	args stat -c '%n %t:%T' /dev/other /dev/urandom
+	within run "$ID"
+	[ "$status" -eq 0 ]
+	[ "$output" = $'/dev/other 1:5\n/dev/urandom 1:9' ]
+	config '.linux.devices[0] = {path: "/dev/other", type: "c", major: 1, minor: 77}'
+	within run "$ID"
+	failed 'linux.devices[0]: make the device "/dev/other": without privileges on the host' "the host has no character device 1:77, neither at /dev/other nor"
 	nothing_left
 }
 
@@ -542,14 +580,6 @@ users_of() {
 	run coracle run --no-pivot "$ID"
 	[ "$status" -eq 0 ]
 	[ "${lines[0]}" = 0 ]
-}
-
-# within runs coracle as root of a user namespace that has delegated cgroups, as in a system
-# container without privileges.
-within() {
-	status=0
-	unshare --user --map-root-user --mount "$CORACLE" --root "$ROOT" --log log "$@" </dev/null >out 2>&1 || status=$?
-	output=$(cat out)
 }
 
 @test "a runtime in a user namespace applies all limits but the rules for devices" {

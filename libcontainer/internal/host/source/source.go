@@ -304,6 +304,8 @@ func Describe(s Source) string {
 			kind = "tree with submounts"
 		}
 		return fmt.Sprintf("%s of %s", kind, s.Path)
+	case Device:
+		return fmt.Sprintf("new %s, mode %#o, of %d:%d", s.Node, s.Mode, s.UID, s.GID)
 	case Dir:
 		return "directory " + s.Path
 	case Held:

@@ -57,6 +57,8 @@ type Host struct {
 	// Shared tells whether a namespace that is joined by path is the runtime's own. It
 	// may be nil.
 	Shared func(path string, ns specs.LinuxNamespaceType) bool
+	// NodePath finds a device of the host, best at the given path. It may be nil.
+	NodePath func(path string, n source.Node) (found string, ok bool)
 	// Mappings are those of the user namespace that is joined, empty when they cannot be
 	// found out. It may be nil.
 	Mappings func() (uids, gids bundle.IDMap)

@@ -188,21 +188,13 @@ func (c *compiler) makeNode(dir program.Arg, d device) {
 	c.Bind(done)
 }
 
-// bindNode puts the host's device at a name below its pinned parent: in a user namespace
-// nobody can make devices.
+// bindNode puts a device at a name below its pinned parent that comes from outside: in a user
+// namespace nobody can make one.
 func (c *compiler) bindNode(dir program.Arg, name string, d device) {
-	n := d.note()
-	if d.pointer != "" && (d.given || d.uid != 0 || d.gid != 0) {
-		c.remark(n.Where(), "fileMode, uid and gid are those of the host's device, which a container with a user namespace gets")
+	tree, ok := c.nodeTree(d)
+	if !ok {
+		return
 	}
-	tree := c.source(source.Tree{
-		What: n.Text(), Pointer: n.Where(), Path: d.path, Node: source.Node{Type: d.mode & unix.S_IFMT, Dev: d.dev},
-		// Read-only: see maskedPaths.
-		Attrs: []source.Attr{
-			{Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC},
-			{Propagation: unix.MS_PRIVATE},
-		},
-	})
 	c.Describe(d.noteExisting())
 	cover, done := c.Label(), c.Label()
 	c.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(c.tmp).Allow(unix.EEXIST)
@@ -217,6 +209,42 @@ func (c *compiler) bindNode(dir program.Arg, name string, d device) {
 	c.Bind(done)
 	c.Close(c.tmp.Arg())
 	c.Close(tree)
+}
+
+// nodeTree is a device from outside: a new one as it is configured, where the runtime may make
+// it, and otherwise that of the host.
+func (c *compiler) nodeTree(d device) (tree program.Arg, ok bool) {
+	n := d.note()
+	node := source.Node{Type: d.mode & unix.S_IFMT, Dev: d.dev}
+	configured := d.pointer != ""
+	if configured && c.privileged() && !c.in.Host.Nested && !c.in.Host.OpensNothing && c.in.Host.can(unix.CAP_SYS_ADMIN, unix.CAP_MKNOD) {
+		uids, gids := c.mappings()
+		uid, uidOK := uids.ToHost(d.uid)
+		gid, gidOK := gids.ToHost(d.gid)
+		if uidOK && gidOK {
+			return c.source(source.Device{
+				What: n.Text(), Pointer: n.Where(), Node: node, Mode: d.mode & 0o7777, UID: uid, GID: gid, Params: c.withMountLabel("tmpfs", nil),
+			}), true
+		}
+	}
+	host := d.path
+	if configured && c.in.Host.NodePath != nil {
+		if host, ok = c.in.Host.NodePath(d.path, node); !ok {
+			c.fail(n.Where(), "%s: without privileges on the host only a device of the host can be used, and the host has no %s, neither at %s nor elsewhere in /dev", n.Text(), node, d.path)
+			return tree, false
+		}
+	}
+	if configured && (d.given || d.uid != 0 || d.gid != 0) {
+		c.remark(n.Where(), "fileMode, uid and gid are those of the host's device: without privileges on the host there is no other")
+	}
+	return c.source(source.Tree{
+		What: n.Text(), Pointer: n.Where(), Path: host, Node: node,
+		// Read-only: see maskedPaths.
+		Attrs: []source.Attr{
+			{Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC},
+			{Propagation: unix.MS_PRIVATE},
+		},
+	}), true
 }
 
 // pinNode pins what a name means in tmp, and fails with EEXIST when that is not the

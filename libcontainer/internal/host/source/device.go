@@ -1,0 +1,83 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/initprog/launch"
+	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/oci/bundle"
+)
+
+// Device is a new node of a device, for a container with a user namespace: in there nobody can
+// make one, nor use one on a file system that was mounted in there.
+//
+// The node is alone on a file system of its own, which belongs to the user namespace of the
+// runtime. What the container does with its mode and owner concerns nobody else.
+type Device struct {
+	// What and Pointer name it in errors.
+	What, Pointer string
+	Node          Node
+	Mode          uint32 // permissions
+	// UID and GID are ids of the host.
+	UID, GID uint32
+	// Params are for the tmpfs: the label of the container's file systems.
+	Params []bundle.MountParam
+}
+
+// Open makes the node. It takes a process, which has its own copy of the mount namespace: the
+// kernel copies only what is mounted somewhere. It has ended when the function returns.
+func (d Device) Open(Opened) (int, error) {
+	const socket, image = 3, 4
+	p, err := d.program(socket)
+	if err != nil {
+		return -1, err
+	}
+	process, err := launch.Start(launch.Command{
+		Program: p, CloneFlags: unix.CLONE_NEWNS, Files: []int{-1, -1, -1, -1, -1},
+		Socket: socket, Image: image, Opaque: true,
+	})
+	if err != nil {
+		return -1, fmt.Errorf("%s: copy the mount namespace: %w", d.note().Subject(), err)
+	}
+	defer process.Close()
+	defer process.Kill()
+	e, err := process.Receive()
+	if err == nil && !e.FD.Exists() {
+		err = errors.New("the process that makes it has sent nothing")
+	}
+	if err != nil {
+		return -1, err
+	}
+	return e.FD.Int(), nil
+}
+
+func (d Device) note() *program.Note { return &program.Note{What: d.What, Pointer: d.Pointer} }
+
+func (d Device) program(socket int) (*program.Program, error) {
+	const name = "node"
+	b := program.NewBuilder(socket)
+	b.Describe(*d.note())
+	fs, mnt, tree := b.Word("fs", -1), b.Word("mnt", -1), b.Word("tree", -1)
+	b.Umask(program.Int(0))
+	//allow:path the root of the program's own mount namespace
+	b.MountSetattr(program.Cwd(), "/", unix.AT_RECURSIVE, 0, 0, unix.MS_SLAVE)
+	b.Fsopen("tmpfs").Into(fs)
+	for _, p := range d.Params {
+		b.FsconfigString(fs.Arg(), p.Key, p.Value)
+	}
+	b.FsconfigCreate(fs.Arg())
+	b.Fsmount(fs.Arg(), unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC).Into(mnt)
+	// On top of the root, which no path leads to.
+	//allow:path the same
+	b.MoveMountAt(mnt.Arg(), program.Cwd(), "/")
+	b.Mknodat(mnt.Arg(), name, d.Node.Type|d.Mode, d.Node.Dev)
+	b.Fchownat(mnt.Arg(), name, int64(d.UID), int64(d.GID), unix.AT_SYMLINK_NOFOLLOW)
+	b.OpenTree(mnt.Arg(), name, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Into(tree)
+	b.MountSetattr(tree.Arg(), "", unix.AT_EMPTY_PATH, 0, 0, unix.MS_PRIVATE)
+	b.SendFD(program.FD(socket), protocol.ValueOf(protocol.ValueTree).Encode(), tree.Arg())
+	return b.Finish()
+}
