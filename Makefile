@@ -74,6 +74,11 @@ PROFILES ?= 12000
 seccomp-diff: ## compare the seccomp filters with those of libseccomp
 	CGO_ENABLED=1 $(GO) test -tags libseccomp -run "Same|Cost" -v ./libcontainer/internal/initprog/seccomp -args -profiles $(PROFILES)
 
+.PHONY: seccomp-profiles
+seccomp-profiles: ## write the engines' seccomp profiles for the tests anew, of the versions in tests/profiles/go.mod
+	cd tests/profiles && CGO_ENABLED=0 $(GO) run . ../../libcontainer/internal/initprog/seccomp/testdata/engines
+	cd tests/profiles && CGO_ENABLED=0 GOARCH=arm64 $(GO) run -exec qemu-aarch64-static . ../../libcontainer/internal/initprog/seccomp/testdata/engines
+
 # What is written in assembly, and the encoding of ops, differs between machines.
 ARM64_PACKAGES := libcontainer/internal/initprog/program libcontainer/internal/initprog/seccomp internal/foreground/signals
 

@@ -288,6 +288,25 @@ func (c *comparison) holds(d *decision, call Call, answer uint32) bool {
 	return slices.ContainsFunc(d.rules, func(r rule) bool { return r.ret == answer && r.holds(d.arch, call) })
 }
 
+// TestSameForEngines compares the filters of the profiles that engines ship.
+func TestSameForEngines(t *testing.T) {
+	r := rand.New(rand.NewPCG(*seed, 3))
+	for name, p := range engineProfiles(t) {
+		c := compareWith(t, knownTo(p), false, true)
+		if c == nil {
+			t.Errorf("%s: libseccomp refuses it", name)
+			continue
+		}
+		for range 3 {
+			c.run(r)
+		}
+		t.Logf("%s: %d calls compared, libseccomp missed a rule in %d and the number of %d architectures", name, c.compared, c.lost, c.broken)
+		if c.compared == 0 || c.broken > 0 || c.lost > c.compared/100 {
+			t.Errorf("%s: too little was compared", name)
+		}
+	}
+}
+
 func TestSameAsLibseccomp(t *testing.T) {
 	little, big := groups()
 	t.Logf("libseccomp %s, %d architectures", libseccomp.Version(), len(little)+len(big))
