@@ -186,16 +186,25 @@ func (s *setup) adoptOnce() error {
 
 // takeListener passes on a seccomp listener, for which the init waits.
 func (s *setup) takeListener(e *launch.Event) error {
+	comes := e.FD.Exists() || e.Listener() != protocol.ListenerNotHeld
 	switch {
-	case !e.FD.Exists() && s.listener == nil:
+	case !comes && s.listener == nil:
 		return nil
-	case !e.FD.Exists() || s.listener == nil:
+	case !comes || s.listener == nil:
 		return errors.New("the init process sent a seccomp listener where there is none, or none where there is one")
+	case e.FD.Exists():
+		if err := s.listener(e.FD.Int()); err != nil {
+			return err
+		}
+		return s.init.Acknowledge()
 	}
-	if err := s.listener(e.FD.Int()); err != nil {
-		return err
+	err := takeHeld(s.init.Pid, s.init.Pidfd, e.Message, s.listener, s.init.Acknowledge)
+	if errors.Is(err, errNoListener) {
+		if failure := s.init.Failed(); failure != nil {
+			return failure // it has said why
+		}
 	}
-	return s.init.Acknowledge()
+	return err
 }
 
 // atReady registers what is done while the process still has its privileges.

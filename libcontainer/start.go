@@ -205,6 +205,13 @@ func (s *starting) serve(c *launch.Conversation, e *launch.Event) error {
 		if err := handOver(record.Listener, record, record.Pid, specs.StateCreated, e.FD.Int()); err != nil {
 			return fmt.Errorf("start: %w", err)
 		}
+	case e.IsDone(protocol.StageStarted) && e.Listener() != protocol.ListenerNotHeld && record.Listener != nil:
+		give := func(fd int) error { return handOver(record.Listener, record, record.Pid, specs.StateCreated, fd) }
+		err := takeHeld(record.Pid, s.pidfd, e.Message, give, c.Acknowledge)
+		if err != nil && !errors.Is(err, errNoListener) { // otherwise it says why
+			return fmt.Errorf("start: %w", err)
+		}
+		return nil
 	case e.IsDone(protocol.StageStarted) && !e.FD.Exists():
 		return nil
 	default:

@@ -334,27 +334,52 @@ notifies() {
 	nothing_left
 }
 
-@test "what the hand-over needs cannot be decided by the agent" {
-	SOCKET=$BATS_TEST_TMPDIR/no-agent
-	notifies
-	config '.linux.seccomp.syscalls[0].names = ["sendmsg"]'
-	background create "$ID"
-	failed 'linux.seccomp: the listener of SCMP_ACT_NOTIFY cannot be handed over: the filter has to allow sendmsg for that'
-	config '.linux.seccomp.syscalls[0].names = ["read", "recvfrom", "sendmsg"]'
-	background create "$ID"
-	failed 'the filter has to allow sendmsg and read or recvfrom for that'
-	config '.linux.seccomp |= (.defaultAction = "SCMP_ACT_NOTIFY" | .syscalls = [])'
-	background create "$ID"
-	failed 'cannot be handed over'
-	nothing_left
-	# write is not needed.
+@test "SCMP_ACT_NOTIFY of the calls of the hand-over itself" {
 	agent
 	notifies
-	config '.linux.seccomp.syscalls[0].names = ["write", "recvfrom"]'
+	local names n=0
+	for names in '"sendmsg"' '"recvfrom", "read"' '"connect", "socket", "sendmsg", "write", "sendto"' '"connect", "close", "socket", "sendmsg", "write", "sendto", "read", "recvfrom", "recvmsg"'; do
+		config ".linux.seccomp.syscalls[0].names = [$names]"
+		args sh -c 'exit 7'
+		background run "$ID"
+		[ "$status" -eq 7 ]
+		wait_for test -s "$AGENT/state.$((n += 1))"
+		# The agent sees calls of the process only: none of the hand-over.
+		[ ! -e "$AGENT/calls" ]
+		args sleep 1000
+		created
+		coracle start "$ID"
+		wait_for test -s "$AGENT/state.$((n += 1))"
+		background exec "$ID" sh -c 'exit 8'
+		[ "$status" -eq 8 ]
+		wait_for test -s "$AGENT/state.$((n += 1))"
+		coracle delete --force "$ID"
+	done
+	# What the process then does is the agent's.
 	args sh -c 'echo lost'
 	background run "$ID"
-	[ -s "$AGENT/state.1" ]
+	[ "$output" = "" ]
 	grep -q ' 1$\| 64$' "$AGENT/calls"
+}
+
+@test "SCMP_ACT_NOTIFY of the calls of the hand-over, and no agent" {
+	SOCKET=$BATS_TEST_TMPDIR/no-agent
+	notifies
+	local names
+	for names in '"sendmsg"' '"sendmsg", "read", "recvfrom", "exit_group"'; do
+		config ".linux.seccomp.syscalls[0].names = [$names]"
+		args true
+		background run "$ID"
+		failed "hand the seccomp listener over to \"$SOCKET\" (linux.seccomp.listenerPath): connect: no such file or directory"
+		created
+		run coracle start "$ID"
+		failed "hand the seccomp listener over"
+		coracle delete --force "$ID"
+	done
+	config '.linux.seccomp |= (.defaultAction = "SCMP_ACT_ERRNO" | .syscalls += [{names: ["execve"], action: "SCMP_ACT_ALLOW"}] | .syscalls[0].names = ["mkdir"])'
+	background create "$ID"
+	failed 'linux.seccomp' 'the listener of SCMP_ACT_NOTIFY cannot be handed over'
+	nothing_left
 }
 
 @test "a filter that denies execve is refused" {

@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"strings"
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -73,9 +72,18 @@ func (c *compiler) started() {
 		c.Send(c.socket, done)
 		return
 	}
-	if !c.filter.Notify {
+	how := c.agentWait()
+	switch {
+	case !c.filter.Notify:
 		c.note("", "report the start", "")
 		c.Send(c.socket, done)
+	case !how.sends:
+		c.note("linux.seccomp.listenerPath", "let the runtime take the seccomp listener", "")
+		held := protocol.ListenerHeld
+		if how.notified {
+			held = protocol.ListenerNotified
+		}
+		c.Send(c.socket, protocol.Started(held))
 	}
 	if c.keptForFilter() != 0 {
 		c.note("linux.seccomp", "regain CAP_SYS_ADMIN for the seccomp filter", "")
@@ -87,7 +95,7 @@ func (c *compiler) started() {
 	if c.filter.Notify {
 		listener := c.Word("listener", -1)
 		set.Into(listener)
-		c.handOver(done, listener)
+		c.handOver(done, listener, how)
 	}
 }
 
@@ -121,28 +129,61 @@ func (c *compiler) reportUnderFilter() {
 	}
 }
 
-// handOver sends the descriptor of the listener and waits until the agent has it.
-func (c *compiler) handOver(m protocol.Message, listener program.Word) {
-	read := c.filter.Allows(c.conversation(unix.SYS_READ, 0, protocol.MessageSize))
-	receive := c.filter.Allows(c.conversation(unix.SYS_RECVFROM, 0, protocol.MessageSize))
-	var missing []string
-	if !c.filter.Allows(c.conversation(unix.SYS_SENDMSG, 0, unix.MSG_NOSIGNAL)) {
-		missing = append(missing, "sendmsg")
+// agentWait says how a program waits until the agent has its listener.
+type agentWait struct {
+	// sends tells that it sends the descriptor. Otherwise the runtime takes it.
+	sends bool
+	// call is the system call by which it waits; ok is false when there is none. notified tells
+	// that the filter passes that call on to the listener: it waits for the answer from there.
+	call     uintptr
+	ok       bool
+	notified bool
+}
+
+// agentWait finds out what the filter lets the program do. No call that the filter passes on
+// may go to the agent, which does not have the listener yet.
+func (c *compiler) agentWait() (how agentWait) {
+	const size = protocol.MessageSize
+	calls := []struct {
+		number uintptr
+		call   seccomp.Call
+	}{
+		{unix.SYS_RECVFROM, c.conversation(unix.SYS_RECVFROM, 0, size)},
+		{unix.SYS_READ, c.conversation(unix.SYS_READ, 0, size)},
+		{unix.SYS_SENDMSG, c.conversation(unix.SYS_SENDMSG, 0, unix.MSG_NOSIGNAL)},
 	}
-	if !read && !receive {
-		missing = append(missing, "read or recvfrom")
+	for _, w := range calls[:2] {
+		if c.filter.Allows(w.call) {
+			return agentWait{sends: c.filter.Allows(calls[2].call), call: w.number, ok: true}
+		}
 	}
-	if len(missing) > 0 {
-		c.fail("linux.seccomp", "the listener of %s cannot be handed over: the filter has to allow %s for that", specs.ActNotify, strings.Join(missing, " and "))
+	for _, w := range calls {
+		if seccomp.ActionName(c.filter.Answer(w.call)) == specs.ActNotify {
+			return agentWait{call: w.number, ok: true, notified: true}
+		}
+	}
+	return agentWait{}
+}
+
+// handOver sends the descriptor of the listener, if it has to, and waits until the agent has
+// it.
+func (c *compiler) handOver(m protocol.Message, listener program.Word, how agentWait) {
+	c.note("linux.seccomp.listenerPath", "hand over the seccomp listener", "")
+	if how.sends {
+		c.SendFD(c.socket, m.Encode(), listener.Arg())
+	}
+	if !how.ok {
+		c.fail("linux.seccomp", "the listener of %s cannot be handed over: the filter has to allow, or to notify of, one of recvfrom, read and sendmsg for that", specs.ActNotify)
 		return
 	}
-	c.note("linux.seccomp.listenerPath", "hand over the seccomp listener", "")
-	c.SendFD(c.socket, m.Encode(), listener.Arg())
 	answered := c.Label()
-	if receive {
+	switch how.call {
+	case unix.SYS_RECVFROM:
 		c.Recv(c.socket, c.reply, protocol.MessageSize).Into(c.got)
-	} else {
+	case unix.SYS_READ:
 		c.Read(c.socket, c.reply, protocol.MessageSize).Into(c.got)
+	case unix.SYS_SENDMSG:
+		c.SendFD(c.socket, m.Encode(), listener.Arg()).Into(c.got)
 	}
 	c.Check(c.got, ^uint32(0), 0, 0).Else(answered)
 	c.Exit(1)

@@ -52,9 +52,9 @@ func TestFiltersThatCannotWork(t *testing.T) {
 		{denies(specs.ActErrno, "execve"), "answers execve with SCMP_ACT_ERRNO"},
 		{denies(specs.ActKill, "execve"), "answers execve with SCMP_ACT_KILL_THREAD"},
 		{denies(specs.ActTrap, "execve"), "answers execve with SCMP_ACT_TRAP"},
-		{denies(specs.ActNotify, "sendmsg"), "has to allow sendmsg for that"},
-		{denies(specs.ActNotify, "read", "recvfrom"), "has to allow read or recvfrom for that"},
-		{&specs.LinuxSeccomp{DefaultAction: specs.ActNotify}, "has to allow sendmsg and read or recvfrom for that"},
+		{&specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{
+			{Names: []string{"execve"}, Action: specs.ActAllow}, {Names: []string{"mkdir"}, Action: specs.ActNotify},
+		}}, "the listener of SCMP_ACT_NOTIFY cannot be handed over"},
 	} {
 		_, _, err := compileSpec(t, func(s *specs.Spec) { s.Linux.Seccomp = test.profile })
 		if err == nil || !strings.Contains(err.Error(), test.want) {
@@ -62,7 +62,7 @@ func TestFiltersThatCannotWork(t *testing.T) {
 		}
 	}
 	// What the agent may decide.
-	for _, names := range [][]string{{"read"}, {"recvfrom"}, {"sendto", "write"}, {"execve"}, {"exit_group"}} {
+	for _, names := range [][]string{{"read"}, {"recvfrom"}, {"sendto", "write"}, {"execve"}, {"exit_group"}, {"sendmsg"}, {"read", "recvfrom"}, {"read", "recvfrom", "sendmsg"}} {
 		if _, _, err := compileSpec(t, func(s *specs.Spec) { s.Linux.Seccomp = denies(specs.ActNotify, names...) }); err != nil {
 			t.Errorf("%v: %v", names, err)
 		}

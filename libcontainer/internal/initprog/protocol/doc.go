@@ -46,6 +46,9 @@
 //	(hand the listener over)  ▶                  listener it waits for an answer
 //	                          ◀ end of stream   the execve has closed the connection
 //
+// Where the seccomp filter does not let the init send its listener, "done started" comes before
+// the filter is loaded, and the runtime takes the listener from the process.
+//
 // A run without a gate goes on from "done created" to "done started" on the first socket. An
 // exec and a hook join what is there, reach "sync pid" where they fork, "sync ready", and
 // "done started".

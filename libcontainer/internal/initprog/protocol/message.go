@@ -65,6 +65,14 @@ func Sync(p Point) Message { return Message{Kind: KindSync, A: uint32(p)} }
 // Done is the message that announces the completion of a stage.
 func Done(s Stage) Message { return Message{Kind: KindDone, A: uint32(s)} }
 
+// Started announces [StageStarted] with a listener that the runtime has to take.
+func Started(l Listener) Message {
+	return Message{Kind: KindDone, A: uint32(StageStarted), B: uint32(l)}
+}
+
+// Listener says how the runtime gets the seccomp listener ([StageStarted]).
+func (m Message) Listener() Listener { return Listener(m.B) }
+
 // ValueOf is the message that hands a value over. Its number is in B.
 func ValueOf(v Value) Message { return Message{Kind: KindValue, A: uint32(v)} }
 

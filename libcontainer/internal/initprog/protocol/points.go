@@ -60,7 +60,8 @@ const (
 	// StageCreated: the container is created. The program waits at the gate, if there is one.
 	StageCreated Stage = 1 + iota
 	// StageStarted: the next op is the execve of the user's process. The message may carry
-	// the listener of a seccomp filter; then the program waits for an answer.
+	// the listener of a seccomp filter, or say that there will be one ([Message.Listener]);
+	// then the program waits for an answer.
 	StageStarted
 )
 
@@ -123,3 +124,16 @@ const ProcessName = "coracle/init"
 // ImageMark is the bit S_ISVTX in the mode of the file that holds an image, by which a program
 // knows one that a path has led to. The kernel gives it no meaning for a file.
 const ImageMark = 0o1000
+
+// Listener says how the runtime gets the listener of a seccomp filter that does not come with
+// the message: it takes it from the process, which is about to load the filter.
+type Listener uint32
+
+const (
+	// ListenerNotHeld: it comes with the message, or there is none.
+	ListenerNotHeld Listener = iota
+	// ListenerHeld: the program then waits for an answer.
+	ListenerHeld
+	// ListenerNotified: it waits for the listener's answer to a call of its own.
+	ListenerNotified
+)
