@@ -122,12 +122,20 @@ func (h *mountHelper) copyUp(e *launch.Event, r mountRequest) error {
 	return nil
 }
 
-// makePoint makes a mount point.
+// makePoint makes a mount point, or a working directory, but that not where a link of the
+// image leads.
 func (h *mountHelper) makePoint(e *launch.Event, r mountRequest, p hostfs.Point) error {
-	if err := hostfs.Make(e.FD.Int(), r.dest, p, r.owner); err != nil {
-		return fmt.Errorf("%w%s", err, whyDenied(err, r.owner, r.pid))
+	isCwd := e.Mount() == protocol.Cwd
+	p.NoDangling = isCwd
+	err := hostfs.Make(e.FD.Int(), r.dest, p, r.owner)
+	var denied *hostfs.Denied
+	switch {
+	case err == nil, isCwd && !errors.As(err, &denied):
+		// The init finds out by itself that there is no such directory, and says it as
+		// engines expect.
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w%s", err, whyDenied(err, r.owner, r.pid))
 }
 
 // whyDenied says why an init may not make something in a directory, where the reason is that

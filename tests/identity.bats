@@ -417,9 +417,9 @@ has_sys_resource() {
 # bats test_tags=vm
 @test "a hard limit that cannot be raised is an error that says why" {
 	! has_sys_resource || skip "hard limits can be raised here"
-	config '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 100, hard: 10000000}]'
+	config '.process.rlimits = [{type: "RLIMIT_MSGQUEUE", soft: 1000000, hard: 1000000}]'
 	background create "$ID"
-	failed "RLIMIT_NOFILE" "process.rlimits[0]" "operation not permitted" "CAP_SYS_RESOURCE"
+	failed "RLIMIT_MSGQUEUE" "process.rlimits[0]" "operation not permitted" "CAP_SYS_RESOURCE"
 	nothing_left
 }
 

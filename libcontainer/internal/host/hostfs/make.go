@@ -30,6 +30,8 @@ type Point struct {
 	Link string
 	// NoLinks refuses symbolic links with ELOOP.
 	NoLinks bool
+	// NoDangling makes nothing where a symbolic link has led: that is ENOENT.
+	NoDangling bool
 }
 
 // Denied is the error when a directory, by its path below the root, is closed to the owner of
@@ -80,6 +82,7 @@ func makePath(root int, name string, point Point, owner Owner) (done string, err
 			err = makeLink(root, done, next, point.Link)
 		case last && err == nil && target != point.Link:
 			err = &NotThatLink{point.Link}
+		case errors.Is(err, unix.ENOENT) && point.NoDangling && links > 0:
 		case errors.Is(err, unix.ENOENT):
 			err = makeOne(root, done, next, point.modeOf(more(rest)), owner)
 		}

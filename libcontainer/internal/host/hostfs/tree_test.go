@@ -99,6 +99,28 @@ func TestMakeMode(t *testing.T) {
 	}
 }
 
+// TestMakeNothingBehindLinks: a link to what exists is followed, and nothing is made where one
+// leads.
+func TestMakeNothingBehindLinks(t *testing.T) {
+	root := t.TempDir()
+	write(t, filepath.Join(root, "etc/passwd"), "")
+	link(t, "/etc", filepath.Join(root, "there"))
+	link(t, "/missing", filepath.Join(root, "dangling"))
+	fd := openDir(t, root)
+	point := Point{Dir: true, NoDangling: true}
+	if err := Make(fd, "/there", point, Self()); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"/dangling", "/dangling/x", "/there/x"} {
+		if err := Make(fd, name, point, Self()); !errors.Is(err, unix.ENOENT) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := Make(fd, "/plain/x", point, Self()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMakeWithoutLinks(t *testing.T) {
 	root := t.TempDir()
 	link(t, "b", filepath.Join(root, "a"))
