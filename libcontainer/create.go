@@ -18,6 +18,7 @@ import (
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
+	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/oci/bundle"
 	"coracle/libcontainer/internal/state"
@@ -160,6 +161,7 @@ func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
 	n.record = &state.Record{
 		ID: id, Bundle: b.Path, Rootfs: b.Rootfs, Created: time.Now().UTC().Format(time.RFC3339Nano), Owner: os.Getuid(),
 		Annotations: b.Spec.Annotations, PrivatePid: privatePid(b.Spec), NoNewKeyring: o.NoNewKeyring, Cgroup: group.Saved(),
+		HasProcess: b.Spec.Process != nil,
 	}
 	if class != nil {
 		n.record.Rdt = class.Saved()
@@ -520,7 +522,18 @@ func stepsAfterGate(out *compile.Output) []state.Step {
 	var steps []state.Step
 	for op := out.GateOp; op < out.Program.Len(); op++ {
 		note := out.Program.Note(op)
-		steps = append(steps, state.Step{Op: op, What: note.Subject(), Call: out.Program.Call(op)})
+		steps = append(steps, state.Step{Op: op, What: note.Subject(), Kind: stepKind(out.Program.Kind(op)), Call: out.Program.Call(op)})
 	}
 	return steps
+}
+
+// stepKind is the kind of an op in the record. What can fail is a system call or a check.
+func stepKind(k program.Kind) state.StepKind {
+	switch k {
+	case program.KindExec:
+		return state.StepExec
+	case program.KindCheck:
+		return state.StepCheck
+	}
+	return state.StepSyscall
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -60,7 +59,7 @@ func (c *Container) startDetached(n *created) error {
 // start is Start for a container that is known to be created, and is locked.
 func (c *Container) start(n *created) error {
 	record, dir := c.record, n.dir
-	if !slices.ContainsFunc(record.Steps, func(s state.Step) bool { return s.Call == "execve" }) {
+	if !record.HasProcess {
 		// "process: This property is REQUIRED when start is called" (config.md#process).
 		return fmt.Errorf("cannot start container %q: its configuration has no process", c.id)
 	}
@@ -254,11 +253,11 @@ func startFailure(dir *state.Dir, record *state.Record, m protocol.Message) erro
 		if s.Op != op {
 			continue
 		}
-		if s.Call == "execve" {
+		if s.Kind == state.StepExec {
 			return &startError{compile.ExecError(startedProcess(dir), errno), errno}
 		}
 		text := s.What
-		if s.Call != "check" {
+		if s.Kind != state.StepCheck {
 			text += ": " + s.Call
 		}
 		return &startError{text + ": " + errno.Error(), errno}

@@ -32,6 +32,29 @@ setup() {
 	[ "$(pid_of "$ID")" = "$pid" ]
 }
 
+# older turns the record of the container into that of a version without kinds of steps.
+older() {
+	jq 'del(.hasProcess) | del(.steps[].kind)' <"$ROOT/$ID/state.json" >"$BATS_TEST_TMPDIR/new"
+	cp "$BATS_TEST_TMPDIR/new" "$ROOT/$ID/state.json"
+}
+
+@test "start starts what an older version has created, and reports why it cannot be executed" {
+	args sleep 1000
+	created
+	older
+	coracle start "$ID"
+	[ "$(status_of "$ID")" = running ]
+	coracle delete --force "$ID"
+	printf '#!/no/such/interpreter\n' >rootfs/bin/script
+	chmod 755 rootfs/bin/script
+	args script
+	created
+	older
+	run coracle start "$ID"
+	[ "$status" -eq 1 ]
+	failed 'exec: "script"' interpreter
+}
+
 @test "start reports a script whose interpreter is missing" {
 	printf '#!/no/such/interpreter\n' >rootfs/bin/script
 	chmod 755 rootfs/bin/script

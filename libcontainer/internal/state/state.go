@@ -69,6 +69,8 @@ type Record struct {
 	PrivatePid bool `json:"privatePid"`
 	// NoNewKeyring tells that the container has the session keyring of its creator.
 	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
+	// HasProcess reports whether the configuration has a process, which start needs.
+	HasProcess bool `json:"hasProcess,omitempty"`
 	// StartHooks tells that start has to run hooks.
 	StartHooks bool `json:"startHooks,omitempty"`
 	// Poststop tells that hooks have to run when the container is deleted.
@@ -93,9 +95,39 @@ type Listener struct {
 
 // Step describes an op of the init program.
 type Step struct {
-	Op   int    `json:"op"`
-	What string `json:"what"`
+	Op   int      `json:"op"`
+	What string   `json:"what"`
+	Kind StepKind `json:"kind"`
+	// Call is the name of the system call, for messages.
 	Call string `json:"call"`
+}
+
+// StepKind is what an op does, as far as it matters when it has failed.
+type StepKind string
+
+const (
+	StepSyscall StepKind = "syscall"
+	StepExec    StepKind = "exec" // executes the command
+	StepCheck   StepKind = "check"
+)
+
+// upgrade completes a record that an older version has written: its steps have no kinds,
+// only these names, and whether there is a process is known from them alone.
+func (r *Record) upgrade() {
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		if s.Kind != "" {
+			continue
+		}
+		switch s.Call {
+		case "execve":
+			s.Kind, r.HasProcess = StepExec, true
+		case "check":
+			s.Kind = StepCheck
+		default:
+			s.Kind = StepSyscall
+		}
+	}
 }
 
 // CheckID tells whether id can name a container.
@@ -312,6 +344,7 @@ func (d *Dir) Load() (*Record, error) {
 	if r.Runtime != runtimeName || r.ID != d.ID {
 		return nil, fmt.Errorf("container %q: %w: it belongs to another runtime", d.ID, ErrUnreadable)
 	}
+	r.upgrade()
 	return &r, nil
 }
 

@@ -27,7 +27,7 @@ func testRecord(id string) *Record {
 	return &Record{
 		ID: id, Bundle: "/b", Rootfs: "/b/r", Created: "2026-01-02T03:04:05.6Z", Owner: 1, Annotations: map[string]string{"k": "v\n\"\u00e9"},
 		Pid: 42, StartTime: 1 << 60, PrivatePid: true, Cgroup: cgroup.Saved{Paths: map[string]string{"": "/x", "memory": "/y"}},
-		Steps: []Step{{Op: 7, What: "w (p)", Call: "execve"}},
+		HasProcess: true, Steps: []Step{{Op: 7, What: "w (p)", Kind: StepExec, Call: "any name"}},
 	}
 }
 
@@ -114,6 +114,39 @@ func TestStateOfAnotherUser(t *testing.T) {
 	}
 	if d, err := root.Open("c"); !errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), "belongs to user 1234") {
 		t.Errorf("%v, %v", d, err)
+	}
+}
+
+// TestOlderRecord: a record of a version without kinds of steps says by their names whether
+// there is a process.
+func TestOlderRecord(t *testing.T) {
+	root := Root(t.TempDir())
+	for id, c := range map[string]struct {
+		steps string
+		want  []Step
+		has   bool
+	}{
+		"with": {
+			`{"op":5,"what":"wait","call":"recvfrom"},{"op":6,"what":"see","call":"check"},{"op":7,"what":"do","call":"execve"}`,
+			[]Step{{5, "wait", StepSyscall, "recvfrom"}, {6, "see", StepCheck, "check"}, {7, "do", StepExec, "execve"}}, true,
+		},
+		"without": {`{"op":5,"what":"end","call":"exit_group"}`, []Step{{5, "end", StepSyscall, "exit_group"}}, false},
+	} {
+		d, err := root.Create(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		if err := d.write(recordName, []byte(`{"runtime":"coracle","id":"`+id+`","steps":[`+c.steps+`]}`)); err != nil {
+			t.Fatal(err)
+		}
+		r, err := d.Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(r.Steps, c.want) || r.HasProcess != c.has {
+			t.Errorf("%s: got %+v, has process: %v", id, r.Steps, r.HasProcess)
+		}
 	}
 }
 

@@ -44,9 +44,41 @@ const (
 	formatFilter
 )
 
+// Kind is what an op does, apart from its name.
+type Kind string
+
+const (
+	KindSyscall Kind = "syscall"
+	KindExec    Kind = "exec" // the system call that replaces the program, when it succeeds
+	KindCheck   Kind = "check"
+	KindJumpIf  Kind = "jumpif"
+	KindJump    Kind = "jump"
+	KindSet     Kind = "set"
+	KindAdd     Kind = "add"
+)
+
+func kindOf(number uint32) Kind {
+	switch number {
+	case unix.SYS_EXECVE:
+		return KindExec
+	case opCheck:
+		return KindCheck
+	case opJumpIf:
+		return KindJumpIf
+	case opJump:
+		return KindJump
+	case opSet:
+		return KindSet
+	case opAdd:
+		return KindAdd
+	}
+	return KindSyscall
+}
+
 // Line is one op as people read it.
 type Line struct {
 	Op      int      `json:"op"`
+	Kind    Kind     `json:"kind"`
 	What    string   `json:"what,omitempty"`
 	Pointer string   `json:"pointer,omitempty"`
 	Call    string   `json:"call"`
@@ -63,7 +95,7 @@ func (p *Program) Lines() []Line {
 		l, code, about := &lines[i], p.code[i*opSize:], p.about[i]
 		l.Op, l.What, l.Pointer = i, about.note.Text(), about.note.Where()
 		number := binary.LittleEndian.Uint32(code)
-		l.Call = callName(number)
+		l.Kind, l.Call = kindOf(number), callName(number)
 		for j := range int(about.nargs) {
 			l.Args = append(l.Args, p.arg(Arg{
 				value: binary.LittleEndian.Uint64(code[opArgs+8*j:]), word: code[opWords]&(1<<j) != 0, format: about.formats[j],
@@ -130,8 +162,8 @@ func (p *Program) WriteBrief(w io.Writer) error {
 // text is the line without its number and purpose.
 func (l Line) text() string {
 	var b strings.Builder
-	switch l.Call {
-	case "check":
+	switch l.Kind {
+	case KindCheck:
 		switch {
 		case l.Else != nil:
 			fmt.Fprintf(&b, "check %s, else to %d", comparison(l.Args), *l.Else)
@@ -141,16 +173,16 @@ func (l Line) text() string {
 			fmt.Fprintf(&b, "check %s, else fail with %s", comparison(l.Args), l.Args[3])
 		}
 		return b.String()
-	case "jumpif":
+	case KindJumpIf:
 		fmt.Fprintf(&b, "if %s to %d", comparison(l.Args), *l.Else)
 		return b.String()
-	case "jump":
+	case KindJump:
 		fmt.Fprintf(&b, "to %d", *l.Else)
 		return b.String()
-	case "set":
+	case KindSet:
 		fmt.Fprintf(&b, "%s = %s", l.Args[0], l.Args[1])
 		return b.String()
-	case "add":
+	case KindAdd:
 		fmt.Fprintf(&b, "%s += %s", l.Args[0], l.Args[1])
 		return b.String()
 	}
@@ -419,15 +451,20 @@ func callName(number uint32) string {
 }
 
 // Call is the name of an op's system call, or of a pseudo-op.
-func (p *Program) Call(op int) string {
-	return callName(binary.LittleEndian.Uint32(p.code[op*opSize:]))
-}
+func (p *Program) Call(op int) string { return callName(p.number(op)) }
+
+// Kind is the kind of an op.
+func (p *Program) Kind(op int) Kind { return kindOf(p.number(op)) }
+
+// number is that of an op's system call, or of a pseudo-op.
+func (p *Program) number(op int) uint32 { return binary.LittleEndian.Uint32(p.code[op*opSize:]) }
 
 // Failure is an op that failed in a running program.
 type Failure struct {
 	Op    int
 	Errno syscall.Errno
 	Note  *Note
+	Kind  Kind
 	Call  string
 }
 
@@ -444,7 +481,7 @@ func (p *Program) Explain(m protocol.Message) *Failure {
 	if m.Kind != protocol.KindFailure || op >= p.Len() {
 		return nil
 	}
-	return &Failure{Op: op, Errno: errno, Note: p.Note(op), Call: p.Call(op)}
+	return &Failure{Op: op, Errno: errno, Note: p.Note(op), Kind: p.Kind(op), Call: p.Call(op)}
 }
 
 // Error says what was being done, for which part of the configuration, which
@@ -456,7 +493,7 @@ func (f *Failure) Error() string {
 		}
 	}
 	text := f.Note.Subject()
-	if f.Call != "check" {
+	if f.Kind != KindCheck {
 		text += ": " + f.Call
 	}
 	return text + ": " + f.Errno.Error()
