@@ -3,12 +3,12 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/host/cgroup"
+	"coracle/libcontainer/internal/linux"
 )
 
 // Event is something about a container: of the type "stats" with data, or "oom" when its
@@ -51,9 +51,8 @@ func (c *Container) Events(interval time.Duration, emit func(Event) error) error
 		return nil
 	}
 	for next := time.Now().Add(interval); ; {
-		left := max(time.Until(next), 0)
-		if _, err := unix.Poll(fds, int(min(left.Milliseconds()+1, 1<<30))); err != nil && !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("events of container %q: %w", c.id, os.NewSyscallError("poll", err))
+		if _, err := linux.PollUntil(fds, next); err != nil {
+			return fmt.Errorf("events of container %q: %w", c.id, err)
 		}
 		// The lack of memory may be what ended the container.
 		if err := outOfMemory(); err != nil {

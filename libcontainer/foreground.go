@@ -103,20 +103,14 @@ func (f *foreground) attach() error {
 // receiveTerminal receives the master that the init has sent. It is there before
 // the container is created.
 func receiveTerminal(socket *os.File) (*os.File, error) {
-	data, oob := make([]byte, 64), make([]byte, unix.CmsgSpace(4))
-	_, n, _, _, err := unix.Recvmsg(int(socket.Fd()), data, oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+	_, fd, err := linux.ReceiveFD(int(socket.Fd()), make([]byte, 64), unix.MSG_DONTWAIT)
+	if err == nil && !fd.Exists() {
+		err = errors.New("no descriptor came")
+	}
 	if err != nil {
-		return nil, fmt.Errorf("receive the terminal: %w", os.NewSyscallError("recvmsg", err))
+		return nil, fmt.Errorf("receive the terminal: %w", err)
 	}
-	messages, err := unix.ParseSocketControlMessage(oob[:n])
-	if err != nil || len(messages) != 1 {
-		return nil, errors.New("receive the terminal: no descriptor came")
-	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		return nil, errors.New("receive the terminal: no descriptor came")
-	}
-	return os.NewFile(uintptr(fds[0]), "terminal"), nil
+	return os.NewFile(uintptr(fd.Int()), "terminal"), nil
 }
 
 // wait passes signals on and reaps orphans until the process has ended and its
@@ -139,7 +133,7 @@ func (f *foreground) waitForEnd(pid, pidfd int) int {
 	}
 	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}, {Fd: int32(f.signals.FD), Events: unix.POLLIN}, {Fd: int32(f.notify.fd()), Events: unix.POLLIN}}
 	for {
-		if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
+		if _, err := linux.Poll(fds, linux.Forever); err != nil {
 			f.runtime.warn("wait for container %q: %v", f.id, err)
 			return 255
 		}

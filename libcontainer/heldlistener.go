@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/linux"
 )
 
 // heldListener is the seccomp listener of a process that its filter does not let send it.
@@ -63,20 +64,16 @@ func holdListener(pid, pidfd int, notified bool) (*heldListener, error) {
 // fails when the process has ended or the deadline has passed.
 func waitWhileAlive(pidfd, fd int, deadline time.Time, at time.Duration) error {
 	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}, {Fd: int32(fd), Events: unix.POLLIN}}
-	for {
-		n, err := unix.Poll(fds, int(at.Milliseconds()))
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return os.NewSyscallError("poll", err)
-		case n > 0 && fds[0].Revents != 0:
-			return errNoListener
-		case time.Now().After(deadline):
-			return errors.New("the process has not loaded its seccomp filter in time")
-		}
-		return nil
+	n, err := linux.Poll(fds, at)
+	switch {
+	case err != nil:
+		return err
+	case n > 0 && fds[0].Revents != 0:
+		return errNoListener
+	case time.Now().After(deadline):
+		return errors.New("the process has not loaded its seccomp filter in time")
 	}
+	return nil
 }
 
 // listenerOfProcess is a copy of the descriptor of a process that is a seccomp listener, -1

@@ -217,7 +217,10 @@ func (p *hookProcess) start(r *Runtime, out *compile.Output, listener func(fd in
 // wait feeds the hook, listens to it and waits for its end, but no longer than the
 // timeout when that is not 0.
 func (p *hookProcess) wait(timeout time.Duration) error {
-	deadline := time.Now().Add(timeout)
+	var deadline time.Time
+	if timeout > 0 {
+		deadline = time.Now().Add(timeout)
+	}
 	for {
 		fds := []unix.PollFd{
 			{Fd: int32(p.init.Pidfd), Events: unix.POLLIN},
@@ -226,18 +229,10 @@ func (p *hookProcess) wait(timeout time.Duration) error {
 			{Fd: int32(p.container), Events: unix.POLLIN},
 			{Fd: int32(p.interrupt.Int()), Events: unix.POLLIN},
 		}
-		wait := -1
-		if timeout > 0 {
-			wait = int(min(max(0, time.Until(deadline).Milliseconds()+1), math.MaxInt32))
-		}
-		n, err := unix.Poll(fds, wait)
+		n, err := linux.PollUntil(fds, deadline)
 		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
 		case err != nil:
-			return os.NewSyscallError("poll", err)
-		case n == 0 && time.Now().Before(deadline):
-			continue
+			return err
 		case n == 0:
 			p.kill()
 			return fmt.Errorf("was killed after its timeout of %d s", int(timeout.Seconds()))

@@ -116,7 +116,7 @@ func (p *notifyProxy) ready() bool {
 func (p *notifyProxy) wait(pid, pidfd int) {
 	for {
 		fds := []unix.PollFd{{Fd: int32(p.socket), Events: unix.POLLIN}, {Fd: int32(pidfd), Events: unix.POLLIN}}
-		if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
+		if _, err := linux.Poll(fds, linux.Forever); err != nil {
 			p.runtime.warn("container %q: wait until it is ready: %v", p.id, err)
 			return
 		}
@@ -158,19 +158,11 @@ func (p *notifyProxy) barrier() error {
 	if err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(barrierTimeout); ; {
-		left := max(0, time.Until(deadline))
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(pipe[0])}}, int(left.Milliseconds()))
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return os.NewSyscallError("poll", err)
-		case n == 0:
-			return errors.New("it does not read")
-		}
-		return nil
+	n, err := linux.Poll([]unix.PollFd{{Fd: int32(pipe[0])}}, barrierTimeout)
+	if err == nil && n == 0 {
+		err = errors.New("it does not read")
 	}
+	return err
 }
 
 // send sends a message, with a descriptor unless that is -1, to the socket of a service
@@ -179,17 +171,13 @@ func send(address, message string, fd int) error {
 	if !strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "@") {
 		return fmt.Errorf("%q is neither the path nor the @name of a socket", address)
 	}
-	conn, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	conn, err := linux.Dial(address, unix.SOCK_DGRAM, 0)
 	if err != nil {
-		return os.NewSyscallError("socket", err)
+		return err
 	}
 	defer unix.Close(conn)
-	var rights []byte
-	if fd >= 0 {
-		rights = unix.UnixRights(fd)
+	if fd < 0 {
+		return linux.Send(conn, []byte(message))
 	}
-	// A name that begins with @ is one of the abstract namespace for this package too.
-	return linux.SocketAddress(address, func(to unix.Sockaddr) error {
-		return os.NewSyscallError("sendmsg", unix.Sendmsg(conn, []byte(message), rights, to, unix.MSG_NOSIGNAL))
-	})
+	return linux.SendFD(conn, []byte(message), fd)
 }

@@ -2,7 +2,6 @@ package libcontainer
 
 import (
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -40,8 +39,8 @@ func (s *pidfdSocket) send(pidfd int, kind string) error {
 	if s == nil {
 		return nil
 	}
-	if err := unix.Sendmsg(s.fd, []byte(kind), unix.UnixRights(pidfd), nil, unix.MSG_NOSIGNAL); err != nil {
-		return fmt.Errorf("pidfd socket %s: %w", s.path, os.NewSyscallError("sendmsg", err))
+	if err := linux.SendFD(s.fd, []byte(kind), pidfd); err != nil {
+		return fmt.Errorf("pidfd socket %s: %w", s.path, err)
 	}
 	return nil
 }
@@ -54,12 +53,8 @@ func (s *pidfdSocket) close() {
 
 // connectSocket connects to a stream socket at a path; what names it in errors.
 func connectSocket(path, what string) (int, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := linux.Dial(path, unix.SOCK_STREAM, 0)
 	if err != nil {
-		return -1, fmt.Errorf("%s: %w", what, os.NewSyscallError("socket", err))
-	}
-	if err := linux.ConnectSocket(fd, path); err != nil {
-		unix.Close(fd)
 		return -1, fmt.Errorf("%s %s: %w", what, path, err)
 	}
 	return fd, nil

@@ -3,7 +3,6 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -46,30 +45,12 @@ func handOver(l *state.Listener, record *state.Record, pid int, status specs.Con
 
 // sendToAgent sends a message with a descriptor on a connection of its own.
 func sendToAgent(path string, message []byte, fd int) error {
-	conn, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	conn, err := linux.Dial(path, unix.SOCK_STREAM, agentTimeout)
 	if err != nil {
-		return os.NewSyscallError("socket", err)
-	}
-	defer unix.Close(conn)
-	timeout := unix.NsecToTimeval(agentTimeout.Nanoseconds())
-	if err := unix.SetsockoptTimeval(conn, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &timeout); err != nil {
-		return os.NewSyscallError("setsockopt", err)
-	}
-	if err := linux.ConnectSocket(conn, path); err != nil {
 		return err
 	}
-	rights := unix.UnixRights(fd)
-	for len(message) > 0 {
-		n, err := unix.SendmsgN(conn, message, rights, nil, unix.MSG_NOSIGNAL)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return os.NewSyscallError("sendmsg", err)
-		}
-		message, rights = message[n:], nil
-	}
-	return nil
+	defer unix.Close(conn)
+	return linux.SendFD(conn, message, fd)
 }
 
 // errMute is the failure of an execve that the process cannot report.

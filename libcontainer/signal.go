@@ -10,6 +10,7 @@ import (
 
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/rdt"
+	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/state"
 )
 
@@ -192,11 +193,11 @@ func (r *Runtime) destroy(dir *state.Dir, record *state.Record) error {
 	return nil
 }
 
-// killTimeout is how long, in milliseconds, a process may take to die from SIGKILL.
-const killTimeout = 10_000
+// killTimeout is how long a process may take to die from SIGKILL.
+const killTimeout = 10 * time.Second
 
-// thawInterval is how often, in milliseconds, those that are dying are thawed.
-const thawInterval = 100
+// thawInterval is how often those that are dying are thawed.
+const thawInterval = 100 * time.Millisecond
 
 // ForceDelete kills a container and removes it. It works in any condition that a
 // command which was killed can leave behind, and succeeds when there is no
@@ -244,13 +245,13 @@ func (r *Runtime) interruptOthers(dir *state.Dir) error {
 			return fmt.Errorf("container %q: %w", dir.ID, err)
 		}
 	}
-	for deadline := time.Now().Add(killTimeout * time.Millisecond); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(killTimeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		dir.KillHook()
 		if ok, err := dir.TryLock(); err != nil || ok {
 			return err
 		}
 	}
-	return fmt.Errorf("container %q: another command has been at work on it for more than %d s", dir.ID, killTimeout/1000)
+	return fmt.Errorf("container %q: another command has been at work on it for more than %d s", dir.ID, killTimeout/time.Second)
 }
 
 // killInit ends the first process of a container and waits until it has ended.
@@ -268,20 +269,18 @@ func killInit(record *state.Record) error {
 	}
 	group := cgroup.Load(record.Cgroup)
 	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-	for deadline := time.Now().Add(killTimeout * time.Millisecond); ; {
+	for deadline := time.Now().Add(killTimeout); ; {
 		// A frozen process would not die, nor would the first one of a pid namespace before
 		// all others there. They may be frozen again meanwhile.
 		group.ThawAll()
-		n, err := unix.Poll(fds, thawInterval)
+		n, err := linux.Poll(fds, thawInterval)
 		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
 		case err != nil:
 			return fmt.Errorf("wait for the init process: %w", err)
 		case n > 0:
 			return nil
 		case time.Now().After(deadline):
-			return fmt.Errorf("the init process %d did not die from SIGKILL in %d s", record.Pid, killTimeout/1000)
+			return fmt.Errorf("the init process %d did not die from SIGKILL in %d s", record.Pid, killTimeout/time.Second)
 		}
 	}
 }

@@ -15,19 +15,21 @@ const Forever time.Duration = -1
 // Poll is poll(2) that goes on after a signal. n is 0 when the timeout is over; a negative
 // timeout is none.
 func Poll(fds []unix.PollFd, timeout time.Duration) (n int, err error) {
-	var deadline time.Time
-	if timeout > 0 {
-		deadline = time.Now().Add(timeout)
+	if timeout < 0 {
+		return PollUntil(fds, time.Time{})
 	}
+	return PollUntil(fds, time.Now().Add(timeout))
+}
+
+// PollUntil is [Poll] with a deadline instead of a timeout; the zero time is none. After the
+// deadline it still looks once, without waiting.
+func PollUntil(fds []unix.PollFd, deadline time.Time) (n int, err error) {
 	for {
 		wait := -1
-		switch {
-		case timeout == 0:
-			wait = 0
-		case timeout > 0:
+		if !deadline.IsZero() {
 			// Rounded up: a wait of 0 would not wait at all.
-			left := time.Until(deadline) + time.Millisecond - 1
-			wait = int(min(max(left.Milliseconds(), 0), math.MaxInt32))
+			left := min(time.Until(deadline), (math.MaxInt32-1)*time.Millisecond) + time.Millisecond - 1
+			wait = int(max(left.Milliseconds(), 0))
 		}
 		n, err := unix.Poll(fds, wait)
 		switch {
@@ -35,7 +37,7 @@ func Poll(fds []unix.PollFd, timeout time.Duration) (n int, err error) {
 			continue
 		case err != nil:
 			return 0, os.NewSyscallError("poll", err)
-		case n == 0 && timeout > 0 && time.Now().Before(deadline):
+		case n == 0 && time.Now().Before(deadline):
 			continue
 		}
 		return n, nil

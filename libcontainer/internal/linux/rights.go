@@ -57,21 +57,28 @@ func rights(oob []byte) (fds []int, err error) {
 	return fds, err
 }
 
-// SendFD sends a message with a descriptor.
+// SendFD sends a message with a descriptor, on a stream to its last byte. A socket without
+// SIGPIPE: an end that nobody reads is EPIPE.
 func SendFD(socket int, data []byte, fd int) error {
-	return retry("sendmsg", func() error { return unix.Sendmsg(socket, data, unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL) })
+	return sendAll("sendmsg", socket, data, unix.UnixRights(fd))
 }
 
-// Send sends a message.
-func Send(socket int, data []byte) error {
-	return retry("send", func() error { return unix.Send(socket, data, unix.MSG_NOSIGNAL) })
-}
+// Send is [SendFD] without a descriptor.
+func Send(socket int, data []byte) error { return sendAll("send", socket, data, nil) }
 
-// retry repeats a system call that a signal has interrupted.
-func retry(name string, call func() error) error {
+// sendAll sends until a stream has taken everything; other sockets take a message as a whole.
+// The descriptors go with the first byte.
+func sendAll(name string, socket int, data, rights []byte) error {
 	for {
-		if err := call(); !errors.Is(err, unix.EINTR) {
+		n, err := unix.SendmsgN(socket, data, rights, nil, unix.MSG_NOSIGNAL)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
 			return os.NewSyscallError(name, err)
+		case n >= len(data):
+			return nil
 		}
+		data, rights = data[n:], nil
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,10 +14,32 @@ import (
 // longest is how many bytes the address of a socket may have (unix(7)).
 const longest = len(unix.RawSockaddrUnix{}.Path) - 1
 
-// SocketAddress calls use with an address of the socket at a path or, with @, of the one with a
+// Dial connects to the Unix socket at a path or, with @, to the one with a name in the abstract
+// namespace. kind is its type (socket(2)). When timeout is not 0, what is sent fails with EAGAIN
+// when the other side does not take it in that time. An error of the kernel names the call.
+func Dial(path string, kind int, timeout time.Duration) (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	if timeout != 0 {
+		limit := unix.NsecToTimeval(timeout.Nanoseconds())
+		err = os.NewSyscallError("setsockopt", unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit))
+	}
+	if err == nil {
+		err = connect(fd, path)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// socketAddress calls use with an address of the socket at a path or, with @, of the one with a
 // name in the abstract namespace. An address that is too short for the path goes through a
 // descriptor of its directory, which is open until use returns.
-func SocketAddress(path string, use func(unix.Sockaddr) error) error {
+func socketAddress(path string, use func(unix.Sockaddr) error) error {
 	if len(path) <= longest {
 		return use(&unix.SockaddrUnix{Name: path})
 	}
@@ -41,9 +64,8 @@ func tooLong(what, name string, most int) error {
 	return fmt.Errorf("%s has %d bytes, and %d is the most that the address of a socket has room for", what, len(name), most)
 }
 
-// ConnectSocket connects a socket. An error of the kernel names the call.
-func ConnectSocket(fd int, path string) error {
-	return SocketAddress(path, func(a unix.Sockaddr) error {
+func connect(fd int, path string) error {
+	return socketAddress(path, func(a unix.Sockaddr) error {
 		for {
 			if err := unix.Connect(fd, a); !errors.Is(err, unix.EINTR) {
 				return os.NewSyscallError("connect", err)

@@ -128,7 +128,7 @@ func (m *Manager) freezeV1(deadline time.Time, interrupt int) error {
 			return errNotFrozen
 		case round%50 == 0:
 			m.Thaw()
-			if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(interrupt), Events: unix.POLLIN}}, 10); n > 0 {
+			if n, _ := linux.Poll([]unix.PollFd{{Fd: int32(interrupt), Events: unix.POLLIN}}, 10*time.Millisecond); n > 0 {
 				return errInterrupted
 			}
 		case round%10 == 0:
@@ -158,14 +158,13 @@ func (m *Manager) freezeV2(deadline time.Time, interrupt int) error {
 		if n > 0 && strings.Contains("\n"+string(buf[:n]), "\nfrozen 1\n") {
 			return nil
 		}
-		left := time.Until(deadline)
-		if left <= 0 {
+		if time.Until(deadline) <= 0 {
 			return errNotFrozen
 		}
 		// The kernel wakes up those who poll when the file has changed since it was read.
 		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}, {Fd: int32(interrupt), Events: unix.POLLIN}}
-		if _, err := unix.Poll(fds, int(left.Milliseconds())+1); err != nil && !errors.Is(err, unix.EINTR) {
-			return os.NewSyscallError("poll", err)
+		if _, err := linux.PollUntil(fds, deadline); err != nil {
+			return err
 		}
 		if fds[1].Revents != 0 {
 			return errInterrupted

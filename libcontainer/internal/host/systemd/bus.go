@@ -45,7 +45,8 @@ func dial(addresses []string, timeout time.Duration) (*conn, error) {
 		path, broker, err := parseAddress(address)
 		if err == nil {
 			var fd int
-			if fd, err = connect(path, timeout); err == nil {
+			// A full backlog makes connect wait, and a full buffer send.
+			if fd, err = linux.Dial(path, unix.SOCK_STREAM, timeout); err == nil {
 				c := &conn{fd: fd, deadline: time.Now().Add(timeout), broker: broker}
 				c.in = bufio.NewReader(c)
 				c.greet()
@@ -58,21 +59,6 @@ func dial(addresses []string, timeout time.Duration) (*conn, error) {
 		last = errors.New("there is no address of its bus (XDG_RUNTIME_DIR, DBUS_SESSION_BUS_ADDRESS)")
 	}
 	return nil, last
-}
-
-func connect(path string, timeout time.Duration) (int, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, os.NewSyscallError("socket", err)
-	}
-	// A full backlog makes connect wait, and a full buffer send.
-	tv := unix.NsecToTimeval(int64(timeout))
-	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv)
-	if err := linux.ConnectSocket(fd, path); err != nil {
-		unix.Close(fd)
-		return -1, err
-	}
-	return fd, nil
 }
 
 // parseAddress finds the socket of an address (D-Bus specification, "Server Addresses").
@@ -148,37 +134,29 @@ func (c *conn) queue(to string, path objectPath, iface, member string, body ...a
 
 // flush sends what is queued.
 func (c *conn) flush() error {
-	data := c.out.Bytes()
-	for len(data) > 0 {
-		n, err := unix.SendmsgN(c.fd, data, nil, nil, unix.MSG_NOSIGNAL)
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case errors.Is(err, unix.EAGAIN):
-			return ErrTimeout
-		case err != nil:
-			return os.NewSyscallError("send", err)
-		default:
-			data = data[n:]
-		}
+	err := linux.Send(c.fd, c.out.Bytes())
+	if errors.Is(err, unix.EAGAIN) {
+		return ErrTimeout
 	}
-	c.out.Reset()
-	return nil
+	if err == nil {
+		c.out.Reset()
+	}
+	return err
 }
 
 // Read makes a conn an io.Reader that knows its deadline.
 func (c *conn) Read(p []byte) (int, error) {
 	for {
-		left := time.Until(c.deadline)
-		if left <= 0 {
+		// A bus that always has something to say does not change the deadline.
+		if time.Until(c.deadline) <= 0 {
 			return 0, ErrTimeout
 		}
-		fds := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, int(left/time.Millisecond)+1)
-		if errors.Is(err, unix.EINTR) || err == nil && n == 0 {
-			continue
-		}
+		n, err := linux.PollUntil([]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}, c.deadline)
 		if err != nil {
-			return 0, os.NewSyscallError("poll", err)
+			return 0, err
+		}
+		if n == 0 {
+			return 0, ErrTimeout
 		}
 		n, err = unix.Read(c.fd, p)
 		switch {
