@@ -17,7 +17,6 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -25,6 +24,8 @@ import (
 	"coracle/libcontainer/internal/failpoint"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/initprog/compile"
+	"coracle/libcontainer/internal/initprog/launch"
+	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/state"
 )
 
@@ -220,10 +221,9 @@ func status(dir *state.Dir, r *state.Record, locked bool) (specs.ContainerState,
 // runsImage tells whether a process is still the init program. The socket of the
 // gate alone would not do: it stays when start is killed at the wrong moment.
 func runsImage(pid int) bool {
-	//allow:path the host's /proc; what the link says is only compared
-	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	exe, err := linux.PID(pid).Exe()
 	//allow:prefix the name of a memfd is no path
-	return err != nil || strings.HasPrefix(exe, "/memfd:coracle-init")
+	return err != nil || strings.HasPrefix(exe, "/memfd:"+launch.ImageName)
 }
 
 // List returns the state of all containers, sorted by id. A container that goes

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -264,7 +263,7 @@ func (x *execution) execute() error {
 	h := c.runtime.host(&spec, nil, false)
 	h.CgroupJoin, h.CgroupBirth = place.Join, place.Birth
 	h.Mappings = func() (uids, gids bundle.IDMap) {
-		uids, gids, err := idmap.Of(strconv.Itoa(record.Pid))
+		uids, gids, err := idmap.Of(linux.PID(record.Pid))
 		// They count if it was the process of the container whose files these are.
 		if alive, aliveErr := record.Alive(); err != nil || aliveErr != nil || !alive {
 			return nil, nil

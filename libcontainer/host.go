@@ -57,7 +57,7 @@ func mappingsOf(s *specs.Spec) func() (uids, gids bundle.IDMap) {
 		}
 		defer unix.Close(fd)
 		err = launch.InUserNamespace(fd, func(pid int) (err error) {
-			uids, gids, err = idmap.Of(strconv.Itoa(pid))
+			uids, gids, err = idmap.Of(linux.PID(pid))
 			return err
 		})
 		if err != nil {

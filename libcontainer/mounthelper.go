@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"strconv"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -148,7 +146,7 @@ func whyDenied(err error, owner hostfs.Owner, pid int) string {
 	if errors.Is(err, unix.EOVERFLOW) {
 		return fmt.Sprintf(": the mapping of ids of the mount that %q is in has no user %d or no group %d", denied.Dir, owner.UID, owner.GID)
 	}
-	uids, gids, e := idmap.Of(strconv.Itoa(pid))
+	uids, gids, e := idmap.Of(linux.PID(pid))
 	if e != nil {
 		return ""
 	}
@@ -167,33 +165,14 @@ func whyDenied(err error, owner hostfs.Owner, pid int) string {
 }
 
 // ownerOf is who a process is to file systems: for an init, root of the container.
-func ownerOf(pid int) (hostfs.Owner, error) {
-	var o hostfs.Owner
-	path := fmt.Sprintf("/proc/%d/status", pid)
-	//allow:path the host's /proc
-	data, err := linux.ReadFollow(path, 1<<16)
-	if err != nil {
-		return o, err
+func ownerOf(pid int) (o hostfs.Owner, err error) {
+	const forFiles = 3 // after the real, the effective and the saved id
+	status, err := linux.PID(pid).Status()
+	if err == nil {
+		o.UID, err = status.Number("Uid", forFiles)
 	}
-	for line := range strings.Lines(string(data)) {
-		fields := strings.Fields(line)
-		if len(fields) != 5 {
-			continue
-		}
-		id := &o.UID
-		switch fields[0] {
-		case "Uid:":
-		case "Gid:":
-			id = &o.GID
-		default:
-			continue
-		}
-		// Real, effective, saved and for file systems.
-		n, err := strconv.ParseUint(fields[4], 10, 32)
-		if err != nil {
-			return o, fmt.Errorf("%s: %w", path, err)
-		}
-		*id = int(n)
+	if err == nil {
+		o.GID, err = status.Number("Gid", forFiles)
 	}
-	return o, nil
+	return o, err
 }

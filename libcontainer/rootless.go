@@ -32,7 +32,7 @@ func checkOwnIDs(s *specs.Spec) error {
 	if !InUserNamespace() {
 		return nil
 	}
-	uids, gids, err := idmap.Of("self")
+	uids, gids, err := idmap.Of(linux.Self)
 	if err != nil {
 		return fmt.Errorf("mappings of ids: %w", err)
 	}

@@ -19,7 +19,7 @@ var ErrGone = errors.New("process has gone")
 // StartTime is when a process was started, in clock ticks since boot. The error
 // wraps [ErrGone] for a process that has ended, also when nobody has waited for it.
 func StartTime(pid int) (uint64, error) {
-	data, err := readProc(pid, "stat")
+	data, err := linux.PID(pid).Read("stat")
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 		return 0, ErrGone
 	}
@@ -29,28 +29,16 @@ func StartTime(pid int) (uint64, error) {
 	return parseStat(string(data))
 }
 
-// readProc reads a file about a process.
-func readProc(pid int, name string) ([]byte, error) {
-	return linux.ReadFollow("/proc/"+strconv.Itoa(pid)+"/"+name, 1<<20)
-}
-
 // InnerPid is the pid of a process in its own pid namespace.
 func InnerPid(pid int) (int, error) {
-	data, err := readProc(pid, "status")
+	status, err := linux.PID(pid).Status()
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 		return 0, ErrGone
 	}
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(data)) {
-		if list, ok := strings.CutPrefix(line, "NSpid:"); ok {
-			fields := strings.Fields(list)
-			//allow:atoi the kernel's own number
-			return strconv.Atoi(fields[len(fields)-1])
-		}
-	}
-	return 0, fmt.Errorf("process %d has no NSpid in its status", pid)
+	return status.Number("NSpid", -1)
 }
 
 // statFields are the fields of /proc/PID/stat from the third on. Field 2 is the name of the
@@ -139,7 +127,7 @@ func (r *Record) Ending() bool {
 	if err != nil || !alive {
 		return err == nil
 	}
-	data, err := readProc(r.Pid, "stat")
+	data, err := linux.PID(r.Pid).Read("stat")
 	return err != nil || exiting(string(data))
 }
 

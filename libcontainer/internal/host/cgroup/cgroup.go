@@ -165,7 +165,7 @@ func checkPath(path string) error {
 // each hierarchy, a relative one at the runtime's own cgroup, or for v2, where a
 // cgroup with processes cannot have children with controllers, next to it.
 func paths(unified bool, path string) (map[string]string, error) {
-	own, err := cgroupsOf("self")
+	own, err := linux.Self.Cgroups()
 	if err != nil {
 		return nil, err
 	}
@@ -209,27 +209,6 @@ func dirIn(root, path string) (string, error) {
 	}
 	// The mount shows only a part of the hierarchy, as in a container.
 	return partBelow(root, path)
-}
-
-// cgroupsOf has the path of a process's cgroup for each controller, "name=…" and,
-// with an empty key, the unified hierarchy (cgroups(7), /proc/PID/cgroup).
-func cgroupsOf(pid string) (map[string]string, error) {
-	file := "/proc/" + pid + "/cgroup"
-	data, err := linux.ReadFollow(file, 1<<20)
-	if err != nil {
-		return nil, err
-	}
-	own := make(map[string]string)
-	for line := range strings.Lines(string(data)) {
-		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
-		if len(parts) != 3 {
-			return nil, fmt.Errorf("%s has a malformed line %q", file, line)
-		}
-		for key := range strings.SplitSeq(parts[1], ",") {
-			own[key] = parts[2]
-		}
-	}
-	return own, nil
 }
 
 // partBelow is where a cgroup is below a mount that does not show the whole hierarchy. To

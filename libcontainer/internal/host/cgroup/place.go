@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -106,7 +105,7 @@ type whereabouts struct {
 // dir is the directory of its cgroup in a hierarchy; "" when that cannot be seen.
 func (w *whereabouts) dir(key string) string {
 	if w.cgroups == nil {
-		w.cgroups, _ = cgroupsOf(strconv.Itoa(w.pid))
+		w.cgroups, _ = linux.PID(w.pid).Cgroups()
 	}
 	path, ok := w.cgroups[key]
 	// What lies outside of this cgroup namespace begins with /.. there.

@@ -71,18 +71,12 @@ func pidsIn(fd int, file string) ([]int, error) {
 // processesOf are the processes that have these threads; those that have ended are left out.
 func processesOf(threads []int) (pids []int) {
 	for _, tid := range threads {
-		status, err := linux.ReadFollow(fmt.Sprintf("/proc/%d/status", tid), 1<<16)
+		status, err := linux.PID(tid).Status()
 		if err != nil {
 			continue
 		}
-		for line := range strings.Lines(string(status)) {
-			if value, ok := strings.CutPrefix(line, "Tgid:"); ok {
-				//allow:atoi the kernel's own number of the process
-				if pid, err := strconv.Atoi(strings.TrimSpace(value)); err == nil {
-					pids = append(pids, pid)
-				}
-				break
-			}
+		if pid, err := status.Number("Tgid", 0); err == nil {
+			pids = append(pids, pid)
 		}
 	}
 	slices.Sort(pids)

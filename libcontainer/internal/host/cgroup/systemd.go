@@ -11,6 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"coracle/libcontainer/internal/host/systemd"
+	"coracle/libcontainer/internal/linux"
 )
 
 // SavedUnit is what has to be kept of a unit of systemd.
@@ -62,7 +63,7 @@ func (m *Manager) startScope(pid int, settings []setting) error {
 		return fmt.Errorf("make the cgroup (linux.cgroupsPath, linux.resources): %w", err)
 	}
 	m.saved.Claimed, m.fresh = true, m.saved.Unified
-	path, err := systemd.CgroupOf(pid)
+	path, err := systemd.CgroupOf(linux.PID(pid))
 	if err != nil {
 		return fmt.Errorf("find the cgroup of the systemd unit %q: %w", u.Name, err)
 	}

@@ -8,25 +8,23 @@ import (
 )
 
 // Of reads the mappings of the user namespace that a process is in, as this process sees
-// them. process is its name in /proc: a pid or "self".
-func Of(process string) (uids, gids bundle.IDMap, err error) {
-	if uids, err = read("/proc/" + process + "/uid_map"); err != nil {
+// them.
+func Of(p linux.Process) (uids, gids bundle.IDMap, err error) {
+	if uids, err = read(p, "uid_map"); err != nil {
 		return nil, nil, err
 	}
-	gids, err = read("/proc/" + process + "/gid_map")
+	gids, err = read(p, "gid_map")
 	return uids, gids, err
 }
 
-func read(path string) (bundle.IDMap, error) {
-	const limit = 1 << 16 // the kernel takes 340 lines
-	//allow:path the host's /proc
-	data, err := linux.ReadFollow(path, limit)
+func read(p linux.Process, file string) (bundle.IDMap, error) {
+	data, err := p.Read(file)
 	if err != nil {
 		return nil, err
 	}
 	m, err := bundle.ParseIDMap(string(data))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", p.Path(file), err)
 	}
 	return m, nil
 }

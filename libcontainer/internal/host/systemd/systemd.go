@@ -13,6 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // privateSocket is where systemd itself listens, below the runtime directory. It works
@@ -48,19 +51,18 @@ func Own() (Instance, error) {
 	return user(uid)
 }
 
-// mappedUID is the user id outside of the user namespace that this process is root of.
+// mappedUID is the id of this user outside of the user namespace.
 func mappedUID() (int, bool) {
-	data, err := os.ReadFile("/proc/self/uid_map")
+	data, err := linux.Self.Read("uid_map")
 	if err != nil {
 		return 0, false
 	}
-	for line := range strings.Lines(string(data)) {
-		var inside, outside, count uint64
-		if n, _ := fmt.Sscan(line, &inside, &outside, &count); n == 3 && inside == uint64(os.Getuid()) {
-			return int(outside), true
-		}
+	uids, err := bundle.ParseIDMap(string(data))
+	if err != nil {
+		return 0, false
 	}
-	return 0, false
+	uid, ok := uids.ToHost(uint32(os.Getuid()))
+	return int(uid), ok
 }
 
 func system() (Instance, error) {
@@ -75,7 +77,7 @@ func system() (Instance, error) {
 		i.Addresses = []string{"unix:path=/run" + privateSocket, "unix:path=/run/dbus/system_bus_socket"}
 	}
 	// In a container its units are not at the root.
-	if own, err := cgroupOf("/proc/1/cgroup"); err == nil {
+	if own, err := CgroupOf(linux.PID(1)); err == nil {
 		i.Root = strings.TrimSuffix(own, "/init.scope")
 	}
 	if i.Root == "" {
@@ -104,7 +106,7 @@ func user(uid int) (Instance, error) {
 	}
 	service := fmt.Sprintf("/user@%d.service", uid)
 	i.Root = fmt.Sprintf("/user.slice/user-%d.slice%s", uid, service)
-	if own, err := cgroupOf("/proc/self/cgroup"); err == nil {
+	if own, err := CgroupOf(linux.Self); err == nil {
 		if before, _, ok := strings.Cut(own+"/", service+"/"); ok {
 			i.Root = before + service
 		}
@@ -125,28 +127,14 @@ func escape(s string) string {
 	return b.String()
 }
 
-// CgroupOf is the cgroup in which systemd has a process, from the root of the hierarchy.
-func CgroupOf(pid int) (string, error) { return cgroupOf(fmt.Sprintf("/proc/%d/cgroup", pid)) }
-
-// cgroupOf is the cgroup that systemd itself works with, in the unified hierarchy or in
-// the one named systemd.
-func cgroupOf(file string) (string, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
+// CgroupOf is the cgroup in which systemd has a process, from the root of the hierarchy: the
+// unified one, or the one named systemd.
+func CgroupOf(p linux.Process) (string, error) {
+	all, err := p.Cgroups()
+	if own, ok := all["name=systemd"]; ok {
+		return own, nil
 	}
-	unified := ""
-	for line := range strings.Lines(string(data)) {
-		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
-		switch {
-		case len(parts) != 3:
-		case parts[1] == "name=systemd":
-			return parts[2], nil
-		case parts[0] == "0":
-			unified = parts[2]
-		}
-	}
-	return unified, nil
+	return all[""], err
 }
 
 // Path is the cgroup of a unit, from the root of the hierarchy.

@@ -96,7 +96,7 @@ func Start(c Command) (*Init, error) {
 		},
 	}
 	// The path is looked up in the child, where the image has its own place.
-	pid, err := syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", c.Image), []string{"coracle-init"}, attr)
+	pid, err := syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", c.Image), []string{ImageName}, attr)
 	runtime.KeepAlive(c)
 	if err != nil {
 		unix.Close(pair[0])
@@ -140,13 +140,15 @@ func startError(c Command, err error) error {
 	return fmt.Errorf("start the init process: %w%s", err, hint)
 }
 
+// ImageName is the name of the file in memory that an init process runs.
+const ImageName = "coracle-init"
+
 // memfd makes a sealed executable file in memory: what a container sees as its
 // /proc/1/exe can never be written to (CVE-2019-5736).
 func memfd(image []program.Part) (int, error) {
-	const name = "coracle-init"
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
+	fd, err := unix.MemfdCreate(ImageName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
 	if errors.Is(err, unix.EINVAL) { // before Linux 6.3 there is no MFD_EXEC, and all are executable
-		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+		fd, err = unix.MemfdCreate(ImageName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	if err != nil {
 		return -1, os.NewSyscallError("memfd_create", err)

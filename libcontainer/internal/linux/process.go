@@ -1,0 +1,83 @@
+package linux
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Process is the name of a process in /proc of this mount namespace.
+type Process string
+
+// Self is the process that asks.
+const Self Process = "self"
+
+// PID is the process, or thread, with a number.
+func PID(pid int) Process { return Process(strconv.Itoa(pid)) }
+
+// Path is the path of a file about the process.
+func (p Process) Path(name string) string { return "/proc/" + string(p) + "/" + name }
+
+// Read reads a file about the process. The error wraps os.ErrNotExist or unix.ESRCH when there
+// is no such process.
+func (p Process) Read(name string) ([]byte, error) { return ReadFollow(p.Path(name), 1<<20) }
+
+// Exe is what the kernel calls the executable of the process. It is only for comparisons:
+// whoever runs the process can choose the name.
+func (p Process) Exe() (string, error) {
+	//allow:path the host's /proc; what the link says is only compared
+	return os.Readlink(p.Path("exe"))
+}
+
+// Cgroups has the path of the process's cgroup for each controller, "name=…" and, with an empty
+// key, the unified hierarchy (cgroups(7), /proc/PID/cgroup).
+func (p Process) Cgroups() (map[string]string, error) {
+	data, err := p.Read("cgroup")
+	if err != nil {
+		return nil, err
+	}
+	own := make(map[string]string)
+	for line := range strings.Lines(string(data)) {
+		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		if len(parts) != 3 {
+			return nil, fmt.Errorf("%s has a malformed line %q", p.Path("cgroup"), line)
+		}
+		for key := range strings.SplitSeq(parts[1], ",") {
+			own[key] = parts[2]
+		}
+	}
+	return own, nil
+}
+
+// Status is what /proc/PID/status says about a process.
+type Status struct{ path, text string }
+
+// Status reads the status of the process.
+func (p Process) Status() (Status, error) {
+	data, err := p.Read("status")
+	return Status{p.Path("status"), string(data)}, err
+}
+
+// Number is a number of a field, the first one for an index of 0, the last one for one of -1.
+func (s Status) Number(field string, index int) (int, error) {
+	for line := range strings.Lines(s.text) {
+		name, value, _ := strings.Cut(line, ":")
+		if name != field {
+			continue
+		}
+		values := strings.Fields(value)
+		if index < 0 {
+			index += len(values)
+		}
+		if index < 0 || index >= len(values) {
+			break
+		}
+		n, err := strconv.ParseUint(values[index], 10, 32)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %s: %w", s.path, field, err)
+		}
+		return int(n), nil
+	}
+	return 0, fmt.Errorf("%s does not have the %s that is looked for", s.path, field)
+}
