@@ -78,7 +78,7 @@ func severity(f libcontainer.Finding) string {
 func verdictOf(i *libcontainer.Inspection) verdict {
 	v := verdict{Config: i.Config, Valid: i.Problems() == 0, Findings: []verdictFinding{}}
 	for _, f := range i.Findings {
-		v.Findings = append(v.Findings, verdictFinding{severity(f), f.Pointer, f.JSONPointer(), f.Line, f.Column, f.Text})
+		v.Findings = append(v.Findings, verdictFinding{severity(f), f.Property, f.JSONPointer(), f.Line, f.Column, f.Text})
 	}
 	return v
 }

@@ -197,7 +197,7 @@ func (s *supply) open(number int, apart bool) (int, error) {
 	case !ok:
 		return -1, fmt.Errorf("the init process asked once more for the %s", source.Describe(found))
 	case apart && slices.Contains(s.apart, number):
-		return -1, fmt.Errorf("%s (%s): the kernel does not let it be mounted there: %w", t.What, t.Pointer, unix.ELOOP)
+		return -1, fmt.Errorf("%s (%s): the kernel does not let it be mounted there: %w", t.What, t.Property, unix.ELOOP)
 	}
 	for _, a := range t.Attrs {
 		if a.IDMap == 0 {

@@ -161,11 +161,11 @@ func (c *hostCheck) open(s source.Source, opened source.Opened) (int, error) {
 func pointerOf(s source.Source) string {
 	switch s := s.(type) {
 	case source.Tree:
-		return s.Pointer
+		return s.Property
 	case source.Namespace:
-		return s.Pointer
+		return s.Property
 	case source.IDMap:
-		return s.Pointer
+		return s.Property
 	case source.Dir:
 		return "root.path"
 	}
@@ -336,7 +336,7 @@ func (c *hostCheck) filter() {
 	}
 	//allow:path a socket of the host that the caller has named
 	if _, err := os.Stat(s.ListenerPath); err != nil {
-		c.warnings = append(c.warnings, bundle.Problem{Pointer: pointer + ".listenerPath", Text: "no agent listens there yet: " + err.Error()})
+		c.warnings = append(c.warnings, bundle.Problem{Property: pointer + ".listenerPath", Text: "no agent listens there yet: " + err.Error()})
 	}
 }
 
@@ -361,7 +361,7 @@ func (c *hostCheck) hooks() {
 			if err == nil {
 				continue
 			}
-			p := bundle.Problem{Pointer: fmt.Sprintf("hooks.%s[%d].path", kind.name, i), Text: fmt.Sprintf("execute %q: %v", hook.Path, err)}
+			p := bundle.Problem{Property: fmt.Sprintf("hooks.%s[%d].path", kind.name, i), Text: fmt.Sprintf("execute %q: %v", hook.Path, err)}
 			if kind.fatal {
 				c.problems = append(c.problems, p)
 			} else {

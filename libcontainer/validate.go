@@ -76,7 +76,7 @@ func hostNamespaces(sources []source.Source) (problems []bundle.Problem) {
 		fd := linux.NewFD(n)
 		fd.Close()
 		if ours := (source.HostError{}); errors.As(err, &ours) {
-			problems = append(problems, bundle.Problem{Pointer: ours.Property, Text: ours.Text})
+			problems = append(problems, bundle.Problem{Property: ours.Property, Text: ours.Text})
 		}
 	}
 	return problems
@@ -93,7 +93,7 @@ func problemOf(pointer string, err error) bundle.Problem {
 	case errors.As(err, &refused):
 		return refused.Problem
 	case errors.As(err, &ours):
-		return bundle.Problem{Pointer: ours.Property, Text: ours.Text}
+		return bundle.Problem{Property: ours.Property, Text: ours.Text}
 	}
-	return bundle.Problem{Pointer: pointer, Text: err.Error()}
+	return bundle.Problem{Property: pointer, Text: err.Error()}
 }

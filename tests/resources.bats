@@ -187,14 +187,14 @@ throttle() {
 	[ "$status" -eq 0 ]
 	[ -z "$output" ]
 	for name in kernel useHierarchy $(unified && echo kernelTCP); do
-		grep -q "linux.resources.memory.$name: has no effect" "$BATS_TEST_TMPDIR/log"
+		grep -q "linux.resources.memory.$name has no effect" "$BATS_TEST_TMPDIR/log"
 	done
 	unified || return 0
 	config '.linux.resources.memory = {swappiness: 5, disableOOMKiller: true}'
 	background --log "$BATS_TEST_TMPDIR/log" run "$ID"
 	[ "$status" -eq 0 ]
-	grep -q "memory.swappiness: has no effect" "$BATS_TEST_TMPDIR/log"
-	grep -q "memory.disableOOMKiller: has no effect" "$BATS_TEST_TMPDIR/log"
+	grep -q "memory.swappiness has no effect" "$BATS_TEST_TMPDIR/log"
+	grep -q "memory.disableOOMKiller has no effect" "$BATS_TEST_TMPDIR/log"
 }
 
 @test "memory: limits that make no sense are refused" {

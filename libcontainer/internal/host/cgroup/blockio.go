@@ -23,7 +23,7 @@ func (p *plan) blockIO(b *specs.LinuxBlockIO) {
 		pointer := fmt.Sprintf("blockIO.weightDevice[%d]", i)
 		device := fmt.Sprintf("%d:%d", d.Major, d.Minor)
 		if d.Weight == nil && d.LeafWeight == nil {
-			p.fail(pointer, "has neither weight nor leafWeight")
+			p.failProperty(pointer, "has neither weight nor leafWeight")
 		}
 		if given(d.Weight) {
 			p.weight(pointer+".weight", *d.Weight, device, v2)

@@ -7,18 +7,9 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// Problem is what is wrong with a property of linux.resources, or has no effect.
-type Problem struct {
-	// Pointer names the property, like linux.resources.cpu.quota.
-	Pointer string
-	Text    string
-}
-
-func (p Problem) Error() string { return p.Pointer + ": " + p.Text }
-
-func texts(problems []Problem) (texts []string) {
+func texts(problems []bundle.Problem) (texts []string) {
 	for _, p := range problems {
-		texts = append(texts, p.Error())
+		texts = append(texts, p.Sentence())
 	}
 	return texts
 }
@@ -46,21 +37,16 @@ func Check(s *specs.Spec, driver Driver) (problems, warnings []bundle.Problem) {
 	p := m.newPlan()
 	p.fresh, p.current = true, func(_, _ string) string { return "" }
 	p.resources(s.Linux.Resources)
-	for _, wrong := range p.problems {
-		problems = append(problems, bundle.Problem(wrong))
-	}
-	for _, idle := range p.warnings {
-		warnings = append(warnings, bundle.Problem(idle))
-	}
+	problems, warnings = append(problems, p.problems...), p.warnings
 	if driver == Disabled {
 		if name := p.limited(nil, true); name != "" {
-			problems = append(problems, bundle.Problem{Pointer: name, Text: noLimits})
+			problems = append(problems, bundle.Problem{Property: name, Text: noLimits})
 		}
 		return problems, warnings
 	}
 	if !m.saved.Unified {
 		if _, err := listOf(deviceRules(s.Linux.Resources.Devices)); err != nil {
-			problems = append(problems, bundle.Problem{Pointer: resourcesPointer + ".devices", Text: err.Error()})
+			problems = append(problems, bundle.Problem{Property: resourcesPointer + ".devices", Text: err.Error()})
 		}
 	}
 	return problems, warnings
@@ -86,5 +72,5 @@ func (m *Manager) checkPlace(path string) []bundle.Problem {
 	if err == nil {
 		return nil
 	}
-	return []bundle.Problem{{Pointer: "linux.cgroupsPath", Text: err.Error()}}
+	return []bundle.Problem{{Property: "linux.cgroupsPath", Text: err.Error()}}
 }

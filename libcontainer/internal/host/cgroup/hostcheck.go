@@ -20,7 +20,7 @@ import (
 // only looks; named tells that the configuration names the cgroup.
 func (m *Manager) CheckHost(r *specs.LinuxResources, named bool) (problems []bundle.Problem) {
 	bad := func(pointer, format string, args ...any) {
-		problems = append(problems, bundle.Problem{Pointer: pointer, Text: fmt.Sprintf(format, args...)})
+		problems = append(problems, bundle.About(pointer, format, args...))
 	}
 	if m.Disabled() {
 		return nil
@@ -180,7 +180,7 @@ func (m *Manager) outside(s *setting, above string) string {
 func missingDisks(b *specs.LinuxBlockIO) (problems []bundle.Problem) {
 	check := func(pointer string, major, minor int64) {
 		if unix.Access(fmt.Sprintf("/sys/dev/block/%d:%d", major, minor), unix.F_OK) != nil && unix.Access("/sys/dev/block", unix.F_OK) == nil {
-			problems = append(problems, bundle.Problem{Pointer: resourcesPointer + ".blockIO." + pointer, Text: fmt.Sprintf("this host has no disk %d:%d", major, minor)})
+			problems = append(problems, bundle.Problem{Property: resourcesPointer + ".blockIO." + pointer, Text: fmt.Sprintf("this host has no disk %d:%d", major, minor)})
 		}
 	}
 	for i, d := range b.WeightDevice {

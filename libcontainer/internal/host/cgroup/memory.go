@@ -30,17 +30,17 @@ func (p *plan) memory(m *specs.LinuxMemory) {
 	const noKernelLimit = "has no effect: Linux has no such limit any more"
 	//lint:ignore SA1019 deprecated is not gone: it is told
 	if k := m.Kernel; given(k) && *k != -1 {
-		p.warn("memory.kernel", noKernelLimit)
+		p.warnProperty("memory.kernel", noKernelLimit)
 	}
 	if k := m.KernelTCP; given(k) && *k != -1 && (p.unified("memory") || !p.hasFile("memory", kernelTCPFile)) {
-		p.warn("memory.kernelTCP", "has no effect: this kernel has no such limit, or not with this version of cgroups")
+		p.warnProperty("memory.kernelTCP", "has no effect: this kernel has no such limit, or not with this version of cgroups")
 	}
 	if given(m.Limit) && *m.Limit > 0 && given(m.Swap) && *m.Swap > 0 && *m.Swap < *m.Limit {
 		p.fail("memory.swap", "%d is less than the limit of %d: it is the sum of memory and swap", *m.Swap, *m.Limit)
 		return
 	}
 	if m.UseHierarchy != nil && !*m.UseHierarchy {
-		p.warn("memory.useHierarchy", "has no effect: Linux always counts what is in cgroups below")
+		p.warnProperty("memory.useHierarchy", "has no effect: Linux always counts what is in cgroups below")
 	}
 	if p.unified("memory") {
 		p.memoryV2(m)
@@ -93,10 +93,10 @@ func (p *plan) memoryV1(m *specs.LinuxMemory) {
 
 func (p *plan) memoryV2(m *specs.LinuxMemory) {
 	if m.Swappiness != nil {
-		p.warn("memory.swappiness", "has no effect: cgroup v2 has nothing like it")
+		p.warnProperty("memory.swappiness", "has no effect: cgroup v2 has nothing like it")
 	}
 	if m.DisableOOMKiller != nil && *m.DisableOOMKiller {
-		p.warn("memory.disableOOMKiller", "has no effect: cgroup v2 has nothing like it")
+		p.warnProperty("memory.disableOOMKiller", "has no effect: cgroup v2 has nothing like it")
 	}
 	if m.CheckBeforeUpdate != nil && *m.CheckBeforeUpdate && !p.fresh {
 		usage, err := strconv.ParseInt(p.current("memory", "memory.current"), 10, 64)
@@ -136,7 +136,7 @@ func (p *plan) swapV2(m *specs.LinuxMemory) (limit int64, ok bool) {
 	} else if v, err := strconv.ParseInt(p.current("memory", "memory.max"), 10, 64); err == nil {
 		memory = v
 	} else if p.fresh {
-		p.fail("memory.swap", "needs memory.limit: it is the sum of memory and swap, and cgroup v2 limits each")
+		p.failProperty("memory.swap", "needs memory.limit: it is the sum of memory and swap, and cgroup v2 limits each")
 		return 0, false
 	}
 	switch {

@@ -195,9 +195,8 @@ func TestWhatHasNoEffectIsTold(t *testing.T) {
 		true:  {"kernel", "kernelTCP", "useHierarchy", "swappiness", "disableOOMKiller"},
 	} {
 		var got []string
-		for _, w := range texts(planOf(t, v2, all, nil).warnings) {
-			name, _, _ := strings.Cut(strings.TrimPrefix(w, "linux.resources.memory."), ":")
-			got = append(got, name)
+		for _, w := range planOf(t, v2, all, nil).warnings {
+			got = append(got, strings.TrimPrefix(w.Property, "linux.resources.memory."))
 		}
 		slices.Sort(got)
 		slices.Sort(want)
@@ -221,8 +220,8 @@ func TestOverriddenLimitsAreTold(t *testing.T) {
 	} {
 		var got []string
 		for _, w := range planOf(t, true, resources, nil).warnings {
-			if !slices.Contains(got, w.Pointer) {
-				got = append(got, w.Pointer)
+			if !slices.Contains(got, w.Property) {
+				got = append(got, w.Property)
 			}
 		}
 		if strings.Join(got, " ") != want {

@@ -20,7 +20,7 @@ func (p *plan) rdma(devices map[string]specs.LinuxRdma) {
 			value += " hca_object=" + utoa(uint64(*l.HcaObjects))
 		}
 		if value == name {
-			p.fail(pointer, "has neither hcaHandles nor hcaObjects")
+			p.failProperty(pointer, "has neither hcaHandles nor hcaObjects")
 		}
 		s := p.add(pointer, "rdma", value, "rdma.max")
 		s.restore, s.reason = keyed(name, name+" hca_handle=max hca_object=max"), absent("RDMA device", "/sys/class/infiniband/"+name)

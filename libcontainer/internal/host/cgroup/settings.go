@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // resourcesPointer is where the properties are that this package applies.
@@ -56,8 +57,8 @@ type plan struct {
 	fresh bool
 
 	settings []setting
-	warnings []Problem
-	problems []Problem
+	warnings []bundle.Problem // what has no effect
+	problems []bundle.Problem
 	err      error // the first problem
 }
 
@@ -69,13 +70,29 @@ func (p *plan) add(pointer, controller, value string, files ...string) *setting 
 
 func (p *plan) hasFile(controller, file string) bool { return p.has != nil && p.has(controller, file) }
 
-func (p *plan) fail(pointer, format string, args ...any) {
-	p.problems = append(p.problems, Problem{resourcesPointer + "." + pointer, fmt.Sprintf(format, args...)})
-	p.err = p.problems[0]
+// fail notes a problem with a property below linux.resources, see [bundle.About].
+func (p *plan) fail(property, format string, args ...any) {
+	p.problem(bundle.About(resourcesPointer+"."+property, format, args...))
 }
 
-func (p *plan) warn(pointer, format string, args ...any) {
-	p.warnings = append(p.warnings, Problem{resourcesPointer + "." + pointer, fmt.Sprintf(format, args...)})
+// failProperty is fail for a text that continues the name, see [bundle.Predicate].
+func (p *plan) failProperty(property, format string, args ...any) {
+	p.problem(bundle.Predicate(resourcesPointer+"."+property, format, args...))
+}
+
+func (p *plan) problem(b bundle.Problem) {
+	p.problems = append(p.problems, b)
+	p.err = errors.New(p.problems[0].Sentence())
+}
+
+// warn notes a property below linux.resources that has no effect, see [bundle.About].
+func (p *plan) warn(property, format string, args ...any) {
+	p.warnings = append(p.warnings, bundle.About(resourcesPointer+"."+property, format, args...))
+}
+
+// warnProperty is warn for a text that continues the name, see [bundle.Predicate].
+func (p *plan) warnProperty(property, format string, args ...any) {
+	p.warnings = append(p.warnings, bundle.Predicate(resourcesPointer+"."+property, format, args...))
 }
 
 // resources plans everything but the devices.
@@ -104,7 +121,7 @@ func (p *plan) overridden() {
 		for _, file := range s.files {
 			at := place{controller, file, keyOf(file, s.value)}
 			if earlier := last[at]; earlier != nil && earlier.pointer != s.pointer && earlier.value != s.value {
-				p.warn(earlier.pointer, "has no effect: %s.%s writes %q to %s after it", resourcesPointer, s.pointer, s.value, file)
+				p.warnProperty(earlier.pointer, "has no effect: %s.%s writes %q to %s after it", resourcesPointer, s.pointer, s.value, file)
 			}
 			last[at] = s
 		}

@@ -22,10 +22,10 @@ func (p *plan) unifiedFiles(values map[string]string) {
 		pointer := "unified[" + key + "]"
 		switch {
 		case key == "" || key == "." || key == ".." || strings.Contains(key, "/"):
-			p.fail(pointer, "is not the name of a file")
+			p.failProperty(pointer, "is not the name of a file")
 			return
 		case slices.Contains(notResources, key):
-			p.fail(pointer, "is not a resource")
+			p.failProperty(pointer, "is not a resource")
 			return
 		}
 		// The kernel takes a line at a time.

@@ -19,7 +19,7 @@ import (
 func (t Tree) OpenApart(opened Opened) (int, error) {
 	const socket, image = 3, 4
 	b := program.NewBuilder(socket)
-	n := program.Note{What: t.What, Pointer: t.Pointer}
+	n := program.Note{What: t.What, Property: t.Property}
 	b.Describe(n)
 	tree := b.Word("tree", -1)
 	//allow:path a path of the host that the caller has named

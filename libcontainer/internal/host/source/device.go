@@ -18,10 +18,10 @@ import (
 // The node is alone on a file system of its own, which belongs to the user namespace of the
 // runtime. What the container does with its mode and owner concerns nobody else.
 type Device struct {
-	// What and Pointer name it in errors.
-	What, Pointer string
-	Node          Node
-	Mode          uint32 // permissions
+	// What and Property name it in errors.
+	What, Property string
+	Node           Node
+	Mode           uint32 // permissions
 	// UID and GID are ids of the host.
 	UID, GID uint32
 	// Params are for the tmpfs: the label of the container's file systems.
@@ -55,7 +55,7 @@ func (d Device) Open(Opened) (int, error) {
 	return e.FD.Int(), nil
 }
 
-func (d Device) note() *program.Note { return &program.Note{What: d.What, Pointer: d.Pointer} }
+func (d Device) note() *program.Note { return &program.Note{What: d.What, Property: d.Property} }
 
 func (d Device) program(socket int) (*program.Program, error) {
 	const name = "node"

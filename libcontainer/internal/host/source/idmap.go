@@ -10,7 +10,7 @@ import (
 // IDMap is a new user namespace that nobody is in. Its mappings are for the owners of
 // files in mounts.
 type IDMap struct {
-	Pointer string
+	Property string
 	// UIDs and GIDs are the mappings as /proc/PID/uid_map and gid_map take them.
 	UIDs, GIDs string
 }
@@ -19,7 +19,7 @@ type IDMap struct {
 func (m IDMap) Open(Opened) (int, error) {
 	fd, err := launch.UserNamespace(m.UIDs, m.GIDs)
 	if err != nil {
-		return -1, fmt.Errorf("user namespace for the mapping of ids (%s): %w", m.Pointer, err)
+		return -1, fmt.Errorf("user namespace for the mapping of ids (%s): %w", m.Property, err)
 	}
 	return fd, nil
 }

@@ -44,9 +44,9 @@ type Attr struct {
 // Tree is a detached copy of a mount, or of the part of one below a directory
 // or file.
 type Tree struct {
-	// What and Pointer name it in errors: `bind mount "/data"`, "mounts[2]".
-	What, Pointer string
-	Path          string
+	// What and Property name it in errors: `bind mount "/data"`, "mounts[2]".
+	What, Property string
+	Path           string
 	// NoFollow means the symbolic link itself where Path is one.
 	NoFollow bool `json:",omitempty"`
 	// Recursive takes the mounts below Path along.
@@ -157,8 +157,8 @@ func (t Tree) unlocked(fd int, a Attr) error {
 
 // subject names the tree.
 func (t Tree) subject() string {
-	if t.Pointer != "" {
-		return t.What + " (" + t.Pointer + ")"
+	if t.Property != "" {
+		return t.What + " (" + t.Property + ")"
 	}
 	return t.What
 }
@@ -210,10 +210,10 @@ func (d Dir) Open(Opened) (int, error) {
 
 // Namespace is a namespace to join.
 type Namespace struct {
-	Pointer string
-	Name    string // as in the configuration: "network"
-	Path    string
-	Flag    uint64 // CLONE_NEW*
+	Property string
+	Name     string // as in the configuration: "network"
+	Path     string
+	Flag     uint64 // CLONE_NEW*
 	// Alters names a property that changes the namespace; the host's is refused then.
 	// It is empty when nothing does.
 	Alters string `json:",omitempty"`
@@ -224,14 +224,14 @@ func (n Namespace) Open(Opened) (int, error) {
 	//allow:path a namespace that the caller has named; its type is checked
 	fd, err := unix.Open(n.Path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
-		return -1, fmt.Errorf("%s namespace (%s): %w", n.Name, n.Pointer, &os.PathError{Op: "open", Path: n.Path, Err: err})
+		return -1, fmt.Errorf("%s namespace (%s): %w", n.Name, n.Property, &os.PathError{Op: "open", Path: n.Path, Err: err})
 	}
 	got, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
 	switch {
 	case err != nil:
-		err = fmt.Errorf("%s namespace (%s): %s is not a namespace", n.Name, n.Pointer, n.Path)
+		err = fmt.Errorf("%s namespace (%s): %s is not a namespace", n.Name, n.Property, n.Path)
 	case uint64(got) != n.Flag:
-		err = fmt.Errorf("%s namespace (%s): %s is a namespace of another type", n.Name, n.Pointer, n.Path)
+		err = fmt.Errorf("%s namespace (%s): %s is a namespace of another type", n.Name, n.Property, n.Path)
 	case n.Alters != "" && n.isHost(fd):
 		err = HostError{n.Alters, fmt.Sprintf("the %s namespace %s is that of the host, which must not change", n.Name, n.Path)}
 	default:

@@ -45,7 +45,7 @@ func TestTreeIsDetachedAndReadonly(t *testing.T) {
 
 func TestTreeErrors(t *testing.T) {
 	needRoot(t)
-	_, err := Tree{What: `bind mount "/none"`, Pointer: "mounts[2]", Path: "/none/at/all"}.Open(nil)
+	_, err := Tree{What: `bind mount "/none"`, Property: "mounts[2]", Path: "/none/at/all"}.Open(nil)
 	if err == nil || err.Error() != `bind mount "/none" (mounts[2]): no such file or directory` {
 		t.Error(err)
 	}
@@ -67,7 +67,7 @@ func TestNullDeviceIsVerified(t *testing.T) {
 }
 
 func TestNamespaceTypeIsVerified(t *testing.T) {
-	ok := Namespace{Pointer: "p", Name: "network", Path: "/proc/self/ns/net", Flag: unix.CLONE_NEWNET}
+	ok := Namespace{Property: "p", Name: "network", Path: "/proc/self/ns/net", Flag: unix.CLONE_NEWNET}
 	fd, err := ok.Open(nil)
 	if err != nil {
 		t.Fatal(err)

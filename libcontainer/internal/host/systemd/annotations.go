@@ -34,7 +34,7 @@ func Annotations(s *specs.Spec) (properties []Property, problems []bundle.Proble
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
 		p, err := property(name, asked[name])
 		if err != nil {
-			problems = append(problems, bundle.Problem{Pointer: bundle.SystemdProperty.Pointer(name), Text: err.Error()})
+			problems = append(problems, bundle.Problem{Property: bundle.SystemdProperty.Property(name), Text: err.Error()})
 		}
 		properties = append(properties, p)
 	}

@@ -142,7 +142,7 @@ func Rlimits(limits []specs.POSIXRlimit) (problems []bundle.Problem) {
 		}
 		if err := unix.Prlimit(0, number, &unix.Rlimit{Cur: now.Cur, Max: l.Hard}, nil); err != nil {
 			problems = append(problems, bundle.Problem{
-				Pointer: fmt.Sprintf("process.rlimits[%d].hard", i), Text: fmt.Sprintf("%s cannot be raised from %d to %d: %v", l.Type, now.Max, l.Hard, err),
+				Property: fmt.Sprintf("process.rlimits[%d].hard", i), Text: fmt.Sprintf("%s cannot be raised from %d to %d: %v", l.Type, now.Max, l.Hard, err),
 			})
 			continue
 		}

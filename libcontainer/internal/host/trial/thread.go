@@ -93,7 +93,7 @@ func alone(ns specs.LinuxNamespaceType) bool {
 func (t *Thread) Attributes(s *specs.Spec) (problems []bundle.Problem) {
 	failed := func(pointer string, err error) {
 		if err != nil {
-			problems = append(problems, bundle.Problem{Pointer: pointer, Text: "the kernel does not allow it: " + err.Error()})
+			problems = append(problems, bundle.Problem{Property: pointer, Text: "the kernel does not allow it: " + err.Error()})
 		}
 	}
 	if l := s.Linux; l != nil && l.MemoryPolicy != nil {

@@ -60,7 +60,7 @@ func (c *compiler) joinCgroupFiles() {
 // decided by the privileges of this moment, whoever enters through the descriptor later.
 func (c *compiler) openCgroupFile(file string, w program.Word) program.Word {
 	dir := path.Dir(file)
-	c.Describe(program.Note{What: "join the cgroup", Object: dir, Pointer: "linux.cgroupsPath", Explain: func(e syscall.Errno) string {
+	c.Describe(program.Note{What: "join the cgroup", Object: dir, Property: "linux.cgroupsPath", Explain: func(e syscall.Errno) string {
 		why := ""
 		switch e {
 		case unix.ENOSPC:

@@ -382,7 +382,7 @@ func (p Problem) Unwrap() error { return p.cause }
 // fail notes a problem with a property.
 func (c *compiler) fail(pointer, format string, args ...any) {
 	err := fmt.Errorf(format, args...)
-	c.problems = append(c.problems, Problem{bundle.Problem{Pointer: pointer, Text: err.Error()}, err, c.configName()})
+	c.problems = append(c.problems, Problem{bundle.Problem{Property: pointer, Text: err.Error()}, err, c.configName()})
 }
 
 // configName is how errors call the configuration.
@@ -394,17 +394,17 @@ func (c *compiler) configName() string {
 }
 
 func (c *compiler) remark(pointer, format string, args ...any) {
-	c.out.Remarks = append(c.out.Remarks, bundle.Problem{Pointer: pointer, Text: fmt.Sprintf(format, args...)})
+	c.out.Remarks = append(c.out.Remarks, bundle.About(pointer, format, args...))
 }
 
 func (c *compiler) warn(pointer, format string, args ...any) {
-	c.out.Warnings = append(c.out.Warnings, bundle.Problem{Pointer: pointer, Text: fmt.Sprintf(format, args...)})
+	c.out.Warnings = append(c.out.Warnings, bundle.About(pointer, format, args...))
 }
 
 // note describes the ops that follow: the part of the configuration that asks for
 // them, their purpose and, when it is not empty, the object of that.
 func (c *compiler) note(pointer, what, object string) {
-	c.Describe(program.Note{What: what, Object: object, Pointer: pointer})
+	c.Describe(program.Note{What: what, Object: object, Property: pointer})
 }
 
 // source adds something that is opened on the host, and returns its descriptor. It has

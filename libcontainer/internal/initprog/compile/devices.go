@@ -23,7 +23,7 @@ type device struct {
 }
 
 func (d *device) note() program.Note {
-	return program.Note{What: "make the device", Object: d.path, Pointer: d.pointer, Index: d.index}
+	return program.Note{What: "make the device", Object: d.path, Property: d.pointer, Index: d.index}
 }
 
 // noteExisting is the note with an explanation of what may be there already.
@@ -223,7 +223,7 @@ func (c *compiler) nodeTree(d device) (tree program.Arg, ok bool) {
 		gid, gidOK := gids.ToHost(d.gid)
 		if uidOK && gidOK {
 			return c.source(source.Device{
-				What: n.Text(), Pointer: n.Where(), Node: node, Mode: d.mode & 0o7777, UID: uid, GID: gid, Params: c.withMountLabel("tmpfs", nil),
+				What: n.Text(), Property: n.Where(), Node: node, Mode: d.mode & 0o7777, UID: uid, GID: gid, Params: c.withMountLabel("tmpfs", nil),
 			}), true
 		}
 	}
@@ -238,7 +238,7 @@ func (c *compiler) nodeTree(d device) (tree program.Arg, ok bool) {
 		c.remark(n.Where(), "fileMode, uid and gid are those of the host's device: without privileges on the host there is no other")
 	}
 	return c.source(source.Tree{
-		What: n.Text(), Pointer: n.Where(), Path: host, Node: node,
+		What: n.Text(), Property: n.Where(), Path: host, Node: node,
 		// Read-only: see maskedPaths.
 		Attrs: []source.Attr{
 			{Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC},

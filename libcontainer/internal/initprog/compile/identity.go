@@ -58,7 +58,7 @@ func (c *compiler) oomScoreAdj() {
 	}
 	value := strconv.Itoa(*p.OOMScoreAdj)
 	note := func(refused string) program.Note {
-		return program.Note{What: "set process.oomScoreAdj", Pointer: "process.oomScoreAdj", Explain: func(e syscall.Errno) string {
+		return program.Note{What: "set process.oomScoreAdj", Property: "process.oomScoreAdj", Explain: func(e syscall.Errno) string {
 			text := "set process.oomScoreAdj to " + value + ": " + e.Error()
 			if e == unix.EACCES || e == unix.EPERM {
 				text += refused
@@ -127,7 +127,7 @@ func (c *compiler) identity() {
 	// could not enter on their own.
 	entered := c.Word("entered", 0)
 	asUser, checked := c.Label(), c.Label()
-	c.Describe(program.Note{What: "enter the working directory", Object: p.Cwd, Pointer: "process.cwd", Explain: cwdError(p.Cwd)})
+	c.Describe(program.Note{What: "enter the working directory", Object: p.Cwd, Property: "process.cwd", Explain: cwdError(p.Cwd)})
 	c.openCwd().Allow(unix.EACCES, unix.EPERM).Else(asUser)
 	c.Fchdir(c.tmp.Arg()).Allow(unix.EACCES, unix.EPERM).Else(asUser)
 	c.Close(c.tmp.Arg())
@@ -150,7 +150,7 @@ func (c *compiler) identity() {
 	c.Setresuid(p.User.UID)
 	c.Prctl(unix.PR_SET_KEEPCAPS, program.Int(0))
 
-	c.Describe(program.Note{What: "enter the working directory", Object: p.Cwd, Pointer: "process.cwd", Explain: cwdError(p.Cwd)})
+	c.Describe(program.Note{What: "enter the working directory", Object: p.Cwd, Property: "process.cwd", Explain: cwdError(p.Cwd)})
 	c.JumpIf(entered, ^uint32(0), 1, checked)
 	c.openCwd()
 	c.Fchdir(c.tmp.Arg())

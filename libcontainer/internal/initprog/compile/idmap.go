@@ -31,11 +31,11 @@ func (c *compiler) idMap(m *mount, later bool) int {
 		}
 		pointer = "linux.namespaces"
 		if ns.Path != "" {
-			return c.userNamespace(source.Namespace{Pointer: pointer, Name: string(ns.Type), Path: ns.Path, Flag: unix.CLONE_NEWUSER}, later)
+			return c.userNamespace(source.Namespace{Property: pointer, Name: string(ns.Type), Path: ns.Path, Flag: unix.CLONE_NEWUSER}, later)
 		}
 		uids, gids = c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings
 	}
-	return c.userNamespace(source.IDMap{Pointer: pointer, UIDs: uids.String(), GIDs: gids.String()}, later)
+	return c.userNamespace(source.IDMap{Property: pointer, UIDs: uids.String(), GIDs: gids.String()}, later)
 }
 
 // userNamespace is the number of a user namespace, the same for equal ones.

@@ -73,7 +73,7 @@ func (c *compiler) openAttribute(proc program.Arg, name string) program.Op {
 // apparmor sets the profile.
 func (c *compiler) apparmor(proc program.Arg, profile string) {
 	const file = "apparmor/exec"
-	note := program.Note{What: "apply the AppArmor profile", Object: profile, Pointer: "process.apparmorProfile"}
+	note := program.Note{What: "apply the AppArmor profile", Object: profile, Property: "process.apparmorProfile"}
 	opening, writing := note, note
 	opening.Explain = attributeError(note, file, map[syscall.Errno]string{
 		unix.ENOENT: "this kernel has no AppArmor",
@@ -101,7 +101,7 @@ func (c *compiler) apparmor(proc program.Arg, profile string) {
 
 // selinux sets a label.
 func (c *compiler) selinux(proc program.Arg, file, what, label string) {
-	note := program.Note{What: what, Object: label, Pointer: "process.selinuxLabel"}
+	note := program.Note{What: what, Object: label, Property: "process.selinuxLabel"}
 	note.Explain = attributeError(note, file, map[syscall.Errno]string{
 		unix.EINVAL: "the policy of this host does not know the label: invalid argument",
 		unix.EACCES: "the policy of this host does not let the runtime set it: permission denied",

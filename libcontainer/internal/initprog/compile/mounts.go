@@ -45,7 +45,7 @@ func (c *compiler) readMounts() {
 		owner := bundle.Namespace(c.spec, mountOwners[m.Type])
 		mt.newOwner = owner != nil && owner.Path == ""
 		mt.deviceRules = c.spec.Linux.Resources != nil && len(c.spec.Linux.Resources.Devices) > 0
-		mt.subject = program.Note{What: "mount", Object: m.Type, At: mt.dest, Pointer: "mounts[#]", Index: i}
+		mt.subject = program.Note{What: "mount", Object: m.Type, At: mt.dest, Property: "mounts[#]", Index: i}
 		switch {
 		case o.Remount:
 			mt.subject.What, mt.subject.Object = "remount", ""

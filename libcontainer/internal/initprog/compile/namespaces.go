@@ -109,7 +109,7 @@ func (c *compiler) sortNamespaces() (fresh uint64, made, joins []join) {
 			made = append(made, join{
 				fd:   c.source(source.New{Name: string(ns.Type), Flag: flag, Maker: c.in.Host.Maker}),
 				flag: flag,
-				note: program.Note{What: "enter the new " + string(ns.Type) + " namespace", Pointer: "linux.namespaces"},
+				note: program.Note{What: "enter the new " + string(ns.Type) + " namespace", Property: "linux.namespaces"},
 			})
 			continue
 		}
@@ -119,9 +119,9 @@ func (c *compiler) sortNamespaces() (fresh uint64, made, joins []join) {
 		}
 		pointer := fmt.Sprintf("linux.namespaces[%d].path", i)
 		j := join{
-			fd:   c.source(source.Namespace{Pointer: pointer, Name: string(ns.Type), Path: ns.Path, Flag: flag, Alters: altersOf(c.spec, ns.Type)}),
+			fd:   c.source(source.Namespace{Property: pointer, Name: string(ns.Type), Path: ns.Path, Flag: flag, Alters: altersOf(c.spec, ns.Type)}),
 			flag: flag,
-			note: program.Note{What: "join the " + string(ns.Type) + " namespace", Object: ns.Path, Pointer: pointer},
+			note: program.Note{What: "join the " + string(ns.Type) + " namespace", Object: ns.Path, Property: pointer},
 		}
 		if flag == unix.CLONE_NEWUSER {
 			c.usersToJoin = j
@@ -179,7 +179,7 @@ func (c *compiler) join(joins ...join) {
 // of e, which may be nil.
 func (c *compiler) fork(explain func(syscall.Errno) string, e *entry) {
 	const what = "fork into the pid namespace"
-	note := program.Note{What: what, Pointer: "linux.namespaces", Explain: func(e syscall.Errno) string {
+	note := program.Note{What: what, Property: "linux.namespaces", Explain: func(e syscall.Errno) string {
 		switch {
 		case e == unix.EAGAIN:
 			return what + ": " + e.Error() + " (a limit of processes is reached)"

@@ -20,7 +20,7 @@ func (c *compiler) openTree(t source.Tree) program.Arg { return c.openTreeAt(t, 
 // openTreeAt is openTree with the path where the program finds the tree: "" for the working
 // directory.
 func (c *compiler) openTreeAt(t source.Tree, at string) program.Arg {
-	n := program.Note{What: t.What, Pointer: t.Pointer}
+	n := program.Note{What: t.What, Property: t.Property}
 	n.Explain = func(e syscall.Errno) string {
 		reason := ""
 		switch {
@@ -49,7 +49,7 @@ func (c *compiler) openTreeAt(t source.Tree, at string) program.Arg {
 	}
 	for _, a := range t.Attrs {
 		if a.IDMap != 0 {
-			c.fail(t.Pointer, "%s: a mapping of ids needs privileges over the file system of the host", n.Subject())
+			c.fail(t.Property, "%s: a mapping of ids needs privileges over the file system of the host", n.Subject())
 		}
 	}
 	c.treeAttrs(tree.Arg(), t.Attrs, n)

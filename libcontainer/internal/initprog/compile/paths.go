@@ -19,7 +19,7 @@ func (c *compiler) readonlyPaths() {
 	}
 	for i, p := range c.spec.Linux.ReadonlyPaths {
 		next := c.Label()
-		c.Describe(program.Note{What: "make read-only", Object: p, Pointer: "linux.readonlyPaths[#]", Index: i})
+		c.Describe(program.Note{What: "make read-only", Object: p, Property: "linux.readonlyPaths[#]", Index: i})
 		c.openProtected(p).Into(c.target).Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
 		c.OpenTree(c.target.Arg(), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE).Into(c.mnt)
 		c.MountSetattr(c.mnt.Arg(), "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, unix.MOUNT_ATTR_RDONLY, 0, 0)
@@ -92,7 +92,7 @@ func (c *compiler) pinMasks() {
 	}
 	// The copy of the null device survives the pivot, detached.
 	c.nullMask = c.source(source.Tree{
-		What: "null device for masks", Pointer: "linux.maskedPaths", Path: "/dev/null", Node: source.Null,
+		What: "null device for masks", Property: "linux.maskedPaths", Path: "/dev/null", Node: source.Null,
 		// Read-only: the inode is the host's, and its mode and owner must not be
 		// changed from inside. Devices can be written to all the same.
 		Attrs: []source.Attr{
@@ -116,7 +116,7 @@ func (c *compiler) maskedPaths() {
 	emptyUsed, nullUsed := c.Word("emptyused", 0), c.Word("nullused", 0)
 	for i, p := range c.spec.Linux.MaskedPaths {
 		next, file, copyEmpty, copyNull, cover := c.Label(), c.Label(), c.Label(), c.Label(), c.Label()
-		c.Describe(program.Note{What: "mask", Object: p, Pointer: "linux.maskedPaths[#]", Index: i})
+		c.Describe(program.Note{What: "mask", Object: p, Property: "linux.maskedPaths[#]", Index: i})
 		c.openProtected(p).Into(c.target).Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
 		c.Statx(c.target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 		c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFDIR, 0).Else(file)

@@ -39,20 +39,20 @@ func (c *compiler) lookUpCommand() {
 	name := c.spec.Process.Args[0]
 	c.command = c.Word("command", 0)
 	if strings.Contains(name, "/") {
-		c.Describe(program.Note{What: "find the command", Object: name, Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
+		c.Describe(program.Note{What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
 			shown := strconv.Quote(name) // an image may have put a line of its own into it
 			return fmt.Sprintf("exec: %s: stat %s: %s", shown, shown[1:len(shown)-1], e.Error())
 		}})
 		//allow:path as the user in the container, like execve will
 		c.Statx(program.Cwd(), name, 0, c.stat)
-		c.Describe(program.Note{What: "find the command", Object: name, Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
+		c.Describe(program.Note{What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
 			return fmt.Sprintf("exec: %q: %s (the link leads to the program that sets the container up)", name, e.Error())
 		}})
 		other := c.Label()
 		c.unlessImage(other)
 		c.Fail(unix.ENOENT)
 		c.Bind(other)
-		c.Describe(program.Note{What: "find the command", Object: name, Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
+		c.Describe(program.Note{What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
 			if e == unix.EISDIR {
 				return fmt.Sprintf("exec: %q: is a directory: permission denied", name)
 			}
@@ -77,7 +77,7 @@ func (c *compiler) lookUpCommand() {
 		hint = " (process.env has no PATH)"
 	}
 	found := c.Label()
-	c.Describe(program.Note{What: "find the command", Object: name, Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
+	c.Describe(program.Note{What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
 		if e != unix.ENOENT {
 			return ""
 		}
@@ -182,7 +182,7 @@ func (c *compiler) execute() {
 		c.Umask(c.umask.Arg())
 	}
 	c.started()
-	c.Describe(program.Note{What: "execute", Object: p.Args[0], Pointer: "process.args[0]", Explain: func(e syscall.Errno) string {
+	c.Describe(program.Note{What: "execute", Object: p.Args[0], Property: "process.args[0]", Explain: func(e syscall.Errno) string {
 		return ExecError(p, e)
 	}})
 	c.Execve(c.command, c.vector(p.Args, 0), c.vector(c.environment(), c.home))

@@ -56,7 +56,7 @@ func (c *compiler) attachRoot() {
 		propagation = unix.MS_PRIVATE
 	}
 	tree, number := source.Tree{
-		What: "rootfs", Pointer: "root.path", Path: rootfs, Recursive: true,
+		What: "rootfs", Property: "root.path", Path: rootfs, Recursive: true,
 		Attrs: []source.Attr{{Propagation: propagation, Recursive: true}},
 	}, 0
 	if c.standsAtRoot() && c.in.Host.OpensNothing {
@@ -129,7 +129,7 @@ func (c *compiler) makeCwd() {
 	if cwd == "" {
 		return
 	}
-	c.Describe(program.Note{What: "make the working directory", Object: c.spec.Process.Cwd, Pointer: "process.cwd", Explain: cwdError(c.spec.Process.Cwd)})
+	c.Describe(program.Note{What: "make the working directory", Object: c.spec.Process.Cwd, Property: "process.cwd", Explain: cwdError(c.spec.Process.Cwd)})
 	c.openOrMake(cwd, mountPoint{dir: true, made: &made{protocol.Cwd}}, c.target)
 	c.Close(c.target.Arg())
 }

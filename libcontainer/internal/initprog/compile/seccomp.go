@@ -90,7 +90,7 @@ func (c *compiler) started() {
 		c.Capset(c.caps.Effective|capSysAdmin, c.caps.Permitted|capSysAdmin, c.caps.Inheritable)
 	}
 	c.reportUnderFilter()
-	c.Describe(program.Note{What: "load the seccomp filter", Pointer: "linux.seccomp", Explain: filterError})
+	c.Describe(program.Note{What: "load the seccomp filter", Property: "linux.seccomp", Explain: filterError})
 	set := c.SetFilter(c.filter.Flags, c.filter.Encode())
 	if c.filter.Notify {
 		listener := c.Word("listener", -1)

@@ -101,7 +101,7 @@ func (c *compiler) failSource(m *mount, err error) {
 
 // bindTree is the tree of a bind mount of the host.
 func (c *compiler) bindTree(m *mount, p place) source.Tree {
-	return source.Tree{What: m.subject.Text(), Pointer: m.subject.Where(), Path: p.path, NoFollow: m.SourceNoFollow, Recursive: m.Recursive, Attrs: c.bindAttrs(m, c.later)}
+	return source.Tree{What: m.subject.Text(), Property: m.subject.Where(), Path: p.path, NoFollow: m.SourceNoFollow, Recursive: m.Recursive, Attrs: c.bindAttrs(m, c.later)}
 }
 
 // bindSource gets the tree of a bind mount.
@@ -149,7 +149,7 @@ func (c *compiler) openAround(at string) {
 // again. So the mount can show nothing that the container would not see anyway. (With
 // mount(2), before the pivot, the same path leads to wherever the image wants on the host.)
 func (c *compiler) bindInside(m *mount, p place) {
-	from := program.Note{What: "source of the " + m.subject.Text(), Pointer: m.subject.Pointer, Index: m.subject.Index}
+	from := program.Note{What: "source of the " + m.subject.Text(), Property: m.subject.Property, Index: m.subject.Index}
 	from.Explain = func(e syscall.Errno) string {
 		reason := ""
 		switch e {

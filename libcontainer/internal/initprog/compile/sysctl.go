@@ -30,7 +30,7 @@ func (c *compiler) sysctls() {
 			return
 		}
 		value := c.spec.Linux.Sysctl[key]
-		c.Describe(program.Note{What: "set the kernel parameter", Object: key, Pointer: "linux.sysctl", Explain: func(e syscall.Errno) string {
+		c.Describe(program.Note{What: "set the kernel parameter", Object: key, Property: "linux.sysctl", Explain: func(e syscall.Errno) string {
 			if e != unix.EINVAL && e != unix.ERANGE {
 				return ""
 			}

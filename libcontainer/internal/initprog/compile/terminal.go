@@ -40,7 +40,7 @@ func (c *compiler) terminal(withConsole bool) {
 	}
 	master, slave := c.Word("master", -1), c.Word("slave", -1)
 
-	c.Describe(program.Note{What: "open the terminal", Pointer: pointer, Explain: noDevpts})
+	c.Describe(program.Note{What: "open the terminal", Property: pointer, Explain: noDevpts})
 	c.Openat2(c.root, "dev/pts", program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRootNoLinks}).Into(c.dir)
 	c.Fstatfs(c.dir.Arg(), c.statfs)
 	c.Check(c.statfs.Type(), ^uint32(0), unix.DEVPTS_SUPER_MAGIC, unix.ENODEV)

@@ -39,7 +39,7 @@ func (c *compiler) timeNamespace() {
 	if !c.makesTime() {
 		return
 	}
-	c.Describe(program.Note{What: "make the time namespace", Pointer: "linux.namespaces", Explain: func(e syscall.Errno) string {
+	c.Describe(program.Note{What: "make the time namespace", Property: "linux.namespaces", Explain: func(e syscall.Errno) string {
 		if e != unix.EINVAL {
 			return ""
 		}
@@ -47,7 +47,7 @@ func (c *compiler) timeNamespace() {
 	}})
 	c.Unshare(unix.CLONE_NEWTIME)
 	if offsets := bundle.TimeOffsets(c.spec.Linux.TimeOffsets); offsets != "" {
-		c.Describe(program.Note{What: "set the offsets of the clocks", Pointer: "linux.timeOffsets", Explain: func(e syscall.Errno) string {
+		c.Describe(program.Note{What: "set the offsets of the clocks", Property: "linux.timeOffsets", Explain: func(e syscall.Errno) string {
 			if e != unix.ERANGE {
 				return ""
 			}

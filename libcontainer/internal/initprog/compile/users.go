@@ -106,7 +106,7 @@ func (c *compiler) show() {
 // Nobody, which it is until then, cannot make files in the container.
 func (c *compiler) takeIDs() {
 	take := func(pointer, kind string, set func(uint32) program.Op) {
-		n := program.Note{What: "take the " + kind + " id", Object: "0", Pointer: pointer}
+		n := program.Note{What: "take the " + kind + " id", Object: "0", Property: pointer}
 		c.Describe(n)
 		c.explainUnmapped("the container's " + kind + " id 0")
 		set(0)
@@ -148,7 +148,7 @@ func (c *compiler) setGroups() {
 		return
 	}
 	gids := c.spec.Process.User.AdditionalGids
-	c.Describe(program.Note{What: "set the additional groups", Pointer: "process.user.additionalGids", Explain: func(e syscall.Errno) string {
+	c.Describe(program.Note{What: "set the additional groups", Property: "process.user.additionalGids", Explain: func(e syscall.Errno) string {
 		if e != unix.EPERM || !c.privileged() {
 			return ""
 		}

@@ -181,10 +181,10 @@ type Note struct {
 	// What is the purpose in words; Object, which is shown in quotes after it, what
 	// it is done to, and At, when not empty, where: `mount "proc" at "/proc"`.
 	What, Object, At string
-	// Pointer names the part of config.json that asked for it: "root.path". A # in
+	// Property is the path of the property that asked for it: "root.path". A # in
 	// it stands for Index: "mounts[#].source".
-	Pointer string
-	Index   int
+	Property string
+	Index    int
 	// Explain, when set, replaces the usual text for some errors. It returns
 	// the empty string for those that it has nothing to say about.
 	Explain func(syscall.Errno) string
@@ -202,15 +202,15 @@ func (n *Note) Text() string {
 	return s
 }
 
-// Where is the pointer with its index.
+// Where is the property with its index.
 func (n *Note) Where() string {
-	return strings.Replace(n.Pointer, "#", strconv.Itoa(n.Index), 1)
+	return strings.Replace(n.Property, "#", strconv.Itoa(n.Index), 1)
 }
 
-// Subject is what an error is about: the purpose with the pointer.
+// Subject is what an error is about: the purpose with the property.
 func (n *Note) Subject() string {
 	s := n.Text()
-	if n.Pointer != "" {
+	if n.Property != "" {
 		s += " (" + n.Where() + ")"
 	}
 	return s

@@ -77,15 +77,15 @@ func kindOf(number uint32) Kind {
 
 // Line is one op as people read it.
 type Line struct {
-	Op      int      `json:"op"`
-	Kind    Kind     `json:"kind"`
-	What    string   `json:"what,omitempty"`
-	Pointer string   `json:"pointer,omitempty"`
-	Call    string   `json:"call"`
-	Args    []string `json:"args,omitempty"`
-	Result  string   `json:"result,omitempty"`
-	Allowed []string `json:"allowed,omitempty"`
-	Else    *int     `json:"else,omitempty"`
+	Op       int      `json:"op"`
+	Kind     Kind     `json:"kind"`
+	What     string   `json:"what,omitempty"`
+	Property string   `json:"pointer,omitempty"`
+	Call     string   `json:"call"`
+	Args     []string `json:"args,omitempty"`
+	Result   string   `json:"result,omitempty"`
+	Allowed  []string `json:"allowed,omitempty"`
+	Else     *int     `json:"else,omitempty"`
 }
 
 // Lines describes the program, one line for each op.
@@ -93,7 +93,7 @@ func (p *Program) Lines() []Line {
 	lines := make([]Line, p.Len())
 	for i := range lines {
 		l, code, about := &lines[i], p.code[i*opSize:], p.about[i]
-		l.Op, l.What, l.Pointer = i, about.note.Text(), about.note.Where()
+		l.Op, l.What, l.Property = i, about.note.Text(), about.note.Where()
 		number := binary.LittleEndian.Uint32(code)
 		l.Kind, l.Call = kindOf(number), callName(number)
 		for j := range int(about.nargs) {
@@ -130,8 +130,8 @@ func (p *Program) WriteTo(w io.Writer) (int64, error) {
 		if n := p.about[i].note.Subject(); n != last {
 			last = n
 			b.WriteString(l.What)
-			if l.Pointer != "" {
-				fmt.Fprintf(&b, "  (%s)", l.Pointer)
+			if l.Property != "" {
+				fmt.Fprintf(&b, "  (%s)", l.Property)
 			}
 			b.WriteByte('\n')
 		}

@@ -106,7 +106,7 @@ func TestEndWithoutExit(t *testing.T) {
 func TestFailureNamesTheOp(t *testing.T) {
 	b := NewBuilder(3)
 	b.Write(FD(1), "a")
-	b.Describe(Note{What: "open the missing file", Pointer: "mounts[3]"})
+	b.Describe(Note{What: "open the missing file", Property: "mounts[3]"})
 	b.Openat(Cwd(), "/does/not/exist", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	b.Write(FD(1), "b")
 	out, messages, status := run(t, b)
@@ -481,7 +481,7 @@ func TestListing(t *testing.T) {
 	b := NewBuilder(3)
 	d := b.Word("root", -1)
 	skip := b.Label()
-	b.Describe(Note{What: "open the root", Pointer: "root.path"})
+	b.Describe(Note{What: "open the root", Property: "root.path"})
 	b.Openat(Cwd(), "/r", unix.O_PATH|unix.O_CLOEXEC, 0).Into(d).Allow(unix.ENOENT).Else(skip)
 	b.Openat2(d.Arg(), "proc", Lookup{Flags: unix.O_PATH, Resolve: unix.RESOLVE_IN_ROOT})
 	b.Describe(Note{What: "make it private"})

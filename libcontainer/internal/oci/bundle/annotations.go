@@ -58,8 +58,8 @@ func (a Annotation) All(s *specs.Spec) map[string]string {
 	return all
 }
 
-// Pointer names the annotation as a property. rest is the end of a name that a begins.
-func (a Annotation) Pointer(rest string) string { return annotationPointer(annotationNames[a] + rest) }
+// Property is the path of the annotation. rest is the end of a name that a begins.
+func (a Annotation) Property(rest string) string { return annotationPointer(annotationNames[a] + rest) }
 
 func annotationPointer(key string) string { return fmt.Sprintf("annotations[%q]", key) }
 
@@ -126,16 +126,16 @@ func (v *validator) annotations() {
 	}
 	for _, key := range slices.Sorted(maps.Keys(v.spec.Annotations)) {
 		if key == "" {
-			v.bad(annotationPointer(key), "has no key; it must not be empty")
+			v.badProperty(annotationPointer(key), "has no key; it must not be empty")
 			continue
 		}
 		v.foreignAnnotation(key, v.spec.Annotations[key])
 	}
 	if p := v.spec.Process; p != nil && len(p.User.AdditionalGids) > 0 && KeepsGroups(v.spec) {
-		v.warn("process.user.additionalGids", "has no effect: annotations[%q] leaves the process the groups of the caller", annotationNames[KeepOriginalGroups])
+		v.warnProperty("process.user.additionalGids", "has no effect: annotations[%q] leaves the process the groups of the caller", annotationNames[KeepOriginalGroups])
 	}
 	if value := ContextType(v.spec); !IsSELinuxOption(value) {
-		v.bad(MountContextType.Pointer(""), "%q is not one of context, fscontext, defcontext and rootcontext", value)
+		v.bad(MountContextType.Property(""), "%q is not one of context, fscontext, defcontext and rootcontext", value)
 	}
 }
 
@@ -147,9 +147,9 @@ func (v *validator) foreignAnnotation(key, value string) {
 	i := slices.IndexFunc(foreignAnnotations, func(f foreignAnnotation) bool { return f.name == key })
 	switch {
 	case i < 0:
-		v.warn(pointer, "is not an annotation that this runtime knows, and has no effect")
+		v.warnProperty(pointer, "is not an annotation that this runtime knows, and has no effect")
 	case foreignAnnotations[i].harmless == always, foreignAnnotations[i].harmless == value:
 	default:
-		v.warn(pointer, "has no effect here: %s", foreignAnnotations[i].instead)
+		v.warnProperty(pointer, "has no effect here: %s", foreignAnnotations[i].instead)
 	}
 }

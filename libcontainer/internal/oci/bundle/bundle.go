@@ -47,27 +47,38 @@ type Bundle struct {
 
 // Problem is something that is wrong with a configuration.
 type Problem struct {
-	// Pointer names the property: "process.rlimits[1].type". It is empty for
+	// Property is the path of the property: "process.rlimits[1].type". It is empty for
 	// the configuration as a whole.
-	Pointer string
+	Property string
 	// Text says what is wrong and, where that is not obvious, what is right.
 	Text string
+	// Predicate reports whether Text continues the name of the property, as "is missing" does.
+	Predicate bool
+}
+
+// About is a problem with a property that the text describes in full: "root.path: no such
+// directory".
+func About(property, format string, args ...any) Problem {
+	return Problem{Property: property, Text: fmt.Sprintf(format, args...)}
+}
+
+// Predicate is a problem whose text continues the name of the property: "root.path is missing".
+func Predicate(property, format string, args ...any) Problem {
+	return Problem{Property: property, Text: fmt.Sprintf(format, args...), Predicate: true}
 }
 
 func (p Problem) Error() string { return ConfigName + ": " + p.Sentence() }
 
-// Sentence is the problem without the name of the file. A text that says what the
-// property is, has or needs goes on from its name, and one that has the name in
-// parentheses says it all.
+// Sentence is the problem without the name of the file. A text that has the name of the
+// property already, in parentheses or before a colon, does not get it once more.
 func (p Problem) Sentence() string {
-	if p.Pointer == "" || strings.Contains(p.Text, "("+p.Pointer+")") || strings.HasPrefix(p.Text, p.Pointer+": ") {
+	if p.Property == "" || strings.Contains(p.Text, "("+p.Property+")") || strings.HasPrefix(p.Text, p.Property+": ") {
 		return p.Text
 	}
-	switch verb, _, _ := strings.Cut(p.Text, " "); verb {
-	case "is", "has", "needs":
-		return p.Pointer + " " + p.Text
+	if p.Predicate {
+		return p.Property + " " + p.Text
 	}
-	return p.Pointer + ": " + p.Text
+	return p.Property + ": " + p.Text
 }
 
 // Place says where a bundle and its configuration are.
@@ -195,7 +206,7 @@ func Decode(raw []byte) (spec *specs.Spec, unknown []Problem, err error) {
 }
 
 func problemAt(e *jsonpos.Error) Problem {
-	return Problem{Pointer: e.Path, Text: fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Text)}
+	return Problem{Property: e.Path, Text: fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Text)}
 }
 
 // findRootfs resolves root.path, which may be relative to the bundle (config.md#root).
@@ -206,23 +217,23 @@ func (b *Bundle) findRootfs() error {
 	}
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return Problem{"root.path", fmt.Sprintf("rootfs %s: %v", path, err)}
+		return About("root.path", "rootfs %s: %v", path, err)
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return Problem{"root.path", fmt.Sprintf("rootfs %s: %v", path, err)}
+		return About("root.path", "rootfs %s: %v", path, err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return Problem{"root.path", fmt.Sprintf("rootfs %s is not a directory", path)}
+		return About("root.path", "rootfs %s is not a directory", path)
 	}
 	// The kernel knows the path without symbolic links.
 	real, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
 	if err != nil {
-		return Problem{"root.path", fmt.Sprintf("rootfs %s: %v", path, err)}
+		return About("root.path", "rootfs %s: %v", path, err)
 	}
 	if real == "/" {
-		return Problem{"root.path", "the root of the host cannot be a rootfs"}
+		return About("root.path", "the root of the host cannot be a rootfs")
 	}
 	b.Rootfs = real
 	return nil

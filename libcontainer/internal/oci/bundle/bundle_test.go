@@ -270,3 +270,22 @@ func TestUnknownPropertiesAreWarnings(t *testing.T) {
 		t.Error(err, warnings)
 	}
 }
+
+// TestSentence: how a problem reads is said by the problem and not by its words.
+func TestSentence(t *testing.T) {
+	for want, p := range map[string]Problem{
+		"hostname is missing":             Predicate("hostname", "is missing"),
+		"hostname contradicts domainname": Predicate("hostname", "contradicts %s", "domainname"),
+		"hostname: is this a name?":       About("hostname", "is this a name?"),
+		"no such file":                    About("", "no such file"),
+		"mount (mounts[2]): no source":    About("mounts[2]", "mount (mounts[2]): no source"),
+		"root.path: no such directory":    About("root.path", "root.path: no such directory"),
+	} {
+		if got := p.Sentence(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if got := p.Error(); got != "config.json: "+want {
+			t.Errorf("got %q", got)
+		}
+	}
+}

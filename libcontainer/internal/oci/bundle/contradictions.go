@@ -30,7 +30,7 @@ func (v *validator) niceWithoutEffect(s *specs.Scheduler) {
 	switch s.Policy {
 	case specs.SchedFIFO, specs.SchedRR, specs.SchedDeadline:
 		if s.Nice != 0 {
-			v.warn("process.scheduler.nice", "has no effect with %s", s.Policy)
+			v.warnProperty("process.scheduler.nice", "has no effect with %s", s.Policy)
 		}
 	}
 }
@@ -95,7 +95,7 @@ func (v *validator) sameSchemata(r *specs.LinuxIntelRdt) {
 			continue
 		}
 		if i := slices.IndexFunc(r.Schemata, func(s string) bool { return strings.HasPrefix(s, older.resource) }); i >= 0 {
-			v.warn("linux.intelRdt."+older.name, "is overridden by linux.intelRdt.schemata[%d]", i)
+			v.warnProperty("linux.intelRdt."+older.name, "is overridden by linux.intelRdt.schemata[%d]", i)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func hiddenMounts(mounts []specs.Mount) (warnings []Problem) {
 		}
 		for j := i + 1; j < len(mounts); j++ {
 			if by := path.Clean("/" + mounts[j].Destination); covers(mounts[j]) && below(at, by) {
-				warnings = append(warnings, Problem{fmt.Sprintf("mounts[%d]", i), fmt.Sprintf("is hidden by mounts[%d] at %q, which comes later", j, by)})
+				warnings = append(warnings, Predicate(fmt.Sprintf("mounts[%d]", i), "is hidden by mounts[%d] at %q, which comes later", j, by))
 				break
 			}
 		}

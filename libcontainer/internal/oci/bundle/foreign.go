@@ -29,7 +29,7 @@ func foreignSections(s *specs.Spec) []foreignSection {
 func (v *validator) foreign() {
 	for _, section := range foreignSections(v.spec) {
 		if section.used {
-			v.warn(section.pointer, "is for %s and has no effect here", section.platform)
+			v.warnProperty(section.pointer, "is for %s and has no effect here", section.platform)
 		}
 	}
 }

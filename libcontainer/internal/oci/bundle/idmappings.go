@@ -18,7 +18,8 @@ type IDMap []specs.LinuxIDMapping
 const maxIDMap = 340
 
 // Check finds what the kernel would not accept. The index is that of the entry that is
-// wrong, -1 when it is the mapping as a whole. An empty mapping is not wrong.
+// wrong, -1 when it is the mapping as a whole; then the error continues the name of the
+// mapping ("has 400 entries"). An empty mapping is not wrong.
 func (m IDMap) Check() (index int, err error) {
 	if len(m) > maxIDMap {
 		return -1, fmt.Errorf("has %d entries, the kernel takes at most %d", len(m), maxIDMap)
@@ -104,7 +105,7 @@ func (v *validator) idMap(pointer string, m []specs.LinuxIDMapping) {
 	switch i, err := IDMap(m).Check(); {
 	case err == nil:
 	case i < 0:
-		v.bad(pointer, "%v", err)
+		v.badProperty(pointer, "%v", err)
 	default:
 		v.bad(fmt.Sprintf("%s[%d]", pointer, i), "%v", err)
 	}

@@ -21,11 +21,10 @@ type usedID struct {
 }
 
 func (u usedID) problem(where string) Problem {
-	text := fmt.Sprintf("%d is not mapped %s", u.id, where)
 	if u.option != "" {
-		text = fmt.Sprintf("has %q, and %s", u.option, text)
+		return Predicate(u.pointer, "has %q, and %d is not mapped %s", u.option, u.id, where)
 	}
-	return Problem{u.pointer, text}
+	return About(u.pointer, "%d is not mapped %s", u.id, where)
 }
 
 // UnmappedUser finds the ids of a process that do not exist in a user namespace with these
@@ -59,8 +58,8 @@ func UnmappedHostIDs(s *specs.Spec, uids, gids IDMap) (problems []Problem) {
 	check := func(pointer string, list []specs.LinuxIDMapping, own IDMap) {
 		for i, e := range list {
 			if !own.has(e.HostID, e.Size) {
-				problems = append(problems, Problem{fmt.Sprintf("%s[%d]", pointer, i),
-					fmt.Sprintf("host ids %d to %d are not mapped in one piece in the user namespace of the runtime", e.HostID, e.HostID+e.Size-1)})
+				problems = append(problems, About(fmt.Sprintf("%s[%d]", pointer, i),
+					"host ids %d to %d are not mapped in one piece in the user namespace of the runtime", e.HostID, e.HostID+e.Size-1))
 			}
 		}
 	}

@@ -22,7 +22,7 @@ type Finding struct {
 }
 
 // JSONPointer names the property as RFC 6901 has it.
-func (f Finding) JSONPointer() string { return jsonpos.Pointer(f.Pointer) }
+func (f Finding) JSONPointer() string { return jsonpos.Pointer(f.Property) }
 
 // Inspection is everything that is wrong with a bundle.
 type Inspection struct {
@@ -91,7 +91,7 @@ func findings(path string, raw []byte, more More) []Finding {
 	i.errors(report.Repeated, true)
 	for _, m := range report.Missing {
 		if required(b.Spec, m.Path) {
-			i.problem(Problem{m.Path, m.Text}, true)
+			i.problem(Predicate(m.Path, "%s", m.Text), true)
 		}
 	}
 	slices.SortStableFunc(i.found, func(a, b Finding) int {
@@ -109,7 +109,7 @@ type inspector struct {
 // errors adds what was found by reading.
 func (i *inspector) errors(errs []*jsonpos.Error, warning bool) {
 	for _, e := range errs {
-		i.found = append(i.found, Finding{Problem{e.Path, e.Text}, warning, e.Line, e.Column})
+		i.found = append(i.found, Finding{Problem{Property: e.Path, Text: e.Text}, warning, e.Line, e.Column})
 	}
 }
 
@@ -129,11 +129,11 @@ func (i *inspector) further(problems []Problem) {
 	known := make(map[string]bool)
 	for _, f := range i.found {
 		if !f.Warning {
-			known[f.Pointer] = true
+			known[f.Property] = true
 		}
 	}
 	for _, p := range problems {
-		if p.Pointer == "" || !known[p.Pointer] {
+		if p.Property == "" || !known[p.Property] {
 			i.problem(p, false)
 		}
 	}
@@ -143,16 +143,16 @@ func (i *inspector) further(problems []Problem) {
 // a value that does not fit was not read, so that it seems to be missing.
 func (i *inspector) problem(p Problem, warning bool) {
 	for _, m := range i.misfits {
-		if jsonpos.Within(p.Pointer, m.Path) || p.Pointer == jsonpos.Parent(m.Path) {
+		if jsonpos.Within(p.Property, m.Path) || p.Property == jsonpos.Parent(m.Path) {
 			return
 		}
 	}
 	for _, f := range i.found {
-		if f.Pointer == p.Pointer && (warning || f.Text == p.Text) {
+		if f.Property == p.Property && (warning || f.Text == p.Text) {
 			return
 		}
 	}
-	line, column := jsonpos.Locate(i.raw, p.Pointer)
+	line, column := jsonpos.Locate(i.raw, p.Property)
 	i.found = append(i.found, Finding{p, warning, line, column})
 }
 

@@ -23,7 +23,7 @@ func inspect(t *testing.T, config string) (lines []string) {
 		if f.Warning {
 			kind = "warning"
 		}
-		lines = append(lines, fmt.Sprintf("%d:%d %s %s: %s", f.Line, f.Column, kind, f.Pointer, f.Text))
+		lines = append(lines, fmt.Sprintf("%d:%d %s %s: %s", f.Line, f.Column, kind, f.Property, f.Text))
 	}
 	return lines
 }

@@ -39,7 +39,7 @@ func (v *validator) intelRdt() {
 	}
 	line := func(pointer, value string) {
 		if strings.ContainsAny(value, "\n\x00") {
-			v.bad(pointer, "has a line break or NUL in it")
+			v.badProperty(pointer, "has a line break or NUL in it")
 		}
 	}
 	line(pointer+".l3CacheSchema", r.L3CacheSchema)

@@ -29,7 +29,7 @@ func (v *validator) labels() {
 func (v *validator) label(pointer, label string) {
 	switch {
 	case len(label) > maxLabel:
-		v.bad(pointer, "has %d bytes, the kernel takes at most %d", len(label), maxLabel)
+		v.badProperty(pointer, "has %d bytes, the kernel takes at most %d", len(label), maxLabel)
 	case strings.ContainsFunc(label, unicode.IsControl):
 		v.bad(pointer, "%q has a control character in it", label)
 	case strings.TrimSpace(label) != label:

@@ -22,7 +22,7 @@ func TestLabels(t *testing.T) {
 			s := Default()
 			set(s)
 			problems, _ := Validate(s)
-			if refused := len(problems) == 1 && problems[0].Pointer == pointer; refused == ok || len(problems) > 1 {
+			if refused := len(problems) == 1 && problems[0].Property == pointer; refused == ok || len(problems) > 1 {
 				t.Errorf("%s = %.20q: %v", pointer, label, problems)
 			}
 		}

@@ -14,7 +14,7 @@ func (v *validator) mounts() {
 		p := fmt.Sprintf("mounts[%d]", i)
 		switch {
 		case m.Destination == "":
-			v.bad(p+".destination", "is missing or empty")
+			v.badProperty(p+".destination", "is missing or empty")
 			continue
 		case !path.IsAbs(m.Destination):
 			v.warn(p+".destination", "%q is not absolute; it is taken as %q", m.Destination, path.Clean("/"+m.Destination))
@@ -24,7 +24,7 @@ func (v *validator) mounts() {
 			v.bad(p+".destination", "a mount on the root of the container is not possible")
 		}
 		if strings.ContainsRune(m.Destination, 0) || strings.ContainsRune(m.Source, 0) {
-			v.bad(p, "has a NUL character in it")
+			v.badProperty(p, "has a NUL character in it")
 		}
 		o, err := ParseMountOptions(m)
 		if err != nil {
@@ -48,14 +48,14 @@ func (v *validator) mountKind(p string, m specs.Mount, o MountOptions) {
 	case o.Remount:
 	case o.Bind:
 		if m.Source == "" {
-			v.bad(p+".source", "is missing; a bind mount needs one")
+			v.badProperty(p+".source", "is missing; a bind mount needs one")
 		}
 	case m.Type == "":
-		v.bad(p+".type", "is missing; only bind mounts have none")
+		v.badProperty(p+".type", "is missing; only bind mounts have none")
 	case m.Type == "none":
 		v.bad(p+".type", `"none" is not a file system; a bind mount needs "bind" or "rbind" in options`)
 	case strings.ContainsRune(m.Type, 0):
-		v.bad(p+".type", "has a NUL character in it")
+		v.badProperty(p+".type", "has a NUL character in it")
 	}
 }
 
@@ -68,9 +68,9 @@ func (v *validator) mountIDMap(p string, m specs.Mount, o MountOptions) {
 	}
 	switch uids, gids := len(m.UIDMappings), len(m.GIDMappings); {
 	case uids == 0 && gids > 0:
-		v.bad(p+".uidMappings", "is missing; it is needed along with gidMappings")
+		v.badProperty(p+".uidMappings", "is missing; it is needed along with gidMappings")
 	case gids == 0 && uids > 0:
-		v.bad(p+".gidMappings", "is missing; it is needed along with uidMappings")
+		v.badProperty(p+".gidMappings", "is missing; it is needed along with uidMappings")
 	case o.IDMap == NoIDMap:
 	case !o.Bind && Namespace(v.spec, specs.UserNamespace) != nil:
 		v.bad(p+".options", "a new file system in a user namespace cannot have a mapping of ids, only bind mounts can")
@@ -79,7 +79,7 @@ func (v *validator) mountIDMap(p string, m specs.Mount, o MountOptions) {
 	case uids == 0 && o.IDs == nil && Namespace(v.spec, specs.UserNamespace) == nil:
 		v.bad(p+".options", "a mapping of ids needs uidMappings and gidMappings, or a user namespace in linux.namespaces")
 	case uids > 0 && !slices.Contains(m.Options, "idmap") && !slices.Contains(m.Options, "ridmap"):
-		v.warn(p+".options", `has neither "idmap" nor "ridmap"; uidMappings and gidMappings are taken as "idmap"`)
+		v.warnProperty(p+".options", `has neither "idmap" nor "ridmap"; uidMappings and gidMappings are taken as "idmap"`)
 	}
 }
 

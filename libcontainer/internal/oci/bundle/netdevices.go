@@ -21,7 +21,7 @@ func (v *validator) netDevices() {
 	}
 	const pointer = "linux.netDevices"
 	if Namespace(v.spec, specs.NetworkNamespace) == nil {
-		v.bad(pointer, "needs a network namespace in linux.namespaces")
+		v.badProperty(pointer, "needs a network namespace in linux.namespaces")
 	}
 	taken := make(map[string]string)
 	for _, host := range slices.Sorted(maps.Keys(devices)) {

@@ -134,7 +134,7 @@ func (v *validator) scheduler(s *specs.Scheduler) {
 	}
 	realtime := s.Policy == specs.SchedFIFO || s.Policy == specs.SchedRR
 	if s.Priority != 0 && !realtime {
-		v.bad(p+".priority", "is only for SCHED_FIFO and SCHED_RR")
+		v.badProperty(p+".priority", "is only for SCHED_FIFO and SCHED_RR")
 	}
 	if realtime && (s.Priority < 1 || s.Priority > 99) {
 		v.bad(p+".priority", "%d is out of range for %s (1 to 99)", s.Priority, s.Policy)

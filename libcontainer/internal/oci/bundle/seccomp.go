@@ -32,11 +32,11 @@ func (v *validator) seccomp(s *specs.LinuxSeccomp) {
 		notify = notify || c.Action == specs.ActNotify
 		v.seccompAction(at+".action", c.Action, at+".errnoRet", c.ErrnoRet)
 		if len(c.Names) == 0 {
-			v.bad(at+".names", "is missing or empty; it must name at least one system call")
+			v.badProperty(at+".names", "is missing or empty; it must name at least one system call")
 		}
 		for j, name := range c.Names {
 			if name == "" {
-				v.bad(fmt.Sprintf("%s.names[%d]", at, j), "is empty; it must be the name of a system call")
+				v.badProperty(fmt.Sprintf("%s.names[%d]", at, j), "is empty; it must be the name of a system call")
 			}
 		}
 		for j, a := range c.Args {
@@ -50,7 +50,7 @@ func (v *validator) seccompAction(pointer string, action specs.LinuxSeccompActio
 	ok, takes := seccomp.IsAction(action)
 	switch {
 	case action == "":
-		v.bad(pointer, "is missing; it is one of %s", list(seccomp.Actions()))
+		v.badProperty(pointer, "is missing; it is one of %s", list(seccomp.Actions()))
 	case !ok:
 		v.bad(pointer, "%q is not one of %s", action, list(seccomp.Actions()))
 	case errno == nil:
@@ -66,11 +66,11 @@ func (v *validator) seccompAction(pointer string, action specs.LinuxSeccompActio
 func (v *validator) seccompArg(pointer string, a specs.LinuxSeccompArg) {
 	switch {
 	case a.Op == "":
-		v.bad(pointer+".op", "is missing; it is one of %s", list(seccomp.Operators()))
+		v.badProperty(pointer+".op", "is missing; it is one of %s", list(seccomp.Operators()))
 	case !seccomp.IsOperator(a.Op):
 		v.bad(pointer+".op", "%q is not one of %s", a.Op, list(seccomp.Operators()))
 	case a.Op != specs.OpMaskedEqual && a.ValueTwo != 0:
-		v.warn(pointer+".valueTwo", "is only for %s; it is ignored", specs.OpMaskedEqual)
+		v.warnProperty(pointer+".valueTwo", "is only for %s; it is ignored", specs.OpMaskedEqual)
 	case a.Op == specs.OpMaskedEqual && a.ValueTwo&^a.Value != 0:
 		v.warn(pointer+".valueTwo", "%#x has bits that the mask in value, %#x, does not have; they are ignored", a.ValueTwo, a.Value)
 	}
@@ -83,9 +83,9 @@ func (v *validator) seccompListener(s *specs.LinuxSeccomp, notify bool) {
 	const p = "linux.seccomp.listenerPath"
 	switch {
 	case s.ListenerPath == "" && s.ListenerMetadata != "":
-		v.bad("linux.seccomp.listenerMetadata", "needs linux.seccomp.listenerPath")
+		v.badProperty("linux.seccomp.listenerMetadata", "needs linux.seccomp.listenerPath")
 	case s.ListenerPath == "" && notify:
-		v.bad(p, "is missing; %s needs the socket of an agent", specs.ActNotify)
+		v.badProperty(p, "is missing; %s needs the socket of an agent", specs.ActNotify)
 	case s.ListenerPath != "" && (!path.IsAbs(s.ListenerPath) || strings.ContainsRune(s.ListenerPath, 0)):
 		v.bad(p, "%q is not an absolute path", s.ListenerPath)
 	}

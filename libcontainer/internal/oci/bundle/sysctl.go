@@ -72,7 +72,7 @@ func (v *validator) sysctl() {
 			continue
 		}
 		if other, dup := seen[path]; dup {
-			v.bad(p, "is the same parameter as %q", other)
+			v.badProperty(p, "is the same parameter as %q", other)
 		}
 		seen[path] = key
 		ns, err := SysctlNamespace(path)
@@ -82,10 +82,10 @@ func (v *validator) sysctl() {
 		case path == "kernel/domainname" && v.spec.Domainname != "":
 			v.bad(p, "contradicts the property domainname, which sets the same")
 		case Namespace(v.spec, ns) == nil:
-			v.bad(p, "needs a %s namespace in linux.namespaces; it would change the host", ns)
+			v.badProperty(p, "needs a %s namespace in linux.namespaces; it would change the host", ns)
 		}
 		if strings.ContainsRune(v.spec.Linux.Sysctl[key], 0) {
-			v.bad(p, "has a NUL character in its value")
+			v.badProperty(p, "has a NUL character in its value")
 		}
 	}
 }

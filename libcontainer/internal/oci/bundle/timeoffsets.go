@@ -24,9 +24,9 @@ func (v *validator) timeOffsets() {
 	const pointer = "linux.timeOffsets"
 	switch ns := Namespace(v.spec, specs.TimeNamespace); {
 	case ns == nil:
-		v.bad(pointer, "needs a time namespace in linux.namespaces")
+		v.badProperty(pointer, "needs a time namespace in linux.namespaces")
 	case ns.Path != "":
-		v.bad(pointer, "needs a new time namespace; that in %s has its offsets already", ns.Path)
+		v.badProperty(pointer, "needs a new time namespace; that in %s has its offsets already", ns.Path)
 	}
 	for _, clock := range slices.Sorted(maps.Keys(offsets)) {
 		if !slices.Contains(clocks, clock) {

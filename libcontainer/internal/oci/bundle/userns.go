@@ -24,9 +24,9 @@ func (v *validator) userNamespace() {
 	}{{"linux.uidMappings", l.UIDMappings}, {"linux.gidMappings", l.GIDMappings}} {
 		switch {
 		case ns == nil && len(m.entries) > 0:
-			v.bad(m.pointer, "needs a user namespace in linux.namespaces")
+			v.badProperty(m.pointer, "needs a user namespace in linux.namespaces")
 		case ns != nil && ns.Path == "" && len(m.entries) == 0:
-			v.bad(m.pointer, "is missing or empty; a new user namespace needs it")
+			v.badProperty(m.pointer, "is missing or empty; a new user namespace needs it")
 		}
 	}
 	if ns == nil || len(l.UIDMappings) == 0 || len(l.GIDMappings) == 0 {
@@ -34,10 +34,10 @@ func (v *validator) userNamespace() {
 	}
 	// The container is built by its root, who owns what is made in it.
 	if _, ok := IDMap(l.UIDMappings).ToHost(0); !ok {
-		v.bad("linux.uidMappings", "has no mapping of the container's user id 0, which every container needs")
+		v.badProperty("linux.uidMappings", "has no mapping of the container's user id 0, which every container needs")
 	}
 	if _, ok := IDMap(l.GIDMappings).ToHost(0); !ok {
-		v.bad("linux.gidMappings", "has no mapping of the container's group id 0, which every container needs")
+		v.badProperty("linux.gidMappings", "has no mapping of the container's group id 0, which every container needs")
 	}
 	v.problems = append(v.problems, UnmappedIDs(v.spec, l.UIDMappings, l.GIDMappings, "by linux.uidMappings", "by linux.gidMappings")...)
 }

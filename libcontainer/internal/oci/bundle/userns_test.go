@@ -37,7 +37,7 @@ func TestUserNamespace(t *testing.T) {
 			problems, _ := Validate(s)
 			var texts []string
 			for _, p := range problems {
-				texts = append(texts, p.Pointer+": "+p.Text)
+				texts = append(texts, p.Property+": "+p.Text)
 			}
 			got := strings.Join(texts, "\n")
 			if c.want == "" && got != "" || !strings.Contains(got, c.want) {

@@ -77,19 +77,31 @@ type validator struct {
 	warnings []Problem
 }
 
-func (v *validator) bad(pointer, format string, args ...any) {
-	v.problems = append(v.problems, Problem{pointer, fmt.Sprintf(format, args...)})
+// bad notes a problem that the text describes in full, see [About].
+func (v *validator) bad(property, format string, args ...any) {
+	v.problems = append(v.problems, About(property, format, args...))
 }
 
-func (v *validator) warn(pointer, format string, args ...any) {
-	v.warnings = append(v.warnings, Problem{pointer, fmt.Sprintf(format, args...)})
+// badProperty notes a problem whose text continues the name of the property, see [Predicate].
+func (v *validator) badProperty(property, format string, args ...any) {
+	v.problems = append(v.problems, Predicate(property, format, args...))
+}
+
+// warn is bad for a warning.
+func (v *validator) warn(property, format string, args ...any) {
+	v.warnings = append(v.warnings, About(property, format, args...))
+}
+
+// warnProperty is badProperty for a warning.
+func (v *validator) warnProperty(property, format string, args ...any) {
+	v.warnings = append(v.warnings, Predicate(property, format, args...))
 }
 
 // version accepts all releases of major version 1 (spec.md: they are compatible).
 func (v *validator) version() {
 	switch ver := v.spec.Version; {
 	case ver == "":
-		v.bad("ociVersion", "is missing; it is required, the current version is %q", specs.Version)
+		v.badProperty("ociVersion", "is missing; it is required, the current version is %q", specs.Version)
 	case !strings.HasPrefix(ver, "1.") || strings.Trim(ver, "0123456789.") != "" && !strings.ContainsAny(ver, "-+"):
 		v.bad("ociVersion", "%q is not a version that this runtime knows (1.x)", ver)
 	}
@@ -98,11 +110,11 @@ func (v *validator) version() {
 func (v *validator) root() {
 	switch r := v.spec.Root; {
 	case r == nil:
-		v.bad("root", "is missing; it is required on Linux")
+		v.badProperty("root", "is missing; it is required on Linux")
 	case r.Path == "":
-		v.bad("root.path", "is missing or empty")
+		v.badProperty("root.path", "is missing or empty")
 	case strings.ContainsRune(r.Path, 0):
-		v.bad("root.path", "has a NUL character in it")
+		v.badProperty("root.path", "has a NUL character in it")
 	}
 }
 
@@ -181,7 +193,7 @@ func (v *validator) namespaces() {
 		{"linux.readonlyPaths", len(l.ReadonlyPaths) > 0},
 	} {
 		if need.wanted {
-			v.bad(need.pointer, "needs a mount namespace in linux.namespaces: without one it would change the mounts of the host")
+			v.badProperty(need.pointer, "needs a mount namespace in linux.namespaces: without one it would change the mounts of the host")
 		}
 	}
 }
@@ -193,22 +205,22 @@ func (v *validator) names() {
 			continue
 		}
 		if Namespace(v.spec, specs.UTSNamespace) == nil {
-			v.bad(pointer, "needs a uts namespace in linux.namespaces")
+			v.badProperty(pointer, "needs a uts namespace in linux.namespaces")
 		}
 		if len(name) > 64 {
 			v.bad(pointer, "%q has more than 64 characters", name)
 		}
 		if strings.ContainsRune(name, 0) {
-			v.bad(pointer, "has a NUL character in it")
+			v.badProperty(pointer, "has a NUL character in it")
 		}
 	}
 }
 
 func (v *validator) process(p *specs.Process) {
 	if len(p.Args) == 0 {
-		v.bad("process.args", "is missing or empty; it must hold the command")
+		v.badProperty("process.args", "is missing or empty; it must hold the command")
 	} else if p.Args[0] == "" {
-		v.bad("process.args[0]", "is empty; it must be the command")
+		v.badProperty("process.args[0]", "is empty; it must be the command")
 	}
 	for i, a := range p.Args {
 		v.argument("process.args[%d]", i, a)
@@ -222,11 +234,11 @@ func (v *validator) process(p *specs.Process) {
 	}
 	switch {
 	case p.Cwd == "":
-		v.bad("process.cwd", "is missing or empty; it must be an absolute path")
+		v.badProperty("process.cwd", "is missing or empty; it must be an absolute path")
 	case !path.IsAbs(p.Cwd):
 		v.bad("process.cwd", "%q is not absolute", p.Cwd)
 	case strings.ContainsRune(p.Cwd, 0):
-		v.bad("process.cwd", "has a NUL character in it")
+		v.badProperty("process.cwd", "has a NUL character in it")
 	}
 	v.pathLength("process.cwd", p.Cwd)
 	v.id("process.user.uid", p.User.UID)
@@ -263,9 +275,9 @@ const maxArgument = 128 << 10
 func (v *validator) argument(pointer string, index int, value string) {
 	switch {
 	case strings.ContainsRune(value, 0):
-		v.bad(fmt.Sprintf(pointer, index), "has a NUL character in it")
+		v.badProperty(fmt.Sprintf(pointer, index), "has a NUL character in it")
 	case len(value) >= maxArgument:
-		v.warn(fmt.Sprintf(pointer, index), "has %d bytes, and the kernel takes at most %d: the process cannot be started", len(value), maxArgument-1)
+		v.warnProperty(fmt.Sprintf(pointer, index), "has %d bytes, and the kernel takes at most %d: the process cannot be started", len(value), maxArgument-1)
 	}
 }
 
@@ -300,7 +312,7 @@ func (v *validator) hooks() {
 				v.bad(p+".timeout", "%d is not a number of seconds greater than zero", *t)
 			}
 			if strings.ContainsRune(hook.Path+strings.Join(hook.Args, "")+strings.Join(hook.Env, ""), 0) {
-				v.bad(p, "has a NUL character in it")
+				v.badProperty(p, "has a NUL character in it")
 			}
 		}
 	}
@@ -357,7 +369,7 @@ func (v *validator) devices() {
 		switch d.Type {
 		case "c", "b", "u", "p":
 		case "":
-			v.bad(p+".type", "is missing; it is one of c, b, u and p")
+			v.badProperty(p+".type", "is missing; it is one of c, b, u and p")
 		default:
 			v.bad(p+".type", "%q is not one of c, b, u and p", d.Type)
 		}
@@ -405,7 +417,7 @@ func (v *validator) deviceMode(pointer, deviceType string, mode uint32) {
 // components.
 func (v *validator) pathLength(pointer, p string) {
 	if len(p) >= unix.PathMax {
-		v.bad(pointer, "is a path of %d bytes, longer than the %d that the kernel takes", len(p), unix.PathMax-1)
+		v.badProperty(pointer, "is a path of %d bytes, longer than the %d that the kernel takes", len(p), unix.PathMax-1)
 	}
 }
 
@@ -432,13 +444,13 @@ func (v *validator) cgroupsPath() {
 	switch {
 	case p == "":
 	case strings.ContainsRune(p, 0):
-		v.bad("linux.cgroupsPath", "has a NUL character in it")
+		v.badProperty("linux.cgroupsPath", "has a NUL character in it")
 	case slices.Contains(strings.Split(p, "/"), ".."):
 		v.bad("linux.cgroupsPath", "%q has \"..\" in it", p)
 	case path.Clean("/"+p) == "/":
 		v.bad("linux.cgroupsPath", "%q is the root; it must be a cgroup below it", p)
 	case slices.ContainsFunc(strings.Split(p, "/"), func(name string) bool { return len(name) > unix.NAME_MAX }):
-		v.bad("linux.cgroupsPath", "has a name of more than %d bytes, which no directory can have", unix.NAME_MAX)
+		v.badProperty("linux.cgroupsPath", "has a name of more than %d bytes, which no directory can have", unix.NAME_MAX)
 	}
 	v.pathLength("linux.cgroupsPath", p)
 }
@@ -470,7 +482,7 @@ func (v *validator) resources() {
 	}
 	for i, h := range r.HugepageLimits {
 		if h.Pagesize == "" {
-			v.bad(fmt.Sprintf("linux.resources.hugepageLimits[%d].pageSize", i), "is missing or empty; it is the size of the pages, like 2MB")
+			v.badProperty(fmt.Sprintf("linux.resources.hugepageLimits[%d].pageSize", i), "is missing or empty; it is the size of the pages, like 2MB")
 		}
 	}
 	if p := r.Pids; p != nil && p.Limit != nil && *p.Limit < -1 {
