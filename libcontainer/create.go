@@ -76,8 +76,8 @@ func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
 	return c.container, nil
 }
 
-// created is a container that has just been created, still locked.
-type created struct {
+// handle is a container that has just been created, or is to be started, still locked.
+type handle struct {
 	container *Container
 	dir       *state.Dir
 	pidfd     int
@@ -87,95 +87,169 @@ type created struct {
 }
 
 // unlock ends what only this process may do.
-func (c *created) unlock() {
-	c.dir.Close()
-	if c.conversation != nil {
-		c.conversation.Close()
-		c.conversation = nil
+func (h *handle) unlock() {
+	h.dir.Close()
+	if h.conversation != nil {
+		h.conversation.Close()
+		h.conversation = nil
 	}
 }
 
 // close unlocks the container and lets go of its process.
-func (c *created) close() {
-	c.unlock()
-	unix.Close(c.pidfd)
+func (h *handle) close() {
+	h.unlock()
+	unix.Close(h.pidfd)
 }
 
-func (r *Runtime) create(id string, o CreateOptions) (*created, error) {
-	// The order of the first steps: everything that can be refused without a
-	// trace, then the directory, which decides between two creates with one id,
-	// then the record, which tells delete of all that follows.
-	if err := state.CheckID(id); err != nil {
+// create makes a container in phases. Their names are those in docs/design.md, and those
+// that are traced.
+func (r *Runtime) create(id string, o CreateOptions) (*handle, error) {
+	n := &creator{runtime: r, id: id, options: o}
+	defer n.close()
+	// What is refused before the directory is there leaves no trace.
+	if err := n.phases(phase{"prepare", n.prepare}, phase{"reserve", n.reserve}); err != nil {
 		return nil, err
+	}
+	err := n.phases(
+		phase{"claim", n.claim}, phase{"compile", n.compile}, phase{"launch", n.launch},
+		phase{"follow", n.follow}, phase{"publish", n.publish},
+	)
+	if err != nil {
+		n.close()
+		err = asShortage(n.group, "the container was set up", err)
+		n.undo()
+		n.dir.Close()
+		return nil, err
+	}
+	return &handle{&Container{runtime: r, id: id, record: n.record}, n.dir, n.init.Pidfd, n.conversation}, nil
+}
+
+// phase is a part of a creation, with its name.
+type phase struct {
+	name string
+	do   func() error
+}
+
+// phases does one phase after the other, and stops at an error.
+func (n *creator) phases(list ...phase) error {
+	for _, p := range list {
+		if err := p.do(); err != nil {
+			return err
+		}
+		n.runtime.trace(p.name)
+	}
+	return nil
+}
+
+// creator makes a container.
+type creator struct {
+	runtime *Runtime
+	id      string
+	options CreateOptions
+	bundle  *bundle.Bundle
+	maker   *source.Maker
+	group   *cgroup.Manager
+	class   *rdt.Manager // nil without Intel RDT
+	dir     *state.Dir
+	record  *state.Record
+	pidfd   *pidfdSocket
+	out     *compile.Output
+	// preserved are the descriptors that the process gets, see openDescriptors.
+	preserved []bool
+	init      *launch.Init
+	files     hostFiles
+	hooked    bool // whether hooks have run
+	devices   *netdevice.Moved
+	// conversation is what becomes of that with the init, see handle.
+	conversation *launch.Conversation
+	// release are calls that come when the creation is over, the last one first.
+	release []func()
+}
+
+// later notes what has to be done when the creation is over, however it ends.
+func (n *creator) later(f func()) { n.release = append(n.release, f) }
+
+// close lets go of what only the creation needed.
+func (n *creator) close() {
+	for i := len(n.release) - 1; i >= 0; i-- {
+		n.release[i]()
+	}
+	n.release = nil
+}
+
+// prepare reads the bundle and decides. All that can be refused without a trace is refused
+// here.
+func (n *creator) prepare() error {
+	r, o := n.runtime, n.options
+	if err := state.CheckID(n.id); err != nil {
+		return err
 	}
 	b, warnings, err := bundle.Load(bundle.Place{Dir: o.Bundle, Config: o.Config})
 	for _, w := range warnings {
 		r.remark("%v", w)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
+	n.bundle = b
 	r.trace("bundle read")
 	if err := checkTerminal(b.Spec, o); err != nil {
-		return nil, err
+		return err
 	}
 	if err := checkOwnIDs(b.Spec); err != nil {
-		return nil, err
+		return err
 	}
 	// Nobody else sees these namespaces, and they are gone when nobody enters them.
-	maker := namespaceMaker(b.Spec)
-	maker.Start()
-	defer maker.Close()
-	group, err := cgroup.New(b.Spec, id, r.CgroupDriver)
-	if err != nil {
-		return nil, err
+	n.maker = namespaceMaker(b.Spec)
+	n.maker.Start()
+	n.later(n.maker.Close)
+	if n.group, err = cgroup.New(b.Spec, n.id, r.CgroupDriver); err != nil {
+		return err
 	}
-	for _, w := range group.Warnings() {
+	for _, w := range n.group.Warnings() {
 		r.warn("%s", w)
 	}
 	if err := checkLabels(b.Spec); err != nil {
-		return nil, err
+		return err
 	}
-	class, err := intelRdt(b.Spec, id)
-	if err != nil {
-		return nil, err
+	if n.class, err = intelRdt(b.Spec, n.id); err != nil {
+		return err
 	}
 	if err := r.checkPrivileges(b.Spec); err != nil {
-		return nil, err
+		return err
 	}
 	if r.rootless() {
-		left, err := group.Forgo(b.Spec)
+		left, err := n.group.Forgo(b.Spec)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if len(left) > 0 {
 			r.trace("no cgroup in " + strings.Join(left, ", "))
 		}
 	}
-	dir, err := r.root().Create(id)
-	if err != nil {
-		return nil, err
+	return nil
+}
+
+// reserve makes the state directory, which decides between two creates with one id. The
+// record goes into it before anything else happens: it tells delete of all that follows.
+func (n *creator) reserve() (err error) {
+	b := n.bundle
+	if n.dir, err = n.runtime.root().Create(n.id); err != nil {
+		return err
 	}
-	r.trace("state directory made")
-	n := &creation{runtime: r, options: o, bundle: b, maker: maker, group: group, class: class, dir: dir}
+	n.runtime.trace("state directory made")
 	n.record = &state.Record{
-		ID: id, Bundle: b.Path, Rootfs: b.Rootfs, Created: time.Now().UTC().Format(time.RFC3339Nano), Owner: os.Getuid(),
-		Annotations: b.Spec.Annotations, PrivatePid: privatePid(b.Spec), NoNewKeyring: o.NoNewKeyring, Cgroup: group.Saved(),
+		ID: n.id, Bundle: b.Path, Rootfs: b.Rootfs, Created: time.Now().UTC().Format(time.RFC3339Nano), Owner: os.Getuid(),
+		Annotations: b.Spec.Annotations, PrivatePid: privatePid(b.Spec), NoNewKeyring: n.options.NoNewKeyring, Cgroup: n.group.Saved(),
 		HasProcess: b.Spec.Process != nil,
 	}
-	if class != nil {
-		n.record.Rdt = class.Saved()
+	if n.class != nil {
+		n.record.Rdt = n.class.Saved()
 	}
 	if h := b.Spec.Hooks; h != nil {
 		n.record.StartHooks, n.record.Poststop = len(h.StartContainer)+len(h.Poststart) > 0, len(h.Poststop) > 0
 	}
-	if err := n.create(); err != nil {
-		err = asShortage(n.group, "the container was set up", err)
-		n.undo()
-		dir.Close()
-		return nil, err
-	}
-	return &created{&Container{runtime: r, id: id, record: n.record}, dir, n.init.Pidfd, n.conversation}, nil
+	return nil
 }
 
 // privatePid tells whether the container's pid namespace is a new one, whose end
@@ -196,72 +270,56 @@ func checkTerminal(s *specs.Spec, o CreateOptions) error {
 	return nil
 }
 
-// creation is a container on its way to be created.
-type creation struct {
-	runtime *Runtime
-	options CreateOptions
-	bundle  *bundle.Bundle
-	maker   *source.Maker
-	group   *cgroup.Manager
-	class   *rdt.Manager // nil without Intel RDT
-	dir     *state.Dir
-	record  *state.Record
-	init    *launch.Init
-	files   hostFiles
-	hooked  bool // whether hooks have run
-	devices *netdevice.Moved
-	// conversation is what becomes of that with the init, see created.
-	conversation *launch.Conversation
-}
-
 // direct tells whether the process may start as soon as the container is created. Hooks of
 // start come before it, and the socket at which it says that it is ready; a terminal gets its
 // size; and whoever waits for the pid file or the pidfd finds a container that is created.
-func (n *creation) direct() bool {
+func (n *creator) direct() bool {
 	p, o := n.bundle.Spec.Process, n.options
 	return o.starts && p != nil && !p.Terminal && !n.record.StartHooks &&
 		n.runtime.NotifySocket == "" && o.PidFile == "" && o.PidfdSocket == ""
 }
 
-func (n *creation) create() error {
-	defer n.files.closeIdle()
-	defer n.files.close()
-	// The record comes first. All that happens before the launch has to be quick:
-	// afterwards this process would only wait.
+// claim records the container, and takes its cgroup: that has to be empty, and nobody else
+// may take it until a process is in it. All that happens before the launch has to be quick:
+// afterwards this process would only wait.
+func (n *creator) claim() error {
 	if err := n.dir.Save(n.record); err != nil {
 		return err
 	}
 	if err := n.group.Claim(); err != nil {
 		return err
 	}
-	defer n.group.Release()
+	n.later(n.group.Release)
 	if n.class != nil {
 		if err := n.class.Create(); err != nil {
 			return err
 		}
 	}
 	n.record.Cgroup = n.group.Saved()
-	n.runtime.trace("state recorded")
+	return nil
+}
 
-	pidfd, err := openPidfdSocket(n.options.PidfdSocket)
-	if err != nil {
+// compile makes the program.
+func (n *creator) compile() (err error) {
+	if n.pidfd, err = openPidfdSocket(n.options.PidfdSocket); err != nil {
 		return err
 	}
-	defer pidfd.close()
+	n.later(n.pidfd.close)
 	passOnListening(n.bundle.Spec.Process, n.options)
 	if err := n.notifyMount(); err != nil {
 		return err
 	}
-	preserved := openDescriptors(n.options.ListenFDs + n.options.PreserveFDs)
+	n.preserved = openDescriptors(n.options.ListenFDs + n.options.PreserveFDs)
 	host := n.runtime.host(n.bundle.Spec, n.group, n.options.NoPivot)
 	host.Maker = n.maker
 	out, err := compile.Init(compile.Input{
 		Bundle: n.bundle, ID: n.record.ID, Host: host,
-		NoPivot: n.options.NoPivot, NoNewKeyring: n.options.NoNewKeyring, Direct: n.direct(), Preserved: preserved,
+		NoPivot: n.options.NoPivot, NoNewKeyring: n.options.NoNewKeyring, Direct: n.direct(), Preserved: n.preserved,
 	})
 	if err != nil {
 		return err
 	}
+	n.out = out
 	n.runtime.report(out)
 	for _, list := range [][]source.Source{out.Sources, out.Later} {
 		for i, s := range list {
@@ -274,11 +332,13 @@ func (n *creation) create() error {
 	n.runtime.trace("program compiled" + unknownCalls(out))
 	n.record.Steps = stepsAfterGate(out)
 	n.record.Listener, n.record.Mute = listenerOf(n.bundle.Spec, out), out.Mute
-	defer n.runtime.holdThread()()
-	if err := n.launch(out, preserved); err != nil {
-		return err
-	}
-	defer n.init.CloseSocket()
+	return nil
+}
+
+// follow makes the cgroup where the init is not born in it, and serves the init until the
+// container is created.
+func (n *creator) follow() error {
+	out := n.out
 	if !n.group.BornInside() {
 		err := n.group.Create(n.init.Pid)
 		n.record.Cgroup = n.group.Saved()
@@ -296,34 +356,6 @@ func (n *creation) create() error {
 		return err
 	}
 	n.runtime.trace("configuration kept")
-	if err := n.follow(out); err != nil {
-		return err
-	}
-	n.runtime.trace("container created")
-	if !n.direct() {
-		if err := n.dir.Created(); err != nil {
-			return err
-		}
-	}
-	if err := pidfd.send(n.init.Pidfd, pidfdOfInit); err != nil {
-		return err
-	}
-	if n.options.PidFile != "" {
-		if err := writePidFile(n.options.PidFile, n.record.Pid); err != nil {
-			return err
-		}
-	}
-	if n.devices != nil {
-		n.devices.Close()
-	}
-	if n.direct() {
-		n.conversation = n.init.TakeConversation()
-	}
-	return nil
-}
-
-// follow serves the init until the container is created.
-func (n *creation) follow(out *compile.Output) error {
 	mounts := mountHelper{spec: n.bundle.Spec, links: out.Links}
 	defer mounts.close()
 	sources := supply{out: out, init: n.init}
@@ -373,10 +405,37 @@ func (n *creation) follow(out *compile.Output) error {
 	return s.follow(protocol.StageCreated)
 }
 
-// launch starts the init program.
-func (n *creation) launch(out *compile.Output, preserved []bool) error {
+// publish makes the container known as created.
+func (n *creator) publish() error {
+	if !n.direct() {
+		if err := n.dir.Created(); err != nil {
+			return err
+		}
+	}
+	if err := n.pidfd.send(n.init.Pidfd, pidfdOfInit); err != nil {
+		return err
+	}
+	if n.options.PidFile != "" {
+		if err := writePidFile(n.options.PidFile, n.record.Pid); err != nil {
+			return err
+		}
+	}
+	if n.devices != nil {
+		n.devices.Close()
+	}
+	if n.direct() {
+		n.conversation = n.init.TakeConversation()
+	}
+	return nil
+}
+
+// launch starts the program.
+func (n *creator) launch() (err error) {
+	out := n.out
+	n.later(n.runtime.holdThread())
+	n.later(n.files.closeIdle)
+	n.later(n.files.close)
 	gate, terminal := -1, -1
-	var err error
 	if out.Gate >= 0 {
 		if gate, err = n.files.listen(n.dir); err != nil {
 			return err
@@ -387,18 +446,20 @@ func (n *creation) launch(out *compile.Output, preserved []bool) error {
 			return err
 		}
 	}
-	files, err := n.files.layout(out, preserved, stdio{n.options.Stdin, n.options.Stdout, n.options.Stderr}, terminal, gate)
+	files, err := n.files.layout(out, n.preserved, stdio{n.options.Stdin, n.options.Stdout, n.options.Stderr}, terminal, gate)
 	if err != nil {
 		return err
 	}
 	n.runtime.trace("sources opened")
 	n.init, err = n.runtime.launch(&n.files, out, files, n.group.BirthDir(), interruptBy(n.options.signals), 0)
-	n.runtime.trace("program launched")
+	if err == nil {
+		n.later(n.init.CloseSocket)
+	}
 	return err
 }
 
 // notice makes a remark that is due when the container is built.
-func (n *creation) notice(text string) { n.runtime.remark("%s", text) }
+func (n *creator) notice(text string) { n.runtime.remark("%s", text) }
 
 // intelRdt decides on the place in resctrl; nil when the configuration asks for none.
 func intelRdt(s *specs.Spec, id string) (*rdt.Manager, error) {
@@ -413,7 +474,7 @@ func intelRdt(s *specs.Spec, id string) (*rdt.Manager, error) {
 }
 
 // adopt records the process as the container's. Until then it ends with this one.
-func (n *creation) adopt() error {
+func (n *creator) adopt() error {
 	n.record.Pid = n.init.Pid
 	start, err := state.StartTime(n.init.Pid)
 	if errors.Is(err, state.ErrGone) {
@@ -439,7 +500,7 @@ func (n *creation) adopt() error {
 }
 
 // netDevices moves the network devices into the network namespace of the init.
-func (n *creation) netDevices() (err error) {
+func (n *creator) netDevices() (err error) {
 	n.devices, err = netdevice.Move(n.bundle.Spec.Linux.NetDevices, n.init.Pid)
 	if err == nil {
 		n.runtime.trace("network devices moved")
@@ -448,7 +509,7 @@ func (n *creation) netDevices() (err error) {
 }
 
 // idMaps gives the user namespace its mappings.
-func (n *creation) idMaps() error {
+func (n *creator) idMaps() error {
 	l := n.bundle.Spec.Linux
 	privileged := bundle.HasCapabilities(ownCapabilities(), unix.CAP_SETUID, unix.CAP_SETGID)
 	if err := idmap.Write(n.init.Pid, l.UIDMappings, l.GIDMappings, privileged); err != nil {
@@ -459,7 +520,7 @@ func (n *creation) idMaps() error {
 }
 
 // hooks runs the hooks that come before the pivot. root is the root of the container.
-func (n *creation) hooks(root int) error {
+func (n *creator) hooks(root int) error {
 	n.hooked = true
 	hooks := n.bundle.Spec.Hooks
 	h := hookRunner{runtime: n.runtime, spec: n.bundle.Spec, record: n.record, pidfd: n.init.Pidfd, root: root, interrupt: interruptBy(n.options.signals)}
@@ -479,7 +540,7 @@ func (n *creation) hooks(root int) error {
 
 // undo removes every trace. When it was after the first hooks, the poststop hooks run
 // too (runtime.md#lifecycle, steps 3 to 5, 12 and 13).
-func (n *creation) undo() {
+func (n *creator) undo() {
 	if n.devices != nil {
 		if err := n.devices.Restore(); err != nil {
 			n.runtime.warn("container %q: %v", n.record.ID, err)

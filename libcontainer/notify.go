@@ -25,7 +25,7 @@ const (
 // notifyMount gives a container the place for the socket, when there is a service manager
 // to be told (sd_notify(3)). A container whose configuration names a socket looks after
 // that itself.
-func (n *creation) notifyMount() error {
+func (n *creator) notifyMount() error {
 	s := n.bundle.Spec
 	if n.runtime.NotifySocket == "" || s.Process == nil || hasEnv(s.Process, notifyEnv) {
 		return nil

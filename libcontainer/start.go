@@ -36,14 +36,14 @@ func (c *Container) Start() error {
 		dir.Close()
 		return fmt.Errorf("cannot start container %q: %w", c.id, err)
 	}
-	n := &created{container: c, dir: dir, pidfd: pidfd}
+	n := &handle{container: c, dir: dir, pidfd: pidfd}
 	defer n.close()
 	return c.startDetached(n)
 }
 
 // startDetached starts the container, unlocks it and, where a service manager is to be
 // told, waits until it is ready.
-func (c *Container) startDetached(n *created) error {
+func (c *Container) startDetached(n *handle) error {
 	notify, err := c.runtime.openNotify(n.dir)
 	defer notify.close()
 	if err == nil {
@@ -57,7 +57,7 @@ func (c *Container) startDetached(n *created) error {
 }
 
 // start is Start for a container that is known to be created, and is locked.
-func (c *Container) start(n *created) error {
+func (c *Container) start(n *handle) error {
 	record, dir := c.record, n.dir
 	if !record.HasProcess {
 		// "process: This property is REQUIRED when start is called" (config.md#process).

@@ -71,7 +71,7 @@ statuses=(137 0 1 0)
 	local i
 	for i in "${!commands[@]}"; do
 		args sh -c "${commands[i]}"
-		sees_late "container created" child_has_ended run "$ID"
+		sees_late follow child_has_ended run "$ID"
 		[ "$status" -eq "${statuses[i]}" ]
 	done
 	nothing_left
@@ -81,7 +81,7 @@ statuses=(137 0 1 0)
 	local command
 	for command in "${commands[@]}"; do
 		args sh -c "$command"
-		sees_late "container created" child_has_ended run --detach "$ID"
+		sees_late follow child_has_ended run --detach "$ID"
 		[ "$status" -eq 0 ]
 		[ -z "$output" ]
 		coracle delete "$ID"
@@ -116,7 +116,7 @@ statuses=(137 0 1 0)
 	printf '#!/bin/sh\nexit 3\n' >rootfs/bin/coracle-init
 	chmod +x rootfs/bin/coracle-init
 	args coracle-init
-	sees_late "container created" child_has_ended run "$ID"
+	sees_late follow child_has_ended run "$ID"
 	[ "$status" -eq 3 ]
 	[ -z "$output" ]
 }
