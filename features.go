@@ -18,7 +18,7 @@ var featuresCommand = &cli.Command{
 		}
 		f := libcontainer.Features()
 		//allow:annotations of this program, not of a configuration
-		f.Annotations[name+".version"], f.Annotations[name+".commit"] = version, commit
+		f.Annotations[name+".version"], f.Annotations[name+".commit"] = c.App.Version, commit
 		return writeJSON(c.App.Writer, f)
 	},
 }

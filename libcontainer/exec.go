@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -83,12 +84,19 @@ func (c *Container) DecodeProcess(data []byte) (*specs.Process, error) {
 // never added to the inheritable set: programs of other users would get them by that
 // (CVE-2022-29162). Where the container has one there already, it becomes ambient, so that a
 // user who is not root has it; elsewhere execve takes it from such a user, of which a warning
-// tells.
+// tells, as it does of names that are not known.
 func (c *Container) AddCapabilities(p *specs.Process, caps []string) {
 	sets := specs.LinuxCapabilities{}
 	if p.Capabilities != nil {
 		sets = *p.Capabilities
 	}
+	caps = slices.DeleteFunc(slices.Clone(caps), func(name string) bool {
+		_, known := bundle.Capability(name)
+		if !known {
+			c.runtime.warn("exec: %q is not a capability that this runtime knows%s; it is ignored", name, meantCapability(name))
+		}
+		return !known
+	})
 	add := func(set []string) []string { return append(slices.Clone(set), caps...) }
 	sets.Bounding, sets.Effective, sets.Permitted = add(sets.Bounding), add(sets.Effective), add(sets.Permitted)
 	sets.Ambient = slices.Clone(sets.Ambient)
@@ -100,6 +108,15 @@ func (c *Container) AddCapabilities(p *specs.Process, caps []string) {
 		}
 	}
 	p.Capabilities = &sets
+}
+
+// meantCapability suggests the full name where one was abbreviated.
+func meantCapability(name string) string {
+	full := "CAP_" + strings.TrimPrefix(strings.ToUpper(name), "CAP_")
+	if _, ok := bundle.Capability(full); !ok {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %s?)", full)
 }
 
 // spec is the configuration that the container was created from. It never changes.
@@ -123,7 +140,7 @@ func (c *Container) spec() (*specs.Spec, error) {
 func (c *Container) Exec(o ExecOptions) (status int, err error) {
 	problems, warnings := bundle.ValidateProcess(o.Process)
 	for _, w := range warnings {
-		c.runtime.warn("%v", w)
+		c.runtime.warn("exec: %s", w.Sentence())
 	}
 	if len(problems) > 0 {
 		return 0, fmt.Errorf("exec: %s", problems[0].Sentence())

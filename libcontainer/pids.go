@@ -7,26 +7,27 @@ import (
 )
 
 // Pids are the processes of the container, all those in its cgroup, as the runtime's pid
-// namespace numbers them. The error wraps [ErrNotRunning] when there are none.
+// namespace numbers them; only the first one when the container is not there. The error
+// wraps [ErrNotRunning] when there are none.
 func (c *Container) Pids() ([]int, error) {
 	record, err := c.reload()
 	if err != nil {
 		return nil, err
 	}
 	group := cgroup.Load(record.Cgroup)
-	if group.Disabled() {
-		// Nothing tells which others are the container's.
-		if alive, err := record.Alive(); err != nil || !alive {
-			return nil, c.notRunning(err)
+	if !group.Disabled() {
+		pids, err := group.Pids()
+		if err != nil {
+			return nil, fmt.Errorf("processes of container %q: %w", c.id, c.orNotRunning(err))
 		}
-		return []int{record.Pid}, nil
+		if len(pids) > 0 {
+			return pids, nil
+		}
 	}
-	pids, err := group.Pids()
-	if err != nil {
-		return nil, fmt.Errorf("processes of container %q: %w", c.id, c.orNotRunning(err))
+	// Without a cgroup, or when the container has left it, nothing tells which others are
+	// the container's.
+	if alive, err := record.Alive(); err != nil || !alive {
+		return nil, c.notRunning(err)
 	}
-	if len(pids) == 0 {
-		return nil, c.notRunning(nil)
-	}
-	return pids, nil
+	return []int{record.Pid}, nil
 }

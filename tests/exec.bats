@@ -566,6 +566,18 @@ gone() {
 	grep -q 'level=warning.*CAP_NO_SUCH' "$BATS_TEST_TMPDIR/log"
 }
 
+@test "an unknown capability of --cap is told once, with the name that was meant, and the others are added" {
+	waiting
+	background exec --user 1000 --cap kill --cap CAP_KILL "$ID" true
+	[ "$status" -eq 0 ]
+	[ "$(cat "$BATS_TEST_TMPDIR/err")" = 'warning: exec: "kill" is not a capability that this runtime knows (did you mean CAP_KILL?); it is ignored
+warning: exec: user 1000 will not have the capability CAP_KILL: that would take it in process.capabilities.inheritable of the container' ]
+	background exec --cap no_such --cap CAP_CHOWN "$ID" grep CapEff /proc/self/status
+	[ "$status" -eq 0 ]
+	[ $((0x$(sed -n 's/^CapEff:[[:space:]]*//p' "$BATS_TEST_TMPDIR/out") & 1)) -eq 1 ]
+	[ "$(cat "$BATS_TEST_TMPDIR/err")" = 'warning: exec: "no_such" is not a capability that this runtime knows; it is ignored' ]
+}
+
 @test "the long and the short name of an option may be mixed, and the last value counts" {
 	waiting
 	x --env A=1 -e A=2 --env B=3 -e C=a,b -e D=1 --env D=2 "$ID" sh -c 'echo $A $B $C $D'
@@ -954,6 +966,7 @@ subgroups() {
 	[ "$(grep -c "/left-$ID\$" <<<"$output")" -eq "${#left[@]}" ]
 	x --cgroup sub "$ID" true
 	refused "no such file or directory"
+	[ "$(coracle ps --format json "$ID" | jq -c .)" = "[$pid]" ]
 	coracle delete --force "$ID"
 	rmdir "${left[@]}"
 }

@@ -172,6 +172,7 @@ agrees() {
 @test "annotations that change the container are listed, and what this is" {
 	[ "$(feature '.potentiallyUnsafeConfigAnnotations | join(" ")')" = "org.systemd.property. run.oci.keep_original_groups run.oci.mount_context_type" ]
 	[ "coracle version $(feature '.annotations["coracle.version"]')" = "$("$CORACLE" --version | head -1)" ]
+	jq -e '.annotations["coracle.version"] | test("[[:space:]]") | not' features.json
 	[ "commit: $(feature '.annotations["coracle.commit"]')" = "$("$CORACLE" --version | sed -n 2p)" ]
 	jq -e '.annotations["org.opencontainers.runc.checkpoint.enabled"] == "false"' features.json
 	accepted '.annotations = {"run.oci.keep_original_groups": "1", "run.oci.mount_context_type": "context", "org.systemd.property.KillSignal": "15"}'

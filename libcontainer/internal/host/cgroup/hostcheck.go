@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -102,6 +103,9 @@ func (m *Manager) unavailable(s *setting) string {
 	if dir == "" {
 		return "this host has no cgroup controller " + controller
 	}
+	if why := m.memoryInVain(s); why != "" {
+		return why
+	}
 	above := existing(dir)
 	if m.inUnified(s.controller) {
 		has, err := linux.ReadFollow(filepath.Join(above, "cgroup.controllers"), 1<<12)
@@ -146,6 +150,28 @@ func (m *Manager) exampleOf(above, controller string) string {
 		}
 		if has, err := linux.ReadFollow(filepath.Join(dir, "cgroup.controllers"), 1<<12); err == nil && slices.Contains(strings.Fields(string(has)), unifiedName(controller)) {
 			return dir
+		}
+	}
+	return ""
+}
+
+// memoryInVain says why a limit of memory lets no process run, or cannot be set: the sum of
+// memory and swap may not be less than memory with cgroup v1, which has the highest limit
+// there is where none is given. A cgroup that is there already may have one.
+func (m *Manager) memoryInVain(s *setting) string {
+	n, err := strconv.ParseInt(s.value, 10, 64)
+	if s.controller != "memory" || err != nil || n < 0 {
+		return ""
+	}
+	switch s.files[0] {
+	case "memory.limit_in_bytes", "memory.max":
+		if n < int64(os.Getpagesize()) {
+			return fmt.Sprintf("%d is less than a page of memory, so that no process could run", n)
+		}
+	case "memory.memsw.limit_in_bytes":
+		limited := slices.ContainsFunc(m.plan.settings, func(s setting) bool { return s.files[0] == "memory.limit_in_bytes" && s.value != "-1" })
+		if limit, ok := number(m.dirOf("memory"), "memory.limit_in_bytes"); !limited && (!ok || limit > n) {
+			return "needs memory.limit: it is the sum of memory and swap, which may not be less with cgroup v1"
 		}
 	}
 	return ""
