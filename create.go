@@ -12,11 +12,11 @@ import (
 // createFlags are those of create and of commands that create on the way.
 func createFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "the bundle is in `DIR`", DefaultText: "the current directory"},
+		directory(&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "the bundle is in `DIR`", DefaultText: "the current directory"}),
 		configFlag("the configuration is in `FILE`"),
-		&cli.StringFlag{Name: "console-socket", Usage: "send the terminal to the socket `PATH`"},
-		&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`"},
-		&cli.StringFlag{Name: "pidfd-socket", Usage: "send a pidfd of the process to the socket `PATH`"},
+		file(&cli.StringFlag{Name: "console-socket", Usage: "send the terminal to the socket `PATH`"}),
+		file(&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`"}),
+		file(&cli.StringFlag{Name: "pidfd-socket", Usage: "send a pidfd of the process to the socket `PATH`"}),
 		&cli.BoolFlag{Name: "no-pivot", Usage: "do not use pivot_root(2), for hosts whose root is a ramdisk; less safe"},
 		&cli.BoolFlag{Name: "no-new-keyring", Usage: "do not make a session keyring for the container"},
 		&cli.UintFlag{Name: "preserve-fds", Usage: "pass on `N` more file descriptors, from 3 on"},
@@ -25,7 +25,7 @@ func createFlags() []cli.Flag {
 
 // configFlag is a flag for a configuration that is not the config.json of the bundle.
 func configFlag(usage string) cli.Flag {
-	return &cli.StringFlag{Name: "config", Aliases: []string{"f"}, Usage: usage, DefaultText: "config.json of the bundle"}
+	return file(&cli.StringFlag{Name: "config", Aliases: []string{"f"}, Usage: usage, DefaultText: "config.json of the bundle"})
 }
 
 func createOptions(c *cli.Context) libcontainer.CreateOptions {

@@ -22,7 +22,7 @@ func (l *list) Set(value string) error {
 func (l *list) String() string { return "" }
 
 // flag is the flag with the long name. Its help mentions the short one, if there is one.
-func (l *list) flag(name, short, usage string) cli.Flag {
+func (l *list) flag(name, short, usage string) standardFlag {
 	return listFlag{&cli.GenericFlag{Name: name, Usage: usage, Value: l}, short}
 }
 
@@ -63,7 +63,34 @@ func describeFlag(standard cli.FlagStringFunc) cli.FlagStringFunc {
 // with a regular expression: that took longer than everything else it does.
 type namedFlag struct {
 	standardFlag
-	names []string
+	names  []string
+	values values
+}
+
+// values are what shells complete the value of a flag to: a kind, or words.
+type values struct {
+	kind  string
+	words []string
+}
+
+// directory is a flag whose value is the path of a directory.
+func directory(f standardFlag) cli.Flag {
+	return &namedFlag{standardFlag: f, values: values{kind: "directories"}}
+}
+
+// file is a flag whose value is the path of a file.
+func file(f standardFlag) cli.Flag {
+	return &namedFlag{standardFlag: f, values: values{kind: "files"}}
+}
+
+// capability is a flag whose value is the name of a capability.
+func capability(f standardFlag) cli.Flag {
+	return &namedFlag{standardFlag: f, values: values{kind: "capabilities"}}
+}
+
+// oneOf is a flag whose value is one of the words. The usage lists them too, for people.
+func oneOf(f standardFlag, words ...string) cli.Flag {
+	return &namedFlag{standardFlag: f, values: values{words: words}}
 }
 
 // standardFlag is what the flags of urfave/cli have in common. They also have actions,
@@ -82,6 +109,9 @@ func (f *namedFlag) Names() []string {
 	}
 	return f.names
 }
+
+// Completes is what shells complete the value to; see package docgen.
+func (f *namedFlag) Completes() (kind string, words []string) { return f.values.kind, f.values.words }
 
 // Unwrap is the flag itself.
 func (f *namedFlag) Unwrap() cli.Flag { return f.standardFlag }

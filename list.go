@@ -16,7 +16,7 @@ var listCommand = &cli.Command{
 	Usage:     "list containers",
 	ArgsUsage: " ", // without one, urfave/cli writes "[arguments...]"
 	Flags: []cli.Flag{
-		&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "`FORMAT`, table or json", Value: "table"},
+		oneOf(&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "`FORMAT`, table or json", Value: "table"}, "table", "json"),
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "only ids"},
 	},
 	Action: func(c *cli.Context) error {

@@ -83,13 +83,13 @@ func newApp() *cli.App {
 	app.Version = strings.TrimSpace(version)
 	app.HideHelpCommand = true
 	app.Flags = []cli.Flag{
-		&cli.StringFlag{Name: "root", Usage: "keep the state of containers in `DIR`", DefaultText: defaultRoot()},
-		&cli.StringFlag{Name: "log", Usage: "write errors and warnings to `FILE`, or to the log of the system: syslog:NAME, journald:NAME"},
-		&cli.StringFlag{Name: "log-format", Usage: "`FORMAT` of the log, text or json", Value: "text"},
+		directory(&cli.StringFlag{Name: "root", Usage: "keep the state of containers in `DIR`", DefaultText: defaultRoot()}),
+		file(&cli.StringFlag{Name: "log", Usage: "write errors and warnings to `FILE`, or to the log of the system: syslog:NAME, journald:NAME"}),
+		oneOf(&cli.StringFlag{Name: "log-format", Usage: "`FORMAT` of the log, text or json", Value: "text"}, "text", "json"),
 		&cli.BoolFlag{Name: "debug", Usage: "log how long each phase takes"},
 		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd make the cgroups; linux.cgroupsPath has the form slice:prefix:name then"},
-		&cli.StringFlag{Name: "cgroup-manager", Usage: "`MANAGER` of the cgroups: cgroupfs, systemd or disabled", Value: "cgroupfs"},
-		&cli.StringFlag{Name: "rootless", Usage: "whether to do without cgroups that cannot be made: `MODE` true, false or auto", Value: "auto"},
+		oneOf(&cli.StringFlag{Name: "cgroup-manager", Usage: "`MANAGER` of the cgroups: cgroupfs, systemd or disabled", Value: "cgroupfs"}, "cgroupfs", "systemd", "disabled"),
+		oneOf(&cli.StringFlag{Name: "rootless", Usage: "whether to do without cgroups that cannot be made: `MODE` true, false or auto", Value: "auto"}, "true", "false", "auto"),
 		&cli.StringFlag{Name: "criu", Usage: "ignored; for callers that pass it", Hidden: true},
 	}
 	app.Commands = []*cli.Command{

@@ -19,7 +19,7 @@ var psCommand = &cli.Command{
 	Description: "The table is that of ps(1) with the given options, or with -ef. It needs its column PID. The\n" +
 		"process ids are those of the host.",
 	Flags: []cli.Flag{
-		&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "`FORMAT`, table or json: an array of process ids", Value: "table"},
+		oneOf(&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "`FORMAT`, table or json: an array of process ids", Value: "table"}, "table", "json"),
 	},
 	Action: func(c *cli.Context) error {
 		if c.NArg() < 1 {

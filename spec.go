@@ -19,8 +19,8 @@ var specCommand = &cli.Command{
 	ArgsUsage:   " ", // without one, urfave/cli writes "[arguments...]"
 	Description: "The configuration runs sh with a terminal in the directory rootfs of the bundle.",
 	Flags: []cli.Flag{
-		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "write it into `DIR`", DefaultText: "the current directory"},
-		&cli.StringFlag{Name: "config", Aliases: []string{"f", "file"}, Usage: "write it to `FILE`", DefaultText: "config.json of the bundle"},
+		directory(&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "write it into `DIR`", DefaultText: "the current directory"}),
+		file(&cli.StringFlag{Name: "config", Aliases: []string{"f", "file"}, Usage: "write it to `FILE`", DefaultText: "config.json of the bundle"}),
 		&cli.BoolFlag{Name: "rootless", Usage: "for a container that is run without privileges"},
 	},
 	Action: func(c *cli.Context) error {

@@ -24,7 +24,7 @@ var updateCommand = &cli.Command{
 		"Sizes are bytes, or have a unit: 64m, 1.5GiB; all units are powers of 1024.\n" +
 		"With --resources the limits come as JSON, like linux.resources of a configuration.",
 	Flags: []cli.Flag{
-		&cli.StringFlag{Name: "resources", Aliases: []string{"r"}, Usage: "read the limits from the JSON in `FILE`, - for standard input"},
+		file(&cli.StringFlag{Name: "resources", Aliases: []string{"r"}, Usage: "read the limits from the JSON in `FILE`, - for standard input"}),
 		&cli.BoolFlag{Name: "devices", Usage: "replace the rules for devices, too, by those in the JSON"},
 		&cli.StringFlag{Name: "memory", Usage: "limit of memory, `SIZE` or -1 for none"},
 		&cli.StringFlag{Name: "memory-reservation", Usage: "soft limit of memory, `SIZE`"},

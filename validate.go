@@ -20,7 +20,7 @@ var validateCommand = &cli.Command{
 		"of cgroups, file systems and their options, kernel parameters, limits, labels, sources of mounts.\n" +
 		"What the image holds, and what hooks do, only a container shows.",
 	Flags: []cli.Flag{
-		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "the bundle is in `DIR`", DefaultText: "the current directory"},
+		directory(&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "the bundle is in `DIR`", DefaultText: "the current directory"}),
 		configFlag("the configuration is in `FILE`"),
 		&cli.BoolFlag{Name: "host", Usage: "find what cannot work on this host, for this user, as well"},
 		&cli.BoolFlag{Name: "json", Usage: "print JSON"},

@@ -84,6 +84,7 @@ complete_bash() {
 	[ "$(complete_bash coracle val)" = validate ]
 	[ "$(complete_bash coracle --log-f)" = --log-format ]
 	[ "$(complete_bash coracle --log-format '')" = "json text" ]
+	[ "$(complete_bash coracle --cgroup-manager '')" = "cgroupfs disabled systemd" ]
 	[ "$(complete_bash coracle --log-format = j)" = json ]
 	[ "$(complete_bash coracle --log-format json sta)" = "start state" ]
 	[ "$(complete_bash coracle --log-format = json sta)" = "start state" ]

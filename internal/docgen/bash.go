@@ -70,13 +70,13 @@ _%[1]s() {
 				continue
 			}
 			var action string
-			switch kind, words := o.values(); {
-			case kind == directories:
+			switch {
+			case o.kind == directories:
 				action = `compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")`
-			case kind == files:
+			case o.kind == files:
 				action = `compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")`
-			case words != nil:
-				action = fmt.Sprintf(`mapfile -t COMPREPLY < <(compgen -W "%s" -- "$cur")`, strings.Join(words, " "))
+			case o.words != nil:
+				action = fmt.Sprintf(`mapfile -t COMPREPLY < <(compgen -W "%s" -- "$cur")`, strings.Join(o.words, " "))
 			}
 			var patterns []string
 			for _, n := range o.names {

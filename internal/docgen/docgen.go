@@ -10,6 +10,9 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer"
 )
 
 // Files gives the content of all files by their names: the pages in man/, and the
@@ -49,6 +52,8 @@ type option struct {
 	usage       string
 	standard    string // the default, "" when there is none to tell
 	repeated    bool
+	kind        string   // of the values: directories, files
+	words       []string // the values, where they are known
 }
 
 func programOf(app *cli.App) program {
@@ -82,6 +87,7 @@ func options(flags []cli.Flag) (options []option) {
 			if text := strings.Trim(d.GetDefaultText(), `"`); text != "" && text != "0" {
 				o.standard = text
 			}
+			o.complete(f)
 		}
 		if r, ok := unwrapped(f).(repeatable); ok {
 			o.repeated = true
@@ -114,23 +120,31 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// What can be typed for the value of an option or an argument, when it is not free.
+// The kinds of values that [completed] flags have.
 const (
-	directories = "directories"
-	files       = "files"
+	directories    = "directories"
+	files          = "files"
+	capabilityName = "capabilities"
 )
 
-// values is what completes the value of an option: a kind, or words.
-func (o option) values() (kind string, words []string) {
-	switch o.placeholder {
-	case "DIR":
-		return directories, nil
-	case "FILE", "PATH":
-		return files, nil
-	case "CAP":
-		return "", capabilities()
+// completed is a flag that knows what its value can be: a kind, or words. Both are empty when
+// that is free.
+type completed interface {
+	Completes() (kind string, words []string)
+}
+
+// complete sets what completes the value of an option.
+func (o *option) complete(f cli.Flag) {
+	if c, ok := f.(completed); ok {
+		o.kind, o.words = c.Completes()
 	}
-	return "", choices(o.usage)
+	switch o.kind {
+	case "", directories, files:
+	case capabilityName:
+		o.words = libcontainer.Features().Linux.Capabilities
+	default:
+		panic("docgen: no kind of values " + o.kind)
+	}
 }
 
 // takesID tells whether the first argument of a command is a container that exists.
@@ -161,4 +175,14 @@ func (p program) passingOn() (names []string) {
 // takesSignal tells whether the second argument is a signal.
 func (c command) takesSignal() bool {
 	return len(c.arguments) > 1 && c.arguments[1] == "[SIGNAL]"
+}
+
+// signals are the names of the signals, without SIG.
+func signals() (names []string) {
+	for n := unix.Signal(1); n < 32; n++ {
+		if name := unix.SignalName(n); name != "" {
+			names = append(names, strings.TrimPrefix(name, "SIG"))
+		}
+	}
+	return names
 }

@@ -91,13 +91,13 @@ func fishOptions(b *strings.Builder, program, condition string, options []option
 			}
 		}
 		if o.placeholder != "" {
-			switch kind, words := o.values(); {
-			case kind == directories:
+			switch {
+			case o.kind == directories:
 				b.WriteString(" -x -a '(__fish_complete_directories)'")
-			case kind == files:
+			case o.kind == files:
 				b.WriteString(" -r -F")
-			case words != nil:
-				b.WriteString(" -x -a " + fquote(strings.Join(words, " ")))
+			case o.words != nil:
+				b.WriteString(" -x -a " + fquote(strings.Join(o.words, " ")))
 			default:
 				b.WriteString(" -x")
 			}

@@ -82,13 +82,13 @@ func zshOptions(b *strings.Builder, options []option, indent string) {
 			spec += "[" + strings.NewReplacer("[", `\[`, "]", `\]`).Replace(o.usage) + "]"
 			if o.placeholder != "" {
 				spec += ":" + strings.ReplaceAll(o.placeholder, ":", `\:`) + ":"
-				switch kind, words := o.values(); {
-				case kind == directories:
+				switch {
+				case o.kind == directories:
 					spec += "_files -/"
-				case kind == files:
+				case o.kind == files:
 					spec += "_files"
-				case words != nil:
-					spec += "(" + strings.Join(words, " ") + ")"
+				case o.words != nil:
+					spec += "(" + strings.Join(o.words, " ") + ")"
 				}
 			}
 			b.WriteString(zquote(spec) + " \\\n")
