@@ -128,11 +128,21 @@ func shared(path string, ns specs.LinuxNamespaceType) bool {
 // look looks at the source of a bind mount.
 func look(path string) (compile.Found, error) {
 	var st unix.Stat_t
+	var found compile.Found
 	//allow:path the source of a bind mount: a path of the host
-	if err := unix.Stat(path, &st); err != nil {
+	fd, err := unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS})
+	if err == nil {
+		err = unix.Fstat(fd, &st)
+		unix.Close(fd)
+	} else if found.Links = errors.Is(err, unix.ELOOP); found.Links {
+		//allow:path the same
+		err = unix.Stat(path, &st)
+	}
+	if err != nil {
 		return compile.Found{}, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
-	return compile.Found{Dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, Dev: st.Dev}, nil
+	found.Dir = st.Mode&unix.S_IFMT == unix.S_IFDIR
+	return found, nil
 }
 
 // openFiles is how many files this process may have open. The Go runtime has raised that to
@@ -145,15 +155,20 @@ func openFiles() uint64 {
 	return l.Cur
 }
 
-// follow follows the symbolic links of a path until it comes into the rootfs. What is left
-// then has to stay in there; otherwise it is followed further, as the kernel does.
+// follow follows the symbolic links of a path until it comes into the rootfs, and returns what
+// is left then. That begins with ".." when it leads through the rootfs and out of it. One that
+// leaves the rootfs at once is followed further, as the kernel does.
 func follow(p, rootfs string) (rel string, ok bool) {
 	walkLinks(p, func(dir, rest string) bool {
 		if dir != rootfs {
 			return false
 		}
-		rel = filepath.Clean(strings.TrimLeft(rest, "/"))
+		rel = strings.TrimLeft(rest, "/")
+		for strings.HasPrefix(rel, "./") {
+			rel = strings.TrimLeft(rel[2:], "/")
+		}
 		ok = rel != ".." && !strings.HasPrefix(rel, "../")
+		rel = filepath.Clean(rel)
 		return ok
 	})
 	if rel == "." {

@@ -19,6 +19,15 @@ load mounts
 	[ "$(cat rootfs/file)" = secret ]
 }
 
+@test "a file that is a mount of its own is masked, and read-only" {
+	mount_also '{destination: "/masked", source: ($SOURCE + "/file"), options: ["bind"]}, {destination: "/kept", source: ($SOURCE + "/file"), options: ["bind"]}'
+	config '.linux.maskedPaths += ["/masked"] | .linux.readonlyPaths += ["/kept"]'
+	shell 'cat /masked; cat /kept; echo no >>/kept'
+	[ "${lines[0]}" = content ]
+	[[ ${lines[1]} == *"Read-only file system"* ]]
+	untouched
+}
+
 @test "a mask covers what a link leads to, in the container" {
 	echo secret >rootfs/file
 	ln -s file rootfs/link

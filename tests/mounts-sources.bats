@@ -182,6 +182,39 @@ ordered() {
 	nothing_left
 }
 
+@test "no link in the rootfs leads a source from one mount into another" {
+	ln -s /proc rootfs/kernel
+	ln -s /volume rootfs/link
+	mount_also '{destination: "/volume", source: $SOURCE, options: ["bind", "ro"]}'
+	inside kernel
+	run coracle run "$ID"
+	# It would be a procfs without masks.
+	failed "mounts[8]" "leads it from one mount into another"
+	config '.mounts |= .[:-1]'
+	inside link
+	config '.mounts[-1].options += ["rw"]'
+	args touch /b0/made
+	run coracle run "$ID"
+	failed "mounts[8]" "leads it from one mount into another"
+	untouched
+	nothing_left
+}
+
+@test "a source that leads into the rootfs by a link of the host stays there, whatever its links say" {
+	ln -s bundle "$BATS_TEST_TMPDIR/alias"
+	ln -s /sys/kernel rootfs/link # for the host another file system
+	mkdir -p rootfs/sys/kernel
+	echo image >rootfs/sys/kernel/file
+	without /sys
+	config --arg p "$BATS_TEST_TMPDIR/alias/rootfs/link" --arg q "$BUNDLE/rootfs/sys/../link" \
+		'.mounts += [{destination: "/b", source: $p, options: ["bind"]}, {destination: "/c", source: $q, options: ["bind"]}]'
+	shell 'cat /b/file /c/file'
+	[ "$output" = $'image\nimage' ]
+	config --arg p "$BUNDLE/rootfs/link/../../kernel" '.mounts[-1].source = $p'
+	run coracle run "$ID"
+	failed "it leads through the rootfs and out of it"
+}
+
 @test "a missing source in the rootfs is an error" {
 	inside none
 	run coracle run "$ID"

@@ -166,8 +166,7 @@ type compiler struct {
 	socket, gate, consoleSocket, image program.Arg
 	lastKept                           int // the last descriptor that stays when the set-up is done
 
-	root    program.Arg // the root directory of the container
-	rootDev uint64      // the file system of the rootfs; 0 until rootfsDev finds it
+	root program.Arg // the root directory of the container
 
 	fs, mnt, target, dir, tmp program.Word // scratch descriptors
 	got                       program.Word // size of the last answer

@@ -32,14 +32,12 @@ func (c *compiler) readlink(p string) string {
 }
 
 // linkPlace is where a source is that is a symbolic link itself; ok is false for anything else.
-func (c *compiler) linkPlace(src string) (p place, ok bool) {
+func (c *compiler) linkPlace(m *mount, src string) (p place, ok bool) {
 	if c.readlink(src) == "" {
 		return place{}, false
 	}
-	if c.in.Host.Follow != nil {
-		if rel, ok := c.in.Host.Follow(path.Dir(src), c.in.Bundle.Rootfs); ok {
-			return place{path: path.Join(rel, path.Base(src)), inside: true}, true
-		}
+	if rel, ok := c.follow(m, path.Dir(src)); ok {
+		return place{path: path.Join(rel, path.Base(src)), inside: true}, true
 	}
 	return place{path: src}, true
 }
@@ -55,7 +53,7 @@ func (c *compiler) readLink(m *mount) {
 	if target == "" {
 		return
 	}
-	if p, _ := c.linkPlace(src); p.inside {
+	if p, _ := c.linkPlace(m, src); p.inside {
 		c.fail(m.subject.Where(), "%s: a symbolic link of the rootfs cannot be copied", m.subject.Subject())
 		return
 	}

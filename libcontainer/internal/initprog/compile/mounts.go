@@ -25,6 +25,7 @@ type mount struct {
 	// link is where the symbolic link leads that is made; nothing is mounted then.
 	link   string
 	source int         // the number of the source that it mounts, 0 when it is none
+	place  *place      // where the source of a bind mount is; nil until that was asked for
 	early  program.Arg // its tree, when that was opened before the rootfs was attached
 	// inUserns tells that it is mounted in a user namespace, and newOwner that the container
 	// has a new one of the namespaces that the file system shows (mountOwners).

@@ -37,20 +37,33 @@ func (c *compiler) readonlyPaths() {
 // path is looked up in the mount that it lies in, pinned when it was made, wherever
 // that is by now.
 func (c *compiler) openProtected(p string) program.Op {
-	dir, rest := c.root, relative(p)
-	if i := c.mountOf(p); i >= 0 {
-		dir = c.kept[i]
-		rest = strings.TrimPrefix(path.Clean("/" + p)[len(c.list[i].dest):], "/")
+	dir, rest := c.pinnedPlace(c.mountOf(p), p)
+	if rest == "" {
+		// The mount itself, which need not be a directory.
+		return c.OpenTree(dir, "", unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
 	}
-	return c.Openat2(dir, rootOr(rest), program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot})
+	return c.Openat2(dir, rest, program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot})
 }
 
-// mountOf is the index of the mount that a path lies in: of those with the longest
-// destination the last, for it covers the others. It is -1 for the rootfs.
-func (c *compiler) mountOf(p string) int {
+// pinnedPlace is a path that lies in the mount with the index i, as the descriptor of that and
+// what is left.
+func (c *compiler) pinnedPlace(i int, p string) (dir program.Arg, rest string) {
+	if i < 0 {
+		return c.root, relative(path.Clean("/" + p))
+	}
+	return c.kept[i], strings.TrimPrefix(path.Clean("/" + p)[len(c.list[i].dest):], "/")
+}
+
+// mountOf is the index of the mount that a path lies in, -1 for the rootfs.
+func (c *compiler) mountOf(p string) int { return c.mountBefore(len(c.list), p) }
+
+// mountBefore is the index of the mount that a path lies in when the entry with the index end is
+// mounted: of those with the longest destination the last, for it covers the others. It is -1
+// for the rootfs.
+func (c *compiler) mountBefore(end int, p string) int {
 	p = path.Clean("/" + p)
 	found, length := -1, -1
-	for i, m := range c.list {
+	for i, m := range c.list[:end] {
 		//allow:prefix the end of the component is looked at, too
 		if m.isMount() && len(m.dest) >= length && strings.HasPrefix(p, m.dest) && (len(p) == len(m.dest) || p[len(m.dest)] == '/') {
 			found, length = i, len(m.dest)
@@ -63,18 +76,24 @@ func (c *compiler) mountOf(p string) int {
 // they are remounted or get the propagation of the root.
 func (c *compiler) keepMounts() {
 	c.kept = make(map[int]program.Arg)
+	c.keepSources()
 	if c.spec.Linux == nil || !c.ownMounts() {
 		return
 	}
 	c.keepRemounted()
 	for _, list := range [][]string{c.spec.Linux.ReadonlyPaths, c.spec.Linux.MaskedPaths} {
 		for _, p := range list {
-			if i := c.mountOf(p); i >= 0 && c.kept[i] == (program.Arg{}) {
-				c.kept[i] = c.Word("kept"+strconv.Itoa(i), -1).Arg()
-			}
+			c.keep(c.mountOf(p))
 		}
 	}
 	c.keepForRoot()
+}
+
+// keep lets the mount with the index i stay pinned; -1 stands for the rootfs, which does anyway.
+func (c *compiler) keep(i int) {
+	if i >= 0 && c.kept[i] == (program.Arg{}) {
+		c.kept[i] = c.Word("kept"+strconv.Itoa(i), -1).Arg()
+	}
 }
 
 // rootOr is a path for openat2, which has no empty ones.

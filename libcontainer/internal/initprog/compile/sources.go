@@ -17,8 +17,8 @@ import (
 // Found is what there is at a path of the host.
 type Found struct {
 	Dir bool
-	// Dev is the file system.
-	Dev uint64
+	// Links tells that the path leads through symbolic links.
+	Links bool
 }
 
 // place is where the source of a bind mount is: at a path of the host or, inside, at one
@@ -29,29 +29,41 @@ type place struct {
 	dir    bool // for a path of the host: whether it is a directory
 }
 
-// place finds out where the source of a bind mount is.
+// place finds out where the source of a bind mount is, once.
 //
 // One in the rootfs means what is there at its place in the list, with all mounts that come
-// before it (config.md#mounts). Only the program knows that. A path that leads into the
-// rootfs by a link of the host is followed up to there; that takes a while, so it is only
-// done when the file system is that of the rootfs, or nothing is there yet.
+// before it (config.md#mounts). Only the program knows that.
 func (c *compiler) place(m *mount) place {
+	if m.place == nil {
+		p := c.findPlace(m)
+		m.place = &p
+	}
+	return *m.place
+}
+
+// findPlace is place. A path that leads into the rootfs by a link of the host is followed up
+// to there; that takes a while, so it is only done where there are links, or nothing is there
+// yet.
+//
+// Attacker: the image. What is at the end of the path must not decide that: from the rootfs on
+// the links are the image's, and the kernel would follow them to wherever they lead on the host.
+func (c *compiler) findPlace(m *mount) place {
 	src := c.sourcePath(m)
 	if rel, ok := below(c.in.Bundle.Rootfs, src); ok {
 		return place{path: rel, inside: true}
 	}
 	if m.SourceNoFollow {
-		if p, ok := c.linkPlace(src); ok {
+		if p, ok := c.linkPlace(m, src); ok {
 			return p
 		}
 	}
 	found, err := c.in.Host.Look(src)
-	if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
+	if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) && !errors.Is(err, unix.ELOOP) && !errors.Is(err, unix.EACCES) {
 		c.failSource(m, err)
 		return place{}
 	}
-	if c.in.Host.Follow != nil && (err != nil || found.Dev == c.rootfsDev()) {
-		if rel, ok := c.in.Host.Follow(src, c.in.Bundle.Rootfs); ok {
+	if err != nil || found.Links || hasParent(src) {
+		if rel, ok := c.follow(m, src); ok {
 			return place{path: rel, inside: true}
 		}
 	}
@@ -61,27 +73,38 @@ func (c *compiler) place(m *mount) place {
 	return place{path: src, dir: found.Dir}
 }
 
+// follow follows the links of a path up to the rootfs.
+func (c *compiler) follow(m *mount, p string) (rel string, ok bool) {
+	if c.in.Host.Follow == nil {
+		return "", false
+	}
+	rel, ok = c.in.Host.Follow(p, c.in.Bundle.Rootfs)
+	if ok && hasParent(rel) {
+		c.fail(m.subject.Where(), "%s: source: it leads through the rootfs and out of it", m.subject.Subject())
+		return "", true
+	}
+	return rel, ok
+}
+
+// hasParent reports whether a path has ".." in it.
+func hasParent(p string) bool {
+	for part := range strings.SplitSeq(p, "/") {
+		if part == ".." {
+			return true
+		}
+	}
+	return false
+}
+
 // below is the rest of a path that lies in a directory: "" for the directory itself. One
 // with ".." in it need not lie where it seems to.
 func below(dir, p string) (rel string, ok bool) {
 	//allow:prefix the end of the component is looked at, too
 	rest, ok := strings.CutPrefix(p, dir)
-	if !ok || rest != "" && rest[0] != '/' || strings.Contains(rest, "..") {
+	if !ok || rest != "" && rest[0] != '/' || hasParent(rest) {
 		return "", false
 	}
 	return relative(rest), true
-}
-
-// rootfsDev is the file system of the rootfs.
-func (c *compiler) rootfsDev() uint64 {
-	if c.rootDev == 0 {
-		found, err := c.in.Host.Look(c.in.Bundle.Rootfs)
-		if err != nil {
-			c.fail("root.path", "rootfs (root.path): %w", err)
-		}
-		c.rootDev = found.Dev
-	}
-	return c.rootDev
 }
 
 // failSource tells that the source of a bind mount cannot be used.
@@ -141,13 +164,30 @@ func (c *compiler) openAround(at string) {
 	}
 }
 
+// keepSources decides which mounts stay pinned until later sources have been taken from them.
+func (c *compiler) keepSources() {
+	for _, m := range c.list {
+		if !m.Bind || !m.isMount() {
+			continue
+		}
+		if p := c.place(m); p.inside {
+			c.keep(c.mountBefore(m.subject.Index, p.path))
+		}
+	}
+}
+
 // bindInside mounts a part of the container's own tree as it is by now.
 //
 // Attacker: the image, and whoever changes the rootfs. The path is walked like each path of
 // the container: a link leads to another place in it, never to the host, and a link of
 // procfs to an open file is not followed. What was found is pinned, and nothing is looked up
-// again. So the mount can show nothing that the container would not see anyway. (With
-// mount(2), before the pivot, the same path leads to wherever the image wants on the host.)
+// again. (With mount(2), before the pivot, the same path leads to wherever the image wants on
+// the host.)
+//
+// Nor does the walk leave the mount that the path lies in, which was pinned when it was made. A
+// link, or a mount point that somebody renames, could lead to the procfs otherwise, where no
+// mask would cover it, or to a volume that is read-only, which the options of this entry would
+// make writable.
 func (c *compiler) bindInside(m *mount, p place) {
 	from := program.Note{What: "source of the " + m.subject.Text(), Property: m.subject.Property, Index: m.subject.Index}
 	from.Explain = func(e syscall.Errno) string {
@@ -157,6 +197,8 @@ func (c *compiler) bindInside(m *mount, p place) {
 			reason = " (it is in the rootfs, where neither the image nor an earlier mount has it)"
 		case unix.ELOOP:
 			reason = " (it is in the rootfs, and leads through a link of procfs to an open file, or through too many links)"
+		case unix.EXDEV:
+			reason = " (it is in the rootfs, and a symbolic link or a mount of the host leads it from one mount into another)"
 		case unix.EINVAL:
 			reason = " (it is in the rootfs, and an unbindable mount, or has mounts below it that only rbind can take)"
 		default:
@@ -166,17 +208,24 @@ func (c *compiler) bindInside(m *mount, p place) {
 	}
 	c.Describe(from)
 	tree := c.treeWord()
-	how := program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}
-	if m.SourceNoFollow {
-		how.Flags |= unix.O_NOFOLLOW
+	dir, rest := c.pinnedPlace(c.mountBefore(m.subject.Index, p.path), p.path)
+	at := dir
+	if rest != "" {
+		how := program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot | unix.RESOLVE_NO_XDEV}
+		if m.SourceNoFollow {
+			how.Flags |= unix.O_NOFOLLOW
+		}
+		c.Openat2(dir, rest, how).Into(c.target)
+		at = c.target.Arg()
 	}
-	c.Openat2(c.root, rootOr(p.path), how).Into(c.target)
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_EMPTY_PATH)
 	if m.Recursive {
 		flags |= unix.AT_RECURSIVE
 	}
-	c.OpenTree(c.target.Arg(), "", flags).Into(tree)
-	c.Close(c.target.Arg())
+	c.OpenTree(at, "", flags).Into(tree)
+	if rest != "" {
+		c.Close(at)
+	}
 	c.Describe(m.note())
 	c.treeAttrs(tree.Arg(), c.bindAttrs(m, false), m.subject)
 	isDir, done := c.Label(), c.Label()
