@@ -230,10 +230,10 @@ func (s *starting) serve(c *launch.Conversation, e *launch.Event) error {
 // counts as started: it has come as far as execve(2), no error of that was reported, and how
 // it ended is known to the one who waited.
 func (s *starting) ended() error {
-	if !s.name.Unchanged() {
+	record := s.container.record
+	if s.name.Executed(record.Pid, s.pidfd) {
 		return nil
 	}
-	record := s.container.record
 	if record.Mute && !s.killedForMemory() {
 		return errMute
 	}

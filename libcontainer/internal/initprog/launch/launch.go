@@ -224,7 +224,7 @@ func (i *Init) Executed() error {
 	for {
 		e, err := i.conversation.Receive()
 		switch {
-		case errors.Is(err, ErrEnded) && !name.Unchanged():
+		case errors.Is(err, ErrEnded) && name.Executed(i.Pid, i.Pidfd):
 			return nil
 		case err != nil:
 			return i.explain(err)

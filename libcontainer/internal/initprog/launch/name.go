@@ -1,12 +1,15 @@
 package launch
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/linux"
 )
 
 // Name is the name of a process that runs a program, open: it can be read as long as nobody
@@ -22,6 +25,41 @@ func OpenName(pid int) Name {
 		return Name{}
 	}
 	return Name{fd + 1}
+}
+
+// Executed reports whether a process that has announced its execve, and has closed its end of
+// the conversation since, has done the one or has only ended. Who has the name still, and goes
+// on, has executed something: a command can give itself any name, and the kernel closes
+// descriptors before it sets the new one.
+//
+// Attacker: the command. If it ends with that name, it counts as not executed, which is its own
+// loss. But nobody waits for its end for ever.
+func (n Name) Executed(pid, pidfd int) bool {
+	if !n.Unchanged() || !ending(pid) {
+		return true
+	}
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	if ready, err := linux.Poll(fds, longestEnd); err != nil || ready == 0 {
+		return true
+	}
+	return !n.Unchanged()
+}
+
+// longestEnd is how long a program may take to end: it has nothing that could hold it up.
+const longestEnd = 10 * time.Second
+
+// ending reports whether a process has ended, or is about to, which has no other threads, as
+// no program has. One that nobody can look at any more counts as such.
+func ending(pid int) bool {
+	//allow:path the host's /proc
+	data, err := linux.ReadFollow("/proc/"+strconv.Itoa(pid)+"/stat", 1<<12)
+	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	const state, flags, threads, exitFlag = 0, 6, 17, 0x4 // proc_pid_stat(5), from the third field on
+	if err != nil || len(fields) <= threads {
+		return true
+	}
+	set, _ := strconv.ParseUint(fields[flags], 10, 64)
+	return fields[threads] < "2" && len(fields[threads]) == 1 && (set&exitFlag != 0 || fields[state] == "Z" || fields[state] == "X")
 }
 
 // Unchanged reports whether the process, alive or dead, has kept [protocol.ProcessName], and so

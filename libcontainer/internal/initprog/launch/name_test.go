@@ -2,17 +2,32 @@ package launch
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/linux"
 )
 
 // announcing launches a program that announces its execve, goes on with what end adds, and
 // has ended when this returns.
 func announcing(t *testing.T, end func(b *program.Builder)) *Init {
+	t.Helper()
+	i := announced(t, end)
+	if _, err := linux.Poll([]unix.PollFd{{Fd: int32(i.Pidfd), Events: unix.POLLIN}}, linux.Forever); err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// announced launches a program that announces its execve and goes on with what end adds.
+func announced(t *testing.T, end func(b *program.Builder)) *Init {
 	t.Helper()
 	const socket, image = 3, 4
 	b := program.NewBuilder(socket)
@@ -30,12 +45,6 @@ func announcing(t *testing.T, end func(b *program.Builder)) *Init {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { i.Kill(); i.Close() })
-	fds := []unix.PollFd{{Fd: int32(i.Pidfd), Events: unix.POLLIN}}
-	for {
-		if _, err := unix.Poll(fds, -1); !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
 	if e, err := i.Receive(); err != nil || e.Kind != protocol.KindDone {
 		t.Fatalf("%+v, %v in place of the announcement", e, err)
 	}
@@ -74,6 +83,31 @@ func TestExecuted(t *testing.T) {
 		if err := announcing(t, end).Executed(); err != nil {
 			t.Errorf("a command that %s: %v", name, err)
 		}
+	}
+}
+
+// TestExecutedUnderTheSameName: a command that calls itself like a program has been executed, and
+// nobody waits for its end.
+func TestExecutedUnderTheSameName(t *testing.T) {
+	i := announced(t, execve("/bin/sh", "-c", "printf %s "+protocol.ProcessName+" >/proc/$$/comm; kill -STOP $$"))
+	for stopped := false; !stopped; time.Sleep(time.Millisecond) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", i.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stopped = strings.Contains(string(stat), "("+protocol.ProcessName+") T ")
+	}
+	result := make(chan error, 1)
+	go func() { result <- i.Executed() }()
+	select {
+	case err := <-result:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(longestEnd / 2):
+		t.Error("waits for the end of the command")
+		_ = unix.PidfdSendSignal(i.Pidfd, unix.SIGKILL, nil, 0)
+		<-result
 	}
 }
 
