@@ -162,7 +162,7 @@ func before(c *cli.Context) error {
 }
 
 // defaultRoot is /run/coracle for root and in the user's runtime directory for others.
-// Whoever is root of a user namespace may be such a user, unless he says that he is root.
+// Whoever is root of a user namespace may be such a user, unless they say that they are root.
 func defaultRoot() string {
 	dir := os.Getenv("XDG_RUNTIME_DIR")
 	if dir == "" || os.Geteuid() == 0 && (os.Getenv("USER") == "root" || !libcontainer.InUserNamespace()) {

@@ -246,7 +246,7 @@ func ownCapabilities() uint64 {
 }
 
 // asSeenFrom is the configuration of a running container without its user namespace when
-// that is the one of this process: nobody can join the user namespace that he is in.
+// that is the one of this process: nobody can join the user namespace that they are in.
 func asSeenFrom(s *specs.Spec, pid int) *specs.Spec {
 	if bundle.Namespace(s, specs.UserNamespace) == nil || !shared(fmt.Sprintf("/proc/%d/ns/user", pid), specs.UserNamespace) {
 		return s

@@ -28,7 +28,7 @@ subordinate() {
 }
 
 # as_user runs a command as the user, in the bundle. The directories of bats are closed
-# to him, so he sees them at another place. What the script `before` mounts is there already.
+# to them, so they see them at another place. What the script `before` mounts is there already.
 as_user() {
 	# shellcheck disable=SC2016 # expanded by the shell inside
 	unshare --mount sh -c '
@@ -67,7 +67,7 @@ background() {
 }
 
 # bats test_tags=vm
-@test "run: the user is root inside and himself outside" {
+@test "run: the user is root inside and themselves outside" {
 	writable
 	shell 'id -u; id -g; hostname; touch /file; cat /proc/self/uid_map | wc -l; grep ^Cap /proc/self/status; echo x >/dev/null; ls /proc | grep -cE "^[0-9]+$"'
 	[ "$status" -eq 0 ]
@@ -152,7 +152,7 @@ background() {
 	nothing_left
 }
 
-@test "the state is in the runtime directory of the user, for him alone, and sticky" {
+@test "the state is in the runtime directory of the user, for them alone, and sticky" {
 	args sleep 100
 	background run --detach "$ID"
 	[ "$status" -eq 0 ]
@@ -219,7 +219,7 @@ background() {
 	[ "$output" = $'/bin/true\n/bin/true\ncontent\nruns\n0:0' ]
 }
 
-# locked gives the user a directory that is mounted with restrictions that he cannot change,
+# locked gives the user a directory that is mounted with restrictions that they cannot change,
 # and the container mounts of it that ask for the opposite.
 locked() {
 	mkdir -m 777 locked

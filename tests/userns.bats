@@ -543,7 +543,7 @@ users_of() {
 
 @test "root without privileges, as in a container without a user namespace, cannot look into the init" {
 	users
-	# To the kernel he is the one who has made the user namespace, and so may do all in it. A
+	# To the kernel they have made the user namespace, and so may do all in it. A
 	# hook stands for a container that shares the pid namespace of the host.
 	cat >"$BATS_TEST_TMPDIR/hook" <<-'END'
 		#!/bin/sh

@@ -9,7 +9,7 @@
 # makes of it. That is for a machine of which nothing is needed afterwards, such as the
 # virtual one; the directory of the file is below /mnt there.
 
-# The user for those who need one, with the ids that he may hand out. He exists in the
+# The user for those who need one, with the ids that they may hand out. They exist in the
 # namespace only, or is one of the virtual machine.
 USER_ID=54321 GROUP_ID=54322
 
@@ -135,7 +135,7 @@ inside() {
 	nsenter --mount --target "$(cat "$BATS_FILE_TMPDIR/namespace")" -- sh -c 'cd /mnt && exec "$@"' sh "$@" 3>&-
 }
 
-# as_user runs a command there as the user; in the system with his service manager.
+# as_user runs a command there as the user; in the system with their service manager.
 as_user() {
 	local home=$DIR/home runtime=$DIR/xdg bus=()
 	if of_system; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# Containers of an ordinary user within a session, whose part of the cgroup tree is his.
+# Containers of an ordinary user within a session, whose part of the cgroup tree is theirs.
 
 load ../helpers
 

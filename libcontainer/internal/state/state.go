@@ -210,10 +210,10 @@ func (r Root) Open(id string) (*Dir, error) {
 
 // open opens the directory of a container.
 //
-// Attacker: another user, in a root that lies where he may put things. What is in the
+// Attacker: another user, in a root that lies where they may put things. What is in the
 // directory decides which processes are ended and which programs are run, so it is only
 // taken from who runs the command. Even root trusts no other: that would make every
-// user root whose containers he looks after.
+// user root whose containers they look after.
 func (r Root) open(id string) (*Dir, error) {
 	path := filepath.Join(string(r), id)
 	// Not by package os, which would make an event loop for it.

@@ -95,7 +95,7 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
-// TestStateOfAnotherUser: nobody makes another user's command act on what he has written.
+// TestStateOfAnotherUser: nobody makes another user's command act on what they have written.
 func TestStateOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")

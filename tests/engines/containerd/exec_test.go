@@ -167,7 +167,7 @@ func TestExecTerminal(t *testing.T) {
 		t.Errorf("output: %q", out)
 	}
 
-	// The terminal gets the size of the user's, and his keys.
+	// The terminal gets the size of the user's, and their keys.
 	s = typing(t, "\x03", "the command is ready", c.ready)
 	code, err = s.exec(c, "sh", "-c", `trap "echo interrupted; exit 6" INT
 		until [ "$(stty size)" = "31 97" ]; do sleep 0.05; done

@@ -172,7 +172,7 @@ func TestMakeErrors(t *testing.T) {
 	}
 }
 
-// TestMakeAsAnother: what is made belongs to the owner, who gets no more than his own
+// TestMakeAsAnother: what is made belongs to the owner, who gets no more than their own
 // permissions for it.
 func TestMakeAsAnother(t *testing.T) {
 	if os.Geteuid() != 0 {

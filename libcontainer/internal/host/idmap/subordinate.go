@@ -15,8 +15,8 @@ import (
 )
 
 // Own are the mappings with which a user without privileges has as many ids in a user
-// namespace as he may hand out: the superuser there is the user himself, and the ids
-// after it are his subordinate ones (subuid(5), subgid(5)), as far as there are such and
+// namespace as they may hand out: the superuser there is that user, and the ids
+// after it are their subordinate ones (subuid(5), subgid(5)), as far as there are such and
 // the helpers to map them.
 func Own(uid, gid int) (uids, gids bundle.IDMap) {
 	uids = bundle.IDMap{{ContainerID: 0, HostID: uint32(uid), Size: 1}}

@@ -79,15 +79,15 @@ func (c *compiler) makeUsers() {
 	c.show()
 }
 
-// hides tells whether a program that makes a user namespace stays non-dumpable.
+// hides reports whether a program that makes a user namespace stays non-dumpable.
 //
-// The maker of a user namespace has all capabilities over what is in it, and for the kernel
-// the maker is a user id: root in a container without a user namespace is he, too, without a
-// single capability of his own, and might see the process by a pid namespace that he shares
-// with it or with the host. Being non-dumpable is what keeps him out, as the process has
-// still the root directory of the host. It would keep out a runtime without privileges as
-// well, which could not look after the process then: to that nobody can be the maker but
-// who may do all that the runtime may.
+// The kernel identifies the maker of a user namespace by uid, and the maker has all
+// capabilities over it. Root in another container without a user namespace has that same uid,
+// without a single capability of its own, and could reach the init through a pid namespace
+// that both share, or through that of the host, while the init still has the root directory
+// of the host. Being non-dumpable blocks this. It would also block a runtime without
+// privileges, which needs no protection: to that, nobody can be the maker but who may do all
+// that the runtime may.
 func (c *compiler) hides() bool {
 	return c.users == newUsers && c.in.Host.can(unix.CAP_SYS_PTRACE, unix.CAP_DAC_OVERRIDE)
 }
@@ -142,7 +142,7 @@ func (c *compiler) explainUnmapped(id string) {
 // not stay. Only where a user namespace was made without privileges they have to: to
 // drop a group there could give access to files that are closed to its members
 // (user_namespaces(7), /proc/PID/setgroups). An annotation asks for the caller's: by them,
-// a user without privileges has access to more files of the host, and he had that before.
+// a user without privileges has access to more files of the host, and they had that before.
 func (c *compiler) setGroups() {
 	if bundle.KeepsGroups(c.spec) {
 		return

@@ -67,7 +67,7 @@ func newRules(p *specs.LinuxSeccomp) (*rules, error) {
 	r.decisions[byDefault].ret = ret
 	switch ret & unix.SECCOMP_RET_ACTION_FULL {
 	case unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_LOG, unix.SECCOMP_RET_TRACE:
-		// Whoever allows what he does not know, or traces it, gets the new calls as well.
+		// Who allows what they do not know, or traces it, gets the new calls as well.
 	default:
 		r.enosys = true
 	}
