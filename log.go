@@ -50,7 +50,7 @@ func openLog(target, format string, debug bool) error {
 	_, isText := logger.Formatter.(*logrus.TextFormatter)
 	switch {
 	case format != "text" && format != "json":
-		return fmt.Errorf("--log-format %q: text or json is possible", format)
+		return fmt.Errorf("invalid --log-format %q: want text or json", format)
 	case format == "json" && isText:
 		logger.Formatter = &logrus.JSONFormatter{}
 	}

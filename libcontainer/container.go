@@ -52,7 +52,7 @@ type Runtime struct {
 	// container is ready, like that in the environment variable of this name
 	// (sd_notify(3)); empty without one. Start then waits for that.
 	NotifySocket string
-	// Warn is called with what is worth to be logged without being an error. It
+	// Warn is called with messages that are worth logging and are not errors. It
 	// may be nil.
 	Warn func(message string)
 	// Remark is called with what is worth to be said to whoever writes a configuration, and

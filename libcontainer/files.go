@@ -279,7 +279,7 @@ func (h *hostFiles) consoleSocket(path string, inProcess func() (*os.File, error
 	return h.keep(fd), nil
 }
 
-// openDescriptors looks which of the descriptors from 3 on are open. Descriptors
+// openDescriptors reports which of the descriptors from 3 on are open. Descriptors
 // of the runtime itself, which are all closed on exec, do not count.
 func openDescriptors(count int) []bool {
 	open := make([]bool, count)

@@ -10,7 +10,7 @@ import (
 	"coracle/libcontainer/internal/initprog/launch"
 )
 
-// errDied is wrapped by errors about an init that has died, of what is not known.
+// errDied is wrapped by errors about an init that died for an unknown reason.
 var errDied = errors.New("it died")
 
 // asShortage says of a failure that it came from a lack of descriptors or memory, when it
@@ -52,9 +52,9 @@ func describe(s *cgroup.Shortage) string {
 		return "the container may not use a single page (linux.resources.memory.limit)"
 	}
 	if !s.Own {
-		return "that of the host, or of a cgroup above that of the container, was used up"
+		return "the host or a cgroup above that of the container ran out of memory"
 	}
-	return fmt.Sprintf("the container may use %d bytes (linux.resources.memory.limit), used up to %d and needed more", s.Limit, s.Peak)
+	return fmt.Sprintf("limit %d bytes (linux.resources.memory.limit), peak %d bytes", s.Limit, s.Peak)
 }
 
 // warnOfShortage warns when the process of a container was killed for lack of memory; its

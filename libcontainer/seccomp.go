@@ -54,7 +54,7 @@ func sendToAgent(path string, message []byte, fd int) error {
 }
 
 // errMute is the failure of an execve that the process cannot report.
-var errMute = errors.New("the command could not be executed, and the seccomp filter (linux.seccomp) lets the process not say why")
+var errMute = errors.New("the command could not be executed; the seccomp filter (linux.seccomp) prevents the init process from reporting why")
 
 // explainMute says of a program that ended before its execve, and could report nothing, that
 // the execve has failed, unless it was killed.

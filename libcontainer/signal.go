@@ -233,8 +233,9 @@ func (r *Runtime) ForceDelete(id string) error {
 	return r.destroy(dir, record)
 }
 
-// interruptOthers gets the lock of a container from a create or start that is at
-// work: without its init neither lasts, nor without a poststart hook that it waits for.
+// interruptOthers gets the lock of a container from a create or start that is still running.
+// When its init has ended, and the poststart hook if there is one, that command gives up its
+// lock.
 func (r *Runtime) interruptOthers(dir *state.Dir) error {
 	ok, err := dir.TryLock()
 	if err != nil || ok {

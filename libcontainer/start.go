@@ -88,7 +88,7 @@ func (c *Container) start(n *handle) error {
 		}
 		c.runtime.trace("process started")
 		if h != nil {
-			// Nor does it end with the process, which may be quicker than they are.
+			// Unlike earlier hooks, poststart hooks are not killed when the container's process exits.
 			h.dir = dir
 			err = h.asHookError(h.run("poststart", h.spec.Hooks.Poststart, inRuntime, specs.StateRunning))
 		}

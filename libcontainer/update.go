@@ -51,7 +51,7 @@ func (c *Container) Update(o UpdateOptions) error {
 	restore := func() error { return nil }
 	if len(o.Schemata) > 0 {
 		if c.record.Rdt == nil {
-			return fmt.Errorf("update container %q: it is in no class of Intel RDT of its own (linux.intelRdt)", c.id)
+			return fmt.Errorf("update container %q: it has no Intel RDT class of its own (linux.intelRdt)", c.id)
 		}
 		if restore, err = rdt.Load(*c.record.Rdt).Update(o.Schemata); err != nil {
 			return fmt.Errorf("update container %q: %w", c.id, err)

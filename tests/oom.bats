@@ -17,7 +17,7 @@ limited() {
 	limited 8192
 	args true
 	background create "$ID"
-	failed "out of memory while the container was set up" "may use 8192 bytes" linux.resources.memory.limit "used up to"
+	failed "out of memory while the container was set up" "limit 8192 bytes" linux.resources.memory.limit "peak"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 1 ]
 	nothing_left
 }
@@ -36,7 +36,7 @@ limited() {
 	config '.process.args = ["true"] + [range(16) | "x" * 100000]'
 	limited 800000
 	run create_and_start "$ID"
-	failed "out of memory while the container was started" "may use 798720 bytes" linux.resources.memory.limit
+	failed "out of memory while the container was started" "limit 798720 bytes" linux.resources.memory.limit
 	wait_for has_status "$ID" stopped
 }
 
@@ -46,7 +46,7 @@ limited() {
 	detached 'exec sleep 1000'
 	run coracle --log "$BATS_TEST_TMPDIR/log" exec "$ID" tail -c 50m /dev/zero
 	[ "$status" -eq 137 ]
-	grep -q "killed for lack of memory: the container may use 16777216 bytes" "$BATS_TEST_TMPDIR/log"
+	grep -q "killed for lack of memory: limit 16777216 bytes" "$BATS_TEST_TMPDIR/log"
 	[ "$(status_of "$ID")" = running ]
 }
 
@@ -56,7 +56,7 @@ limited() {
 	args tail -c 50m /dev/zero
 	run coracle --log "$BATS_TEST_TMPDIR/log" run "$ID"
 	[ "$status" -eq 137 ]
-	grep -q "killed for lack of memory: the container may use 16777216 bytes" "$BATS_TEST_TMPDIR/log"
+	grep -q "killed for lack of memory: limit 16777216 bytes" "$BATS_TEST_TMPDIR/log"
 	nothing_left
 }
 

@@ -190,7 +190,7 @@ waits() {
 @test "a container that cannot be frozen goes on, and the error says so" {
 	unfreezable
 	run coracle pause "$ID"
-	failed "cannot pause" "do not freeze"
+	failed "cannot pause" "did not freeze"
 	[ "$(freezer)" = 0 ]
 	[ "$(status_of "$ID")" = running ]
 }

@@ -405,7 +405,7 @@ notifies() {
 		run create_and_start "$ID"
 		[ "$status" -eq 1 ]
 		if [[ $denied == *write* ]]; then
-			says 'the command could not be executed, and the seccomp filter (linux.seccomp) lets the process not say why'
+			says 'the command could not be executed; the seccomp filter (linux.seccomp) prevents the init process from reporting why'
 		else
 			says 'exec: "/text": exec format error'
 		fi

@@ -127,7 +127,7 @@ func (l *lane) judge(where string, r result) {
 	}
 }
 
-// clean removes the container twice and looks what is left.
+// clean removes the container twice and checks for leftovers.
 func (l *lane) clean(where string) {
 	for range 2 {
 		if r := l.command("", "delete", "--force", l.id); !r.ok() {

@@ -1,4 +1,4 @@
-// Torture lets things go wrong at every place and looks what is left: of every failure
+// Torture injects failures at every place and checks for leftovers: of every failure
 // the command has to say in one line what it is, and `delete --force` has to leave
 // nothing behind.
 //

@@ -296,7 +296,7 @@ func (d *Dir) Busy() bool {
 	return false
 }
 
-// Creating tells that create has not done its work: it is at it, or was cut off.
+// Creating tells that create has not done its work: it is still running, or was interrupted.
 func (d *Dir) Creating() bool { return d.has(creatingName) }
 
 // Created marks that create has done its work.

@@ -53,7 +53,7 @@ func (p *plan) sharesOrIdle(c *specs.LinuxCPU, value func(shares uint64) string,
 	case !given(c.Shares):
 	case idle:
 		// The kernel refuses them, or forgets them when idle comes later.
-		p.warnProperty("cpu.shares", "has no effect: cpu.idle leaves the container what others do not need")
+		p.warnProperty("cpu.shares", "has no effect: cpu.idle is 1")
 	default:
 		p.add("cpu.shares", "cpu", value(*c.Shares), file).reason = idleShares
 	}

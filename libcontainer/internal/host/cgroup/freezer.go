@@ -104,7 +104,7 @@ func (m *Manager) Freeze(interrupt int) error {
 	return err
 }
 
-var errNotFrozen = fmt.Errorf("there are processes that do not freeze, for %d s; they go on", int(freezeDeadline.Seconds()))
+var errNotFrozen = fmt.Errorf("some processes did not freeze within %d s; the container was thawed", int(freezeDeadline.Seconds()))
 
 var errInterrupted = errors.New("interrupted by a signal; the processes go on")
 

@@ -102,7 +102,7 @@ func findHelper(name string) (path string, ok bool) {
 func (m mapping) help(pid int) error {
 	path, ok := findHelper(m.helper)
 	if !ok {
-		return fmt.Errorf("map ids of the user namespace (%s): without privileges more than the own id can only be mapped by %s, which is not installed (Debian has it in the package uidmap)", m.pointer, m.helper)
+		return fmt.Errorf("map ids of the user namespace (%s): mapping more than your own id without privileges needs %s, which is not installed (Debian has it in the package uidmap)", m.pointer, m.helper)
 	}
 	args := append([]string{m.helper, strconv.Itoa(pid)}, strings.Fields(m.ids.String())...)
 	out, in, err := os.Pipe()

@@ -24,7 +24,7 @@ func dial() (*conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("netlink: %w", os.NewSyscallError("socket", err))
 	}
-	// With its reasons in words, and without a copy of what was asked.
+	// Ask for error texts (EXT_ACK), and not to echo the request (CAP_ACK).
 	for _, option := range []int{unix.NETLINK_EXT_ACK, unix.NETLINK_CAP_ACK} {
 		if err := unix.SetsockoptInt(fd, unix.SOL_NETLINK, option, 1); err != nil {
 			unix.Close(fd)

@@ -102,7 +102,7 @@ func user(uid int) (Instance, error) {
 		i.Addresses = append(i.Addresses, "unix:path="+escape(filepath.Join(runtime, "bus")))
 	}
 	if len(i.Addresses) == 0 {
-		return i, fmt.Errorf("there is no systemd of user %d: neither systemd/private nor bus is in %s, and DBUS_SESSION_BUS_ADDRESS is not set (it starts with a login, or with \"loginctl enable-linger\")", uid, runtime)
+		return i, fmt.Errorf("no systemd user manager for uid %d: neither systemd/private nor bus is in %s, and DBUS_SESSION_BUS_ADDRESS is not set (it starts with a login, or with \"loginctl enable-linger\")", uid, runtime)
 	}
 	service := fmt.Sprintf("/user@%d.service", uid)
 	i.Root = fmt.Sprintf("/user.slice/user-%d.slice%s", uid, service)

@@ -141,7 +141,7 @@ func (m *mount) forbidden() string {
 	case owner != "" && m.inUserns && !m.newOwner:
 		return fmt.Sprintf("in a user namespace it takes a new %s namespace; %q can be a bind mount of the host's", owner, m.dest)
 	case owner != "" && m.inUserns:
-		return fmt.Sprintf("in a user namespace it takes one of the host that nothing covers; %q can be a bind mount of the host's", m.dest)
+		return fmt.Sprintf("in a user namespace this needs one of the host that is not covered by other mounts; a bind mount of the host's at %q works", m.dest)
 	case m.deviceRules && filepath.IsAbs(m.Source) && !m.inUserns && !pseudo(m.Type):
 		return fmt.Sprintf("linux.resources.devices may have to allow the device %q", m.Source)
 	}

@@ -125,7 +125,7 @@ func (c *compiler) reportUnderFilter() {
 		c.Set(program.ReportCall, program.Int(unix.SYS_WRITE))
 	default:
 		c.out.Mute = true
-		c.remark("linux.seccomp", "the filter allows neither sendto nor write; should the command not be executable, nothing can say why")
+		c.remark("linux.seccomp", "the filter allows neither sendto nor write; if the command cannot be executed, the reason cannot be reported")
 	}
 }
 

@@ -106,7 +106,7 @@ type fileProblem struct {
 func (p fileProblem) Error() string { return p.file + ": " + p.Sentence() }
 
 // Load reads a bundle and validates it. The warnings are for the log; the first problem
-// that forbids to create the container is the error.
+// that prevents creating the container is the error.
 func Load(from Place) (b *Bundle, warnings []error, err error) {
 	b, err = Read(from)
 	if err != nil {

@@ -32,7 +32,7 @@ type Inspection struct {
 	Findings []Finding
 }
 
-// Problems counts the findings that forbid to create a container.
+// Problems counts the findings that prevent creating a container.
 func (i *Inspection) Problems() (n int) {
 	for _, f := range i.Findings {
 		if !f.Warning {
@@ -57,7 +57,7 @@ func Inspect(from Place, more More) (*Inspection, error) {
 	return &Inspection{Config: config, Findings: findings(path, raw, more)}, nil
 }
 
-// More has further checks of a bundle. valid tells that nothing that forbids to create a
+// More has further checks of a bundle. valid tells that nothing that prevents creating a
 // container has been found so far: everything in the configuration is what it seems to be.
 type More func(b *Bundle, valid bool) (problems, warnings []Problem)
 

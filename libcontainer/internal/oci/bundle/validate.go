@@ -14,7 +14,7 @@ import (
 // maxID is the largest user or group id; 2³²−1 means "no id" to the kernel.
 const maxID = 1<<32 - 2
 
-// Validate checks a configuration. Problems forbid to create a container from
+// Validate checks a configuration. Problems prevent creating a container from
 // it, warnings do not. It looks at nothing but the configuration.
 func Validate(s *specs.Spec) (problems, warnings []Problem) {
 	v := &validator{spec: s}
