@@ -20,6 +20,7 @@ import (
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 	"coracle/libcontainer/internal/state"
 )
@@ -255,8 +256,7 @@ func (n *creator) reserve() (err error) {
 // privatePid tells whether the container's pid namespace is a new one, whose end
 // is the end of all its processes.
 func privatePid(s *specs.Spec) bool {
-	ns := bundle.Namespace(s, specs.PIDNamespace)
-	return ns != nil && ns.Path == ""
+	return oci.HasNew(s, specs.PIDNamespace)
 }
 
 func checkTerminal(s *specs.Spec, o CreateOptions) error {

@@ -21,6 +21,7 @@ import (
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -47,7 +48,7 @@ func (r *Runtime) host(s *specs.Spec, group *cgroup.Manager, noPivot bool) compi
 // joins, which may take a process.
 func mappingsOf(s *specs.Spec) func() (uids, gids bundle.IDMap) {
 	return func() (uids, gids bundle.IDMap) {
-		ns := bundle.Namespace(s, specs.UserNamespace)
+		ns := oci.Namespace(s, specs.UserNamespace)
 		if ns == nil || ns.Path == "" {
 			return nil, nil
 		}
@@ -98,13 +99,13 @@ func nodePath(path string, n source.Node) (found string, ok bool) {
 // namespaceMaker makes what it can of the new namespaces of a container, nil when it cannot
 // help: those in a new user namespace have to belong to that.
 func namespaceMaker(s *specs.Spec) *source.Maker {
-	if s.Linux == nil || bundle.Namespace(s, specs.UserNamespace) != nil {
+	if s.Linux == nil || oci.Namespace(s, specs.UserNamespace) != nil {
 		return nil
 	}
 	var fresh uint64
 	for _, ns := range s.Linux.Namespaces {
 		if ns.Path == "" {
-			fresh |= bundle.NamespaceFlag(ns.Type)
+			fresh |= oci.NamespaceFlag(ns.Type)
 		}
 	}
 	return source.NewMaker(fresh)
@@ -248,7 +249,7 @@ func ownCapabilities() uint64 {
 // asSeenFrom is the configuration of a running container without its user namespace when
 // that is the one of this process: nobody can join the user namespace that they are in.
 func asSeenFrom(s *specs.Spec, pid int) *specs.Spec {
-	if bundle.Namespace(s, specs.UserNamespace) == nil || !shared(fmt.Sprintf("/proc/%d/ns/user", pid), specs.UserNamespace) {
+	if oci.Namespace(s, specs.UserNamespace) == nil || !shared(fmt.Sprintf("/proc/%d/ns/user", pid), specs.UserNamespace) {
 		return s
 	}
 	seen, l := *s, *s.Linux
@@ -260,11 +261,11 @@ func asSeenFrom(s *specs.Spec, pid int) *specs.Spec {
 // opensNothing tells whether this process may not take trees of its mount namespace, and
 // the container's program may.
 func opensNothing(s *specs.Spec, h compile.Host) bool {
-	if ns := bundle.Namespace(s, specs.MountNamespace); ns == nil || ns.Path != "" {
+	if !oci.HasNew(s, specs.MountNamespace) {
 		return false
 	}
 	if !bundle.HasCapabilities(h.Capabilities, unix.CAP_SYS_ADMIN) {
-		return bundle.Namespace(s, specs.UserNamespace) != nil
+		return oci.Namespace(s, specs.UserNamespace) != nil
 	}
 	if !h.Nested {
 		return false

@@ -20,6 +20,7 @@ import (
 	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/initprog/seccomp"
 	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -64,7 +65,7 @@ func (c *hostCheck) run() {
 // netDevices looks for the devices, and for those that a new namespace has already.
 func (c *hostCheck) netDevices() {
 	const loopback = "lo"
-	ns := bundle.Namespace(c.spec, specs.NetworkNamespace)
+	ns := oci.Namespace(c.spec, specs.NetworkNamespace)
 	for name, d := range c.spec.Linux.NetDevices {
 		pointer := fmt.Sprintf("linux.netDevices[%q]", name)
 		switch {
@@ -174,7 +175,7 @@ func pointerOf(s source.Source) string {
 
 // userNamespace makes a user namespace with the mappings, and lets it go.
 func (c *hostCheck) userNamespace() {
-	if !bundle.NewUserNamespace(c.spec) {
+	if !oci.HasNew(c.spec, specs.UserNamespace) {
 		return
 	}
 	l := c.spec.Linux
@@ -200,7 +201,7 @@ func (c *hostCheck) threads() {
 		return
 	}
 	trial.Run(func(t *trial.Thread) {
-		users := bundle.Namespace(c.spec, specs.UserNamespace) != nil
+		users := oci.Namespace(c.spec, specs.UserNamespace) != nil
 		may := bundle.HasCapabilities(ownCapabilities(), unix.CAP_SYS_ADMIN)
 		for i, ns := range l.Namespaces {
 			if ns.Path == "" && ns.Type != specs.UserNamespace && (may || !users) {
@@ -239,7 +240,7 @@ func (c *hostCheck) filesystems() {
 		} else {
 			c.newFilesystem(pointer, m, o)
 		}
-		if m.Type == "" || m.Type == "overlay" || bundle.Namespace(c.spec, specs.UserNamespace) != nil {
+		if m.Type == "" || m.Type == "overlay" || oci.Namespace(c.spec, specs.UserNamespace) != nil {
 			continue // not known; paths that are relative to the bundle; ids of the container
 		}
 		for _, p := range trial.Options(m.Type, o.Params) {
@@ -285,10 +286,10 @@ func (c *hostCheck) mountedAt(destination string, before int) string {
 // namespace: the other one has to belong to it.
 func (c *hostCheck) owned(fstype string) error {
 	of := map[string]specs.LinuxNamespaceType{"sysfs": specs.NetworkNamespace, "proc": specs.PIDNamespace, "mqueue": specs.IPCNamespace}[fstype]
-	if of == "" || !bundle.NewUserNamespace(c.spec) {
+	if of == "" || !oci.HasNew(c.spec, specs.UserNamespace) {
 		return nil
 	}
-	if ns := bundle.Namespace(c.spec, of); ns != nil {
+	if ns := oci.Namespace(c.spec, of); ns != nil {
 		return nil // a new one, or one of which nobody knows whose it is
 	}
 	return fmt.Errorf("a new file system %q in a user namespace takes a %s namespace in linux.namespaces; a bind mount of the host's does not", fstype, of)

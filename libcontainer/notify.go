@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/linux"
-	"coracle/libcontainer/internal/oci/bundle"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/state"
 )
 
@@ -27,10 +27,13 @@ const (
 // that itself.
 func (n *creator) notifyMount() error {
 	s := n.bundle.Spec
-	if n.runtime.NotifySocket == "" || s.Process == nil || hasEnv(s.Process, notifyEnv) {
+	if n.runtime.NotifySocket == "" || s.Process == nil {
 		return nil
 	}
-	if bundle.Namespace(s, specs.MountNamespace) == nil {
+	if _, own := oci.Env(s.Process.Env).Lookup(notifyEnv); own {
+		return nil
+	}
+	if oci.Namespace(s, specs.MountNamespace) == nil {
 		n.runtime.warn("%s is not passed on to container %q: it has no mount namespace of its own", notifyEnv, n.record.ID)
 		return nil
 	}
@@ -41,17 +44,8 @@ func (n *creator) notifyMount() error {
 	s.Mounts = append(s.Mounts, specs.Mount{
 		Destination: notifyDir, Type: "bind", Source: dir, Options: []string{"bind", "ro", "nosuid", "nodev", "noexec", "private"},
 	})
-	setEnv(s.Process, notifyEnv, notifyDir+"/"+state.NotifySocket)
+	s.Process.Env = oci.Env(s.Process.Env).With(notifyEnv, notifyDir+"/"+state.NotifySocket)
 	return nil
-}
-
-func hasEnv(p *specs.Process, name string) bool {
-	for _, e := range p.Env {
-		if strings.HasPrefix(e, name+"=") {
-			return true
-		}
-	}
-	return false
 }
 
 // notifyProxy passes on that a container is ready, and nothing else: what a container

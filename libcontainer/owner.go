@@ -1,10 +1,8 @@
 package libcontainer
 
 import (
-	"bufio"
-	"os"
+	"os/user"
 	"strconv"
-	"strings"
 )
 
 // ownerName is the name of a user of the host, or "#UID" for one without a name.
@@ -12,16 +10,8 @@ func ownerName(uid int) string {
 	if uid == 0 {
 		return "root"
 	}
-	//allow:path the host's file, for a name to print
-	f, err := os.Open("/etc/passwd")
-	if err == nil {
-		defer f.Close()
-		want := strconv.Itoa(uid)
-		for s := bufio.NewScanner(f); s.Scan(); {
-			if fields := strings.Split(s.Text(), ":"); len(fields) > 2 && fields[2] == want {
-				return fields[0]
-			}
-		}
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return u.Username
 	}
 	return "#" + strconv.Itoa(uid)
 }

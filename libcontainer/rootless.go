@@ -10,6 +10,7 @@ import (
 
 	"coracle/libcontainer/internal/host/idmap"
 	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -37,7 +38,7 @@ func checkOwnIDs(s *specs.Spec) error {
 		return fmt.Errorf("mappings of ids: %w", err)
 	}
 	problems := bundle.UnmappedHostIDs(s, uids, gids)
-	if bundle.Namespace(s, specs.UserNamespace) == nil {
+	if oci.Namespace(s, specs.UserNamespace) == nil {
 		const where = "in the user namespace of the runtime"
 		problems = append(problems, bundle.UnmappedIDs(s, uids, gids, where, where)...)
 	}
@@ -50,7 +51,7 @@ func checkOwnIDs(s *specs.Spec) error {
 // checkPrivileges refuses what cannot be made without privileges, before anything is
 // tried: the kernel would only say that it is not permitted.
 func (r *Runtime) checkPrivileges(s *specs.Spec) error {
-	if bundle.HasCapabilities(ownCapabilities(), unix.CAP_SYS_ADMIN) || bundle.Namespace(s, specs.UserNamespace) != nil {
+	if bundle.HasCapabilities(ownCapabilities(), unix.CAP_SYS_ADMIN) || oci.Namespace(s, specs.UserNamespace) != nil {
 		return nil
 	}
 	return errors.New("without privileges a container needs a user namespace (linux.namespaces); coracle spec --rootless makes a config.json with one")

@@ -28,25 +28,26 @@ var layers = map[string][]string{
 	"libcontainer": {internal + "*", "internal/foreground/*"},
 
 	// The way into the container.
-	internal + "initprog/compile":  {internal + "initprog/program", internal + "initprog/protocol", internal + "initprog/seccomp", internal + "oci/*", internal + "host/source"},
+	internal + "initprog/compile":  {internal + "initprog/program", internal + "initprog/protocol", internal + "initprog/seccomp", internal + "oci", internal + "oci/*", internal + "host/source"},
 	internal + "initprog/launch":   {internal + "initprog/program", internal + "initprog/protocol", internal + "linux"},
 	internal + "initprog/program":  {internal + "initprog/protocol", internal + "failpoint"},
 	internal + "initprog/protocol": {},
 	internal + "initprog/seccomp":  {},
 
 	// What is done to the host.
-	internal + "host/cgroup":    {internal + "host/systemd", internal + "oci/*", internal + "linux"},
-	internal + "host/systemd":   {internal + "oci/*", internal + "linux"},
-	internal + "host/rdt":       {internal + "oci/*", internal + "linux"},
-	internal + "host/netdevice": {internal + "oci/*", internal + "linux"},
-	internal + "host/idmap":     {internal + "oci/*", internal + "linux"},
-	internal + "host/source":    {internal + "oci/*", internal + "linux", internal + "initprog/launch", internal + "initprog/program", internal + "initprog/protocol"},
-	internal + "host/trial":     {internal + "oci/*", internal + "linux"},
+	internal + "host/cgroup":    {internal + "host/systemd", internal + "oci", internal + "oci/*", internal + "linux"},
+	internal + "host/systemd":   {internal + "oci", internal + "oci/*", internal + "linux"},
+	internal + "host/rdt":       {internal + "oci", internal + "oci/*", internal + "linux"},
+	internal + "host/netdevice": {internal + "oci", internal + "oci/*", internal + "linux"},
+	internal + "host/idmap":     {internal + "oci", internal + "oci/*", internal + "linux"},
+	internal + "host/source":    {internal + "oci", internal + "oci/*", internal + "linux", internal + "initprog/launch", internal + "initprog/program", internal + "initprog/protocol"},
+	internal + "host/trial":     {internal + "oci", internal + "oci/*", internal + "linux"},
 	internal + "host/hostfs":    {internal + "linux"},
 	internal + "state":          {internal + "host/cgroup", internal + "host/rdt", internal + "oci/jsonpos", internal + "linux"},
 
 	// The vocabulary of the specification.
-	internal + "oci/bundle":  {internal + "oci/jsonpos", internal + "initprog/seccomp", internal + "linux"},
+	internal + "oci":         {},
+	internal + "oci/bundle":  {internal + "oci", internal + "oci/jsonpos", internal + "initprog/seccomp", internal + "linux"},
 	internal + "oci/jsonpos": {},
 
 	// System calls and /proc.

@@ -3,13 +3,13 @@ package cgroup
 import (
 	"math"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/oci"
 )
 
 // What the kernel takes: shares as such, times in microseconds.
@@ -134,7 +134,7 @@ func (p *plan) cpuset(pointer, file, list string) {
 	if list == "" {
 		return
 	}
-	if _, ok := parseList(list); !ok {
+	if set, err := oci.ParseList(list); err != nil || len(set) == 0 {
 		p.fail(pointer, "%q is not a list of numbers and ranges like 0-3,7", list)
 		return
 	}
@@ -144,7 +144,7 @@ func (p *plan) cpuset(pointer, file, list string) {
 // widerBelow finds a cgroup directly below one that has more of a set than a list, and what it
 // has; "" without one. cgroup v1 allows none.
 func widerBelow(dir, file, list string) (below, has string) {
-	set, _ := parseList(list)
+	set, _ := oci.ParseList(list)
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", ""
@@ -157,39 +157,9 @@ func widerBelow(dir, file, list string) (below, has string) {
 			continue
 		}
 		has := strings.TrimSpace(string(content))
-		theirs, _ := parseList(has)
-		for n := range theirs {
-			if !set[n] {
-				return filepath.Join(dir, name), has
-			}
+		if theirs, _ := oci.ParseList(has); !theirs.Within(set) {
+			return filepath.Join(dir, name), has
 		}
 	}
 	return "", ""
-}
-
-// maxListed bounds the numbers in a list; Linux ends below that.
-const maxListed = 1 << 16
-
-// parseList reads a list of numbers and ranges like 0-3,7.
-func parseList(list string) (set map[int]bool, ok bool) {
-	set = make(map[int]bool)
-	for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
-		first, last, isRange := strings.Cut(strings.TrimSpace(part), "-")
-		//allow:atoi the number of a CPU, in the range that is checked
-		from, err := strconv.Atoi(first)
-		if err != nil || from < 0 || from > maxListed {
-			return nil, false
-		}
-		to := from
-		if isRange {
-			//allow:atoi the same
-			if to, err = strconv.Atoi(last); err != nil || to < from || to > maxListed {
-				return nil, false
-			}
-		}
-		for n := from; n <= to; n++ {
-			set[n] = true
-		}
-	}
-	return set, true
 }

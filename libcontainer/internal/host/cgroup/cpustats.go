@@ -1,8 +1,9 @@
 package cgroup
 
 import (
-	"slices"
 	"strings"
+
+	"coracle/libcontainer/internal/oci"
 )
 
 // CPUStats is the CPU time that a container has used and was denied.
@@ -103,11 +104,7 @@ func cpusetStatsV2(c counters) CPUSetStats {
 	return CPUSetStats{CPUs: sortedList(c.text("cpuset.cpus.effective")), Mems: sortedList(c.text("cpuset.mems.effective"))}
 }
 
-func sortedList(list string) (numbers []int) {
-	set, _ := parseList(list)
-	for n := range set {
-		numbers = append(numbers, n)
-	}
-	slices.Sort(numbers)
-	return numbers
+func sortedList(list string) []int {
+	set, _ := oci.ParseList(list)
+	return set.Sorted()
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/oci"
 )
 
 // Create makes the cgroup and applies the limits. Where a process is born inside, Claim has
@@ -228,16 +229,11 @@ func (m *Manager) checkCpuset(settings []setting) error {
 		if s.controller != "cpuset" || !m.inUnified("cpuset") {
 			continue
 		}
-		wanted, _ := parseList(s.value)
+		wanted, _ := oci.ParseList(s.value)
 		effective := m.read("cpuset", s.files[0]+".effective")
-		got, ok := parseList(effective)
-		if !ok {
-			continue
-		}
-		for n := range wanted {
-			if !got[n] {
-				return fmt.Errorf("%s.%s: the kernel makes %q of %q%s", resourcesPointer, s.pointer, effective, s.value, inBrackets(s.reason(m.dirOf("cpuset"), s.value)))
-			}
+		got, err := oci.ParseList(effective)
+		if err == nil && len(got) > 0 && !wanted.Within(got) {
+			return fmt.Errorf("%s.%s: the kernel makes %q of %q%s", resourcesPointer, s.pointer, effective, s.value, inBrackets(s.reason(m.dirOf("cpuset"), s.value)))
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -182,8 +183,8 @@ func (m *Manager) outside(s *setting, above string) string {
 	if s.controller != "cpuset" {
 		return ""
 	}
-	wanted, ok := parseList(s.value)
-	if !ok {
+	wanted, err := oci.ParseList(s.value)
+	if err != nil {
 		return ""
 	}
 	for _, file := range []string{s.files[0] + ".effective", strings.Replace(s.files[0], "cpuset.", "cpuset.effective_", 1)} {
@@ -191,11 +192,9 @@ func (m *Manager) outside(s *setting, above string) string {
 		if err != nil {
 			continue
 		}
-		has, ok := parseList(strings.TrimSpace(string(data)))
-		for n := range wanted {
-			if ok && !has[n] {
-				return fmt.Sprintf("%q has more than the cgroup %s, which has %q", s.value, above, strings.TrimSpace(string(data)))
-			}
+		text := strings.TrimSpace(string(data))
+		if has, err := oci.ParseList(text); err == nil && len(has) > 0 && !wanted.Within(has) {
+			return fmt.Sprintf("%q has more than the cgroup %s, which has %q", s.value, above, text)
 		}
 		break
 	}

@@ -2,9 +2,10 @@ package cgroup
 
 import (
 	"fmt"
-	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/internal/oci"
 )
 
 // pids plans linux.resources.pids (config-linux.md#pids).
@@ -27,13 +28,8 @@ func (p *plan) pids(l *specs.LinuxPids) {
 
 // forks tells whether the init of a container forks after it has entered the cgroup.
 func forks(s *specs.Spec) bool {
-	if s.Linux == nil {
-		return false
-	}
-	has := func(typ specs.LinuxNamespaceType, byPath bool) bool {
-		return slices.ContainsFunc(s.Linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == typ && (!byPath || ns.Path != "") })
-	}
-	return has(specs.PIDNamespace, true) || has(specs.PIDNamespace, false) && has(specs.UserNamespace, false)
+	pids := oci.Namespace(s, specs.PIDNamespace)
+	return pids != nil && (pids.Path != "" || oci.Namespace(s, specs.UserNamespace) != nil)
 }
 
 // withoutFork tells settings apart: those under which no process of the cgroup could fork

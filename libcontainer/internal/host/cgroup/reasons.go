@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/oci"
 )
 
 // reason looks why the kernel has refused a value in a file of a cgroup: it is "" when that
@@ -101,17 +102,12 @@ func lacking(file string) reason {
 		if above == "" {
 			above = parameter(parent, file)
 		}
-		has, ok := parseList(above)
-		if !ok || above == "" {
+		has, err := oci.ParseList(above)
+		wanted, _ := oci.ParseList(value)
+		if err != nil || len(has) == 0 || wanted.Within(has) {
 			return ""
 		}
-		wanted, _ := parseList(value)
-		for n := range wanted {
-			if !has[n] {
-				return fmt.Sprintf("the cgroup above, %s, has %s", parent, above)
-			}
-		}
-		return ""
+		return fmt.Sprintf("the cgroup above, %s, has %s", parent, above)
 	}
 }
 

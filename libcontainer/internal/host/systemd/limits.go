@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"coracle/libcontainer/internal/oci"
 )
 
 // infinity is how systemd writes that there is no limit.
@@ -159,38 +161,7 @@ func (b *bandwidth) add(p *properties) {
 
 // set adds a set of CPUs or memory nodes.
 func (p *properties) set(name, list string) {
-	if bits := bitmap(list); bits != nil {
-		p.add(name, bits)
+	if numbers, err := oci.ParseList(list); err == nil && len(numbers) > 0 {
+		p.add(name, numbers.Bytes())
 	}
-}
-
-// maxIndex bounds the numbers of CPUs. No kernel has more.
-const maxIndex = 1 << 16
-
-// bitmap reads a list like "0-3,7" (cpuset(7), "List format"): bit n of byte m is the
-// number 8m+n. It is nil for what is no such list, or an empty one.
-func bitmap(list string) []byte {
-	var bits []byte
-	for item := range strings.SplitSeq(list, ",") {
-		item = strings.TrimSpace(item)
-		if item == "" {
-			continue
-		}
-		from, to, isRange := strings.Cut(item, "-")
-		if !isRange {
-			to = from
-		}
-		a, err1 := strconv.ParseUint(from, 10, 32)
-		b, err2 := strconv.ParseUint(to, 10, 32)
-		if err1 != nil || err2 != nil || a > b || b >= maxIndex {
-			return nil
-		}
-		for n := a; n <= b; n++ {
-			for uint64(len(bits)) <= n/8 {
-				bits = append(bits, 0)
-			}
-			bits[n/8] |= 1 << (n % 8)
-		}
-	}
-	return bits
 }

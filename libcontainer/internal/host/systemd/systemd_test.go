@@ -437,15 +437,6 @@ func TestStopWithoutUnit(t *testing.T) {
 	}
 }
 
-func FuzzBitmap(f *testing.F) {
-	f.Add("0-3,7")
-	f.Fuzz(func(t *testing.T, list string) {
-		if bits := bitmap(list); len(bits) > maxIndex/8 || len(bits) > 0 && bits[len(bits)-1] == 0 {
-			t.Errorf("%q: %v", list, bits)
-		}
-	})
-}
-
 // Another implementation reads what is sent.
 func TestMessages(t *testing.T) {
 	properties := []Property{{Name: "a", Value: true}, {Name: "b", Value: int32(-5)}, {Name: "c", Value: uint32(6)}, {Name: "d", Value: uint64(7)},

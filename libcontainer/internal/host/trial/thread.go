@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -46,7 +47,7 @@ func Run(trial func(*Thread)) {
 // Namespace puts the thread into a new namespace. It cannot be a user namespace, which a
 // process with several threads does not get.
 func (t *Thread) Namespace(ns specs.LinuxNamespaceType) error {
-	flag := bundle.NamespaceFlag(ns)
+	flag := oci.NamespaceFlag(ns)
 	err := unix.Unshare(int(flag))
 	hint := ""
 	switch {
@@ -68,7 +69,7 @@ func (t *Thread) Sysctl(path, value string, ns specs.LinuxNamespaceType) error {
 	if unix.Access(file, unix.F_OK) != nil {
 		return fmt.Errorf("this kernel has no parameter %s in a new %s namespace", path, ns)
 	}
-	if ns == specs.UserNamespace || t.fresh&bundle.NamespaceFlag(ns) == 0 || !alone(ns) {
+	if ns == specs.UserNamespace || t.fresh&oci.NamespaceFlag(ns) == 0 || !alone(ns) {
 		return nil
 	}
 	err := linux.Write(file, value)

@@ -11,7 +11,7 @@ import (
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
-	"coracle/libcontainer/internal/oci/bundle"
+	"coracle/libcontainer/internal/oci"
 )
 
 // joinCgroup enters the container's cgroups, and makes a cgroup namespace when one
@@ -29,7 +29,7 @@ func (c *compiler) joinCgroup() {
 
 // cgroupNamespace is the flag of a new cgroup namespace, 0 when none is wanted.
 func (c *compiler) cgroupNamespace() uint64 {
-	if ns := bundle.Namespace(c.spec, specs.CgroupNamespace); ns != nil && ns.Path == "" {
+	if oci.HasNew(c.spec, specs.CgroupNamespace) {
 		return unix.CLONE_NEWCGROUP
 	}
 	return 0

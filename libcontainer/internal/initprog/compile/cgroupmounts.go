@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -57,7 +58,7 @@ func (c *compiler) cgroupMount(m *mount) {
 // pinCgroups opens the container's part of each hierarchy where the mount namespace that
 // is joined next would give the host's paths another meaning. They exist by now.
 func (c *compiler) pinCgroups() {
-	if bundle.Namespace(c.spec, specs.CgroupNamespace) != nil {
+	if oci.Namespace(c.spec, specs.CgroupNamespace) != nil {
 		return
 	}
 	c.pinned = make(map[int][]program.Word)
@@ -78,7 +79,7 @@ func (c *compiler) pinCgroups() {
 // hierarchy makes a detached mount of what the container may see of a hierarchy.
 func (c *compiler) hierarchy(m *mount, i int, attr uint64) {
 	h := c.in.Host.Cgroups[i]
-	if bundle.Namespace(c.spec, specs.CgroupNamespace) == nil {
+	if oci.Namespace(c.spec, specs.CgroupNamespace) == nil {
 		if pinned := c.pinned[m.subject.Index]; pinned != nil {
 			c.Set(c.mnt, pinned[i].Arg())
 		} else {

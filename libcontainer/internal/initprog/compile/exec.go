@@ -9,6 +9,7 @@ import (
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -91,7 +92,7 @@ func (c *compiler) joinContainer(in ExecInput, born bool) {
 // still to be forked. The files of the host's cgroups can be named only before the mount
 // namespace is joined, and no process may fork outside of the container's after that.
 func (c *compiler) cgroupsAround(spec *specs.Spec, born bool) *entry {
-	if bundle.Namespace(spec, specs.PIDNamespace) != nil {
+	if oci.Namespace(spec, specs.PIDNamespace) != nil {
 		return c.openEntry()
 	}
 	c.enterWithoutFork(born)
@@ -108,7 +109,7 @@ func (c *compiler) joinNamespaces(pidfd program.Arg, spec *specs.Spec, e *entry)
 	flags, late := uint64(0), uint64(0)
 	if spec.Linux != nil {
 		for _, ns := range spec.Linux.Namespaces {
-			flags |= bundle.NamespaceFlag(ns.Type)
+			flags |= oci.NamespaceFlag(ns.Type)
 		}
 	}
 	if !e.empty() {

@@ -10,6 +10,7 @@ import (
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -116,7 +117,7 @@ func Hook(in HookInput) (*Output, error) {
 		env = in.Environ
 	}
 	path := c.Word("path", int32(c.StringAddr(in.Hook.Path)))
-	c.Execve(path, c.vector(args, 0), c.vector(lastOfEach(env), c.home))
+	c.Execve(path, c.vector(args, 0), c.vector(oci.Env(env).LastOfEach(), c.home))
 	return c.finish()
 }
 

@@ -2,13 +2,13 @@ package compile
 
 import (
 	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -82,12 +82,8 @@ func (c *compiler) hasEnv(name string) bool {
 // env is the last value of a variable in the process's environment; an empty
 // HOME counts as none, like in other runtimes.
 func (c *compiler) env(name string) (value string, ok bool) {
-	for _, e := range c.spec.Process.Env {
-		if v, found := strings.CutPrefix(e, name+"="); found {
-			value, ok = v, v != "" || name != "HOME"
-		}
-	}
-	return value, ok
+	value, ok = oci.Env(c.spec.Process.Env).Lookup(name)
+	return value, ok && (value != "" || name != "HOME")
 }
 
 // dropDescriptors closes everything but standard streams, preserved descriptors

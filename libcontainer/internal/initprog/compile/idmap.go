@@ -9,6 +9,7 @@ import (
 
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -24,7 +25,7 @@ func (c *compiler) idMap(m *mount, later bool) int {
 		return -1
 	}
 	if len(uids)+len(gids) == 0 {
-		ns := bundle.Namespace(c.spec, specs.UserNamespace)
+		ns := oci.Namespace(c.spec, specs.UserNamespace)
 		if ns == nil {
 			c.fail(pointer, "a mapping of ids needs uidMappings and gidMappings, or a user namespace in linux.namespaces")
 			return -1

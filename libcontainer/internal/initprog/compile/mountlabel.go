@@ -5,6 +5,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -49,7 +50,7 @@ func (c *compiler) labelQueues(m *mount, mnt program.Arg) {
 	if label == "" || m.Type != "mqueue" {
 		return
 	}
-	ns := bundle.Namespace(c.spec, specs.IPCNamespace)
+	ns := oci.Namespace(c.spec, specs.IPCNamespace)
 	if ns == nil || ns.Path != "" && c.in.Host.Shared != nil && c.in.Host.Shared(ns.Path, specs.IPCNamespace) {
 		c.remark("linux.mountLabel", "the message queues at %s are the host's and keep their label", m.dest)
 		return

@@ -11,6 +11,7 @@ import (
 
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -43,8 +44,7 @@ func (c *compiler) readMounts() {
 			c.fail(fmt.Sprintf("mounts[%d].options", i), "%w", err)
 		}
 		mt := &mount{Mount: m, MountOptions: o, dest: path.Clean("/" + m.Destination), inUserns: c.inUserNamespace()}
-		owner := bundle.Namespace(c.spec, mountOwners[m.Type])
-		mt.newOwner = owner != nil && owner.Path == ""
+		mt.newOwner = oci.HasNew(c.spec, mountOwners[m.Type])
 		mt.deviceRules = c.spec.Linux.Resources != nil && len(c.spec.Linux.Resources.Devices) > 0
 		mt.subject = program.Note{What: "mount", Object: m.Type, At: mt.dest, Property: "mounts[#]", Index: i}
 		switch {

@@ -13,6 +13,7 @@ import (
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -104,7 +105,7 @@ type join struct {
 // directory, so it comes last.
 func (c *compiler) sortNamespaces() (fresh uint64, made, joins []join) {
 	for i, ns := range c.spec.Linux.Namespaces {
-		flag := bundle.NamespaceFlag(ns.Type)
+		flag := oci.NamespaceFlag(ns.Type)
 		if ns.Path == "" && flag&c.in.Host.Maker.Flags() != 0 {
 			made = append(made, join{
 				fd:   c.source(source.New{Name: string(ns.Type), Flag: flag, Maker: c.in.Host.Maker}),
@@ -229,8 +230,7 @@ func (c *compiler) network() {
 }
 
 func (c *compiler) loopback() {
-	ns := bundle.Namespace(c.spec, specs.NetworkNamespace)
-	if ns == nil || ns.Path != "" || c.in.Host.Maker.Flags()&unix.CLONE_NEWNET != 0 {
+	if !oci.HasNew(c.spec, specs.NetworkNamespace) || c.in.Host.Maker.Flags()&unix.CLONE_NEWNET != 0 {
 		return
 	}
 	c.note("linux.namespaces", "bring up the loopback device", "")

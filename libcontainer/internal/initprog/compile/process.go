@@ -2,7 +2,6 @@ package compile
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -12,6 +11,7 @@ import (
 
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/oci"
 )
 
 // cwdError uses the words that engines know.
@@ -219,26 +219,11 @@ func ExecError(p *specs.Process, e syscall.Errno) string {
 
 // environment is process.env without an empty HOME when the runtime provides one.
 func (c *compiler) environment() []string {
-	env := lastOfEach(c.spec.Process.Env)
+	env := oci.Env(c.spec.Process.Env).LastOfEach()
 	if c.home != 0 {
-		env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, "HOME=") })
+		env = env.Without("HOME")
 	}
 	return env
-}
-
-// lastOfEach is an environment with the last of several variables that have one name, at its
-// place: of two, getenv(3) would find the first and a shell take the last.
-func lastOfEach(env []string) []string {
-	seen := make(map[string]bool, len(env))
-	last := make([]string, 0, len(env))
-	for _, e := range slices.Backward(env) {
-		if name, _, _ := strings.Cut(e, "="); !seen[name] {
-			seen[name] = true
-			last = append(last, e)
-		}
-	}
-	slices.Reverse(last)
-	return last
 }
 
 // vector places an array of string addresses, with extra at its end when that is

@@ -11,6 +11,7 @@ import (
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -24,16 +25,13 @@ const inRootNoLinks = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS | unix.RES
 
 // ownMounts tells whether the container has a mount namespace of its own, that
 // nobody else is in.
-func (c *compiler) ownMounts() bool {
-	ns := bundle.Namespace(c.spec, specs.MountNamespace)
-	return ns != nil && ns.Path == ""
-}
+func (c *compiler) ownMounts() bool { return oci.HasNew(c.spec, specs.MountNamespace) }
 
 // attachRoot makes the tree of the rootfs a part of the mount namespace and
 // pins its root.
 func (c *compiler) attachRoot() {
 	rootfs := c.in.Bundle.Rootfs
-	if bundle.Namespace(c.spec, specs.MountNamespace) == nil {
+	if oci.Namespace(c.spec, specs.MountNamespace) == nil {
 		c.root = c.source(source.Dir{What: "rootfs (root.path)", Path: rootfs})
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -89,7 +90,7 @@ func (c *compiler) resetAffinity() {
 // without.
 func (c *compiler) initialAffinity(list string) {
 	const pointer = "process.execCPUAffinity.initial"
-	mask, err := bundle.ParseList(list)
+	mask, err := oci.ParseList(list)
 	if err != nil {
 		c.fail(pointer, "%w", err)
 		return
@@ -109,7 +110,7 @@ func (c *compiler) initialAffinity(list string) {
 
 // affinity restricts the process to a list of CPUs.
 func (c *compiler) affinity(pointer, list string) {
-	mask, err := bundle.ParseList(list)
+	mask, err := oci.ParseList(list)
 	if err != nil {
 		c.fail(pointer, "%w", err)
 		return

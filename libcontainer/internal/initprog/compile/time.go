@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -25,10 +26,7 @@ func (c *compiler) openTimeOffsets() {
 }
 
 // makesTime tells whether the container gets a time namespace of its own.
-func (c *compiler) makesTime() bool {
-	ns := bundle.Namespace(c.spec, specs.TimeNamespace)
-	return ns != nil && ns.Path == ""
-}
+func (c *compiler) makesTime() bool { return oci.HasNew(c.spec, specs.TimeNamespace) }
 
 // timeNamespace makes a new time namespace with its offsets and enters it.
 //

@@ -8,6 +8,7 @@ import (
 
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -25,7 +26,7 @@ const (
 
 // usersOf finds out whose users a container has that is to be made.
 func usersOf(s *specs.Spec, h Host) users {
-	ns := bundle.Namespace(s, specs.UserNamespace)
+	ns := oci.Namespace(s, specs.UserNamespace)
 	switch {
 	case ns == nil:
 		return hostUsers
@@ -40,7 +41,7 @@ func usersOf(s *specs.Spec, h Host) users {
 
 // usersOfRunning is usersOf for a container that runs already.
 func usersOfRunning(s *specs.Spec) users {
-	if bundle.Namespace(s, specs.UserNamespace) == nil {
+	if oci.Namespace(s, specs.UserNamespace) == nil {
 		return hostUsers
 	}
 	return joinedUsers

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/internal/oci"
 )
 
 // IsGroupRange reports whether the value of a kernel parameter, with its path below
@@ -63,7 +65,7 @@ func UnmappedHostIDs(s *specs.Spec, uids, gids IDMap) (problems []Problem) {
 			}
 		}
 	}
-	if NewUserNamespace(s) {
+	if oci.HasNew(s, specs.UserNamespace) {
 		check("linux.uidMappings", s.Linux.UIDMappings, uids)
 		check("linux.gidMappings", s.Linux.GIDMappings, gids)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/internal/oci"
 )
 
 // MountIDs are the mappings of ids that an option "idmap=" or "ridmap=" has as text:
@@ -116,7 +118,7 @@ func MountIDMaps(s *specs.Spec, m specs.Mount, o *MountOptions) (uids, gids IDMa
 		return m.UIDMappings, m.GIDMappings, nil
 	}
 	var users, groups IDMap
-	if s.Linux != nil && Namespace(s, specs.UserNamespace) != nil {
+	if s.Linux != nil && oci.Namespace(s, specs.UserNamespace) != nil {
 		users, groups = s.Linux.UIDMappings, s.Linux.GIDMappings
 	}
 	if uids, err = absolute(o.IDs.uids, users, "linux.uidMappings"); err == nil {

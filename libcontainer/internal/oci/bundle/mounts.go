@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/internal/oci"
 )
 
 func (v *validator) mounts() {
@@ -72,11 +74,11 @@ func (v *validator) mountIDMap(p string, m specs.Mount, o MountOptions) {
 	case gids == 0 && uids > 0:
 		v.badProperty(p+".gidMappings", "is missing; it is needed along with uidMappings")
 	case o.IDMap == NoIDMap:
-	case !o.Bind && Namespace(v.spec, specs.UserNamespace) != nil:
+	case !o.Bind && oci.Namespace(v.spec, specs.UserNamespace) != nil:
 		v.bad(p+".options", "a new file system in a user namespace cannot have a mapping of ids, only bind mounts can")
 	case uids > 0 && o.IDs != nil:
 		v.warn(p+".options", "the mapping idmap=%s has no effect, for there are uidMappings and gidMappings", o.IDs.text)
-	case uids == 0 && o.IDs == nil && Namespace(v.spec, specs.UserNamespace) == nil:
+	case uids == 0 && o.IDs == nil && oci.Namespace(v.spec, specs.UserNamespace) == nil:
 		v.bad(p+".options", "a mapping of ids needs uidMappings and gidMappings, or a user namespace in linux.namespaces")
 	case uids > 0 && !slices.Contains(m.Options, "idmap") && !slices.Contains(m.Options, "ridmap"):
 		v.warnProperty(p+".options", `has neither "idmap" nor "ridmap"; uidMappings and gidMappings are taken as "idmap"`)

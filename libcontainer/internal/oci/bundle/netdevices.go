@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/internal/oci"
 )
 
 // maxDeviceName is the longest name of a network device, in bytes (IFNAMSIZ without NUL).
@@ -20,7 +22,7 @@ func (v *validator) netDevices() {
 		return
 	}
 	const pointer = "linux.netDevices"
-	if Namespace(v.spec, specs.NetworkNamespace) == nil {
+	if oci.Namespace(v.spec, specs.NetworkNamespace) == nil {
 		v.badProperty(pointer, "needs a network namespace in linux.namespaces")
 	}
 	taken := make(map[string]string)

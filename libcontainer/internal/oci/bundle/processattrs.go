@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/oci"
 )
 
 // The words of the specification for what a process can be given, and the numbers of
@@ -86,42 +87,12 @@ func MemoryPolicy(p *specs.LinuxMemoryPolicy) (mode uint32, nodes []uint64) {
 	for _, f := range p.Flags {
 		mode |= memoryFlags[f]
 	}
-	nodes, _ = ParseList(p.Nodes)
+	nodes, _ = oci.ParseList(p.Nodes)
 	return mode, nodes
 }
 
 // Personality is the domain of linux.personality as the argument of personality(2).
 func Personality(p *specs.LinuxPersonality) uint64 { return personalityDomains[p.Domain] }
-
-// maxList bounds the numbers in a list. No machine has as many CPUs or nodes.
-const maxList = 1 << 16
-
-// ParseList reads a list like 0-3,7 into a bit mask, as for CPUs and memory nodes. An
-// empty list gives an empty mask.
-func ParseList(list string) ([]uint64, error) {
-	var mask []uint64
-	if strings.TrimSpace(list) == "" {
-		return nil, nil
-	}
-	for part := range strings.SplitSeq(list, ",") {
-		from, to, isRange := strings.Cut(strings.TrimSpace(part), "-")
-		first, err := strconv.ParseUint(from, 10, 32)
-		last := first
-		if err == nil && isRange {
-			last, err = strconv.ParseUint(to, 10, 32)
-		}
-		if err != nil || last < first || last >= maxList {
-			return nil, fmt.Errorf("%q is not a list of numbers and ranges, like 0-3,7", list)
-		}
-		for n := first; n <= last; n++ {
-			for len(mask) <= int(n/64) {
-				mask = append(mask, 0)
-			}
-			mask[n/64] |= 1 << (n % 64)
-		}
-	}
-	return mask, nil
-}
 
 func (v *validator) scheduler(s *specs.Scheduler) {
 	const p = "process.scheduler"
@@ -153,7 +124,7 @@ func (v *validator) ioPriority(p *specs.LinuxIOPriority) {
 
 func (v *validator) execAffinity(a *specs.CPUAffinity) {
 	for _, property := range []struct{ name, list string }{{"initial", a.Initial}, {"final", a.Final}} {
-		if _, err := ParseList(property.list); err != nil {
+		if _, err := oci.ParseList(property.list); err != nil {
 			v.bad("process.execCPUAffinity."+property.name, "%v", err)
 		}
 	}
@@ -165,7 +136,7 @@ func (v *validator) memoryPolicy(p *specs.LinuxMemoryPolicy) {
 	for i, f := range p.Flags {
 		oneOf(v, fmt.Sprintf("%s.flags[%d]", pointer, i), f, memoryFlags)
 	}
-	nodes, err := ParseList(p.Nodes)
+	nodes, err := oci.ParseList(p.Nodes)
 	switch {
 	case err != nil:
 		v.bad(pointer+".nodes", "%v", err)

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/internal/oci"
 )
 
 // ipcSysctls belong to the IPC namespace, besides all of fs.mqueue.
@@ -81,7 +83,7 @@ func (v *validator) sysctl() {
 			v.bad(p, "cannot be set for a container: %v", err)
 		case path == "kernel/domainname" && v.spec.Domainname != "":
 			v.bad(p, "contradicts the property domainname, which sets the same")
-		case Namespace(v.spec, ns) == nil:
+		case oci.Namespace(v.spec, ns) == nil:
 			v.badProperty(p, "needs a %s namespace in linux.namespaces; it would change the host", ns)
 		}
 		if strings.ContainsRune(v.spec.Linux.Sysctl[key], 0) {

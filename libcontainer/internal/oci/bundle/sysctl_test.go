@@ -2,8 +2,6 @@ package bundle
 
 import (
 	"path"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -46,32 +44,5 @@ func FuzzSysctlPath(f *testing.F) {
 			}
 		}
 		_, _ = SysctlNamespace(p)
-	})
-}
-
-// FuzzParseList compares a mask with the numbers that the list has.
-func FuzzParseList(f *testing.F) {
-	f.Add("0-3,7")
-	f.Add(" 1 , 65535")
-	f.Add("3-1")
-	f.Add("")
-	f.Fuzz(func(t *testing.T, list string) {
-		mask, err := ParseList(list)
-		if err != nil {
-			return
-		}
-		if len(mask) > maxList/64 {
-			t.Errorf("%q has %d words", list, len(mask))
-		}
-		var numbers []string
-		for n := range len(mask) * 64 {
-			if mask[n/64]&(1<<(n%64)) != 0 {
-				numbers = append(numbers, strconv.Itoa(n))
-			}
-		}
-		again, err := ParseList(strings.Join(numbers, ","))
-		if err != nil || !slices.Equal(again, mask) {
-			t.Errorf("%q: %v and %v, %v", list, mask, again, err)
-		}
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/internal/oci"
 )
 
 // clocks are those whose offsets a time namespace has (time_namespaces(7)).
@@ -22,7 +24,7 @@ func (v *validator) timeOffsets() {
 		return
 	}
 	const pointer = "linux.timeOffsets"
-	switch ns := Namespace(v.spec, specs.TimeNamespace); {
+	switch ns := oci.Namespace(v.spec, specs.TimeNamespace); {
 	case ns == nil:
 		v.badProperty(pointer, "needs a time namespace in linux.namespaces")
 	case ns.Path != "":

@@ -2,14 +2,9 @@ package bundle
 
 import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-)
 
-// NewUserNamespace tells whether the container gets a user namespace of its own, with
-// the mappings of the configuration.
-func NewUserNamespace(s *specs.Spec) bool {
-	ns := Namespace(s, specs.UserNamespace)
-	return ns != nil && ns.Path == ""
-}
+	"coracle/libcontainer/internal/oci"
+)
 
 // userNamespace checks the mappings of ids. Those of a namespace that is joined are
 // what they are: engines repeat them in the configuration, but they cannot be set.
@@ -17,7 +12,7 @@ func (v *validator) userNamespace() {
 	l := v.spec.Linux
 	v.idMap("linux.uidMappings", l.UIDMappings)
 	v.idMap("linux.gidMappings", l.GIDMappings)
-	ns := Namespace(v.spec, specs.UserNamespace)
+	ns := oci.Namespace(v.spec, specs.UserNamespace)
 	for _, m := range []struct {
 		pointer string
 		entries []specs.LinuxIDMapping

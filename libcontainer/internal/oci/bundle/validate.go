@@ -9,6 +9,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/oci"
 )
 
 // maxID is the largest user or group id; 2³²−1 means "no id" to the kernel.
@@ -118,45 +120,6 @@ func (v *validator) root() {
 	}
 }
 
-// NamespaceFlags gives each namespace type of the specification its clone flag.
-var namespaceFlags = []struct {
-	Type specs.LinuxNamespaceType
-	Flag uint64
-}{
-	{specs.PIDNamespace, unix.CLONE_NEWPID},
-	{specs.NetworkNamespace, unix.CLONE_NEWNET},
-	{specs.MountNamespace, unix.CLONE_NEWNS},
-	{specs.IPCNamespace, unix.CLONE_NEWIPC},
-	{specs.UTSNamespace, unix.CLONE_NEWUTS},
-	{specs.UserNamespace, unix.CLONE_NEWUSER},
-	{specs.CgroupNamespace, unix.CLONE_NEWCGROUP},
-	{specs.TimeNamespace, unix.CLONE_NEWTIME},
-}
-
-// NamespaceFlag is the CLONE_NEW* flag of a namespace type, 0 for an unknown one.
-func NamespaceFlag(t specs.LinuxNamespaceType) uint64 {
-	for _, f := range namespaceFlags {
-		if f.Type == t {
-			return f.Flag
-		}
-	}
-	return 0
-}
-
-// Namespace finds the namespace of a type in a configuration, nil when the
-// container shares that of the runtime.
-func Namespace(s *specs.Spec, t specs.LinuxNamespaceType) *specs.LinuxNamespace {
-	if s.Linux == nil {
-		return nil
-	}
-	for i := range s.Linux.Namespaces {
-		if s.Linux.Namespaces[i].Type == t {
-			return &s.Linux.Namespaces[i]
-		}
-	}
-	return nil
-}
-
 func (v *validator) namespaces() {
 	l := v.spec.Linux
 	if l == nil {
@@ -165,7 +128,7 @@ func (v *validator) namespaces() {
 	seen := make(map[specs.LinuxNamespaceType]int)
 	for i, ns := range l.Namespaces {
 		p := fmt.Sprintf("linux.namespaces[%d]", i)
-		if NamespaceFlag(ns.Type) == 0 {
+		if oci.NamespaceFlag(ns.Type) == 0 {
 			v.bad(p+".type", "%q is not a namespace type", ns.Type)
 			continue
 		}
@@ -204,7 +167,7 @@ func (v *validator) names() {
 		if name == "" {
 			continue
 		}
-		if Namespace(v.spec, specs.UTSNamespace) == nil {
+		if oci.Namespace(v.spec, specs.UTSNamespace) == nil {
 			v.badProperty(pointer, "needs a uts namespace in linux.namespaces")
 		}
 		if len(name) > 64 {

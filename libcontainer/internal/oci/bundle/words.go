@@ -1,9 +1,9 @@
 package bundle
 
 import (
-	"slices"
-
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer/internal/oci"
 )
 
 // Words are the words of the specification that a configuration may use, from the tables
@@ -24,14 +24,10 @@ type Words struct {
 
 // KnownWords are the words that this version understands and does something about.
 func KnownWords() Words {
-	w := Words{VersionMin: "1.0.0", VersionMax: specs.Version, MemoryModes: sortedNames(memoryModes), MemoryFlags: sortedNames(memoryFlags)}
+	w := Words{Namespaces: oci.NamespaceTypes(), VersionMin: "1.0.0", VersionMax: specs.Version, MemoryModes: sortedNames(memoryModes), MemoryFlags: sortedNames(memoryFlags)}
 	for _, kind := range hookKinds {
 		w.Hooks = append(w.Hooks, kind.name)
 	}
-	for _, f := range namespaceFlags {
-		w.Namespaces = append(w.Namespaces, string(f.Type))
-	}
-	slices.Sort(w.Namespaces)
 	for _, name := range capabilityNames {
 		w.Capabilities = append(w.Capabilities, "CAP_"+name)
 	}

@@ -1,0 +1,65 @@
+// Package oci is the vocabulary of the runtime specification: what its words mean, without any
+// effect on the host.
+package oci
+
+import (
+	"slices"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// namespaceFlags has the clone flag of each namespace type.
+var namespaceFlags = []struct {
+	Type specs.LinuxNamespaceType
+	Flag uint64
+}{
+	{specs.PIDNamespace, unix.CLONE_NEWPID},
+	{specs.NetworkNamespace, unix.CLONE_NEWNET},
+	{specs.MountNamespace, unix.CLONE_NEWNS},
+	{specs.IPCNamespace, unix.CLONE_NEWIPC},
+	{specs.UTSNamespace, unix.CLONE_NEWUTS},
+	{specs.UserNamespace, unix.CLONE_NEWUSER},
+	{specs.CgroupNamespace, unix.CLONE_NEWCGROUP},
+	{specs.TimeNamespace, unix.CLONE_NEWTIME},
+}
+
+// NamespaceFlag is the CLONE_NEW* flag of a namespace type, 0 for an unknown one.
+func NamespaceFlag(t specs.LinuxNamespaceType) uint64 {
+	for _, f := range namespaceFlags {
+		if f.Type == t {
+			return f.Flag
+		}
+	}
+	return 0
+}
+
+// NamespaceTypes are the types of namespaces, sorted.
+func NamespaceTypes() (types []string) {
+	for _, f := range namespaceFlags {
+		types = append(types, string(f.Type))
+	}
+	slices.Sort(types)
+	return types
+}
+
+// Namespace finds the namespace of a type in a configuration, nil when the
+// container shares that of the runtime.
+func Namespace(s *specs.Spec, t specs.LinuxNamespaceType) *specs.LinuxNamespace {
+	if s.Linux == nil {
+		return nil
+	}
+	for i := range s.Linux.Namespaces {
+		if s.Linux.Namespaces[i].Type == t {
+			return &s.Linux.Namespaces[i]
+		}
+	}
+	return nil
+}
+
+// HasNew reports whether a container gets a new namespace of a type, that nobody else is in: it
+// neither shares that of the runtime nor joins one.
+func HasNew(s *specs.Spec, t specs.LinuxNamespaceType) bool {
+	ns := Namespace(s, t)
+	return ns != nil && ns.Path == ""
+}
