@@ -62,6 +62,7 @@ nobody_plan() {
 	run "$CORACLE" plan --json
 	[ "$status" -eq 0 ]
 	jq -e '.namespaces and (.descriptors | length > 0) and (.ops | length > 20)' <<<"$output"
+	jq -e 'all(.ops[]; .step and .kind) and any(.ops[]; .step == "attach-rootfs") and any(.ops[]; .kind == "exec")' <<<"$output"
 }
 
 @test "--brief has the same steps, a line each, without their calls" {

@@ -22,7 +22,7 @@ func (c *compiler) joinCgroup() {
 	}
 	c.enterCgroup()
 	if flag := c.cgroupNamespace(); flag != 0 {
-		c.note("linux.namespaces", "make the cgroup namespace", "")
+		c.note(stepCgroupNamespace, "linux.namespaces", "make the cgroup namespace", "")
 		c.Unshare(flag)
 	}
 }
@@ -42,7 +42,7 @@ func (c *compiler) cgroupNamespace() uint64 {
 func (c *compiler) enterCgroup() {
 	c.joined = true
 	if len(c.in.Host.CgroupJoin) > 0 || c.in.Host.CgroupWait {
-		c.note("linux.cgroupsPath", "wait for the cgroups", "")
+		c.note(stepAwaitCgroups, "linux.cgroupsPath", "wait for the cgroups", "")
 		c.sync(c.socket, protocol.PointCgroup)
 	}
 	c.joinCgroupFiles()
@@ -60,7 +60,7 @@ func (c *compiler) joinCgroupFiles() {
 // decided by the privileges of this moment, whoever enters through the descriptor later.
 func (c *compiler) openCgroupFile(file string, w program.Word) program.Word {
 	dir := path.Dir(file)
-	c.Describe(program.Note{What: "join the cgroup", Object: dir, Property: "linux.cgroupsPath", Explain: func(e syscall.Errno) string {
+	c.Describe(program.Note{Step: stepJoinCgroup, What: "join the cgroup", Object: dir, Property: "linux.cgroupsPath", Explain: func(e syscall.Errno) string {
 		why := ""
 		switch e {
 		case unix.ENOSPC:
@@ -159,7 +159,7 @@ func (c *compiler) enterWithoutFork(born bool) {
 		}
 		c.out.Outside = c.Word("outside", outside)
 		inside := c.Label()
-		c.note("linux.cgroupsPath", "join the cgroup", dir)
+		c.note(stepJoinCgroup, "linux.cgroupsPath", "join the cgroup", dir)
 		c.JumpIf(c.out.Outside, ^uint32(0), 0, inside)
 		c.joinCgroupFile(c.openCgroupFile(dir+"/cgroup.procs", c.tmp))
 		c.Bind(inside)

@@ -36,7 +36,7 @@ func (c *compiler) cgroupMount(m *mount) {
 	c.newFilesystem("tmpfs", "tmpfs", c.withMountLabel("tmpfs", []bundle.MountParam{{Key: "mode", Value: "755", HasValue: true}}), attr&^unix.MOUNT_ATTR_RDONLY, top)
 	c.attach(m, top.Arg(), at, false)
 	for i, h := range hs {
-		c.Describe(program.Note{What: "mount the cgroup hierarchy", Object: h.Name, At: m.dest, Property: m.subject.Property, Index: m.subject.Index})
+		c.Describe(program.Note{Step: stepMountHierarchy, What: "mount the cgroup hierarchy", Object: h.Name, At: m.dest, Property: m.subject.Property, Index: m.subject.Index})
 		c.hierarchy(m, i, attr)
 		// The tmpfs is ours alone up to now: nothing but this program makes names in it.
 		c.Mkdirat(top.Arg(), h.Name, 0o755)

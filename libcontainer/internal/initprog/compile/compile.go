@@ -344,7 +344,7 @@ func newCompiler(in Input, withGate bool) *compiler {
 	c.stat, c.statfs = c.NewStatx("st"), c.NewStatfs("fs")
 	// The image stays as /proc/self/exe; the descriptor is not needed. Only the runtime passes
 	// it, see refuseStrays.
-	c.note("", "close the image", "")
+	c.note(stepCloseImage, "", "close the image", "")
 	c.stray = c.Label()
 	c.Close(c.image).Else(c.stray)
 	return c
@@ -355,7 +355,7 @@ func newCompiler(in Input, withGate bool) *compiler {
 // container can execute it.
 func (c *compiler) refuseStrays() {
 	const text = "coracle: this is the program that sets a container up, which a link like /proc/self/exe has led to: there is no command in it\n"
-	c.note("", "refuse to run without the runtime", "")
+	c.note(stepRefuse, "", "refuse to run without the runtime", "")
 	c.Exit(0)
 	c.Bind(c.stray)
 	c.Write(program.FD(2), text).Allow(program.AnyError)
@@ -400,10 +400,10 @@ func (c *compiler) warn(pointer, format string, args ...any) {
 	c.out.Warnings = append(c.out.Warnings, bundle.About(pointer, format, args...))
 }
 
-// note describes the ops that follow: the part of the configuration that asks for
+// note describes the ops that follow: the name of the step, the property that asks for
 // them, their purpose and, when it is not empty, the object of that.
-func (c *compiler) note(pointer, what, object string) {
-	c.Describe(program.Note{What: what, Object: object, Property: pointer})
+func (c *compiler) note(step program.Step, property, what, object string) {
+	c.Describe(program.Note{Step: step, What: what, Object: object, Property: property})
 }
 
 // source adds something that is opened on the host, and returns its descriptor. It has
@@ -433,7 +433,7 @@ func (c *compiler) laterSource(s source.Source) (number int) {
 
 // begin makes the process independent of what it inherited.
 func (c *compiler) begin() {
-	c.note("", "prepare the init process", "")
+	c.note(stepPrepare, "", "prepare the init process", "")
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
 	c.Prctl(unix.PR_SET_NAME, c.String(protocol.ProcessName))
 	if c.in.Host.TimerSlack != 0 {
@@ -471,11 +471,11 @@ func (c *compiler) receive(sock program.Arg, buf program.Addr, size int) {
 // names sets the names of the UTS namespace.
 func (c *compiler) names() {
 	if c.spec.Hostname != "" {
-		c.note("hostname", "set the hostname", c.spec.Hostname)
+		c.note(stepHostname, "hostname", "set the hostname", c.spec.Hostname)
 		c.Sethostname(c.spec.Hostname)
 	}
 	if c.spec.Domainname != "" {
-		c.note("domainname", "set the domain name", c.spec.Domainname)
+		c.note(stepDomainname, "domainname", "set the domain name", c.spec.Domainname)
 		c.Setdomainname(c.spec.Domainname)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"coracle/libcontainer/internal/golden"
 	"coracle/libcontainer/internal/host/source"
+	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -43,6 +44,7 @@ func testInput(s *specs.Spec) Input {
 // listing is what a program is compared by.
 func listing(t *testing.T, out *Output) string {
 	t.Helper()
+	checkSteps(t, out.Program)
 	var b strings.Builder
 	for _, s := range out.Sources {
 		data, err := json.Marshal(s)
@@ -139,39 +141,35 @@ func index(t *testing.T, listing, text string) int {
 
 // TestOrder checks the edges that security depends on.
 func TestOrder(t *testing.T) {
-	l, _, err := compileSpec(t, func(s *specs.Spec) {
+	_, out, err := compileSpec(t, func(s *specs.Spec) {
 		s.Process.NoNewPrivileges = true
 		s.Root.Readonly = true
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, pair := range [][2]string{
-		{`separate the mounts from the host's`, `attach the rootfs`},
-		{`attach the rootfs`, `mount "proc" at "/proc"`},
-		{`mount "tmpfs" at "/dev"`, `make the device "/dev/null"`},
-		{`join the cgroup`, `make the cgroup namespace`},
-		{`make the cgroup namespace`, `mount the cgroup hierarchy`},
-		{`make the device "/dev/null"`, `pivot_root`},
-		{`pivot_root`, `make the root read-only`},
-		{`make the root read-only`, `mask "/proc/kcore"`},
-		{`make read-only "/proc/sys"`, `mask "/proc/kcore"`},
-		{`mask "/proc/kcore"`, `close all descriptors of the set-up`},
-		{`close all descriptors of the set-up`, `enter the working directory`},
-		{`set no_new_privs`, `set the user id`},
-		{`drop capabilities from the bounding set`, `set the user id`},
-		{`set the additional groups`, `set the user id`},
-		{`set the user id`, `getcwd`},
-		{`getcwd`, `set the capabilities`},
-		{`set the capabilities`, `find the command`},
-		{`find the command`, `wait for start`},
-		{`wait for start`, `close all descriptors but those of the process`},
-		{`close all descriptors but those of the process`, `execve`},
-	} {
-		if index(t, l, pair[0]) > index(t, l, pair[1]) {
-			t.Errorf("%q comes after %q", pair[0], pair[1])
-		}
-	}
+	ordered(t, out, [][2]string{
+		{at(stepPrivateMounts), at(stepAttachRootfs)},
+		{at(stepAttachRootfs), at(stepMount, "proc", "/proc")},
+		{at(stepMount, "tmpfs", "/dev"), at(stepDevice, "/dev/null")},
+		{at(stepJoinCgroup), at(stepCgroupNamespace)},
+		{at(stepCgroupNamespace), at(stepMountHierarchy)},
+		{at(stepDevice, "/dev/null"), `pivot_root`},
+		{`pivot_root`, at(stepReadonlyRoot)},
+		{at(stepReadonlyRoot), at(stepMaskPath, "/proc/kcore")},
+		{at(stepReadonlyPath, "/proc/sys"), at(stepMaskPath, "/proc/kcore")},
+		{at(stepMaskPath, "/proc/kcore"), at(stepCloseSetup)},
+		{at(stepCloseSetup), at(stepCwd)},
+		{at(stepNoNewPrivs), at(stepUserID)},
+		{at(stepBoundingSet), at(stepUserID)},
+		{at(stepGroups), at(stepUserID)},
+		{at(stepUserID), `getcwd`},
+		{`getcwd`, at(stepCapabilities)},
+		{at(stepCapabilities), at(stepFindCommand)},
+		{at(stepFindCommand), at(stepAwaitStart)},
+		{at(stepAwaitStart), at(stepCloseOthers)},
+		{at(stepCloseOthers), `execve`},
+	})
 }
 
 // TestHides: a program is non-dumpable before anybody else has power over its user
@@ -234,13 +232,17 @@ func TestRemountOfWhatWasMounted(t *testing.T) {
 		"covered":            {[]specs.Mount{tmpfs("/a/b"), tmpfs("/a"), again("/a/b")}, false},
 		"part of the rootfs": {[]specs.Mount{tmpfs("/a"), again("/b")}, false},
 	} {
-		l, _, err := compileSpec(t, func(s *specs.Spec) { s.Mounts, s.Linux.MaskedPaths = c.mounts, nil })
+		_, out, err := compileSpec(t, func(s *specs.Spec) { s.Mounts, s.Linux.MaskedPaths = c.mounts, nil })
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		_, steps, _ := strings.Cut(l, "remount at")
-		steps, _, _ = strings.Cut(steps, "open \"/dev\"")
+		steps := ""
+		for line := range strings.Lines(trace(out)) {
+			if strings.HasPrefix("\n"+line, at(stepRemount)) {
+				steps += line
+			}
+		}
 		if strings.Contains(steps, "openat2") == c.pinned || !strings.Contains(steps, "NOEXEC") {
 			t.Errorf("%s:\n%s", name, steps)
 		}
@@ -250,15 +252,17 @@ func TestRemountOfWhatWasMounted(t *testing.T) {
 // TestNoPathsBelowTheRoot: before the pivot nothing in the rootfs is named by a path
 // of the host.
 func TestNoPathsBelowTheRoot(t *testing.T) {
-	l, _, err := compileSpec(t, func(s *specs.Spec) {
+	_, out, err := compileSpec(t, func(s *specs.Spec) {
 		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/data", Source: "/src", Type: "bind", Options: []string{"bind", "ro"}})
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range strings.Split(l, "\n") {
-		if strings.Contains(line, `"/bundle/rootfs`) && !strings.Contains(line, "move_mount") && !strings.Contains(line, "attach the rootfs") && !strings.Contains(line, "tree") {
-			t.Errorf("a path below the rootfs is used: %s", line)
+	for _, l := range out.Program.Lines() {
+		for _, arg := range l.Args {
+			if strings.HasPrefix(arg, `"/bundle/rootfs`) && l.Call != "move_mount" {
+				t.Errorf("a path below the rootfs is used: %d %s(%q)", l.Op, l.Call, l.Args)
+			}
 		}
 	}
 }
@@ -295,7 +299,7 @@ func TestHomeIsOnlySoughtWhenUnset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(l, "etc/passwd") || strings.Contains(l, "{sync 3}") {
+	if strings.Contains(l, "etc/passwd") || strings.Contains(l, "{sync "+protocol.PointReady.String()+"}") {
 		t.Error("the program asks for the home directory")
 	}
 	for _, env := range [][]string{nil, {"HOME="}} {

@@ -23,7 +23,7 @@ type device struct {
 }
 
 func (d *device) note() program.Note {
-	return program.Note{What: "make the device", Object: d.path, Property: d.pointer, Index: d.index}
+	return program.Note{Step: stepDevice, What: "make the device", Object: d.path, Property: d.pointer, Index: d.index}
 }
 
 // noteExisting is the note with an explanation of what may be there already.
@@ -91,7 +91,7 @@ func (c *compiler) devices() {
 			c.configuredDevice(i, d, dev)
 		}
 	}
-	c.note("", "make the links in /dev", "")
+	c.note(stepDevLinks, "", "make the links in /dev", "")
 	for _, l := range devLinks {
 		if !configured["/dev/"+l.name] {
 			c.Symlinkat(l.target, dev.Arg(), l.name).Allow(unix.EEXIST)
@@ -100,7 +100,7 @@ func (c *compiler) devices() {
 	if !configured["/dev/ptmx"] {
 		// Another ptmx, of the image or of an outer devpts, would hand out
 		// terminals that are not the container's.
-		c.note("", "link /dev/ptmx to the container's devpts", "")
+		c.note(stepDevPtmx, "", "link /dev/ptmx to the container's devpts", "")
 		c.Unlinkat(dev.Arg(), "ptmx", 0).Allow(unix.ENOENT)
 		c.Symlinkat("pts/ptmx", dev.Arg(), "ptmx")
 	}
@@ -110,7 +110,7 @@ func (c *compiler) devices() {
 // openDev pins /dev. As a link it could lead to a directory of the host that is mounted
 // somewhere else, in which nodes would be made and removed.
 func (c *compiler) openDev(into program.Word) {
-	n := program.Note{What: "open", Object: "/dev"}
+	n := program.Note{Step: stepOpenDev, What: "open", Object: "/dev"}
 	n.Explain = mountPointError(n, "/dev")
 	c.Describe(n)
 	c.openOrMake("dev", mountPoint{dir: true, strict: true}, into)

@@ -42,7 +42,7 @@ func Exec(in ExecInput) (*Output, error) {
 
 	c.oomScoreAdj()
 	c.labels(!in.NoNewKeyring)
-	c.note("", "hide from the container", "")
+	c.note(stepHide, "", "hide from the container", "")
 	c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
 	c.begin()
 	affinity := in.Spec.Process.ExecCPUAffinity
@@ -83,7 +83,7 @@ func (c *compiler) joinContainer(in ExecInput, born bool) {
 		c.sync(c.socket, protocol.PointPid)
 	}
 	// A container without pivot_root has another root than its mount namespace.
-	c.note("", "enter the root of the container", "")
+	c.note(stepEnterRoot, "", "enter the root of the container", "")
 	c.Fchdir(c.root)
 	c.Chroot(".")
 }
@@ -126,7 +126,7 @@ func (c *compiler) joinNamespaces(pidfd program.Arg, spec *specs.Spec, e *entry)
 		return ""
 	}
 	join := func(flags uint64) {
-		c.Describe(program.Note{What: "join the namespaces of the container", Explain: gone})
+		c.Describe(program.Note{Step: stepJoinNamespaces, What: "join the namespaces of the container", Explain: gone})
 		if flags != 0 {
 			c.Setns(pidfd, flags)
 		}
@@ -146,7 +146,7 @@ func (c *compiler) joinNamespaces(pidfd program.Arg, spec *specs.Spec, e *entry)
 // finalExec becomes the process without waiting at a gate. The runtime hears of it by
 // the end of the conversation.
 func (c *compiler) finalExec() {
-	c.note("", "leave the runtime", "")
+	c.note(stepLeaveRuntime, "", "leave the runtime", "")
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(0))
 	c.CloseOnExec(c.socket)
 	c.execute()

@@ -83,10 +83,10 @@ func TestExecOrder(t *testing.T) {
 	l, out := compileExec(t, func(s *specs.Spec) {
 		s.Process.Terminal, s.Process.ApparmorProfile, s.Process.SelinuxLabel = true, "profile", "u:r:process:s0"
 	})
-	for _, pair := range [][2]string{
+	ordered(t, out, [][2]string{
 		// Labels are written in the mount namespace of the runtime.
-		{`apply the AppArmor profile`, `setns(`},
-		{`set the SELinux label of the keyring`, `make the session keyring`},
+		{at(stepAppArmor), `setns(`},
+		{at(stepSELinuxKeyring), at(stepKeyring)},
 		// Nothing of the process can be looked at from the moment that it joins.
 		{`prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)`, `setns(`},
 		// The files of cgroups are opened before the mount namespace is joined, and written
@@ -94,21 +94,17 @@ func TestExecOrder(t *testing.T) {
 		{`tasks", O_WRONLY`, `setns(`},
 		{`clone3(`, `write(cgroup, "0", 1)`},
 		{`write(cgroup, "0", 1)`, `, CLONE_NEWCGROUP)`},
-		{`write(cgroup, "0", 1)`, `enter the root of the container`},
-		{`join the namespaces of the container`, `enter the root of the container`},
-		{`enter the root of the container`, `open the terminal`},
-		{`open the terminal`, `close all descriptors of the set-up`},
-		{`close all descriptors of the set-up`, `enter the working directory`},
-		{`set no_new_privs`, `set the user id`},
-		{`drop capabilities from the bounding set`, `set the user id`},
-		{`set the user id`, `set the capabilities`},
-		{`set the capabilities`, `find the command`},
-		{`find the command`, `execve`},
-	} {
-		if index(t, l, pair[0]) > index(t, l, pair[1]) {
-			t.Errorf("%q comes after %q", pair[0], pair[1])
-		}
-	}
+		{`write(cgroup, "0", 1)`, at(stepEnterRoot)},
+		{at(stepJoinNamespaces), at(stepEnterRoot)},
+		{at(stepEnterRoot), at(stepOpenTerminal)},
+		{at(stepOpenTerminal), at(stepCloseSetup)},
+		{at(stepCloseSetup), at(stepCwd)},
+		{at(stepNoNewPrivs), at(stepUserID)},
+		{at(stepBoundingSet), at(stepUserID)},
+		{at(stepUserID), at(stepCapabilities)},
+		{at(stepCapabilities), at(stepFindCommand)},
+		{at(stepFindCommand), `execve`},
+	})
 	if strings.Contains(l, "PR_SET_DUMPABLE, 1") {
 		t.Error("the program becomes dumpable again")
 	}

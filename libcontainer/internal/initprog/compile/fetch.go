@@ -39,7 +39,7 @@ func (c *compiler) replaceRefused() {
 	if len(c.refused) == 0 {
 		return
 	}
-	defer c.Restore(c.Describe(program.Note{What: "take a source without the mount namespaces that are pinned in it"}))
+	defer c.Restore(c.Describe(program.Note{Step: stepTakeUnpinned, What: "take a source without the mount namespaces that are pinned in it"}))
 	ask, done := c.Label(), c.Label()
 	place := c.Word("place", -1)
 	c.newRequest()
@@ -64,7 +64,7 @@ func (c *compiler) replaceRefused() {
 
 // fetchLater asks for the tree of a bind mount that is still to be opened.
 func (c *compiler) fetchLater(m *mount, p place) program.Arg {
-	c.Describe(program.Note{What: "take the source of the " + m.subject.Text(), Property: m.subject.Property, Index: m.subject.Index})
+	c.Describe(program.Note{Step: stepTakeSource, What: "take the source of the " + m.subject.Text(), Property: m.subject.Property, Index: m.subject.Index})
 	m.source = c.laterSource(c.bindTree(m, p))
 	if c.fetched == 0 {
 		c.fetched = c.Word("fetched", -1)

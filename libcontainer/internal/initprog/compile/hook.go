@@ -63,7 +63,7 @@ func Hook(in HookInput) (*Output, error) {
 		c.users = usersOfRunning(in.Spec)
 	}
 	c.labels(false)
-	c.note("hooks", "prepare the hook", "")
+	c.note(stepPrepareHook, "hooks", "prepare the hook", "")
 	c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
 	c.begin()
 	var e *entry
@@ -80,7 +80,7 @@ func Hook(in HookInput) (*Output, error) {
 			c.sync(c.socket, protocol.PointPid)
 		}
 	}
-	c.note("hooks", "prepare the hook", "")
+	c.note(stepPrepareHook, "hooks", "prepare the hook", "")
 	if in.Root >= 0 {
 		c.Fchdir(c.root)
 		c.Chroot(".")
@@ -95,7 +95,7 @@ func Hook(in HookInput) (*Output, error) {
 		c.compileFilter()
 		c.noNewPrivileges()
 		c.identity()
-		c.note("hooks", "start the hook", "")
+		c.note(stepStartHook, "hooks", "start the hook", "")
 	}
 	c.Umask(c.umask.Arg())
 	c.CloseOnExec(c.socket)
@@ -105,7 +105,7 @@ func Hook(in HookInput) (*Output, error) {
 	if len(args) == 0 {
 		args = []string{in.Hook.Path}
 	}
-	c.Describe(program.Note{What: "execute the hook", Object: in.Hook.Path, Explain: func(e syscall.Errno) string {
+	c.Describe(program.Note{Step: stepExecute, What: "execute the hook", Object: in.Hook.Path, Explain: func(e syscall.Errno) string {
 		return fmt.Sprintf("execute %q: %s", in.Hook.Path, e.Error())
 	}})
 	env := in.Hook.Env
@@ -126,7 +126,7 @@ func Hook(in HookInput) (*Output, error) {
 func (c *compiler) hookDirectory(in HookInput) {
 	if in.Cwd >= 0 {
 		cwd := c.source(source.Held{What: "working directory of the hook", FD: in.Cwd})
-		c.note("hooks", "enter the rootfs", "")
+		c.note(stepEnterRootfs, "hooks", "enter the rootfs", "")
 		c.Fchdir(cwd)
 		return
 	}
@@ -136,7 +136,7 @@ func (c *compiler) hookDirectory(in HookInput) {
 	if in.Dir == "" {
 		return
 	}
-	c.note("hooks", "enter the bundle", in.Dir)
+	c.note(stepEnterBundle, "hooks", "enter the bundle", in.Dir)
 	op := c.Chdir(in.Dir)
 	if in.MayBeGone {
 		op.Allow(program.AnyError)
@@ -146,7 +146,7 @@ func (c *compiler) hookDirectory(in HookInput) {
 // runtimeHooks waits until the runtime has run the hooks that come before the pivot.
 func (c *compiler) runtimeHooks() {
 	if BeforePivot(c.spec.Hooks) {
-		c.note("hooks", "wait for the hooks", "")
+		c.note(stepAwaitHooks, "hooks", "wait for the hooks", "")
 		c.SendFD(c.socket, protocol.Sync(protocol.PointHooks).Encode(), c.root)
 		c.receive(c.socket, c.reply, protocol.MessageSize)
 	}
@@ -155,7 +155,7 @@ func (c *compiler) runtimeHooks() {
 // startHooks waits until start has run the startContainer hooks.
 func (c *compiler) startHooks() {
 	if h := c.spec.Hooks; h != nil && len(h.StartContainer) > 0 {
-		c.note("hooks.startContainer", "wait for the hooks", "")
+		c.note(stepAwaitHooks, "hooks.startContainer", "wait for the hooks", "")
 		c.sync(c.conn.Arg(), protocol.PointStart)
 	}
 }

@@ -43,7 +43,8 @@ func TestHookHasNothingOfTheContainer(t *testing.T) {
 		in := HookInput{Hook: specs.Hook{Path: "/hook", Env: env}, Pidfd: 100, Root: 101, Cwd: 102, Environ: []string{"RUNTIME=1"}}
 		for _, inside := range []bool{false, true} {
 			in.Inside = inside
-			l, out := compileHook(t, in)
+			_, out := compileHook(t, in)
+			l := trace(out)
 			var image string
 			for _, part := range out.Program.Image() {
 				image += string(part.Data)
@@ -52,7 +53,7 @@ func TestHookHasNothingOfTheContainer(t *testing.T) {
 				"A=1":       strings.Contains(image, "A=1\x00"),
 				"RUNTIME=1": strings.Contains(image, "RUNTIME=1\x00"),
 				"PATH=":     strings.Contains(image, "PATH=/"),
-				"HOME=":     strings.Contains(l, "find the home directory"),
+				"HOME=":     strings.Contains(l, at(stepHome)),
 			} {
 				want := map[string]bool{"A=1": len(env) > 0, "RUNTIME=1": env == nil && !inside, "PATH=": env == nil && inside, "HOME=": env == nil && inside}[what]
 				if got != want {
@@ -66,26 +67,22 @@ func TestHookHasNothingOfTheContainer(t *testing.T) {
 // TestHookOfTheContainer: its program is the image's, so it gets no more than the process of
 // the container.
 func TestHookOfTheContainer(t *testing.T) {
-	l, out := compileHook(t, HookInput{Hook: specs.Hook{Path: "/hook"}, Pidfd: 100, Root: 101, Cwd: -1, Inside: true})
+	_, out := compileHook(t, HookInput{Hook: specs.Hook{Path: "/hook"}, Pidfd: 100, Root: 101, Cwd: -1, Inside: true})
 	if !out.Forks {
 		t.Error("the hook does not get into the pid namespace")
 	}
-	for _, pair := range [][2]string{
+	ordered(t, out, [][2]string{
 		{`prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)`, `setns(`},
 		{`setns(`, `chroot(`},
 		{`chroot(`, `chdir("/")`},
 		{`chdir("/")`, `execve(`},
-		{`close all descriptors of the set-up`, `execve(`},
-		{`find the home directory`, `close all descriptors of the set-up`},
-		{`join the cgroup`, `setns(`},
-		{`set no_new_privs`, `execve(`},
-		{`set the user id`, `set the capabilities`},
-		{`set the capabilities`, `execve(`},
-	} {
-		if index(t, l, pair[0]) > index(t, l, pair[1]) {
-			t.Errorf("%q comes after %q", pair[0], pair[1])
-		}
-	}
+		{at(stepCloseSetup), `execve(`},
+		{at(stepHome), at(stepCloseSetup)},
+		{at(stepJoinCgroup), `setns(`},
+		{at(stepNoNewPrivs), `execve(`},
+		{at(stepUserID), at(stepCapabilities)},
+		{at(stepCapabilities), `execve(`},
+	})
 }
 
 // TestHookIsExplained: the caller puts the name and path of the hook before it.

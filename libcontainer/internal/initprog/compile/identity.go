@@ -29,12 +29,12 @@ func (c *compiler) ready() {
 		return
 	}
 	if !c.needsHome() {
-		c.note("process.rlimits", "set the resource limits", "")
+		c.note(stepRlimits, "process.rlimits", "set the resource limits", "")
 		c.sync(c.socket, protocol.PointReady)
 		return
 	}
 	c.home = c.Buffer("home", protocol.HomeSize)
-	c.note("", "find the home directory", "")
+	c.note(stepHome, "", "find the home directory", "")
 	noPasswd, wait := c.Label(), c.Label()
 	// Only pinned here: the runtime looks at what it is before it reads it.
 	c.Openat2(c.root, "etc/passwd", program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}).Into(c.tmp).
@@ -58,7 +58,7 @@ func (c *compiler) oomScoreAdj() {
 	}
 	value := strconv.Itoa(*p.OOMScoreAdj)
 	note := func(refused string) program.Note {
-		return program.Note{What: "set process.oomScoreAdj", Property: "process.oomScoreAdj", Explain: func(e syscall.Errno) string {
+		return program.Note{Step: stepOOMScoreAdj, What: "set process.oomScoreAdj", Property: "process.oomScoreAdj", Explain: func(e syscall.Errno) string {
 			text := "set process.oomScoreAdj to " + value + ": " + e.Error()
 			if e == unix.EACCES || e == unix.EPERM {
 				text += refused
@@ -90,7 +90,7 @@ func (c *compiler) env(name string) (value string, ok bool) {
 // and the sockets that are still needed. CLOEXEC would not do: the command itself, which execve
 // looks up first, could be named through a descriptor.
 func (c *compiler) dropDescriptors() {
-	c.note("", "close all descriptors of the set-up", "")
+	c.note(stepCloseSetup, "", "close all descriptors of the set-up", "")
 	for i, open := range c.in.Preserved {
 		if !open {
 			// A placeholder, so that nothing of ours got this number.
@@ -103,7 +103,7 @@ func (c *compiler) dropDescriptors() {
 // noNewPrivileges comes before anything that the image can influence is executed.
 func (c *compiler) noNewPrivileges() {
 	if p := c.spec.Process; p != nil && p.NoNewPrivileges {
-		c.note("process.noNewPrivileges", "set no_new_privs", "")
+		c.note(stepNoNewPrivs, "process.noNewPrivileges", "set no_new_privs", "")
 		c.Prctl(unix.PR_SET_NO_NEW_PRIVS, program.Int(1))
 	}
 }
@@ -123,14 +123,14 @@ func (c *compiler) identity() {
 	// could not enter on their own.
 	entered := c.Word("entered", 0)
 	asUser, checked := c.Label(), c.Label()
-	c.Describe(program.Note{What: "enter the working directory", Object: p.Cwd, Property: "process.cwd", Explain: cwdError(p.Cwd)})
+	c.Describe(program.Note{Step: stepCwd, What: "enter the working directory", Object: p.Cwd, Property: "process.cwd", Explain: cwdError(p.Cwd)})
 	c.openCwd().Allow(unix.EACCES, unix.EPERM).Else(asUser)
 	c.Fchdir(c.tmp.Arg()).Allow(unix.EACCES, unix.EPERM).Else(asUser)
 	c.Close(c.tmp.Arg())
 	c.Set(entered, program.Int(1))
 	c.Bind(asUser)
 
-	c.note("process.capabilities.bounding", "drop capabilities from the bounding set", "")
+	c.note(stepBoundingSet, "process.capabilities.bounding", "drop capabilities from the bounding set", "")
 	for n := range c.in.Host.LastCap + 1 {
 		if caps.Bounding&(1<<n) == 0 {
 			c.Prctl(unix.PR_CAPBSET_DROP, program.Int(n))
@@ -138,15 +138,15 @@ func (c *compiler) identity() {
 	}
 	c.setGroups()
 	c.Prctl(unix.PR_SET_KEEPCAPS, program.Int(1))
-	c.note("process.user.gid", "set the group id", strconv.FormatUint(uint64(p.User.GID), 10))
+	c.note(stepGroupID, "process.user.gid", "set the group id", strconv.FormatUint(uint64(p.User.GID), 10))
 	c.explainUnmapped("it")
 	c.Setresgid(p.User.GID)
-	c.note("process.user.uid", "set the user id", strconv.FormatUint(uint64(p.User.UID), 10))
+	c.note(stepUserID, "process.user.uid", "set the user id", strconv.FormatUint(uint64(p.User.UID), 10))
 	c.explainUnmapped("it")
 	c.Setresuid(p.User.UID)
 	c.Prctl(unix.PR_SET_KEEPCAPS, program.Int(0))
 
-	c.Describe(program.Note{What: "enter the working directory", Object: p.Cwd, Property: "process.cwd", Explain: cwdError(p.Cwd)})
+	c.Describe(program.Note{Step: stepCwd, What: "enter the working directory", Object: p.Cwd, Property: "process.cwd", Explain: cwdError(p.Cwd)})
 	c.JumpIf(entered, ^uint32(0), 1, checked)
 	c.openCwd()
 	c.Fchdir(c.tmp.Arg())
@@ -159,10 +159,10 @@ func (c *compiler) identity() {
 	c.Getcwd(cwd, unix.PathMax)
 	c.Check(program.Word(cwd), 0xff, '/', unix.ENOENT)
 
-	c.note("process.capabilities", "set the capabilities", "")
+	c.note(stepCapabilities, "process.capabilities", "set the capabilities", "")
 	c.caps = caps
 	c.Capset(caps.Effective, caps.Permitted|c.keptForFilter(), caps.Inheritable)
-	c.note("process.capabilities.ambient", "set the ambient capabilities", "")
+	c.note(stepAmbient, "process.capabilities.ambient", "set the ambient capabilities", "")
 	c.Prctl(unix.PR_CAP_AMBIENT, program.Int(unix.PR_CAP_AMBIENT_CLEAR_ALL))
 	for n := range c.in.Host.LastCap + 1 {
 		if caps.Ambient&(1<<n) != 0 {
@@ -254,7 +254,7 @@ func (c *compiler) pickStream(fd int, pipe, other program.Label) {
 
 // ownStream gives a standard stream to a user, unless pick jumps to its argument.
 func (c *compiler) ownStream(fd int, uid uint32, pick func(next program.Label)) {
-	c.note("process.user.uid", "give the standard streams to user", strconv.FormatUint(uint64(uid), 10))
+	c.note(stepStreamOwner, "process.user.uid", "give the standard streams to user", strconv.FormatUint(uint64(uid), 10))
 	next := c.Label()
 	c.Statx(program.FD(fd), "", unix.AT_EMPTY_PATH, c.stat).Allow(program.AnyError).Else(next)
 	c.JumpIf(c.stat.UID(), ^uint32(0), uid, next)

@@ -31,9 +31,9 @@ func (c *compiler) labels(keys bool) {
 		c.apparmor(proc.Arg(), p.ApparmorProfile)
 	}
 	if p.SelinuxLabel != "" {
-		c.selinux(proc.Arg(), "exec", "set the SELinux label of the process", p.SelinuxLabel)
+		c.selinux(proc.Arg(), stepSELinux, "exec", "set the SELinux label of the process", p.SelinuxLabel)
 		if keys {
-			c.selinux(proc.Arg(), "keycreate", "set the SELinux label of the keyring", p.SelinuxLabel)
+			c.selinux(proc.Arg(), stepSELinuxKeyring, "keycreate", "set the SELinux label of the keyring", p.SelinuxLabel)
 		}
 	}
 	c.Close(proc.Arg())
@@ -42,12 +42,12 @@ func (c *compiler) labels(keys bool) {
 // openProc pins the procfs at /proc.
 func (c *compiler) openProc(into program.Word) {
 	const rootInode = 1
-	c.note("", "open the procfs of the runtime", "")
+	c.note(stepOpenProc, "", "open the procfs of the runtime", "")
 	//allow:path the runtime's own, verified below
 	c.Openat2(program.Cwd(), "/proc", program.Lookup{
 		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS,
 	}).Into(into)
-	c.Describe(program.Note{What: "open the procfs of the runtime", Explain: func(e syscall.Errno) string {
+	c.Describe(program.Note{Step: stepOpenProc, What: "open the procfs of the runtime", Explain: func(e syscall.Errno) string {
 		if e != unix.EXDEV {
 			return ""
 		}
@@ -73,7 +73,7 @@ func (c *compiler) openAttribute(proc program.Arg, name string) program.Op {
 // apparmor sets the profile.
 func (c *compiler) apparmor(proc program.Arg, profile string) {
 	const file = "apparmor/exec"
-	note := program.Note{What: "apply the AppArmor profile", Object: profile, Property: "process.apparmorProfile"}
+	note := program.Note{Step: stepAppArmor, What: "apply the AppArmor profile", Object: profile, Property: "process.apparmorProfile"}
 	opening, writing := note, note
 	opening.Explain = attributeError(note, file, map[syscall.Errno]string{
 		unix.ENOENT: "this kernel has no AppArmor",
@@ -100,8 +100,8 @@ func (c *compiler) apparmor(proc program.Arg, profile string) {
 }
 
 // selinux sets a label.
-func (c *compiler) selinux(proc program.Arg, file, what, label string) {
-	note := program.Note{What: what, Object: label, Property: "process.selinuxLabel"}
+func (c *compiler) selinux(proc program.Arg, step program.Step, file, what, label string) {
+	note := program.Note{Step: step, What: what, Object: label, Property: "process.selinuxLabel"}
 	note.Explain = attributeError(note, file, map[syscall.Errno]string{
 		unix.EINVAL: "the policy of this host does not know the label: invalid argument",
 		unix.EACCES: "the policy of this host does not let the runtime set it: permission denied",

@@ -24,12 +24,9 @@ func TestLabelsComeFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := listing(t, out)
-	for _, label := range []string{"apply the AppArmor profile", "set the SELinux label of the process", "set the SELinux label of the keyring"} {
+	for _, label := range []program.Step{stepAppArmor, stepSELinux, stepSELinuxKeyring} {
 		for _, later := range []string{"unshare(", "move_mount(", "keyctl(", "pivot_root("} {
-			if index(t, l, label) > index(t, l, later) {
-				t.Errorf("%q comes after %q", label, later)
-			}
+			ordered(t, out, [][2]string{{at(label), later}})
 		}
 	}
 }
@@ -76,26 +73,27 @@ func TestLabelErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		what, call string
-		errno      unix.Errno
-		want       string
+		step  program.Step
+		call  string
+		errno unix.Errno
+		want  string
 	}{
-		{`apply the AppArmor profile "profile"`, "openat2", unix.ENOENT, "this kernel has no AppArmor"},
-		{`apply the AppArmor profile "profile"`, "write", unix.ENOENT, "the profile is not loaded"},
-		{`apply the AppArmor profile "profile"`, "write", unix.EACCES, "permission denied"},
-		{`apply the AppArmor profile "profile"`, "openat2", unix.EXDEV, "something is mounted over it"},
-		{`apply the AppArmor profile "profile"`, "write", unix.EIO, "input/output error"},
-		{`set the SELinux label of the process "u:r:process:s0"`, "write", unix.EINVAL, "does not know the label"},
-		{`set the SELinux label of the keyring "u:r:process:s0"`, "write", unix.EACCES, "permission denied"},
+		{stepAppArmor, "openat2", unix.ENOENT, "this kernel has no AppArmor"},
+		{stepAppArmor, "write", unix.ENOENT, "the profile is not loaded"},
+		{stepAppArmor, "write", unix.EACCES, "permission denied"},
+		{stepAppArmor, "openat2", unix.EXDEV, "something is mounted over it"},
+		{stepAppArmor, "write", unix.EIO, "input/output error"},
+		{stepSELinux, "write", unix.EINVAL, "does not know the label"},
+		{stepSELinuxKeyring, "write", unix.EACCES, "permission denied"},
 	} {
 		found := false
 		for op := range out.Program.Len() {
 			note := out.Program.Note(op)
-			if note.Text() != c.what || out.Program.Call(op) != c.call {
+			if note.Step != c.step || out.Program.Call(op) != c.call {
 				continue
 			}
 			found = true
-			if text := note.Explain(c.errno); !strings.HasPrefix(text, c.what+" (process.") || !strings.HasSuffix(text, c.want) && !strings.Contains(text, c.want+" (") &&
+			if text := note.Explain(c.errno); !strings.HasPrefix(text, note.Subject()+": ") || !strings.HasSuffix(text, c.want) && !strings.Contains(text, c.want+" (") &&
 				!strings.Contains(text, c.want+":") {
 				t.Errorf("%s, %v: %q", c.call, c.errno, text)
 			} else if strings.Contains(text, "no such file") {
@@ -103,7 +101,7 @@ func TestLabelErrors(t *testing.T) {
 			}
 		}
 		if !found {
-			t.Errorf("no %s that is to %s", c.call, c.what)
+			t.Errorf("no %s in the step %s", c.call, c.step)
 		}
 	}
 }
@@ -137,7 +135,7 @@ func TestLabelsAndFakeProcfs(t *testing.T) {
 			s := bundle.Default()
 			s.Process.Terminal, s.Process.SelinuxLabel = false, "u:r:nosuchlabel:s0"
 			b := newCompiler(testInput(s), false)
-			b.note("", "cover what is in /proc", "")
+			b.note("cover", "", "cover what is in /proc", "")
 			b.Unshare(unix.CLONE_NEWNS)
 			b.MountSetattr(program.Cwd(), "/", unix.AT_RECURSIVE, 0, 0, unix.MS_PRIVATE)
 			if c.target != "" {

@@ -55,7 +55,7 @@ func (c *compiler) labelQueues(m *mount, mnt program.Arg) {
 		c.remark("linux.mountLabel", "the message queues at %s are the host's and keep their label", m.dest)
 		return
 	}
-	mounting := c.Describe(program.Note{What: "label the message queues", Object: label, At: m.dest, Property: "linux.mountLabel"})
+	mounting := c.Describe(program.Note{Step: stepLabelMqueue, What: "label the message queues", Object: label, At: m.dest, Property: "linux.mountLabel"})
 	c.Openat(mnt, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(c.tmp)
 	c.Fsetxattr(c.tmp.Arg(), "security.selinux", label)
 	c.Close(c.tmp.Arg())

@@ -46,7 +46,7 @@ func (c *compiler) readMounts() {
 		mt := &mount{Mount: m, MountOptions: o, dest: path.Clean("/" + m.Destination), inUserns: c.inUserNamespace()}
 		mt.newOwner = oci.HasNew(c.spec, mountOwners[m.Type])
 		mt.deviceRules = c.spec.Linux.Resources != nil && len(c.spec.Linux.Resources.Devices) > 0
-		mt.subject = program.Note{What: "mount", Object: m.Type, At: mt.dest, Property: "mounts[#]", Index: i}
+		mt.subject = program.Note{Step: stepMount, What: "mount", Object: m.Type, At: mt.dest, Property: "mounts[#]", Index: i}
 		switch {
 		case o.Remount:
 			mt.subject.What, mt.subject.Object = "remount", ""
@@ -289,7 +289,7 @@ func (c *compiler) makeReadonly() {
 		c.MountSetattr(r.mnt.Arg(), "", unix.AT_EMPTY_PATH, unix.MOUNT_ATTR_RDONLY, 0, 0)
 	}
 	if c.spec.Root.Readonly {
-		c.note("root.readonly", "make the root read-only", "")
+		c.note(stepReadonlyRoot, "root.readonly", "make the root read-only", "")
 		c.MountSetattr(c.root, "", unix.AT_EMPTY_PATH, unix.MOUNT_ATTR_RDONLY, 0, 0)
 	}
 }

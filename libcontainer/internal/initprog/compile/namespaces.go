@@ -40,7 +40,7 @@ func (c *compiler) namespaces() {
 		// Others may look at this process from the moment that it shares a namespace
 		// with them, or that they have power over its user namespace; until the execve
 		// they must not see into it.
-		c.note("linux.namespaces", "hide from other processes", "")
+		c.note(stepHide, "linux.namespaces", "hide from other processes", "")
 		c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
 	}
 	if c.users != hostUsers || entersPid || joining(unix.CLONE_NEWNS) {
@@ -82,7 +82,7 @@ func (c *compiler) namespaces() {
 		fresh |= c.cgroupNamespace()
 	}
 	if fresh != 0 {
-		c.note("linux.namespaces", "make the other namespaces", "")
+		c.note(stepNewNamespaces, "linux.namespaces", "make the other namespaces", "")
 		c.Unshare(fresh)
 	}
 	if entersPid || fresh&unix.CLONE_NEWPID != 0 {
@@ -110,7 +110,7 @@ func (c *compiler) sortNamespaces() (fresh uint64, made, joins []join) {
 			made = append(made, join{
 				fd:   c.source(source.New{Name: string(ns.Type), Flag: flag, Maker: c.in.Host.Maker}),
 				flag: flag,
-				note: program.Note{What: "enter the new " + string(ns.Type) + " namespace", Property: "linux.namespaces"},
+				note: program.Note{Step: stepEnterNamespace, What: "enter the new " + string(ns.Type) + " namespace", Property: "linux.namespaces"},
 			})
 			continue
 		}
@@ -122,7 +122,7 @@ func (c *compiler) sortNamespaces() (fresh uint64, made, joins []join) {
 		j := join{
 			fd:   c.source(source.Namespace{Property: pointer, Name: string(ns.Type), Path: ns.Path, Flag: flag, Alters: altersOf(c.spec, ns.Type)}),
 			flag: flag,
-			note: program.Note{What: "join the " + string(ns.Type) + " namespace", Object: ns.Path, Property: pointer},
+			note: program.Note{Step: stepJoinNamespace, What: "join the " + string(ns.Type) + " namespace", Object: ns.Path, Property: pointer},
 		}
 		if flag == unix.CLONE_NEWUSER {
 			c.usersToJoin = j
@@ -180,7 +180,7 @@ func (c *compiler) join(joins ...join) {
 // of e, which may be nil.
 func (c *compiler) fork(explain func(syscall.Errno) string, e *entry) {
 	const what = "fork into the pid namespace"
-	note := program.Note{What: what, Property: "linux.namespaces", Explain: func(e syscall.Errno) string {
+	note := program.Note{Step: stepFork, What: what, Property: "linux.namespaces", Explain: func(e syscall.Errno) string {
 		switch {
 		case e == unix.EAGAIN:
 			return what + ": " + e.Error() + " (a limit of processes is reached)"
@@ -224,7 +224,7 @@ func (c *compiler) fork(explain func(syscall.Errno) string, e *entry) {
 func (c *compiler) network() {
 	c.loopback()
 	if c.spec.Linux != nil && len(c.spec.Linux.NetDevices) > 0 {
-		c.note("linux.netDevices", "wait for the network devices", "")
+		c.note(stepAwaitNetDevices, "linux.netDevices", "wait for the network devices", "")
 		c.sync(c.socket, protocol.PointNetDevices)
 	}
 }
@@ -233,7 +233,7 @@ func (c *compiler) loopback() {
 	if !oci.HasNew(c.spec, specs.NetworkNamespace) || c.in.Host.Maker.Flags()&unix.CLONE_NEWNET != 0 {
 		return
 	}
-	c.note("linux.namespaces", "bring up the loopback device", "")
+	c.note(stepLoopback, "linux.namespaces", "bring up the loopback device", "")
 	// struct ifreq: the name, then the flags.
 	ifreq := make([]byte, 40)
 	copy(ifreq, "lo")
@@ -267,7 +267,7 @@ func (c *compiler) keyring() {
 	if c.in.NoNewKeyring {
 		return
 	}
-	c.Describe(program.Note{What: "make the session keyring", Explain: func(e syscall.Errno) string {
+	c.Describe(program.Note{Step: stepKeyring, What: "make the session keyring", Explain: func(e syscall.Errno) string {
 		if e != unix.EDQUOT {
 			return ""
 		}

@@ -36,7 +36,7 @@ func (c *compiler) raiseOpenFiles() {
 	if c.files < manyFiles {
 		return
 	}
-	c.note("mounts", "raise the limit of open files for the set-up", "")
+	c.note(stepRaiseOpenFiles, "mounts", "raise the limit of open files for the set-up", "")
 	c.openFiles = c.NewRlimit("openfiles")
 	raised := c.NewRlimit("raised")
 	c.GetRlimit(unix.RLIMIT_NOFILE, c.openFiles)
@@ -56,6 +56,6 @@ func (c *compiler) restoreOpenFiles() {
 			}
 		}
 	}
-	c.note("mounts", "put the limit of open files back", "")
+	c.note(stepRestoreOpenFiles, "mounts", "put the limit of open files back", "")
 	c.SetRlimit(unix.RLIMIT_NOFILE, c.openFiles)
 }

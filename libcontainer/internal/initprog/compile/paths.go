@@ -19,7 +19,7 @@ func (c *compiler) readonlyPaths() {
 	}
 	for i, p := range c.spec.Linux.ReadonlyPaths {
 		next := c.Label()
-		c.Describe(program.Note{What: "make read-only", Object: p, Property: "linux.readonlyPaths[#]", Index: i})
+		c.Describe(program.Note{Step: stepReadonlyPath, What: "make read-only", Object: p, Property: "linux.readonlyPaths[#]", Index: i})
 		c.openProtected(p).Into(c.target).Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
 		c.OpenTree(c.target.Arg(), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE).Into(c.mnt)
 		c.MountSetattr(c.mnt.Arg(), "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, unix.MOUNT_ATTR_RDONLY, 0, 0)
@@ -135,7 +135,7 @@ func (c *compiler) maskedPaths() {
 	emptyUsed, nullUsed := c.Word("emptyused", 0), c.Word("nullused", 0)
 	for i, p := range c.spec.Linux.MaskedPaths {
 		next, file, copyEmpty, copyNull, cover := c.Label(), c.Label(), c.Label(), c.Label(), c.Label()
-		c.Describe(program.Note{What: "mask", Object: p, Property: "linux.maskedPaths[#]", Index: i})
+		c.Describe(program.Note{Step: stepMaskPath, What: "mask", Object: p, Property: "linux.maskedPaths[#]", Index: i})
 		c.openProtected(p).Into(c.target).Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
 		c.Statx(c.target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 		c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFDIR, 0).Else(file)

@@ -39,20 +39,20 @@ func (c *compiler) lookUpCommand() {
 	name := c.spec.Process.Args[0]
 	c.command = c.Word("command", 0)
 	if strings.Contains(name, "/") {
-		c.Describe(program.Note{What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
+		c.Describe(program.Note{Step: stepFindCommand, What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
 			shown := strconv.Quote(name) // an image may have put a line of its own into it
 			return fmt.Sprintf("exec: %s: stat %s: %s", shown, shown[1:len(shown)-1], e.Error())
 		}})
 		//allow:path as the user in the container, like execve will
 		c.Statx(program.Cwd(), name, 0, c.stat)
-		c.Describe(program.Note{What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
+		c.Describe(program.Note{Step: stepFindCommand, What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
 			return fmt.Sprintf("exec: %q: %s (the link leads to the program that sets the container up)", name, e.Error())
 		}})
 		other := c.Label()
 		c.unlessImage(other)
 		c.Fail(unix.ENOENT)
 		c.Bind(other)
-		c.Describe(program.Note{What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
+		c.Describe(program.Note{Step: stepFindCommand, What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
 			if e == unix.EISDIR {
 				return fmt.Sprintf("exec: %q: is a directory: permission denied", name)
 			}
@@ -77,7 +77,7 @@ func (c *compiler) lookUpCommand() {
 		hint = " (process.env has no PATH)"
 	}
 	found := c.Label()
-	c.Describe(program.Note{What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
+	c.Describe(program.Note{Step: stepFindCommand, What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
 		if e != unix.ENOENT {
 			return ""
 		}
@@ -129,7 +129,7 @@ func (c *compiler) unlessImage(other program.Label) {
 // waitAtGate announces that the container is created and, unless it is to start at once,
 // waits until start connects. From then on errors go to start.
 func (c *compiler) waitAtGate() {
-	c.note("", "report that the container is created", "")
+	c.note(stepCreated, "", "report that the container is created", "")
 	// The runtime may go now.
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(0))
 	c.Send(c.socket, protocol.Done(protocol.StageCreated))
@@ -143,7 +143,7 @@ func (c *compiler) waitAtGate() {
 	c.Close(c.socket)
 	c.Set(program.FailFD, program.Int(-1))
 	c.Forget()
-	c.note("", "wait for start", "")
+	c.note(stepAwaitStart, "", "wait for start", "")
 	c.conn = c.Word("conn", -1)
 	c.Accept(c.gate).Into(c.conn)
 	c.out.GateOp = c.OpCount()
@@ -160,7 +160,7 @@ func (c *compiler) exec() {
 	c.startHooks()
 	// Nothing but the connection to start is left, and execve closes that: this
 	// is how start knows. The rest of the range is closed in any case.
-	c.note("", "close all descriptors but those of the process", "")
+	c.note(stepCloseOthers, "", "close all descriptors but those of the process", "")
 	moved := c.Label()
 	c.JumpIf(c.conn, ^uint32(0), uint32(c.out.Socket), moved)
 	c.Dup3(c.conn.Arg(), c.socket, unix.O_CLOEXEC)
@@ -175,14 +175,14 @@ func (c *compiler) exec() {
 // reported is closed by that.
 func (c *compiler) execute() {
 	p := c.spec.Process
-	c.note("process.user.umask", "set the umask", "")
+	c.note(stepUmask, "process.user.umask", "set the umask", "")
 	if u := p.User.Umask; u != nil {
 		c.Umask(program.Mode(*u))
 	} else {
 		c.Umask(c.umask.Arg())
 	}
 	c.started()
-	c.Describe(program.Note{What: "execute", Object: p.Args[0], Property: "process.args[0]", Explain: func(e syscall.Errno) string {
+	c.Describe(program.Note{Step: stepExecute, What: "execute", Object: p.Args[0], Property: "process.args[0]", Explain: func(e syscall.Errno) string {
 		return ExecError(p, e)
 	}})
 	c.Execve(c.command, c.vector(p.Args, 0), c.vector(c.environment(), c.home))

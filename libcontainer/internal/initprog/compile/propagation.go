@@ -73,7 +73,7 @@ func (c *compiler) propagateRoot() {
 	if p == 0 || !c.ownMounts() {
 		return
 	}
-	c.note("linux.rootfsPropagation", "make the propagation of the root", c.propagation())
+	c.note(stepRootPropagation, "linux.rootfsPropagation", "make the propagation of the root", c.propagation())
 	flags := uint(0)
 	if p&unix.MS_REC != 0 && !c.contradicted(p) {
 		flags = unix.AT_RECURSIVE

@@ -149,6 +149,7 @@ func (c *compiler) forgetReadonly(dest string) {
 // noteRemount is the subject with explanations of what can go wrong with a remount.
 func (m *mount) noteRemount() program.Note {
 	n := m.subject
+	n.Step = stepRemount
 	n.Explain = func(e syscall.Errno) string {
 		reason := ""
 		switch e {

@@ -39,7 +39,7 @@ func (c *compiler) attachRoot() {
 		// First of all: nothing that is mounted from here on may reach the host.
 		// Unmounts of the host do reach the copies here, so that nothing of it
 		// is kept busy by them.
-		c.note("linux.rootfsPropagation", "separate the mounts from the host's", "")
+		c.note(stepPrivateMounts, "linux.rootfsPropagation", "separate the mounts from the host's", "")
 		//allow:path the root of the program's own mount namespace
 		c.MountSetattr(program.Cwd(), "/", unix.AT_RECURSIVE, 0, 0, unix.MS_SLAVE)
 	}
@@ -62,7 +62,7 @@ func (c *compiler) attachRoot() {
 	} else {
 		c.root = c.tree(tree, &number)
 	}
-	c.note("root.path", "attach the rootfs", rootfs)
+	c.note(stepAttachRootfs, "root.path", "attach the rootfs", rootfs)
 	c.moveSource(number, c.root, func() program.Op {
 		if c.standsAtRoot() {
 			//allow:path the directory of the rootfs, which standAtRoot has entered
@@ -88,13 +88,13 @@ func (c *compiler) standAtRoot() {
 	if !c.standsAtRoot() {
 		return
 	}
-	c.note("root.path", "go to the directory of the rootfs", c.in.Bundle.Rootfs)
+	c.note(stepRootfsDir, "root.path", "go to the directory of the rootfs", c.in.Bundle.Rootfs)
 	c.Chdir(c.in.Bundle.Rootfs)
 }
 
 // enterRoot makes the rootfs the root of the process.
 func (c *compiler) enterRoot() {
-	c.note("root.path", "enter the rootfs", "")
+	c.note(stepEnterRootfs, "root.path", "enter the rootfs", "")
 	c.Fchdir(c.root)
 	switch {
 	case !c.ownMounts():
@@ -127,7 +127,7 @@ func (c *compiler) makeCwd() {
 	if cwd == "" {
 		return
 	}
-	c.Describe(program.Note{What: "make the working directory", Object: c.spec.Process.Cwd, Property: "process.cwd", Explain: cwdError(c.spec.Process.Cwd)})
+	c.Describe(program.Note{Step: stepMakeCwd, What: "make the working directory", Object: c.spec.Process.Cwd, Property: "process.cwd", Explain: cwdError(c.spec.Process.Cwd)})
 	c.openOrMake(cwd, mountPoint{dir: true, made: &made{protocol.Cwd}}, c.target)
 	c.Close(c.target.Arg())
 }

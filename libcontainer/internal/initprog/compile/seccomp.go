@@ -68,17 +68,17 @@ func (c *compiler) keptForFilter() uint64 {
 func (c *compiler) started() {
 	done := protocol.Done(protocol.StageStarted)
 	if c.filter == nil {
-		c.note("", "report the start", "")
+		c.note(stepReportStart, "", "report the start", "")
 		c.Send(c.socket, done)
 		return
 	}
 	how := c.agentWait()
 	switch {
 	case !c.filter.Notify:
-		c.note("", "report the start", "")
+		c.note(stepReportStart, "", "report the start", "")
 		c.Send(c.socket, done)
 	case !how.sends:
-		c.note("linux.seccomp.listenerPath", "let the runtime take the seccomp listener", "")
+		c.note(stepOfferListener, "linux.seccomp.listenerPath", "let the runtime take the seccomp listener", "")
 		held := protocol.ListenerHeld
 		if how.notified {
 			held = protocol.ListenerNotified
@@ -86,11 +86,11 @@ func (c *compiler) started() {
 		c.Send(c.socket, protocol.Started(held))
 	}
 	if c.keptForFilter() != 0 {
-		c.note("linux.seccomp", "regain CAP_SYS_ADMIN for the seccomp filter", "")
+		c.note(stepRegainAdmin, "linux.seccomp", "regain CAP_SYS_ADMIN for the seccomp filter", "")
 		c.Capset(c.caps.Effective|capSysAdmin, c.caps.Permitted|capSysAdmin, c.caps.Inheritable)
 	}
 	c.reportUnderFilter()
-	c.Describe(program.Note{What: "load the seccomp filter", Property: "linux.seccomp", Explain: filterError})
+	c.Describe(program.Note{Step: stepSeccomp, What: "load the seccomp filter", Property: "linux.seccomp", Explain: filterError})
 	set := c.SetFilter(c.filter.Flags, c.filter.Encode())
 	if c.filter.Notify {
 		listener := c.Word("listener", -1)
@@ -168,7 +168,7 @@ func (c *compiler) agentWait() (how agentWait) {
 // handOver sends the descriptor of the listener, if it has to, and waits until the agent has
 // it.
 func (c *compiler) handOver(m protocol.Message, listener program.Word, how agentWait) {
-	c.note("linux.seccomp.listenerPath", "hand over the seccomp listener", "")
+	c.note(stepHandOverListener, "linux.seccomp.listenerPath", "hand over the seccomp listener", "")
 	if how.sends {
 		c.SendFD(c.socket, m.Encode(), listener.Arg())
 	}

@@ -189,7 +189,7 @@ func (c *compiler) keepSources() {
 // mask would cover it, or to a volume that is read-only, which the options of this entry would
 // make writable.
 func (c *compiler) bindInside(m *mount, p place) {
-	from := program.Note{What: "source of the " + m.subject.Text(), Property: m.subject.Property, Index: m.subject.Index}
+	from := program.Note{Step: stepSourceInside, What: "source of the " + m.subject.Text(), Property: m.subject.Property, Index: m.subject.Index}
 	from.Explain = func(e syscall.Errno) string {
 		reason := ""
 		switch e {

@@ -22,7 +22,7 @@ func (c *compiler) sysctls() {
 		return
 	}
 	proc := c.Word("proc", -1)
-	c.note("linux.sysctl", "open a private procfs", "")
+	c.note(stepOpenSysctl, "linux.sysctl", "open a private procfs", "")
 	c.newFilesystem("proc", "", nil, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, proc)
 	for _, key := range bundle.SysctlKeys(c.spec) {
 		path, err := bundle.SysctlPath(key)
@@ -31,7 +31,7 @@ func (c *compiler) sysctls() {
 			return
 		}
 		value := c.spec.Linux.Sysctl[key]
-		c.Describe(program.Note{What: "set the kernel parameter", Object: key, Property: "linux.sysctl", Explain: func(e syscall.Errno) string {
+		c.Describe(program.Note{Step: stepSysctl, What: "set the kernel parameter", Object: key, Property: "linux.sysctl", Explain: func(e syscall.Errno) string {
 			if e != unix.EINVAL && e != unix.ERANGE {
 				return ""
 			}
@@ -56,21 +56,21 @@ func (c *compiler) sysctls() {
 func (c *compiler) attributes() {
 	if p := c.spec.Process; p != nil {
 		if s := p.Scheduler; s != nil {
-			c.note("process.scheduler", "set the scheduling policy", string(s.Policy))
+			c.note(stepScheduler, "process.scheduler", "set the scheduling policy", string(s.Policy))
 			c.SchedSetattr(bundle.SchedAttr(s))
 		}
 		if io := p.IOPriority; io != nil {
-			c.note("process.ioPriority", "set the I/O priority", string(io.Class))
+			c.note(stepIOPriority, "process.ioPriority", "set the I/O priority", string(io.Class))
 			c.IoprioSet(bundle.IOPriority(io))
 		}
 	}
 	if l := c.spec.Linux; l != nil {
 		if l.Personality != nil {
-			c.note("linux.personality", "set the personality", string(l.Personality.Domain))
+			c.note(stepPersonality, "linux.personality", "set the personality", string(l.Personality.Domain))
 			c.Personality(bundle.Personality(l.Personality))
 		}
 		if l.MemoryPolicy != nil {
-			c.note("linux.memoryPolicy", "set the memory policy", string(l.MemoryPolicy.Mode))
+			c.note(stepMemoryPolicy, "linux.memoryPolicy", "set the memory policy", string(l.MemoryPolicy.Mode))
 			mode, nodes := bundle.MemoryPolicy(l.MemoryPolicy)
 			c.SetMempolicy(mode, nodes)
 		}
@@ -81,7 +81,7 @@ func (c *compiler) attributes() {
 // did. The kernel leaves out what the cpuset does not have, and CPUs that are not there.
 func (c *compiler) resetAffinity() {
 	const words = 128 // 8192 CPUs, more than any kernel is built for
-	c.note("", "reset the CPU affinity", "")
+	c.note(stepResetAffinity, "", "reset the CPU affinity", "")
 	c.SchedSetaffinity(slices.Repeat([]uint64{^uint64(0)}, words)).Allow(program.AnyError)
 }
 
@@ -99,7 +99,7 @@ func (c *compiler) initialAffinity(list string) {
 		return
 	}
 	refused, done := c.Label(), c.Label()
-	c.note(pointer, "set the initial CPU affinity", list)
+	c.note(stepInitialAffinity, pointer, "set the initial CPU affinity", list)
 	c.SchedSetaffinity(mask).Allow(unix.EINVAL).Else(refused)
 	c.Jump(done)
 	c.Bind(refused)
@@ -116,7 +116,7 @@ func (c *compiler) affinity(pointer, list string) {
 		return
 	}
 	if len(mask) > 0 {
-		c.note(pointer, "set the CPU affinity", list)
+		c.note(stepAffinity, pointer, "set the CPU affinity", list)
 		c.SchedSetaffinity(mask)
 	}
 }

@@ -40,7 +40,7 @@ func (c *compiler) terminal(withConsole bool) {
 	}
 	master, slave := c.Word("master", -1), c.Word("slave", -1)
 
-	c.Describe(program.Note{What: "open the terminal", Property: pointer, Explain: noDevpts})
+	c.Describe(program.Note{Step: stepOpenTerminal, What: "open the terminal", Property: pointer, Explain: noDevpts})
 	c.Openat2(c.root, "dev/pts", program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRootNoLinks}).Into(c.dir)
 	c.Fstatfs(c.dir.Arg(), c.statfs)
 	c.Check(c.statfs.Type(), ^uint32(0), unix.DEVPTS_SUPER_MAGIC, unix.ENODEV)
@@ -55,11 +55,11 @@ func (c *compiler) terminal(withConsole bool) {
 	c.Check(c.stat.RdevMinor(), ^uint32(0), ptmxMinor, unix.ENODEV)
 	c.Close(c.dir.Arg())
 
-	c.note(pointer, "open the slave of the terminal", "")
+	c.note(stepOpenSlave, pointer, "open the slave of the terminal", "")
 	c.Ioctl(master.Arg(), unix.TIOCSPTLCK, c.Struct64(0))
 	c.Ioctl(master.Arg(), unix.TIOCGPTPEER, program.Hex(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)).Into(slave)
 	if s := p.ConsoleSize; s != nil && (s.Height != 0 || s.Width != 0) {
-		c.note("process.consoleSize", "set the size of the terminal", "")
+		c.note(stepConsoleSize, "process.consoleSize", "set the size of the terminal", "")
 		c.Ioctl(master.Arg(), unix.TIOCSWINSZ, c.Struct64(uint64(s.Height)|uint64(s.Width)<<16))
 	}
 
@@ -67,12 +67,12 @@ func (c *compiler) terminal(withConsole bool) {
 		c.console(slave)
 	}
 
-	c.note(pointer, "hand over the terminal", "")
+	c.note(stepHandOverTerminal, pointer, "hand over the terminal", "")
 	c.SendFD(c.consoleSocket, []byte("/dev/ptmx\x00"), master.Arg())
 	c.Close(c.consoleSocket)
 	c.Close(master.Arg())
 
-	c.note(pointer, "make the terminal the controlling one", "")
+	c.note(stepControllingTerminal, pointer, "make the terminal the controlling one", "")
 	for fd := range 3 {
 		//allow:cloexec the standard streams are for the command
 		c.Dup3(slave.Arg(), program.FD(fd), 0)
@@ -85,14 +85,14 @@ func (c *compiler) terminal(withConsole bool) {
 func (c *compiler) console(slave program.Word) {
 	if c.hostDev() {
 		// The host's console must be there to be covered; nothing is made in its /dev.
-		c.note("process.terminal", "find /dev/console", "")
+		c.note(stepFindConsole, "process.terminal", "find /dev/console", "")
 		c.Openat2(c.root, "dev", program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRootNoLinks}).Into(c.dir)
 	} else {
 		c.openDev(c.dir)
-		c.note("process.terminal", "make /dev/console", "")
+		c.note(stepMakeConsole, "process.terminal", "make /dev/console", "")
 		c.Openat(c.dir.Arg(), "console", unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o600).Into(c.target).Allow(unix.EEXIST)
 	}
-	c.note("process.terminal", "cover /dev/console", "")
+	c.note(stepCoverConsole, "process.terminal", "cover /dev/console", "")
 	// Opened again, for a fresh file and for one that was there: as a place only,
 	// so that a device or fifo of the image is not touched.
 	c.Openat(c.dir.Arg(), "console", unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(c.target)

@@ -20,7 +20,7 @@ func (c *compiler) openTimeOffsets() {
 		return
 	}
 	c.timeOffsets = c.Word("timeoffsets", -1)
-	c.note("linux.timeOffsets", "open the offsets of the clocks", "")
+	c.note(stepOpenTimeOffsets, "linux.timeOffsets", "open the offsets of the clocks", "")
 	//allow:path the host's /proc, before anything is mounted
 	c.Openat(program.Cwd(), "/proc/self/timens_offsets", unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(c.timeOffsets)
 }
@@ -37,7 +37,7 @@ func (c *compiler) timeNamespace() {
 	if !c.makesTime() {
 		return
 	}
-	c.Describe(program.Note{What: "make the time namespace", Property: "linux.namespaces", Explain: func(e syscall.Errno) string {
+	c.Describe(program.Note{Step: stepTimeNamespace, What: "make the time namespace", Property: "linux.namespaces", Explain: func(e syscall.Errno) string {
 		if e != unix.EINVAL {
 			return ""
 		}
@@ -45,7 +45,7 @@ func (c *compiler) timeNamespace() {
 	}})
 	c.Unshare(unix.CLONE_NEWTIME)
 	if offsets := bundle.TimeOffsets(c.spec.Linux.TimeOffsets); offsets != "" {
-		c.Describe(program.Note{What: "set the offsets of the clocks", Property: "linux.timeOffsets", Explain: func(e syscall.Errno) string {
+		c.Describe(program.Note{Step: stepTimeOffsets, What: "set the offsets of the clocks", Property: "linux.timeOffsets", Explain: func(e syscall.Errno) string {
 			if e != unix.ERANGE {
 				return ""
 			}
@@ -54,7 +54,7 @@ func (c *compiler) timeNamespace() {
 		c.Write(c.timeOffsets.Arg(), offsets)
 		c.Close(c.timeOffsets.Arg())
 	}
-	c.note("linux.namespaces", "enter the time namespace", "")
+	c.note(stepEnterTimeNamespace, "linux.namespaces", "enter the time namespace", "")
 	//allow:path the host's /proc, before anything is mounted
 	c.Openat(program.Cwd(), "/proc/self/ns/time_for_children", unix.O_RDONLY|unix.O_CLOEXEC, 0).Into(c.tmp)
 	c.Setns(c.tmp.Arg(), unix.CLONE_NEWTIME)

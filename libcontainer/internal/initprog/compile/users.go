@@ -72,9 +72,9 @@ func (c *compiler) mappings() (uids, gids bundle.IDMap) {
 
 // makeUsers makes a new user namespace. The runtime gives it its mappings.
 func (c *compiler) makeUsers() {
-	c.note("linux.namespaces", "make the user namespace", "")
+	c.note(stepUserNamespace, "linux.namespaces", "make the user namespace", "")
 	c.Unshare(unix.CLONE_NEWUSER)
-	c.note("linux.uidMappings", "wait for the mappings of ids", "")
+	c.note(stepAwaitIDMaps, "linux.uidMappings", "wait for the mappings of ids", "")
 	c.sync(c.socket, protocol.PointIDMaps)
 	c.takeIDs()
 	c.show()
@@ -99,7 +99,7 @@ func (c *compiler) show() {
 	if c.users != newUsers || c.hides() {
 		return
 	}
-	c.note("linux.namespaces", "let the runtime look after the process", "")
+	c.note(stepShow, "linux.namespaces", "let the runtime look after the process", "")
 	c.Prctl(unix.PR_SET_DUMPABLE, program.Int(1))
 }
 
@@ -107,7 +107,7 @@ func (c *compiler) show() {
 // Nobody, which it is until then, cannot make files in the container.
 func (c *compiler) takeIDs() {
 	take := func(pointer, kind string, set func(uint32) program.Op) {
-		n := program.Note{What: "take the " + kind + " id", Object: "0", Property: pointer}
+		n := program.Note{Step: stepTakeID, What: "take the " + kind + " id", Object: "0", Property: pointer}
 		c.Describe(n)
 		c.explainUnmapped("the container's " + kind + " id 0")
 		set(0)
@@ -149,7 +149,7 @@ func (c *compiler) setGroups() {
 		return
 	}
 	gids := c.spec.Process.User.AdditionalGids
-	c.Describe(program.Note{What: "set the additional groups", Property: "process.user.additionalGids", Explain: func(e syscall.Errno) string {
+	c.Describe(program.Note{Step: stepGroups, What: "set the additional groups", Property: "process.user.additionalGids", Explain: func(e syscall.Errno) string {
 		if e != unix.EPERM || !c.privileged() {
 			return ""
 		}

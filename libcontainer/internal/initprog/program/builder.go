@@ -174,10 +174,15 @@ type about struct {
 	formats [6]format
 }
 
+// Step names a step of a program.
+type Step string
+
 // Note says, for people, what an op is for. A zero Note is valid. A program has
 // hundreds of them and hardly ever needs one, so the parts are put together when
 // one is read.
 type Note struct {
+	// Step is a short name, for programs: the same whatever What says, and for each mount.
+	Step Step
 	// What is the purpose in words; Object, which is shown in quotes after it, what
 	// it is done to, and At, when not empty, where: `mount "proc" at "/proc"`.
 	What, Object, At string
@@ -465,7 +470,7 @@ func (b *Builder) Finish() (*Program, error) {
 		putUint64(code[opArgs+8:], uint64(max(0, to-from)))
 	}
 	// Running off the end is an exit, so every program is total.
-	b.note = &Note{What: "end"}
+	b.note = &Note{Step: "end", What: "end"}
 	b.Exit(0)
 	return &Program{code: b.code, about: b.about, consts: b.consts, init: b.init, zero: b.zero, names: b.names}, nil
 }

@@ -79,6 +79,7 @@ func kindOf(number uint32) Kind {
 type Line struct {
 	Op       int      `json:"op"`
 	Kind     Kind     `json:"kind"`
+	Step     Step     `json:"step,omitempty"`
 	What     string   `json:"what,omitempty"`
 	Property string   `json:"pointer,omitempty"`
 	Call     string   `json:"call"`
@@ -93,7 +94,7 @@ func (p *Program) Lines() []Line {
 	lines := make([]Line, p.Len())
 	for i := range lines {
 		l, code, about := &lines[i], p.code[i*opSize:], p.about[i]
-		l.Op, l.What, l.Property = i, about.note.Text(), about.note.Where()
+		l.Op, l.Step, l.What, l.Property = i, about.note.Step, about.note.Text(), about.note.Where()
 		number := binary.LittleEndian.Uint32(code)
 		l.Kind, l.Call = kindOf(number), callName(number)
 		for j := range int(about.nargs) {
