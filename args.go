@@ -3,55 +3,59 @@ package main
 import (
 	"slices"
 	"strings"
-
-	"github.com/urfave/cli/v2"
 )
 
-// arrange moves flags that follow an argument of the command in front of it, where package
+// arrange finds the command that is called, which is nil when there is none, and moves flags that follow an argument of the command in front of it, where package
 // flag looks for them: "delete ID --force" is "delete --force ID". What comes after the
 // container of exec is the command, so nothing moves there; of ps it is for ps(1), but for
 // what ps(1) cannot mean. After "--" there are no more flags.
-func arrange(app *cli.App, args []string) []string {
+func arrange(args []string) (*command, []string) {
 	if len(args) == 0 {
-		return args
+		return nil, args
 	}
-	at := 1 + flagsAtStart(app.Flags, args[1:])
+	known := func(name string) *flag { return flagNamed(globalFlags, name) }
+	at := 1 + flagsAtStart(known, args[1:])
 	if at >= len(args) {
-		return args
+		return nil, args
 	}
-	i := slices.IndexFunc(app.Commands, func(c *cli.Command) bool { return c.Name == args[at] })
-	if i < 0 {
-		return args
+	if args[at] == "help" && at+1 < len(args) {
+		if c := commandNamed(args[at+1]); c != nil {
+			return c, append(slices.Clone(args[:at]), c.name, "--help")
+		}
 	}
-	c, rest := app.Commands[i], args[at+1:]
-	flags, others := flagsOf(c, rest)
+	c := commandNamed(args[at])
+	if c == nil {
+		return nil, args
+	}
+	rest := args[at+1:]
+	flags, others := c.flagsOf(rest)
 	switch {
-	case asksForHelp(c.Flags, flags):
+	case asksForHelp(c.flagNamed, flags):
 		// urfave/cli takes an argument for a subject of the help.
-		return append(slices.Clone(args[:at+1]), "--help")
+		return c, append(slices.Clone(args[:at+1]), "--help")
 	case slices.Equal(rest, slices.Concat(flags, others)) || slices.Contains(flags, "--"):
-		return args
+		return c, args
 	}
-	return slices.Concat(args[:at+1], flags, []string{"--"}, others)
+	return c, slices.Concat(args[:at+1], flags, []string{"--"}, others)
 }
 
 // flagsOf separates what follows the name of a command: flags with their values, and other
 // arguments. A "--" that comes before all arguments is one of the flags.
-func flagsOf(c *cli.Command, args []string) (flags, others []string) {
-	start := flagsAtStart(c.Flags, args)
+func (c *command) flagsOf(args []string) (flags, others []string) {
+	start := flagsAtStart(c.flagNamed, args)
 	flags, args = slices.Clone(args[:start]), args[start:]
-	if c == execCommand || start > 0 && flags[start-1] == "--" {
+	if c == &execCommand || start > 0 && flags[start-1] == "--" {
 		return flags, args
 	}
 	for n := 0; n < len(args); n++ {
 		switch {
 		case args[n] == "--":
 			return flags, append(others, args[n+1:]...)
-		case c == psCommand && !isOurs(args[n:]), !looksLikeFlag(args[n]):
+		case c == &psCommand && !isOurs(args[n:]), !looksLikeFlag(args[n]):
 			others = append(others, args[n])
 		default:
 			flags = append(flags, args[n])
-			if takesNext(c.Flags, args[n]) && n+1 < len(args) {
+			if takesNext(c.flagNamed, args[n]) && n+1 < len(args) {
 				n++
 				flags = append(flags, args[n])
 			}
@@ -60,8 +64,11 @@ func flagsOf(c *cli.Command, args []string) (flags, others []string) {
 	return flags, others
 }
 
+// flagsByName finds the flags of a command or of the program. There is nil for other names.
+type flagsByName func(name string) *flag
+
 // asksForHelp reports whether one of the flags is that for help.
-func asksForHelp(known []cli.Flag, flags []string) bool {
+func asksForHelp(known flagsByName, flags []string) bool {
 	for n := 0; n < len(flags); n++ {
 		switch flags[n] {
 		case "-h", "-help", "--help", "--h":
@@ -96,14 +103,14 @@ func isOurs(args []string) bool {
 
 // flagsAtStart is how many arguments at the start are flags, their values, and a "--" that
 // ends them.
-func flagsAtStart(flags []cli.Flag, args []string) int {
+func flagsAtStart(known flagsByName, args []string) int {
 	for n := 0; n < len(args); n++ {
 		switch {
 		case args[n] == "--":
 			return n + 1
 		case !looksLikeFlag(args[n]):
 			return n
-		case takesNext(flags, args[n]):
+		case takesNext(known, args[n]):
 			n++
 		}
 	}
@@ -111,7 +118,7 @@ func flagsAtStart(flags []cli.Flag, args []string) int {
 }
 
 // takesNext reports whether the argument after a flag is its value.
-func takesNext(flags []cli.Flag, arg string) bool {
+func takesNext(known flagsByName, arg string) bool {
 	if !looksLikeFlag(arg) {
 		return false
 	}
@@ -119,16 +126,6 @@ func takesNext(flags []cli.Flag, arg string) bool {
 	if strings.Contains(name, "=") {
 		return false
 	}
-	f, ok := flagNamed(flags, name).(cli.DocGenerationFlag)
-	return ok && f.TakesValue()
-}
-
-// flagNamed is the flag with a name, or nil.
-func flagNamed(flags []cli.Flag, name string) cli.Flag {
-	for _, f := range flags {
-		if slices.Contains(f.Names(), name) {
-			return f
-		}
-	}
-	return nil
+	f := known(name)
+	return f != nil && f.takesValue()
 }

@@ -9,23 +9,20 @@ import (
 	"coracle/libcontainer"
 )
 
-// createFlags are those of create and of commands that create on the way.
-func createFlags() []cli.Flag {
-	return []cli.Flag{
-		directory(&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "the bundle is in `DIR`", DefaultText: "the current directory"}),
-		configFlag("the configuration is in `FILE`"),
-		file(&cli.StringFlag{Name: "console-socket", Usage: "send the terminal to the socket `PATH`"}),
-		file(&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`"}),
-		file(&cli.StringFlag{Name: "pidfd-socket", Usage: "send a pidfd of the process to the socket `PATH`"}),
-		&cli.BoolFlag{Name: "no-pivot", Usage: "do not use pivot_root(2), for hosts whose root is a ramdisk; less safe"},
-		&cli.BoolFlag{Name: "no-new-keyring", Usage: "do not make a session keyring for the container"},
-		&cli.UintFlag{Name: "preserve-fds", Usage: "pass on `N` more file descriptors, from 3 on"},
-	}
+// bundleFlags are those of commands that read a bundle.
+var bundleFlags = []flag{
+	{name: "bundle", short: "b", placeholder: "DIR", usage: "the bundle is in DIR", completes: directories, otherwise: currentDirectory},
+	{name: "config", short: "f", placeholder: "FILE", usage: "the configuration is in FILE", completes: files, otherwise: configOfBundle},
 }
 
-// configFlag is a flag for a configuration that is not the config.json of the bundle.
-func configFlag(usage string) cli.Flag {
-	return file(&cli.StringFlag{Name: "config", Aliases: []string{"f"}, Usage: usage, DefaultText: "config.json of the bundle"})
+// createFlags are those of create, and of commands that create on the way.
+var createFlags = []flag{
+	{name: "console-socket", placeholder: "PATH", usage: "send the terminal to the socket PATH", completes: files},
+	{name: "pid-file", placeholder: "FILE", usage: "write the process id to FILE", completes: files},
+	{name: "pidfd-socket", placeholder: "PATH", usage: "send a pidfd of the process to the socket PATH", completes: files},
+	{name: "no-pivot", kind: toggle, usage: "do not use pivot_root(2), for hosts whose root is a ramdisk; less safe"},
+	{name: "no-new-keyring", kind: toggle, usage: "do not make a session keyring for the container"},
+	{name: "preserve-fds", kind: number, placeholder: "N", usage: "pass on N more file descriptors, from 3 on"},
 }
 
 func createOptions(c *cli.Context) libcontainer.CreateOptions {
@@ -64,13 +61,13 @@ func preservedFDs(c *cli.Context) int {
 	return int(min(c.Uint("preserve-fds"), maxDescriptors))
 }
 
-var createCommand = &cli.Command{
-	Name:        "create",
-	Usage:       "create a container",
-	ArgsUsage:   "ID",
-	Description: "Builds a container from a bundle. Its process waits until \"coracle start\".",
-	Flags:       createFlags(),
-	Action: func(c *cli.Context) error {
+var createCommand = command{
+	name:        "create",
+	usage:       "create a container",
+	arguments:   newID,
+	description: "Builds a container from a bundle. Its process waits until \"coracle start\".",
+	shared:      [][]flag{bundleFlags, createFlags},
+	run: func(c *cli.Context) error {
 		if err := checkArgs(c, 1, 1); err != nil {
 			return err
 		}

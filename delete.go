@@ -2,15 +2,15 @@ package main
 
 import "github.com/urfave/cli/v2"
 
-var deleteCommand = &cli.Command{
-	Name:        "delete",
-	Usage:       "delete a stopped container",
-	ArgsUsage:   "ID",
-	Description: "Removes the container's cgroup, with whatever still runs in it, and its state.",
-	Flags: []cli.Flag{
-		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill the container first; no error when there is none"},
+var deleteCommand = command{
+	name:        "delete",
+	usage:       "delete a stopped container",
+	arguments:   existingID,
+	description: "Removes the container's cgroup, with whatever still runs in it, and its state.",
+	flags: []flag{
+		{name: "force", short: "f", kind: toggle, usage: "kill the container first; no error when there is none"},
 	},
-	Action: func(c *cli.Context) error {
+	run: func(c *cli.Context) error {
 		if err := checkArgs(c, 1, 1); err != nil {
 			return err
 		}

@@ -14,36 +14,34 @@ import (
 	"coracle/libcontainer"
 )
 
-// What the flags that can be repeated have collected.
-var execEnv, execGids, execCaps, execCgroups list
-
-var execCommand = &cli.Command{
-	Name:      "exec",
-	Usage:     "run another process in a container",
-	ArgsUsage: "ID COMMAND [ARG...]",
-	Description: "The process has the user, environment, capabilities and limits of the container's first\n" +
+var execCommand = command{
+	name:      "exec",
+	usage:     "run another process in a container",
+	arguments: []argument{{name: "ID", completes: containers}, {name: "COMMAND"}, {name: "ARG", optional: true, more: true}},
+	passesOn:  true,
+	description: "The process has the user, environment, capabilities and limits of the container's first\n" +
 		"one, unless options or --process say otherwise. The exit status is that of the process,\n128 plus the number of the signal when a signal ended it, and 255 when exec itself fails.",
-	Flags: []cli.Flag{
-		file(&cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "read the process from the JSON in `FILE`"}),
-		directory(&cli.StringFlag{Name: "cwd", Usage: "working directory `DIR`"}),
-		execEnv.flag("env", "e", "add the variable `NAME=VALUE`"), execEnv.alias("e"),
-		&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "run as `UID[:GID]`, numbers"},
-		execGids.flag("additional-gids", "g", "add the group `GID`"), execGids.alias("g"),
-		capability(execCaps.flag("cap", "c", "add the capability `CAP`")), execCaps.alias("c"),
-		&cli.BoolFlag{Name: "no-new-privs", Usage: "set no_new_privs"},
-		&cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give the process a terminal"},
-		file(&cli.StringFlag{Name: "console-socket", Usage: "send the terminal to the socket `PATH`"}),
-		&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when the process has been executed"},
-		file(&cli.StringFlag{Name: "pid-file", Usage: "write the process id to `FILE`"}),
-		file(&cli.StringFlag{Name: "pidfd-socket", Usage: "send a pidfd of the process to the socket `PATH`"}),
-		&cli.UintFlag{Name: "preserve-fds", Usage: "pass on `N` more file descriptors, from 3 on"},
-		&cli.BoolFlag{Name: "ignore-paused", Usage: "run in a paused container too"},
-		file(execCgroups.flag("cgroup", "", "run in the cgroup `PATH` below the container's; CONTROLLER:PATH on cgroup v1")),
-		&cli.StringFlag{Name: "process-label", Usage: "SELinux `LABEL` of the process"},
-		&cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE` of the process"},
+	flags: []flag{
+		{name: "process", short: "p", placeholder: "FILE", usage: "read the process from the JSON in FILE", completes: files},
+		{name: "cwd", placeholder: "DIR", usage: "working directory DIR", completes: directories},
+		{name: "env", short: "e", placeholder: "NAME=VALUE", usage: "add the variable NAME=VALUE", repeatable: true},
+		{name: "user", short: "u", placeholder: "UID[:GID]", usage: "run as UID[:GID], numbers"},
+		{name: "additional-gids", short: "g", placeholder: "GID", usage: "add the group GID", repeatable: true},
+		{name: "cap", short: "c", placeholder: "CAP", usage: "add the capability CAP", completes: capabilities, repeatable: true},
+		{name: "no-new-privs", kind: toggle, usage: "set no_new_privs"},
+		{name: "tty", short: "t", kind: toggle, usage: "give the process a terminal"},
+		{name: "console-socket", placeholder: "PATH", usage: "send the terminal to the socket PATH", completes: files},
+		{name: "detach", short: "d", kind: toggle, usage: "return when the process has been executed"},
+		{name: "pid-file", placeholder: "FILE", usage: "write the process id to FILE", completes: files},
+		{name: "pidfd-socket", placeholder: "PATH", usage: "send a pidfd of the process to the socket PATH", completes: files},
+		{name: "preserve-fds", kind: number, placeholder: "N", usage: "pass on N more file descriptors, from 3 on"},
+		{name: "ignore-paused", kind: toggle, usage: "run in a paused container too"},
+		{name: "cgroup", placeholder: "PATH", usage: "run in the cgroup PATH below the container's; CONTROLLER:PATH on cgroup v1", repeatable: true},
+		{name: "process-label", placeholder: "LABEL", usage: "SELinux LABEL of the process"},
+		{name: "apparmor", placeholder: "PROFILE", usage: "AppArmor PROFILE of the process"},
 	},
-	OnUsageError: func(c *cli.Context, err error, _ bool) error { return &execError{usageError(c, err)} },
-	Action: func(c *cli.Context) error {
+	failure: func(err error) error { return &execError{err} },
+	run: func(c *cli.Context) error {
 		status, err := execute(c)
 		if err != nil {
 			return &execError{err}
@@ -81,7 +79,7 @@ func execute(c *cli.Context) (status int, err error) {
 		ConsoleSocket: c.String("console-socket"),
 		PidFile:       c.String("pid-file"),
 		PidfdSocket:   c.String("pidfd-socket"),
-		Cgroups:       execCgroups.values,
+		Cgroups:       repeated(c, "cgroup"),
 		PreserveFDs:   preservedFDs(c),
 		Detach:        c.Bool("detach"),
 		IgnorePaused:  c.Bool("ignore-paused"),
@@ -125,7 +123,7 @@ func processOf(c *cli.Context, container *libcontainer.Container) (*specs.Proces
 		p.Cwd = d
 	}
 	// Of two variables with a name the last counts.
-	p.Env = append(slices.Clone(p.Env), execEnv.values...)
+	p.Env = append(slices.Clone(p.Env), repeated(c, "env")...)
 	if c.IsSet("no-new-privs") {
 		p.NoNewPrivileges = c.Bool("no-new-privs")
 	}
@@ -140,15 +138,15 @@ func processOf(c *cli.Context, container *libcontainer.Container) (*specs.Proces
 			return nil, err
 		}
 	}
-	for _, g := range execGids.values {
+	for _, g := range repeated(c, "additional-gids") {
 		gid, err := parseID(g)
 		if err != nil {
 			return nil, fmt.Errorf("--additional-gids %q: %w", g, err)
 		}
 		p.User.AdditionalGids = append(p.User.AdditionalGids, gid)
 	}
-	if len(execCaps.values) > 0 {
-		container.AddCapabilities(p, execCaps.values)
+	if added := repeated(c, "cap"); len(added) > 0 {
+		container.AddCapabilities(p, added)
 	}
 	return p, nil
 }

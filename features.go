@@ -6,13 +6,12 @@ import (
 	"coracle/libcontainer"
 )
 
-var featuresCommand = &cli.Command{
-	Name:      "features",
-	Usage:     "print what this program supports as JSON",
-	ArgsUsage: " ",
-	Description: "The properties are those of the runtime specification (features.md). What the host can do makes no\n" +
+var featuresCommand = command{
+	name:  "features",
+	usage: "print what this program supports as JSON",
+	description: "The properties are those of the runtime specification (features.md). What the host can do makes no\n" +
 		"difference, and no privileges are needed.",
-	Action: func(c *cli.Context) error {
+	run: func(c *cli.Context) error {
 		if err := checkArgs(c, 0, 0); err != nil {
 			return err
 		}

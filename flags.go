@@ -1,129 +1,258 @@
 package main
 
 import (
+	goflag "flag"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
 
-// list is what a flag collects that can be given several times.
-//
-// A list with a long and a short name has a flag for each of them: urfave/cli refuses to
-// mix the names of one flag, and runc does not.
-type list struct{ values []string }
+// flag is a flag as it is written down, once: urfave/cli, the help, the manual pages and the
+// completions are all made from it.
+type flag struct {
+	name, short string
+	// aliases are other long names, for callers of other runtimes.
+	aliases []string
+	// placeholder stands for the value. usage has the same word, where it mentions the value.
+	placeholder, usage string
+	kind               kind
+	// choices are the only values that are valid. Help lists them after the usage.
+	choices   []string
+	completes completion
+	// def is the value when the flag is not given; otherwise says in words what is done then.
+	def       string
+	otherwise func() string
+	// repeatable flags collect their values. Of the others the last one counts.
+	repeatable bool
+	// hidden flags are for programs: nobody is told about them.
+	hidden bool
+}
 
-// Set adds a value, as it is.
-func (l *list) Set(value string) error {
-	l.values = append(l.values, value)
+// kind is the kind of value that a flag has.
+type kind uint8
+
+const (
+	text     kind = iota
+	toggle        // true or false; without a value it is true
+	number        // an integer from 0 on
+	duration      // like 500ms
+)
+
+// completion is what the completions of shells offer for a value or an argument.
+type completion uint8
+
+const (
+	nothing completion = iota
+	files
+	directories
+	containers
+	capabilities
+	signals
+)
+
+// What "otherwise" says of several flags.
+func currentDirectory() string { return "the current directory" }
+func configOfBundle() string   { return "config.json of the bundle" }
+
+// The flags that urfave/cli acts upon itself.
+var (
+	helpFlag    = flag{name: "help", short: "h", kind: toggle, usage: "show help"}
+	versionFlag = flag{name: "version", short: "v", kind: toggle, usage: "print the version"}
+)
+
+// names are all names without dashes, the long one first.
+func (f *flag) names() []string {
+	names := []string{f.name}
+	if f.short != "" {
+		names = append(names, f.short)
+	}
+	return append(names, f.aliases...)
+}
+
+// has reports whether a name is one of the flag's.
+func (f *flag) has(name string) bool {
+	return name == f.name || name == f.short && name != "" || slices.Contains(f.aliases, name)
+}
+
+// takesValue reports whether a value has to follow.
+func (f *flag) takesValue() bool { return f.kind != toggle }
+
+// description is the usage with the choices.
+func (f *flag) description() string {
+	if len(f.choices) == 0 {
+		return f.usage
+	}
+	return f.usage + ": " + either(f.choices)
+}
+
+// either lists words: "a, b or c".
+func either(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// check reports what is wrong with a value.
+func (f *flag) check(value string) error {
+	var err error
+	want := ""
+	switch f.kind {
+	case toggle:
+		_, err = strconv.ParseBool(value)
+		want = "true or false"
+	case number:
+		_, err = strconv.ParseUint(value, 0, 64)
+		want = "a number from 0 on"
+	case duration:
+		_, err = time.ParseDuration(value)
+		want = "a duration, like 500ms or 1m"
+	}
+	if f.choices != nil {
+		if slices.Contains(f.choices, value) {
+			return nil
+		}
+		err, want = strconv.ErrSyntax, either(f.choices)
+	}
+	if err != nil {
+		return fmt.Errorf("invalid %s %q: want %s", dashed(f.name), value, want)
+	}
 	return nil
 }
 
-func (l *list) String() string { return "" }
-
-// flag is the flag with the long name. Its help mentions the short one, if there is one.
-func (l *list) flag(name, short, usage string) standardFlag {
-	return listFlag{&cli.GenericFlag{Name: name, Usage: usage, Value: l}, short}
-}
-
-// alias is the flag with the short name.
-func (l *list) alias(short string) cli.Flag {
-	return &cli.GenericFlag{Name: short, Value: l, Hidden: true}
-}
-
-type listFlag struct {
-	*cli.GenericFlag
-	short string
-}
-
-// Repeatable reports that the flag can be given several times, and its short name, if it has
-// one.
-func (f listFlag) Repeatable() (short string) { return f.short }
-
-// String is the line of the help.
-func (f listFlag) String() string {
-	shown := *f.GenericFlag
-	shown.Usage += "; may be repeated"
-	line := shown.String()
-	if f.short == "" {
-		return line
+// flagNamed is the flag with a name, or nil.
+func flagNamed(flags []flag, name string) *flag {
+	for i := range flags {
+		if flags[i].has(name) {
+			return &flags[i]
+		}
 	}
-	name := "--" + f.Name
-	return strings.Replace(line, name, name+", -"+f.short, 1)
+	return nil
 }
 
-// describeFlag is the line of a flag in the help, without defaults that go without saying.
-func describeFlag(standard cli.FlagStringFunc) cli.FlagStringFunc {
-	obvious := strings.NewReplacer(" (default: false)", "", " (default: 0)", "")
-	return func(f cli.Flag) string { return obvious.Replace(standard(f)) }
+// dashed is the name of a flag with its dashes.
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
 }
 
-// namedFlag is a flag that keeps its names. urfave/cli asks for those of every flag hundreds
-// of times while it reads one command line, and the flags it comes with make them each time,
-// with a regular expression: that took longer than everything else it does.
-type namedFlag struct {
-	standardFlag
-	names  []string
-	values values
-}
-
-// values are what shells complete the value of a flag to: a kind, or words.
+// values is a flag on one command line: what package flag stores its values in. All names of
+// the flag share it.
 type values struct {
-	kind  string
-	words []string
+	*flag
+	given []string
 }
 
-// directory is a flag whose value is the path of a directory.
-func directory(f standardFlag) cli.Flag {
-	return &namedFlag{standardFlag: f, values: values{kind: "directories"}}
+// Set adds a value as it is, with its commas. Values are checked when all are known, by check.
+func (v *values) Set(value string) error {
+	v.given = append(v.given, value)
+	return nil
 }
 
-// file is a flag whose value is the path of a file.
-func file(f standardFlag) cli.Flag {
-	return &namedFlag{standardFlag: f, values: values{kind: "files"}}
-}
-
-// capability is a flag whose value is the name of a capability.
-func capability(f standardFlag) cli.Flag {
-	return &namedFlag{standardFlag: f, values: values{kind: "capabilities"}}
-}
-
-// oneOf is a flag whose value is one of the words. The usage lists them too, for people.
-func oneOf(f standardFlag, words ...string) cli.Flag {
-	return &namedFlag{standardFlag: f, values: values{words: words}}
-}
-
-// standardFlag is what the flags of urfave/cli have in common. They also have actions,
-// which this program has no use for.
-type standardFlag interface {
-	cli.DocGenerationFlag
-	cli.VisibleFlag
-	cli.RequiredFlag
-	cli.CategorizableFlag
-}
-
-// Names makes the names when it is first asked for them.
-func (f *namedFlag) Names() []string {
-	if f.names == nil {
-		f.names = slices.Clip(f.standardFlag.Names())
+// String is the value that counts.
+func (v *values) String() string {
+	if v.flag == nil { // package flag asks an empty one for its default
+		return ""
 	}
-	return f.names
+	if len(v.given) == 0 {
+		return v.def
+	}
+	return v.given[len(v.given)-1]
 }
 
-// Completes is what shells complete the value to; see package docgen.
-func (f *namedFlag) Completes() (kind string, words []string) { return f.values.kind, f.values.words }
+// IsBoolFlag tells package flag that no value follows.
+func (v *values) IsBoolFlag() bool { return v.kind == toggle }
 
-// Unwrap is the flag itself.
-func (f *namedFlag) Unwrap() cli.Flag { return f.standardFlag }
+// usedFlag is what urfave/cli knows of a flag. It is made only for the command that is called.
+//
+// urfave/cli asks for the names of every flag many times while it reads one command line, and
+// refuses to mix the names of a flag. So it is told of one name; package flag is told of all.
+type usedFlag struct {
+	values
+	name []string
+}
 
-// named lets flags keep their names.
-func named(flags ...cli.Flag) []cli.Flag {
-	for i, f := range flags {
-		if s, ok := f.(standardFlag); ok {
-			if _, done := f.(*namedFlag); !done {
-				flags[i] = &namedFlag{standardFlag: s}
-			}
+// used makes flags ready for a command line.
+func used(tables ...[]flag) (flags []cli.Flag) {
+	for _, table := range tables {
+		for i := range table {
+			flags = append(flags, &usedFlag{values{flag: &table[i]}, []string{table[i].name}})
 		}
 	}
 	return flags
+}
+
+func (u *usedFlag) Apply(set *goflag.FlagSet) error {
+	for _, name := range u.names() {
+		set.Var(&u.values, name, "")
+	}
+	return nil
+}
+
+func (u *usedFlag) Names() []string { return u.name }
+func (u *usedFlag) IsSet() bool     { return len(u.given) > 0 }
+func (u *usedFlag) IsVisible() bool { return !u.hidden }
+
+// String is the line of the help, in two columns.
+func (u *usedFlag) String() string {
+	var b strings.Builder
+	for i, name := range u.names() {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(dashed(name))
+		if u.takesValue() {
+			b.WriteString(" " + u.placeholder)
+		}
+	}
+	b.WriteString("\t" + u.description())
+	if u.repeatable {
+		b.WriteString("; may be repeated")
+	}
+	if d := u.standard(); d != "" {
+		b.WriteString(" (default: " + d + ")")
+	}
+	return b.String()
+}
+
+// standard is what help says of the default, "" when there is none.
+func (f *flag) standard() string {
+	if f.otherwise != nil {
+		return f.otherwise()
+	}
+	return f.def
+}
+
+// usedFlags are the flags of the command that is called, in the order of its table.
+func usedFlags(c *cli.Context) (flags []*usedFlag) {
+	for _, f := range c.Command.Flags {
+		flags = append(flags, f.(*usedFlag))
+	}
+	return flags
+}
+
+// checkFlags reports the first flag, in the order of the help, that has an invalid value.
+func checkFlags(c *cli.Context) error {
+	for _, u := range usedFlags(c) {
+		for _, value := range u.given {
+			if err := u.check(value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// repeated are the values of a flag that can be repeated.
+func repeated(c *cli.Context, name string) []string {
+	for _, u := range usedFlags(c) {
+		if u.flag.name == name {
+			return u.given
+		}
+	}
+	return nil
 }

@@ -18,7 +18,7 @@ func init() {
 		os.Exit(1)
 	}
 	os.Unsetenv("XDG_RUNTIME_DIR") // the pages are for everybody
-	for name, content := range docgen.Files(newApp(), os.Args[2]) {
+	for name, content := range docgen.Files(documented(), os.Args[2]) {
 		path := filepath.Join(os.Args[1], name)
 		err := os.MkdirAll(filepath.Dir(path), 0o755)
 		if err == nil {

@@ -12,15 +12,15 @@ import (
 	"coracle/libcontainer"
 )
 
-var killCommand = &cli.Command{
-	Name:        "kill",
-	Usage:       "send a signal to a container, SIGTERM by default",
-	ArgsUsage:   "ID [SIGNAL]",
-	Description: "The signal is a number or a name, with or without SIG.",
-	Flags: []cli.Flag{
-		&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "send it to all processes of the container"},
+var killCommand = command{
+	name:        "kill",
+	usage:       "send a signal to a container, SIGTERM by default",
+	arguments:   []argument{{name: "ID", completes: containers}, {name: "SIGNAL", optional: true, completes: signals}},
+	description: "The signal is a number or a name, with or without SIG.",
+	flags: []flag{
+		{name: "all", short: "a", kind: toggle, usage: "send the signal to all processes of the container"},
 	},
-	Action: func(c *cli.Context) error {
+	run: func(c *cli.Context) error {
 		if err := checkArgs(c, 1, 2); err != nil {
 			return err
 		}

@@ -11,21 +11,16 @@ import (
 	"coracle/libcontainer"
 )
 
-var listCommand = &cli.Command{
-	Name:      "list",
-	Usage:     "list containers",
-	ArgsUsage: " ", // without one, urfave/cli writes "[arguments...]"
-	Flags: []cli.Flag{
-		oneOf(&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "`FORMAT`, table or json", Value: "table"}, "table", "json"),
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "only ids"},
+var listCommand = command{
+	name:  "list",
+	usage: "list containers",
+	flags: []flag{
+		{name: "format", short: "f", placeholder: "FORMAT", usage: "format of the list", choices: []string{"table", "json"}, def: "table"},
+		{name: "quiet", short: "q", kind: toggle, usage: "print only ids"},
 	},
-	Action: func(c *cli.Context) error {
+	run: func(c *cli.Context) error {
 		if err := checkArgs(c, 0, 0); err != nil {
 			return err
-		}
-		format := c.String("format")
-		if format != "table" && format != "json" {
-			return fmt.Errorf("--format %q: table or json is possible", format)
 		}
 		rt, err := runtimeOf(c)
 		if err != nil {
@@ -47,7 +42,7 @@ var listCommand = &cli.Command{
 				fmt.Fprintln(c.App.Writer, s.ID)
 			}
 			return nil
-		case format == "json":
+		case c.String("format") == "json":
 			return writeJSON(c.App.Writer, states)
 		}
 		return writeTable(c, states)

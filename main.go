@@ -20,6 +20,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
@@ -39,6 +40,12 @@ var commit = "unknown"
 // --version.
 const name = "coracle"
 
+// What the help and the manual page say of the program.
+const (
+	usage       = "create and run OCI containers"
+	description = "Coracle runs containers from OCI bundles: a directory with a config.json and a root\nfile system. \"coracle spec\" makes a config.json to start from."
+)
+
 func main() {
 	os.Exit(run(os.Args))
 }
@@ -46,8 +53,8 @@ func main() {
 // run runs a command and returns the exit status. Results are on standard output,
 // an error is one line in the log and the same text on standard error.
 func run(args []string) int {
-	app := newApp()
-	err := app.Run(arrange(app, args))
+	called, args := arrange(args)
+	err := newApp(called).Run(args)
 	var exit exitStatus
 	switch {
 	case err == nil:
@@ -71,53 +78,49 @@ type exitStatus int
 
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-func newApp() *cli.App {
+// globalFlags go before the command.
+var globalFlags = []flag{
+	{name: "root", placeholder: "DIR", usage: "keep the state of containers in DIR", completes: directories, otherwise: defaultRoot},
+	{name: "log", placeholder: "FILE", usage: "write errors and warnings to FILE, or to the log of the system: syslog:NAME, journald:NAME", completes: files},
+	{name: "log-format", placeholder: "FORMAT", usage: "format of the log", choices: []string{"text", "json"}, def: "text"},
+	{name: "debug", kind: toggle, usage: "log how long each phase takes"},
+	{name: "systemd-cgroup", kind: toggle, usage: "use the systemd cgroup driver; linux.cgroupsPath must have the form slice:prefix:name"},
+	{name: "cgroup-manager", placeholder: "MANAGER", usage: "cgroup driver", choices: []string{"cgroupfs", "systemd", "disabled"}, def: "cgroupfs"},
+	{name: "rootless", placeholder: "MODE", usage: "ignore missing permission to create cgroups", choices: []string{"true", "false", "auto"}, def: "auto"},
+	{name: "criu", placeholder: "PATH", usage: "ignored; for callers that pass it", completes: files, hidden: true},
+}
+
+// newApp is the program for a command line that calls a command, or none when that is nil.
+func newApp(called *command) *cli.App {
 	cli.VersionPrinter = func(c *cli.Context) {
 		fmt.Fprintf(c.App.Writer, "%s version %s\ncommit: %s\nspec: %s\ngo: %s\n", name, c.App.Version, commit, specs.Version, runtime.Version())
 	}
-	cli.FlagStringer = describeFlag(cli.FlagStringer)
-	app := cli.NewApp()
-	app.Name = name
-	app.Usage = "create and run OCI containers"
-	app.Description = "Coracle runs containers from OCI bundles: a directory with a config.json and a root\nfile system. \"coracle spec\" makes a config.json to start from."
-	app.Version = strings.TrimSpace(version)
-	app.HideHelpCommand = true
-	app.Flags = []cli.Flag{
-		directory(&cli.StringFlag{Name: "root", Usage: "keep the state of containers in `DIR`", DefaultText: defaultRoot()}),
-		file(&cli.StringFlag{Name: "log", Usage: "write errors and warnings to `FILE`, or to the log of the system: syslog:NAME, journald:NAME"}),
-		oneOf(&cli.StringFlag{Name: "log-format", Usage: "`FORMAT` of the log, text or json", Value: "text"}, "text", "json"),
-		&cli.BoolFlag{Name: "debug", Usage: "log how long each phase takes"},
-		&cli.BoolFlag{Name: "systemd-cgroup", Usage: "let systemd make the cgroups; linux.cgroupsPath has the form slice:prefix:name then"},
-		oneOf(&cli.StringFlag{Name: "cgroup-manager", Usage: "`MANAGER` of the cgroups: cgroupfs, systemd or disabled", Value: "cgroupfs"}, "cgroupfs", "systemd", "disabled"),
-		oneOf(&cli.StringFlag{Name: "rootless", Usage: "whether to do without cgroups that cannot be made: `MODE` true, false or auto", Value: "auto"}, "true", "false", "auto"),
-		&cli.StringFlag{Name: "criu", Usage: "ignored; for callers that pass it", Hidden: true},
+	own := used([]flag{helpFlag, versionFlag})
+	cli.HelpFlag, cli.VersionFlag = own[0], own[1]
+	app := &cli.App{
+		Name:            name,
+		Usage:           usage,
+		Description:     description,
+		Version:         strings.TrimSpace(version),
+		Compiled:        time.Unix(0, 0), // or urfave/cli looks at the file of the program
+		HideHelpCommand: true,
+		Flags:           used(globalFlags),
+		Before:          before,
+		OnUsageError:    func(c *cli.Context, err error, _ bool) error { return usageError(c, err) },
+		ExitErrHandler:  func(*cli.Context, error) {},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return unknownCommand(c)
+			}
+			return cli.ShowAppHelp(c)
+		},
 	}
-	app.Commands = []*cli.Command{
-		createCommand, deleteCommand, eventsCommand, execCommand, featuresCommand, killCommand, listCommand, pauseCommand, planCommand, psCommand, resumeCommand, runCommand,
-		specCommand, startCommand, stateCommand, updateCommand, validateCommand,
+	if called != nil {
+		app.Commands = []*cli.Command{called.cli()}
+		return app
 	}
-	app.Before = before
-	// Errors are reported in one place and in one line, without a page of help.
-	app.OnUsageError = func(c *cli.Context, err error, _ bool) error { return usageError(c, err) }
-	named(app.Flags...)
-	cli.HelpFlag, cli.VersionFlag = named(cli.HelpFlag)[0], named(cli.VersionFlag)[0]
-	for _, c := range app.Commands {
-		named(c.Flags...)
-		if c.OnUsageError == nil {
-			c.OnUsageError = app.OnUsageError
-		}
-		// "h" and "help" are ids like others.
-		c.HideHelpCommand = true
-	}
-	// A value is one value, with its commas.
-	app.DisableSliceFlagSeparator = true
-	app.ExitErrHandler = func(*cli.Context, error) {}
-	app.CommandNotFound = nil
-	app.Action = func(c *cli.Context) error {
-		if c.Args().Present() {
-			return unknownCommand(c)
-		}
-		return cli.ShowAppHelp(c)
+	for _, c := range commands {
+		app.Commands = append(app.Commands, c.listed())
 	}
 	return app
 }
@@ -128,17 +131,17 @@ var missing = []string{"checkpoint", "restore"}
 // unknownCommand answers what is no command.
 func unknownCommand(c *cli.Context) error {
 	command := c.Args().First()
-	switch {
-	case command == "help":
-		if command = c.Args().Get(1); command != "" {
-			return cli.ShowCommandHelp(c, command)
+	if command == "help" {
+		// Of a command that there is, arrange has made "COMMAND --help".
+		if command = c.Args().Get(1); command == "" {
+			return cli.ShowAppHelp(c)
 		}
-		return cli.ShowAppHelp(c)
-	case slices.Contains(missing, command):
+	}
+	if slices.Contains(missing, command) {
 		return fmt.Errorf("the command %q is not supported by this version of coracle", command)
 	}
 	hint := fmt.Sprintf("see %s --help", name)
-	if like := commandLike(c.App, command); like != "" {
+	if like := commandLike(command); like != "" {
 		hint = fmt.Sprintf("did you mean %q?", like)
 	}
 	return fmt.Errorf("no such command: %q (%s)", command, hint)
@@ -150,15 +153,11 @@ func before(c *cli.Context) error {
 	if err := openLog(c.String("log"), c.String("log-format"), c.Bool("debug")); err != nil {
 		return err
 	}
-	if _, err := cgroupDriver(c); err != nil {
+	if err := checkFlags(c); err != nil {
 		return err
 	}
-	switch r := c.String("rootless"); r {
-	case "true", "false", "auto":
-	default:
-		return fmt.Errorf("--rootless %q: true, false or auto is possible", r)
-	}
-	return nil
+	_, err := cgroupDriver(c)
+	return err
 }
 
 // defaultRoot is /run/coracle for root and in the user's runtime directory for others.

@@ -6,16 +6,17 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-var planCommand = &cli.Command{
-	Name:        "plan",
-	Usage:       "show what would be done to create a container",
-	ArgsUsage:   "[ID]",
-	Description: "Prints the init program that a bundle compiles to: each step with its system calls and\nthe part of config.json that it comes from. Nothing is done, and no privileges are needed.",
-	Flags: append(createFlags(),
-		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
-		&cli.BoolFlag{Name: "brief", Usage: "print the steps without their system calls"},
-	),
-	Action: func(c *cli.Context) error {
+var planCommand = command{
+	name:        "plan",
+	usage:       "show what would be done to create a container",
+	arguments:   []argument{{name: "ID", optional: true}},
+	description: "Prints the init program that a bundle compiles to: each step with its system calls and\nthe part of config.json that it comes from. Nothing is done, and no privileges are needed.",
+	shared:      [][]flag{bundleFlags, createFlags},
+	flags: []flag{
+		{name: "json", kind: toggle, usage: "print JSON"},
+		{name: "brief", kind: toggle, usage: "print the steps without their system calls"},
+	},
+	run: func(c *cli.Context) error {
 		if err := checkArgs(c, 0, 1); err != nil {
 			return err
 		}

@@ -12,22 +12,19 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-var psCommand = &cli.Command{
-	Name:      "ps",
-	Usage:     "list the processes of a container",
-	ArgsUsage: "ID [PS-OPTION...]",
-	Description: "The table is that of ps(1) with the given options, or with -ef. It needs its column PID. The\n" +
-		"process ids are those of the host.",
-	Flags: []cli.Flag{
-		oneOf(&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "`FORMAT`, table or json: an array of process ids", Value: "table"}, "table", "json"),
+var psCommand = command{
+	name:      "ps",
+	usage:     "list the processes of a container",
+	arguments: []argument{{name: "ID", completes: containers}, {name: "PS-OPTION", optional: true, more: true}},
+	passesOn:  true,
+	description: "The table is that of ps(1) with the given options, or with -ef. It needs its column PID. The\n" +
+		"process ids are those of the host. With --format json it prints an array of them instead, without ps(1).",
+	flags: []flag{
+		{name: "format", short: "f", placeholder: "FORMAT", usage: "output format", choices: []string{"table", "json"}, def: "table"},
 	},
-	Action: func(c *cli.Context) error {
+	run: func(c *cli.Context) error {
 		if c.NArg() < 1 {
 			return checkArgs(c, 1, 1)
-		}
-		format := c.String("format")
-		if format != "table" && format != "json" {
-			return fmt.Errorf("--format %q: table or json is possible", format)
 		}
 		rt, err := runtimeOf(c)
 		if err != nil {
@@ -38,7 +35,7 @@ var psCommand = &cli.Command{
 		if err != nil {
 			return err
 		}
-		if format == "json" {
+		if c.String("format") == "json" {
 			return writeJSON(c.App.Writer, pids)
 		}
 		options := c.Args().Slice()[1:]
@@ -71,7 +68,7 @@ func filterPs(w io.Writer, table string, pids []int) error {
 	title, rest, _ := strings.Cut(table, "\n")
 	column := slices.Index(strings.Fields(title), "PID")
 	if column < 0 {
-		return fmt.Errorf("ps prints no column PID, only %q: it tells which processes are the container's", strings.TrimSpace(title))
+		return fmt.Errorf("ps output has no PID column (header %q)", strings.TrimSpace(title))
 	}
 	var out strings.Builder
 	out.WriteString(title + "\n")
@@ -83,7 +80,7 @@ func filterPs(w io.Writer, table string, pids []int) error {
 		//allow:atoi only compared with the pids of the container
 		pid, err := strconv.Atoi(fields[column])
 		if err != nil {
-			return fmt.Errorf("ps: the column PID has %q, which is no process id", fields[column])
+			return fmt.Errorf("ps: the PID column has %q, which is not a process id", fields[column])
 		}
 		if slices.Contains(pids, pid) {
 			out.WriteString(line)

@@ -6,17 +6,18 @@ import (
 	"coracle/libcontainer"
 )
 
-var runCommand = &cli.Command{
-	Name:        "run",
-	Usage:       "create and start a container",
-	ArgsUsage:   "ID",
-	Description: "Without --detach, waits for the process, deletes the container (unless --keep is given) and exits with the status of the process,\n128 plus the number of the signal when a signal ended it.",
-	Flags: append(createFlags(),
-		&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "return when the process has been started"},
-		&cli.BoolFlag{Name: "keep", Usage: "do not delete the container when its process has ended"},
-		&cli.BoolFlag{Name: "no-subreaper", Usage: "do not adopt the orphans of the container"},
-	),
-	Action: func(c *cli.Context) error {
+var runCommand = command{
+	name:        "run",
+	usage:       "create and start a container",
+	arguments:   newID,
+	description: "Without --detach, waits for the process, deletes the container (unless --keep is given) and exits with the status of the process,\n128 plus the number of the signal when a signal ended it.",
+	shared:      [][]flag{bundleFlags, createFlags},
+	flags: []flag{
+		{name: "detach", short: "d", kind: toggle, usage: "return when the process has been started"},
+		{name: "keep", kind: toggle, usage: "do not delete the container when its process has ended"},
+		{name: "no-subreaper", kind: toggle, usage: "do not adopt the orphans of the container"},
+	},
+	run: func(c *cli.Context) error {
 		if err := checkArgs(c, 1, 1); err != nil {
 			return err
 		}

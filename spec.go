@@ -13,17 +13,16 @@ import (
 	"coracle/libcontainer"
 )
 
-var specCommand = &cli.Command{
-	Name:        "spec",
-	Usage:       "write a config.json to start from",
-	ArgsUsage:   " ", // without one, urfave/cli writes "[arguments...]"
-	Description: "The configuration runs sh with a terminal in the directory rootfs of the bundle.",
-	Flags: []cli.Flag{
-		directory(&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "write it into `DIR`", DefaultText: "the current directory"}),
-		file(&cli.StringFlag{Name: "config", Aliases: []string{"f", "file"}, Usage: "write it to `FILE`", DefaultText: "config.json of the bundle"}),
-		&cli.BoolFlag{Name: "rootless", Usage: "for a container that is run without privileges"},
+var specCommand = command{
+	name:        "spec",
+	usage:       "write a config.json to start from",
+	description: "The configuration runs sh with a terminal in the directory rootfs of the bundle.",
+	flags: []flag{
+		{name: "bundle", short: "b", placeholder: "DIR", usage: "write it into DIR", completes: directories, otherwise: currentDirectory},
+		{name: "config", short: "f", aliases: []string{"file"}, placeholder: "FILE", usage: "write it to FILE", completes: files, otherwise: configOfBundle},
+		{name: "rootless", kind: toggle, usage: "for a container that is run without privileges"},
 	},
-	Action: func(c *cli.Context) error {
+	run: func(c *cli.Context) error {
 		if err := checkArgs(c, 0, 0); err != nil {
 			return err
 		}

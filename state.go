@@ -8,12 +8,12 @@ import (
 	"coracle/libcontainer"
 )
 
-var stateCommand = &cli.Command{
-	Name:        "state",
-	Usage:       "print the state of a container as JSON",
-	ArgsUsage:   "ID",
-	Description: "The state has the properties of the runtime specification (runtime.md#state).",
-	Action: func(c *cli.Context) error {
+var stateCommand = command{
+	name:        "state",
+	usage:       "print the state of a container as JSON",
+	arguments:   existingID,
+	description: "The state has the properties of the runtime specification (runtime.md#state).",
+	run: func(c *cli.Context) error {
 		container, err := containerOf(c)
 		if err != nil {
 			return err

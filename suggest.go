@@ -16,16 +16,16 @@ func usageError(c *cli.Context, err error) error {
 	}
 	name, _, _ = strings.Cut(name, "=")
 	name = strings.TrimPrefix(name, "-")
-	if c.Command.Name != c.App.Name && flagNamed(c.App.Flags, name) != nil {
+	if c.Command.Name != c.App.Name && flagNamed(globalFlags, name) != nil {
 		return fmt.Errorf("%w (%s goes before the command)", err, dashed(name))
 	}
-	if _, notSignal := parseSignal(name); c.Command.Name == killCommand.Name && notSignal == nil {
+	if _, notSignal := parseSignal(name); c.Command.Name == killCommand.name && notSignal == nil {
 		return fmt.Errorf("%w (the signal goes after the id, without a dash)", err)
 	}
 	var names []string
-	for _, f := range c.Command.Flags {
-		if v, ok := f.(cli.VisibleFlag); ok && v.IsVisible() {
-			names = append(names, f.Names()...)
+	for _, f := range usedFlags(c) {
+		if !f.hidden {
+			names = append(names, f.names()...)
 		}
 	}
 	if near := nearest(name, names); near != "" {
@@ -34,16 +34,8 @@ func usageError(c *cli.Context, err error) error {
 	return err
 }
 
-// dashed is the name of a flag with its dashes.
-func dashed(name string) string {
-	if len(name) == 1 {
-		return "-" + name
-	}
-	return "--" + name
-}
-
 // commandLike is the command that was probably meant by a name, or "".
-func commandLike(app *cli.App, name string) string {
+func commandLike(name string) string {
 	// What it is called elsewhere.
 	switch name {
 	case "rm", "remove":
@@ -64,8 +56,8 @@ func commandLike(app *cli.App, name string) string {
 		return "--version"
 	}
 	var names []string
-	for _, c := range app.Commands {
-		names = append(names, c.Name)
+	for _, c := range commands {
+		names = append(names, c.name)
 	}
 	return nearest(name, names)
 }

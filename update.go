@@ -15,37 +15,37 @@ import (
 	"coracle/libcontainer"
 )
 
-var updateCommand = &cli.Command{
-	Name:      "update",
-	Usage:     "change limits of a running container",
-	ArgsUsage: "ID",
-	Description: "Only what is given changes; 0 stands for nothing given where it could not be meant, as for memory.\n" +
+var updateCommand = command{
+	name:      "update",
+	usage:     "change limits of a running container",
+	arguments: existingID,
+	description: "Changes only the limits that are given. Where 0 is not a valid limit (memory, for example), 0 means unchanged.\n" +
 		"When a part fails, nothing changes.\n" +
 		"Sizes are bytes, or have a unit: 64m, 1.5GiB; all units are powers of 1024.\n" +
 		"With --resources the limits come as JSON, like linux.resources of a configuration.",
-	Flags: []cli.Flag{
-		file(&cli.StringFlag{Name: "resources", Aliases: []string{"r"}, Usage: "read the limits from the JSON in `FILE`, - for standard input"}),
-		&cli.BoolFlag{Name: "devices", Usage: "replace the rules for devices, too, by those in the JSON"},
-		&cli.StringFlag{Name: "memory", Usage: "limit of memory, `SIZE` or -1 for none"},
-		&cli.StringFlag{Name: "memory-reservation", Usage: "soft limit of memory, `SIZE`"},
-		&cli.StringFlag{Name: "memory-swap", Usage: "limit of memory and swap together, `SIZE` or -1 for none"},
-		&cli.StringFlag{Name: "kernel-memory", Usage: "ignored with a warning: Linux has no such limit any more", Hidden: true},
-		&cli.StringFlag{Name: "kernel-memory-tcp", Usage: "limit of the memory for TCP buffers (cgroup v1, where the kernel has it)", Hidden: true},
-		&cli.StringFlag{Name: "cpu-share", Aliases: []string{"cpu-shares"}, Usage: "share of CPU time, relative to others, `N`"},
-		&cli.StringFlag{Name: "cpu-quota", Usage: "CPU time in each period, `µS` or -1 for no limit"},
-		&cli.StringFlag{Name: "cpu-period", Usage: "period of the quota, `µS`"},
-		&cli.StringFlag{Name: "cpu-burst", Usage: "CPU time that may be saved up, `µS`"},
-		&cli.StringFlag{Name: "cpu-idle", Usage: "1 to run only when nothing else does, 0 for the usual, `N`"},
-		&cli.StringFlag{Name: "cpu-rt-runtime", Usage: "realtime CPU time in each period, `µS`"},
-		&cli.StringFlag{Name: "cpu-rt-period", Usage: "period of the realtime CPU time, `µS`"},
-		&cli.StringFlag{Name: "cpuset-cpus", Usage: "CPUs to run on, `LIST` like 0-3,7"},
-		&cli.StringFlag{Name: "cpuset-mems", Usage: "memory nodes to use, `LIST`"},
-		&cli.StringFlag{Name: "blkio-weight", Usage: "weight of disk access, `N` from 10 to 1000"},
-		&cli.StringFlag{Name: "pids-limit", Usage: "most processes, `N` or -1 for no limit"},
-		&cli.StringFlag{Name: "l3-cache-schema", Usage: "schema of the L3 cache, Intel RDT, `LINE`"},
-		&cli.StringFlag{Name: "mem-bw-schema", Usage: "schema of the memory bandwidth, Intel RDT, `LINE`"},
+	flags: []flag{
+		{name: "resources", short: "r", placeholder: "FILE", usage: "read the limits from the JSON in FILE, - for standard input", completes: files},
+		{name: "devices", kind: toggle, usage: "replace the rules for devices, too, with those in the JSON"},
+		{name: "memory", placeholder: "SIZE", usage: "limit of memory, SIZE or -1 for none"},
+		{name: "memory-reservation", placeholder: "SIZE", usage: "soft limit of memory, SIZE"},
+		{name: "memory-swap", placeholder: "SIZE", usage: "limit of memory and swap together, SIZE or -1 for none"},
+		{name: "kernel-memory", placeholder: "SIZE", usage: "ignored with a warning: Linux has no such limit any more", hidden: true},
+		{name: "kernel-memory-tcp", placeholder: "SIZE", usage: "limit of the memory for TCP buffers (cgroup v1, where the kernel has it)", hidden: true},
+		{name: "cpu-share", aliases: []string{"cpu-shares"}, placeholder: "N", usage: "share of CPU time, relative to others, N"},
+		{name: "cpu-quota", placeholder: "µs", usage: "CPU time in each period, µs or -1 for no limit"},
+		{name: "cpu-period", placeholder: "µs", usage: "period of the quota, µs"},
+		{name: "cpu-burst", placeholder: "µs", usage: "CPU time that may be saved up, µs"},
+		{name: "cpu-idle", placeholder: "N", usage: "N is 1 for idle scheduling, 0 for normal scheduling"},
+		{name: "cpu-rt-runtime", placeholder: "µs", usage: "realtime CPU time in each period, µs"},
+		{name: "cpu-rt-period", placeholder: "µs", usage: "period of the realtime CPU time, µs"},
+		{name: "cpuset-cpus", placeholder: "LIST", usage: "CPUs to run on, LIST like 0-3,7"},
+		{name: "cpuset-mems", placeholder: "LIST", usage: "memory nodes to use, LIST"},
+		{name: "blkio-weight", placeholder: "N", usage: "weight of disk access, N from 10 to 1000"},
+		{name: "pids-limit", placeholder: "N", usage: "maximum number of processes N, -1 for no limit"},
+		{name: "l3-cache-schema", placeholder: "LINE", usage: "schema of the L3 cache, Intel RDT, LINE"},
+		{name: "mem-bw-schema", placeholder: "LINE", usage: "schema of the memory bandwidth, Intel RDT, LINE"},
 	},
-	Action: func(c *cli.Context) error {
+	run: func(c *cli.Context) error {
 		container, err := containerOf(c)
 		if err != nil {
 			return err
@@ -59,22 +59,20 @@ var updateCommand = &cli.Command{
 }
 
 func updateOptions(c *cli.Context) (o libcontainer.UpdateOptions, err error) {
-	flags := c.LocalFlagNames()
 	path := c.String("resources")
 	switch {
 	case path == "" && c.Bool("devices"):
 		return o, errors.New("update: --devices needs --resources, which has the rules")
 	case path == "":
-		if len(flags) == 0 {
-			return o, errors.New("update: nothing is given to change (see coracle update --help)")
-		}
 		return limitFlags(c)
 	}
-	for _, f := range flags {
-		switch f {
-		case "resources", "r", "devices":
+	for _, f := range usedFlags(c) {
+		switch f.flag.name {
+		case "resources", "devices":
 		default:
-			return o, fmt.Errorf("update: --resources and --%s exclude each other", f)
+			if f.IsSet() {
+				return o, fmt.Errorf("update: --resources and --%s exclude each other", f.flag.name)
+			}
 		}
 	}
 	o.Devices = c.Bool("devices")
@@ -113,84 +111,92 @@ func readResources(path string, stdin io.Reader) (r specs.LinuxResources, err er
 	return *resources, nil
 }
 
-// limitFlags makes limits of the flags.
+// limitFlags makes limits of the flags. Of two mistakes the first one, in the order of the
+// help, is reported.
 func limitFlags(c *cli.Context) (o libcontainer.UpdateOptions, err error) {
-	var memory specs.LinuxMemory
-	var cpu specs.LinuxCPU
-	var failed error
-	get := func(name string, parse func(string) error) bool {
-		s := c.String(name)
-		if !c.IsSet(name) || s == "" || failed != nil {
-			return false
+	l := limits{options: &o}
+	set := l.setters()
+	any := false
+	for _, f := range usedFlags(c) {
+		any = any || f.IsSet()
+		value := f.values.String()
+		if !f.IsSet() || value == "" || set[f.flag.name] == nil {
+			continue
 		}
-		if err := parse(s); err != nil {
-			failed = fmt.Errorf("--%s %q: %w", name, s, err)
-		}
-		return failed == nil
-	}
-	// In the order of the help: of two mistakes the first one is reported each time.
-	number := func(name string, to **int64) {
-		if get(name, func(s string) error { return into(to, s, parseInt) }) {
-			o.Resources.CPU = &cpu
+		if err := set[f.flag.name](value); err != nil {
+			return o, fmt.Errorf("--%s %q: %w", f.flag.name, value, err)
 		}
 	}
-	positive := func(name string, to **uint64) {
-		if get(name, func(s string) error { return into(to, s, parseUint) }) {
-			o.Resources.CPU = &cpu
-		}
+	if !any {
+		return o, errors.New("update: no limits given (see coracle update --help)")
 	}
-	text := func(name string, to *string) {
-		if get(name, func(s string) error { *to = s; return nil }) {
-			o.Resources.CPU = &cpu
-		}
-	}
-	size := func(name string, to **int64) {
-		if get(name, func(s string) error { return into(to, s, parseSize) }) {
-			o.Resources.Memory = &memory
-		}
-	}
-	size("memory", &memory.Limit)
-	size("memory-reservation", &memory.Reservation)
-	size("memory-swap", &memory.Swap)
-	size("kernel-memory", &memory.Kernel) //lint:ignore SA1019 it is warned about
-	size("kernel-memory-tcp", &memory.KernelTCP)
-	positive("cpu-share", &cpu.Shares)
-	number("cpu-quota", &cpu.Quota)
-	positive("cpu-period", &cpu.Period)
-	positive("cpu-burst", &cpu.Burst)
-	number("cpu-idle", &cpu.Idle)
-	number("cpu-rt-runtime", &cpu.RealtimeRuntime)
-	positive("cpu-rt-period", &cpu.RealtimePeriod)
-	text("cpuset-cpus", &cpu.Cpus)
-	text("cpuset-mems", &cpu.Mems)
-	get("blkio-weight", func(s string) error {
-		weight, err := strconv.ParseUint(s, 10, 16)
-		if err != nil {
-			return errNoNumber
-		}
-		w := uint16(weight)
-		o.Resources.BlockIO = &specs.LinuxBlockIO{Weight: &w}
-		return nil
-	})
-	get("pids-limit", func(s string) error {
-		o.Resources.Pids = new(specs.LinuxPids)
-		return into(&o.Resources.Pids.Limit, s, parseInt)
-	})
-	for _, name := range []string{"l3-cache-schema", "mem-bw-schema"} {
-		get(name, func(s string) error {
-			o.Schemata = append(o.Schemata, s)
-			return nil
-		})
-	}
-	return o, failed
+	l.finish()
+	return o, nil
 }
 
-func into[T any](to **T, s string, parse func(string) (T, error)) error {
-	v, err := parse(s)
-	if err == nil {
-		*to = &v
+// limits are those that flags have set so far.
+type limits struct {
+	memory  specs.LinuxMemory
+	cpu     specs.LinuxCPU
+	weight  *uint16
+	pids    *int64
+	options *libcontainer.UpdateOptions
+}
+
+// setters set the limits of flags, by their names.
+func (l *limits) setters() map[string]func(value string) error {
+	schema := func(s string) error {
+		l.options.Schemata = append(l.options.Schemata, s)
+		return nil
 	}
-	return err
+	return map[string]func(string) error{
+		"memory":             into(&l.memory.Limit, parseSize),
+		"memory-reservation": into(&l.memory.Reservation, parseSize),
+		"memory-swap":        into(&l.memory.Swap, parseSize),
+		"kernel-memory":      into(&l.memory.Kernel, parseSize), //lint:ignore SA1019 it is warned about
+		"kernel-memory-tcp":  into(&l.memory.KernelTCP, parseSize),
+		"cpu-share":          into(&l.cpu.Shares, parseUint),
+		"cpu-quota":          into(&l.cpu.Quota, parseInt),
+		"cpu-period":         into(&l.cpu.Period, parseUint),
+		"cpu-burst":          into(&l.cpu.Burst, parseUint),
+		"cpu-idle":           into(&l.cpu.Idle, parseInt),
+		"cpu-rt-runtime":     into(&l.cpu.RealtimeRuntime, parseInt),
+		"cpu-rt-period":      into(&l.cpu.RealtimePeriod, parseUint),
+		"cpuset-cpus":        func(s string) error { l.cpu.Cpus = s; return nil },
+		"cpuset-mems":        func(s string) error { l.cpu.Mems = s; return nil },
+		"blkio-weight":       into(&l.weight, parseWeight),
+		"pids-limit":         into(&l.pids, parseInt),
+		"l3-cache-schema":    schema,
+		"mem-bw-schema":      schema,
+	}
+}
+
+// finish adds the parts that have limits.
+func (l *limits) finish() {
+	r := &l.options.Resources
+	if l.memory != (specs.LinuxMemory{}) {
+		r.Memory = &l.memory
+	}
+	if l.cpu != (specs.LinuxCPU{}) {
+		r.CPU = &l.cpu
+	}
+	if l.weight != nil {
+		r.BlockIO = &specs.LinuxBlockIO{Weight: l.weight}
+	}
+	if l.pids != nil {
+		r.Pids = &specs.LinuxPids{Limit: l.pids}
+	}
+}
+
+// into makes a setter of a property.
+func into[T any](to **T, parse func(string) (T, error)) func(string) error {
+	return func(s string) error {
+		v, err := parse(s)
+		if err == nil {
+			*to = &v
+		}
+		return err
+	}
 }
 
 var (
@@ -204,6 +210,14 @@ func parseInt(s string) (int64, error) {
 		return 0, errNoNumber
 	}
 	return n, nil
+}
+
+func parseWeight(s string) (uint16, error) {
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil {
+		return 0, errNoNumber
+	}
+	return uint16(n), nil
 }
 
 func parseUint(s string) (uint64, error) {

@@ -34,8 +34,8 @@ func FuzzParseSize(f *testing.F) {
 // TestFirstMistake: of two bad values the same one is reported each time.
 func TestFirstMistake(t *testing.T) {
 	for range 20 {
-		app := newApp()
-		err := app.Run([]string{"coracle", "update", "--pids-limit", "x", "--cpuset-cpus", "0", "--cpu-period", "y", "--memory-swap", "z", "id"})
+		called, args := arrange([]string{"coracle", "update", "--pids-limit", "x", "--cpuset-cpus", "0", "--cpu-period", "y", "--memory-swap", "z", "id"})
+		err := newApp(called).Run(args)
 		if err == nil || !strings.HasPrefix(err.Error(), `--memory-swap "z"`) {
 			t.Fatal(err)
 		}

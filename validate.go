@@ -8,25 +8,23 @@ import (
 	"coracle/libcontainer"
 )
 
-var validateCommand = &cli.Command{
-	Name:      "validate",
-	Usage:     "check a bundle",
-	ArgsUsage: " ",
-	Description: "Prints everything that is wrong with the config.json of a bundle, with line and column. Errors\n" +
+var validateCommand = command{
+	name:  "validate",
+	usage: "check a bundle",
+	description: "Prints everything that is wrong with the config.json of a bundle, with line and column. Errors\n" +
 		"keep create from making a container, warnings do not. The exit status is 1 when there are\n" +
 		"errors, and 0 otherwise. Nothing is done, and no privileges are needed.\n" +
 		"\n" +
 		"With --host the kernel is asked as well, by trials that leave nothing: for namespaces, controllers\n" +
 		"of cgroups, file systems and their options, kernel parameters, limits, labels, sources of mounts.\n" +
 		"What the image holds, and what hooks do, only a container shows.",
-	Flags: []cli.Flag{
-		directory(&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "the bundle is in `DIR`", DefaultText: "the current directory"}),
-		configFlag("the configuration is in `FILE`"),
-		&cli.BoolFlag{Name: "host", Usage: "find what cannot work on this host, for this user, as well"},
-		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
-		&cli.BoolFlag{Name: "strict", Usage: "fail because of warnings too"},
+	shared: [][]flag{bundleFlags},
+	flags: []flag{
+		{name: "host", kind: toggle, usage: "also find what cannot work on this host, for this user"},
+		{name: "json", kind: toggle, usage: "print JSON"},
+		{name: "strict", kind: toggle, usage: "fail because of warnings too"},
 	},
-	Action: func(c *cli.Context) error {
+	run: func(c *cli.Context) error {
 		if err := checkArgs(c, 0, 0); err != nil {
 			return err
 		}

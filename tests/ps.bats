@@ -78,7 +78,7 @@ children() {
 	failed "ps --no-such-option:"
 	[ "${#lines[@]}" -eq 1 ]
 	run coracle ps "$ID" -e -o comm
-	failed "column PID"
+	failed "no PID column"
 	coracle kill "$ID" KILL
 	wait_for has_status "$ID" stopped
 	run coracle ps "$ID"

@@ -247,7 +247,7 @@ updated() {
 	sleeping
 	before=$(limits)
 	update
-	failed "nothing is given"
+	failed "no limits given"
 	update --memory 64q
 	failed '--memory "64q"' "not a size"
 	update --cpu-quota many

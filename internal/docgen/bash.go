@@ -6,7 +6,7 @@ import (
 )
 
 // bash is a completion that needs nothing but bash itself.
-func bash(p program) string {
+func bash(p Program) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# bash completion of %[1]s; made from the definitions of the commands, see docgen.
 
@@ -57,30 +57,30 @@ _%[1]s() {
 		fi
 		case "$command ${COMP_WORDS[i]}" in
 		?*" --") after=yes ;;
-`, p.name, orNothing(p.passingOn(), " | "))
+`, p.Name, orNothing(p.passingOn(), " | "))
 	fmt.Fprintf(&b, "\t\t%s) [[ ${COMP_WORDS[i + 1]} == = ]] || skip=yes ;;\n", strings.Join(valuePatterns(p), " | "))
 	b.WriteString(`		esac
 	done
 	if [[ -z $after ]]; then
 		case "$command $prev" in
 `)
-	for _, c := range append([]command{{flags: p.flags}}, p.commands...) {
-		for _, o := range c.flags {
-			if o.placeholder == "" {
+	for _, c := range append([]Command{{Flags: p.Flags}}, p.Commands...) {
+		for _, o := range c.Flags {
+			if o.Placeholder == "" {
 				continue
 			}
 			var action string
 			switch {
-			case o.kind == directories:
+			case o.Value.Kind == Directory:
 				action = `compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur")`
-			case o.kind == files:
+			case o.Value.Kind == File:
 				action = `compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur")`
-			case o.words != nil:
-				action = fmt.Sprintf(`mapfile -t COMPREPLY < <(compgen -W "%s" -- "$cur")`, strings.Join(o.words, " "))
+			case o.Value.Words != nil:
+				action = fmt.Sprintf(`mapfile -t COMPREPLY < <(compgen -W "%s" -- "$cur")`, strings.Join(o.Value.Words, " "))
 			}
 			var patterns []string
-			for _, n := range o.names {
-				patterns = append(patterns, fmt.Sprintf("%q", c.name+" "+dashed(n)))
+			for _, n := range o.Names {
+				patterns = append(patterns, fmt.Sprintf("%q", c.Name+" "+dashed(n)))
 			}
 			fmt.Fprintf(&b, "\t\t%s)\n", strings.Join(patterns, " | "))
 			if action != "" {
@@ -90,16 +90,19 @@ _%[1]s() {
 		}
 	}
 	b.WriteString("\t\tesac\n\tfi\n\tif [[ $cur == -* && -z $after ]]; then\n\t\tcase $command in\n")
-	for _, c := range append([]command{{flags: p.flags}}, p.commands...) {
-		fmt.Fprintf(&b, "\t\t%s) words='%s' ;;\n", orEmpty(c.name), strings.Join(allNames(c.flags), " "))
+	for _, c := range append([]Command{{Flags: p.Flags}}, p.Commands...) {
+		fmt.Fprintf(&b, "\t\t%s) words='%s' ;;\n", orEmpty(c.Name), strings.Join(allNames(c.Flags), " "))
 	}
 	fmt.Fprintf(&b, "\t\tesac\n\telse\n\t\tcase \"$command $arguments\" in\n\t\t\" 0\") words='%s' ;;\n", strings.Join(commandNames(p), " "))
-	for _, c := range p.commands {
-		if c.takesID() {
-			fmt.Fprintf(&b, "\t\t%q) words=$(_%s_ids) ;;\n", c.name+" 0", p.name)
-		}
-		if c.takesSignal() {
-			fmt.Fprintf(&b, "\t\t%q) words='%s' ;;\n", c.name+" 1", strings.Join(signals(), " "))
+	for _, c := range p.Commands {
+		for i, a := range c.Arguments {
+			position := fmt.Sprintf("%s %d", c.Name, i)
+			switch {
+			case a.Value.Kind == Container:
+				fmt.Fprintf(&b, "\t\t%q) words=$(_%s_ids) ;;\n", position, p.Name)
+			case a.Value.Words != nil:
+				fmt.Fprintf(&b, "\t\t%q) words='%s' ;;\n", position, strings.Join(a.Value.Words, " "))
+			}
 		}
 	}
 	fmt.Fprintf(&b, `		esac
@@ -108,7 +111,7 @@ _%[1]s() {
 }
 
 complete -F _%[1]s %[1]s
-`, p.name)
+`, p.Name)
 	return b.String()
 }
 
@@ -128,12 +131,12 @@ func orNothing(patterns []string, separator string) string {
 }
 
 // valuePatterns are the options with a value, each with its command in front.
-func valuePatterns(p program) (patterns []string) {
-	for _, c := range append([]command{{flags: p.flags}}, p.commands...) {
-		for _, o := range c.flags {
-			for _, n := range o.names {
-				if o.placeholder != "" {
-					patterns = append(patterns, fmt.Sprintf("%q", c.name+" "+dashed(n)))
+func valuePatterns(p Program) (patterns []string) {
+	for _, c := range append([]Command{{Flags: p.Flags}}, p.Commands...) {
+		for _, o := range c.Flags {
+			for _, n := range o.Names {
+				if o.Placeholder != "" {
+					patterns = append(patterns, fmt.Sprintf("%q", c.Name+" "+dashed(n)))
 				}
 			}
 		}
@@ -141,18 +144,18 @@ func valuePatterns(p program) (patterns []string) {
 	return patterns
 }
 
-func allNames(options []option) (names []string) {
+func allNames(options []Flag) (names []string) {
 	for _, o := range options {
-		for _, n := range o.names {
+		for _, n := range o.Names {
 			names = append(names, dashed(n))
 		}
 	}
 	return names
 }
 
-func commandNames(p program) (names []string) {
-	for _, c := range p.commands {
-		names = append(names, c.name)
+func commandNames(p Program) (names []string) {
+	for _, c := range p.Commands {
+		names = append(names, c.Name)
 	}
 	return names
 }

@@ -3,47 +3,30 @@ package docgen
 import (
 	"strings"
 	"testing"
-
-	"github.com/urfave/cli/v2"
 )
 
-// several is a flag that can be given several times, behind a wrapper.
-type several struct {
-	*cli.StringFlag
-	short string
-}
-
-func (s several) Repeatable() string { return s.short }
-
-type wrapper struct {
-	cli.DocGenerationFlag
-	kind  string
-	words []string
-}
-
-func (w wrapper) Unwrap() cli.Flag { return w.DocGenerationFlag }
-
-func (w wrapper) Completes() (kind string, words []string) { return w.kind, w.words }
-
-func (w wrapper) IsVisible() bool { return true }
-
-func sample() *cli.App {
-	app := cli.NewApp()
-	app.Name, app.Version, app.Usage = "sample", "1.2", "show how it's done"
-	app.Flags = []cli.Flag{
-		wrapper{&cli.StringFlag{Name: "log-format", Usage: "`FORMAT` of the log", Value: "text"}, "", []string{"text", "json"}},
-		&cli.StringFlag{Name: "prose", Usage: "`WORD`, this or that"},
-		&cli.BoolFlag{Name: "secret", Hidden: true},
+func sample() Program {
+	help := Flag{Names: []string{"help", "h"}, Usage: "show help"}
+	return Program{
+		Name: "sample", Version: "1.2", Usage: "show how it's done",
+		Flags: []Flag{
+			{Names: []string{"prose"}, Placeholder: "WORD", Usage: "WORD, this or that"},
+			{Names: []string{"log-format"}, Placeholder: "FORMAT", Usage: "FORMAT of the log", Default: "text", Value: Value{Words: []string{"text", "json"}}},
+			help,
+		},
+		Commands: []Command{
+			{
+				Name: "kill", Usage: "send a [signal]", Description: ".dot at the start\nback\\slash",
+				Arguments: []Argument{{Name: "ID", Value: Value{Kind: Container}}, {Name: "SIGNAL", Optional: true, Value: Value{Words: []string{"HUP", "INT"}}}},
+				Flags: []Flag{
+					{Names: []string{"env", "e"}, Placeholder: "NAME=VALUE", Usage: "add NAME=VALUE", Repeatable: true},
+					{Names: []string{"dir"}, Placeholder: "DIR", Usage: "in DIR", Default: "the current directory", Value: Value{Kind: Directory}},
+					help,
+				},
+			},
+			{Name: "pass", Usage: "pass on", Arguments: []Argument{{Name: "ID"}, {Name: "ARG", Optional: true, More: true}}, PassesOn: true, Flags: []Flag{help}},
+		},
 	}
-	app.Commands = []*cli.Command{
-		{Name: "kill", Usage: "send a [signal]", ArgsUsage: "ID [SIGNAL]", Description: ".dot at the start\nback\\slash", Flags: []cli.Flag{
-			wrapper{several{&cli.StringFlag{Name: "env", Usage: "add `NAME=VALUE`"}, "e"}, "", nil},
-			wrapper{&cli.StringFlag{Name: "dir", Usage: "in `PLACE`", DefaultText: "the current directory"}, "directories", nil},
-			wrapper{&cli.StringFlag{Name: "cap", Usage: "with `WHAT`"}, "capabilities", nil},
-		}},
-		{Name: "inner", Hidden: true},
-	}
-	return app
 }
 
 func TestFiles(t *testing.T) {
@@ -54,19 +37,15 @@ func TestFiles(t *testing.T) {
 			`\fBkill\fR [\fIOPTION\fR]... \fIID\fR [\fISIGNAL\fR]`, `\&.dot at the start`, `back\eslash`,
 			`\fB\-\-env\fR \fINAME=VALUE\fR, \fB\-e\fR \fINAME=VALUE\fR`, "May be given several times.", "Default: the current directory.",
 		},
-		"sample.bash": {`"kill --env" | "kill -e" | "kill --dir" | "kill --cap"`, `compgen -W "text json"`, `words='--env -e --dir --cap --help -h'`, `compgen -W "CAP_`},
-		"_sample":     {`'kill:send a [signal]'`, `'*--env=[add NAME=VALUE]:NAME=VALUE:'`, `'*-e[add NAME=VALUE]:NAME=VALUE:'`, `'--dir=[in PLACE]:PLACE:_files -/'`, `'--prose=[WORD, this or that]:WORD:'`},
-		"sample.fish": {`-s e -x -d 'add NAME=VALUE'`, `-l dir -x -a '(__fish_complete_directories)'`},
+		"man/sample-pass.1": {`\fBpass\fR \fIID\fR [\fIARG\fR...]`},
+		"sample.bash":       {`"kill --env" | "kill -e" | "kill --dir"`, `compgen -W "text json"`, `words='--env -e --dir --help -h'`, `"kill 0") words=$(_sample_ids)`, `"kill 1") words='HUP INT'`},
+		"_sample":           {`'kill:send a [signal]'`, `'*--env=[add NAME=VALUE]:NAME=VALUE:'`, `'*-e[add NAME=VALUE]:NAME=VALUE:'`, `'--dir=[in DIR]:DIR:_files -/'`, `'1:container:_sample_ids'`, `'2:signal:(HUP INT)'`, `_arguments -S -A '-*'`, `'--prose=[WORD, this or that]:WORD:'`},
+		"sample.fish":       {`-s e -x -d 'add NAME=VALUE'`, `-l dir -x -a '(__fish_complete_directories)'`, `'__sample_at kill 1' -a '(__sample_ids)'`, `'__sample_at kill 2' -a 'HUP INT'`},
 	} {
 		for _, text := range texts {
 			if !strings.Contains(files[name], text) {
 				t.Errorf("%s has no %s:\n%s", name, text, files[name])
 			}
-		}
-	}
-	for name, content := range files {
-		if strings.Contains(content, "secret") || strings.Contains(content, "inner") {
-			t.Errorf("%s has what is hidden", name)
 		}
 	}
 }

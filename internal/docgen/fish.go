@@ -6,7 +6,7 @@ import (
 )
 
 // fish is a completion in the declarations that fish has for it.
-func fish(p program) string {
+func fish(p Program) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# fish completion of %[1]s; made from the definitions of the commands, see docgen.
 
@@ -61,48 +61,51 @@ function __%[1]s_ids
 end
 
 complete -c %[1]s -f
-`, p.name, strings.ReplaceAll(strings.Join(valuePatterns(p), " "), `"`, "'"), strings.Join(p.passingOn(), " "))
-	fishOptions(&b, p.name, fmt.Sprintf("__%s_needs_command", p.name), p.flags)
-	for _, c := range p.commands {
-		fmt.Fprintf(&b, "complete -c %s -n __%s_needs_command -a %s -d %s\n", p.name, p.name, c.name, fquote(c.usage))
-		condition := fmt.Sprintf("__%s_in %s", p.name, c.name)
-		if c.passesOn() {
-			condition = fmt.Sprintf("__%s_at %s 1", p.name, c.name)
+`, p.Name, strings.ReplaceAll(strings.Join(valuePatterns(p), " "), `"`, "'"), strings.Join(p.passingOn(), " "))
+	fishOptions(&b, p.Name, fmt.Sprintf("__%s_needs_command", p.Name), p.Flags)
+	for _, c := range p.Commands {
+		fmt.Fprintf(&b, "complete -c %s -n __%s_needs_command -a %s -d %s\n", p.Name, p.Name, c.Name, fquote(c.Usage))
+		condition := fmt.Sprintf("__%s_in %s", p.Name, c.Name)
+		if c.PassesOn {
+			condition = fmt.Sprintf("__%s_at %s 1", p.Name, c.Name)
 		}
-		fishOptions(&b, p.name, condition, c.flags)
-		if c.takesID() {
-			fmt.Fprintf(&b, "complete -c %s -n %s -a '(__%s_ids)'\n", p.name, fquote(fmt.Sprintf("__%s_at %s 1", p.name, c.name)), p.name)
-		}
-		if c.takesSignal() {
-			fmt.Fprintf(&b, "complete -c %s -n %s -a %s\n", p.name, fquote(fmt.Sprintf("__%s_at %s 2", p.name, c.name)), fquote(strings.Join(signals(), " ")))
+		fishOptions(&b, p.Name, condition, c.Flags)
+		for i, a := range c.Arguments {
+			condition := fquote(fmt.Sprintf("__%s_at %s %d", p.Name, c.Name, i+1))
+			switch {
+			case a.Value.Kind == Container:
+				fmt.Fprintf(&b, "complete -c %s -n %s -a '(__%s_ids)'\n", p.Name, condition, p.Name)
+			case a.Value.Words != nil:
+				fmt.Fprintf(&b, "complete -c %s -n %s -a %s\n", p.Name, condition, fquote(strings.Join(a.Value.Words, " ")))
+			}
 		}
 	}
 	return b.String()
 }
 
-func fishOptions(b *strings.Builder, program, condition string, options []option) {
+func fishOptions(b *strings.Builder, program, condition string, options []Flag) {
 	for _, o := range options {
 		fmt.Fprintf(b, "complete -c %s -n %s", program, fquote(condition))
-		for _, n := range o.names {
+		for _, n := range o.Names {
 			if len(n) == 1 {
 				b.WriteString(" -s " + n)
 			} else {
 				b.WriteString(" -l " + n)
 			}
 		}
-		if o.placeholder != "" {
+		if o.Placeholder != "" {
 			switch {
-			case o.kind == directories:
+			case o.Value.Kind == Directory:
 				b.WriteString(" -x -a '(__fish_complete_directories)'")
-			case o.kind == files:
+			case o.Value.Kind == File:
 				b.WriteString(" -r -F")
-			case o.words != nil:
-				b.WriteString(" -x -a " + fquote(strings.Join(o.words, " ")))
+			case o.Value.Words != nil:
+				b.WriteString(" -x -a " + fquote(strings.Join(o.Value.Words, " ")))
 			default:
 				b.WriteString(" -x")
 			}
 		}
-		b.WriteString(" -d " + fquote(o.usage) + "\n")
+		b.WriteString(" -d " + fquote(o.Usage) + "\n")
 	}
 }
 

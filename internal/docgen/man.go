@@ -46,28 +46,33 @@ func bold(text string) string   { return `\fB` + escaped(text) + `\fR` }
 func italic(text string) string { return `\fI` + escaped(text) + `\fR` }
 
 // argument is an argument of a synopsis: what is in brackets may be left out.
-func argument(a string) string {
-	name := strings.Trim(a, "[].")
-	before, after, _ := strings.Cut(a, name)
-	return escaped(before) + italic(name) + escaped(after)
+func argument(a Argument) string {
+	text := italic(a.Name)
+	if a.More {
+		text += "..."
+	}
+	if a.Optional {
+		text = "[" + text + "]"
+	}
+	return text
 }
 
-func (p *page) options(options []option) {
+func (p *page) options(options []Flag) {
 	for _, o := range options {
 		var heads []string
-		for _, n := range o.names {
+		for _, n := range o.Names {
 			head := bold(dashed(n))
-			if o.placeholder != "" {
-				head += " " + italic(o.placeholder)
+			if o.Placeholder != "" {
+				head += " " + italic(o.Placeholder)
 			}
 			heads = append(heads, head)
 		}
-		text := sentence(o.usage)
-		if o.repeated {
+		text := sentence(o.Usage)
+		if o.Repeatable {
 			text += " May be given several times."
 		}
-		if o.standard != "" {
-			text += " Default: " + o.standard + "."
+		if o.Default != "" {
+			text += " Default: " + o.Default + "."
 		}
 		p.item(strings.Join(heads, ", "), text)
 	}
@@ -82,21 +87,21 @@ func sentence(usage string) string {
 }
 
 // programPage is the page of the program as a whole.
-func programPage(p program, date string) string {
-	m := newPage(p.name, date, p.name+" "+p.version)
+func programPage(p Program, date string) string {
+	m := newPage(p.Name, date, p.Name+" "+p.Version)
 	m.section("NAME")
-	m.WriteString(escaped(p.name) + ` \- ` + escaped(p.usage) + "\n")
+	m.WriteString(escaped(p.Name) + ` \- ` + escaped(p.Usage) + "\n")
 	m.section("SYNOPSIS")
-	m.WriteString(bold(p.name) + " [" + italic("GLOBAL OPTION") + "]... " + italic("COMMAND") + " [" + italic("OPTION") + "]... [" + italic("ARGUMENT") + "]...\n")
+	m.WriteString(bold(p.Name) + " [" + italic("GLOBAL OPTION") + "]... " + italic("COMMAND") + " [" + italic("OPTION") + "]... [" + italic("ARGUMENT") + "]...\n")
 	m.section("DESCRIPTION")
-	m.text(p.description)
+	m.text(p.Description)
 	m.section("COMMANDS")
-	for _, c := range p.commands {
-		m.item(bold(c.name), sentence(c.usage)+" See "+p.name+"-"+c.name+"(1).")
+	for _, c := range p.Commands {
+		m.item(bold(c.Name), sentence(c.Usage)+" See "+p.Name+"-"+c.Name+"(1).")
 	}
 	m.section("GLOBAL OPTIONS")
 	m.text("These go before the command.")
-	m.options(p.flags)
+	m.options(p.Flags)
 	m.section("EXIT STATUS")
 	m.item("0", "Success.")
 	m.item("1", "The command failed. One line on standard error, and in the log, says why.")
@@ -104,45 +109,45 @@ func programPage(p program, date string) string {
 	m.text("The status of run and exec in the foreground is that of the process, or 128 plus the number of the signal that ended it.")
 	m.section("FILES")
 	m.item(italic("config.json"), "The configuration in a bundle; config.md of the runtime specification describes it.")
-	m.item(italic("/run/"+p.name), "The state of containers; $XDG_RUNTIME_DIR/"+p.name+" for users other than root.")
+	m.item(italic("/run/"+p.Name), "The state of containers; $XDG_RUNTIME_DIR/"+p.Name+" for users other than root.")
 	seeAlso(m, p, "")
 	return m.String()
 }
 
 // commandPage is the page of a command.
-func commandPage(p program, c command, date string) string {
-	m := newPage(p.name+"-"+c.name, date, p.name+" "+p.version)
+func commandPage(p Program, c Command, date string) string {
+	m := newPage(p.Name+"-"+c.Name, date, p.Name+" "+p.Version)
 	m.section("NAME")
-	m.WriteString(escaped(p.name+"-"+c.name) + ` \- ` + escaped(c.usage) + "\n")
+	m.WriteString(escaped(p.Name+"-"+c.Name) + ` \- ` + escaped(c.Usage) + "\n")
 	m.section("SYNOPSIS")
-	synopsis := bold(p.name) + " [" + italic("GLOBAL OPTION") + "]... " + bold(c.name)
-	if len(c.flags) > 1 {
+	synopsis := bold(p.Name) + " [" + italic("GLOBAL OPTION") + "]... " + bold(c.Name)
+	if len(c.Flags) > 1 { // more than --help
 		synopsis += " [" + italic("OPTION") + "]..."
 	}
-	for _, a := range c.arguments {
+	for _, a := range c.Arguments {
 		synopsis += " " + argument(a)
 	}
 	m.WriteString(synopsis + "\n")
-	if c.description != "" {
+	if c.Description != "" {
 		m.section("DESCRIPTION")
-		m.text(c.description)
+		m.text(c.Description)
 	}
 	m.section("OPTIONS")
-	m.options(c.flags)
-	seeAlso(m, p, c.name)
+	m.options(c.Flags)
+	seeAlso(m, p, c.Name)
 	return m.String()
 }
 
 // seeAlso refers to all other pages.
-func seeAlso(m *page, p program, except string) {
+func seeAlso(m *page, p Program, except string) {
 	m.section("SEE ALSO")
 	var pages []string
 	if except != "" {
-		pages = append(pages, bold(p.name)+"(1)")
+		pages = append(pages, bold(p.Name)+"(1)")
 	}
-	for _, c := range p.commands {
-		if c.name != except {
-			pages = append(pages, bold(p.name+"-"+c.name)+"(1)")
+	for _, c := range p.Commands {
+		if c.Name != except {
+			pages = append(pages, bold(p.Name+"-"+c.Name)+"(1)")
 		}
 	}
 	m.WriteString(strings.Join(pages, ",\n") + "\n")

@@ -6,7 +6,7 @@ import (
 )
 
 // zsh is a completion for its system of functions, compsys.
-func zsh(p program) string {
+func zsh(p Program) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `#compdef %[1]s
 # zsh completion of %[1]s; made from the definitions of the commands, see docgen.
@@ -24,12 +24,12 @@ _%[1]s() {
 	local -A opt_args
 	local -a commands
 	commands=(
-`, p.name)
-	for _, c := range p.commands {
-		fmt.Fprintf(&b, "\t\t%s\n", zquote(c.name+":"+c.usage))
+`, p.Name)
+	for _, c := range p.Commands {
+		fmt.Fprintf(&b, "\t\t%s\n", zquote(c.Name+":"+c.Usage))
 	}
 	b.WriteString("\t)\n\t_arguments -C -S \\\n")
-	zshOptions(&b, p.flags, "\t\t")
+	zshOptions(&b, p.Flags, "\t\t")
 	fmt.Fprintf(&b, `		'1: :->command' \
 		'*:: :->arguments' && return
 	%[1]s_root=${(Q)opt_args[--root]}
@@ -38,57 +38,67 @@ _%[1]s() {
 	arguments)
 		curcontext=${curcontext%%:*:*}:%[1]s-$words[1]:
 		case $words[1] in
-`, p.name)
-	for _, c := range p.commands {
+`, p.Name)
+	for _, c := range p.Commands {
 		end := "" // where options end
-		if c.passesOn() {
+		if c.PassesOn {
 			end = " -A '-*'"
 		}
-		fmt.Fprintf(&b, "\t\t%s)\n\t\t\t_arguments -S%s \\\n", c.name, end)
-		zshOptions(&b, c.flags, "\t\t\t\t")
-		if c.takesID() {
-			fmt.Fprintf(&b, "\t\t\t\t'1:container:_%s_ids'", p.name)
-		} else {
-			b.WriteString("\t\t\t\t'1: :'")
-		}
-		if c.takesSignal() {
-			fmt.Fprintf(&b, " \\\n\t\t\t\t'2:signal:(%s)'", strings.Join(signals(), " "))
-		}
+		fmt.Fprintf(&b, "\t\t%s)\n\t\t\t_arguments -S%s \\\n", c.Name, end)
+		zshOptions(&b, c.Flags, "\t\t\t\t")
+		b.WriteString(strings.Join(zshArguments(p, c), " \\\n"))
 		b.WriteString("\n\t\t\t;;\n")
 	}
-	fmt.Fprintf(&b, "\t\tesac\n\t\t;;\n\tesac\n}\n\n_%s \"$@\"\n", p.name)
+	fmt.Fprintf(&b, "\t\tesac\n\t\t;;\n\tesac\n}\n\n_%s \"$@\"\n", p.Name)
 	return b.String()
 }
 
+// zshArguments are the arguments of _arguments for those of a command. There is one in any
+// case: the first one is never an option.
+func zshArguments(p Program, c Command) (specs []string) {
+	for i, a := range c.Arguments {
+		switch {
+		case a.Value.Kind == Container:
+			specs = append(specs, fmt.Sprintf("\t\t\t\t'%d:container:_%s_ids'", i+1, p.Name))
+		case a.Value.Words != nil:
+			specs = append(specs, fmt.Sprintf("\t\t\t\t'%d:%s:(%s)'", i+1, strings.ToLower(a.Name), strings.Join(a.Value.Words, " ")))
+		}
+	}
+	if len(specs) == 0 {
+		return []string{"\t\t\t\t'1: :'"}
+	}
+	return specs
+}
+
 // zshOptions writes the options as arguments of _arguments.
-func zshOptions(b *strings.Builder, options []option, indent string) {
+func zshOptions(b *strings.Builder, options []Flag, indent string) {
 	for _, o := range options {
-		for _, n := range o.names {
+		for _, n := range o.Names {
 			b.WriteString(indent)
 			spec := ""
-			if o.repeated {
+			if o.Repeatable {
 				spec = "*"
-			} else if len(o.names) > 1 {
+			} else if len(o.Names) > 1 {
 				var others []string
-				for _, other := range o.names {
+				for _, other := range o.Names {
 					others = append(others, dashed(other))
 				}
 				spec = "(" + strings.Join(others, " ") + ")"
 			}
 			spec += dashed(n)
-			if o.placeholder != "" && len(n) > 1 {
+			if o.Placeholder != "" && len(n) > 1 {
 				spec += "=" // --name value and --name=value
 			}
-			spec += "[" + strings.NewReplacer("[", `\[`, "]", `\]`).Replace(o.usage) + "]"
-			if o.placeholder != "" {
-				spec += ":" + strings.ReplaceAll(o.placeholder, ":", `\:`) + ":"
+			spec += "[" + strings.NewReplacer("[", `\[`, "]", `\]`).Replace(o.Usage) + "]"
+			if o.Placeholder != "" {
+				spec += ":" + strings.ReplaceAll(o.Placeholder, ":", `\:`) + ":"
 				switch {
-				case o.kind == directories:
+				case o.Value.Kind == Directory:
 					spec += "_files -/"
-				case o.kind == files:
+				case o.Value.Kind == File:
 					spec += "_files"
-				case o.words != nil:
-					spec += "(" + strings.Join(o.words, " ") + ")"
+				case o.Value.Words != nil:
+					spec += "(" + strings.Join(o.Value.Words, " ") + ")"
 				}
 			}
 			b.WriteString(zquote(spec) + " \\\n")

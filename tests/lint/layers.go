@@ -20,7 +20,7 @@ const internal = "libcontainer/internal/"
 var layers = map[string][]string{
 	// The commands, and what only a command does.
 	".":                           {"libcontainer", "internal/foreground/*", "internal/docgen"},
-	"internal/docgen":             {"libcontainer"},
+	"internal/docgen":             {},
 	"internal/foreground/console": {},
 	"internal/foreground/signals": {},
 
