@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
@@ -127,6 +130,7 @@ func journalField(entry []byte, name, value string) []byte {
 // warn notes a warning. It is written at once with --debug, otherwise when the
 // command has succeeded.
 func warn(message string) {
+	message = printable(message)
 	if logger.Level == logrus.DebugLevel {
 		logger.Warn(message)
 		return
@@ -177,7 +181,7 @@ func flushWarnings() {
 func warningLines(warnings []string) string {
 	var b strings.Builder
 	for i, w := range warnings {
-		line := "warning: " + strings.ReplaceAll(shorten(w), "\n", " ") + "\n"
+		line := "warning: " + shorten(w) + "\n"
 		if i > 0 && b.Len()+len(line) > longestError {
 			fmt.Fprintf(&b, "warning: %d more, which --log FILE or --debug would show\n", len(warnings)-i)
 			break
@@ -203,11 +207,36 @@ func writeStderr(text string) {
 }
 
 func reportError(err error) {
-	message := shorten(err.Error())
+	message := shorten(printable(err.Error()))
 	if logs {
 		logger.Error(message)
 	}
 	writeStderr(message + "\n")
+}
+
+// printable is a message with escapes in place of what no printer shows: ends of lines, control
+// characters and what is no UTF-8.
+//
+// Attacker: the image. An error can have any name in it, such as one that a symbolic link leads
+// to. A terminal obeys what it gets, and a reader of a log takes a second line for another entry.
+func printable(message string) string {
+	if !strings.ContainsFunc(message, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
+		return message
+	}
+	var b strings.Builder
+	for len(message) > 0 {
+		r, size := utf8.DecodeRuneInString(message)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, "\\x%02x", message[0])
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+		message = message[size:]
+	}
+	return b.String()
 }
 
 // longestError is how many bytes the message of an error may have: conmon reads no more

@@ -532,3 +532,14 @@ with open("heard", "wb") as f:
 	coracle --log "file:$BUNDLE/log" state "$ID" || [ -s log ]
 	[ ! -e journald: ]
 }
+
+@test "an error is one line without anything that a terminal obeys, whatever names the image has" {
+	python3 -c 'import os; os.symlink("/proc/\x1b[31mred\n\u202ename/x", "rootfs/link")'
+	mkdir "$BATS_TEST_TMPDIR/source"
+	config --arg s "$BATS_TEST_TMPDIR/source" '.mounts += [{destination: "/link", source: $s, options: ["bind"]}]'
+	run coracle --log "$BATS_TEST_TMPDIR/log" run "$ID"
+	[ "$status" -ne 0 ]
+	[ "$output" = 'mount at "/link" (mounts[7]): make /proc/\x1b[31mred\n\u202ename: no such file or directory' ]
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/log")" -eq 1 ]
+	nothing_left
+}
