@@ -91,19 +91,20 @@ finds() {
 
 @test "annotations of other runtimes that would have changed the container are told, by create too" {
 	config '.annotations = {"run.oci.handler": "krun", "run.oci.seccomp_bpf_data": "AA==", "run.oci.seccomp_fail_unknown_syscall": "0", "run.oci.systemd.subgroup": "",
-		"org.opencontainers.runc.exec.isolated-cpu-affinity-transition": "temporary", "run.oci.no-such": "1", "org.opencontainers.runc.version": "1.1",
+		"org.opencontainers.runc.exec.isolated-cpu-affinity-transition": "temporary", "run.oci.hooks.stdout": "/x", "run.oci.no-such": "1", "org.opencontainers.runc.version": "1.1",
 		"run.oci.keep_original_groups": "1", "run.oci.mount_context_type": "rootcontext", "org.systemd.property.After": "[]", "org.example.mine": "x"}'
 	background validate
 	[ "$status" -eq 0 ]
 	says 'warning: annotations["run.oci.handler"] has no effect here: the process is executed by the kernel' 'warning: annotations["run.oci.seccomp_bpf_data"] has no effect here' \
 		'warning: annotations["org.opencontainers.runc.exec.isolated-cpu-affinity-transition"] has no effect here' \
+		'warning: annotations["run.oci.hooks.stdout"] has no effect here: what a hook prints is told in the error when it fails' \
 		'warning: annotations["run.oci.no-such"] is not an annotation that this runtime knows'
-	[ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -eq 4 ]
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/out")" -eq 5 ]
 	cp -a "$CORACLE_CACHE/busybox/." rootfs
 	args true
 	run coracle --log log --debug run "$ID"
 	[ "$status" -eq 0 ]
-	[ "$(grep -c 'level=warning.*annotations' log)" -eq 4 ]
+	[ "$(grep -c 'level=warning.*annotations' log)" -eq 5 ]
 	config '.annotations["run.oci.mount_context_type"] = "seclabel"'
 	background validate
 	[ "$status" -eq 1 ]

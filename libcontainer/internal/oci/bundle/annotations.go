@@ -95,8 +95,8 @@ const always = "*"
 var foreignAnnotations = []foreignAnnotation{
 	{"run.oci.delegate-cgroup", "the process stays in the cgroup that has the limits", ""},
 	{"run.oci.handler", "the process is executed by the kernel, not by a virtual machine or an interpreter", ""},
-	{"run.oci.hooks.stderr", "hooks have the standard error of the runtime", ""},
-	{"run.oci.hooks.stdout", "hooks have the standard output of the runtime", ""},
+	{"run.oci.hooks.stderr", "what a hook prints is told in the error when it fails", ""},
+	{"run.oci.hooks.stdout", "what a hook prints is told in the error when it fails", ""},
 	{"run.oci.pidfd_receiver", "create --pidfd-socket sends a pidfd", ""},
 	{"run.oci.scheduler", "process.scheduler is for that", ""},
 	{"run.oci.seccomp.plugins", "linux.seccomp.listenerPath names an agent", ""},
