@@ -242,7 +242,7 @@ func (h *hostFiles) listen(dir *state.Dir) (int, error) {
 		return -1, fmt.Errorf("gate: %w", os.NewSyscallError("socket", err))
 	}
 	h.keep(fd)
-	if err := unix.Bind(fd, gateAddress(dir)); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: gatePath(dir)}); err != nil {
 		return -1, fmt.Errorf("gate: %w", os.NewSyscallError("bind", err))
 	}
 	if err := unix.Listen(fd, 1); err != nil {
@@ -251,10 +251,10 @@ func (h *hostFiles) listen(dir *state.Dir) (int, error) {
 	return fd, nil
 }
 
-// gateAddress names the gate by the descriptor of its directory: the path of a
+// gatePath names the gate by the descriptor of its directory: the path of a
 // state root may be longer than a socket address can be.
-func gateAddress(dir *state.Dir) *unix.SockaddrUnix {
-	return &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", dir.FD(), state.GateName)}
+func gatePath(dir *state.Dir) string {
+	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.FD(), state.GateName)
 }
 
 // consoleSocket connects to the receiver of a terminal: a socket at a path or, in the

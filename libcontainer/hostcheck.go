@@ -65,7 +65,6 @@ func (c *hostCheck) run() {
 // netDevices looks for the devices, and for those that a new namespace has already.
 func (c *hostCheck) netDevices() {
 	const loopback = "lo"
-	ns := oci.Namespace(c.spec, specs.NetworkNamespace)
 	for name, d := range c.spec.Linux.NetDevices {
 		pointer := fmt.Sprintf("linux.netDevices[%q]", name)
 		switch {
@@ -73,7 +72,7 @@ func (c *hostCheck) netDevices() {
 			c.bad(pointer, errors.New("the loopback device cannot leave its network namespace"))
 		case !trial.NetDevice(name):
 			c.bad(pointer, errors.New("there is no such device on the host"))
-		case bundle.NetDeviceName(name, d) == loopback && ns != nil && ns.Path == "":
+		case bundle.NetDeviceName(name, d) == loopback && oci.HasNew(c.spec, specs.NetworkNamespace):
 			c.bad(pointer, errors.New("the network namespace of the container has a device \"lo\" already"))
 		}
 	}

@@ -3,7 +3,6 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
-	"os"
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -145,18 +144,15 @@ type starting struct {
 
 // openGate connects to the init and listens until execve closes the connection.
 func (s *starting) openGate() error {
-	conn, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	conn, err := linux.Dial(gatePath(s.dir), unix.SOCK_SEQPACKET, 0)
 	if err != nil {
-		return fmt.Errorf("start: %w", os.NewSyscallError("socket", err))
-	}
-	c := launch.Conversation{Socket: linux.NewFD(conn), Pidfd: linux.NewFD(s.pidfd), Trace: s.container.runtime.traceMessage()}
-	defer c.Close()
-	if err := unix.Connect(conn, gateAddress(s.dir)); err != nil {
 		if s.container.record.Ending() {
 			return fmt.Errorf("cannot start: %w", s.container.notRunning(nil))
 		}
-		return fmt.Errorf("start: gate of container %q: %w", s.container.id, os.NewSyscallError("connect", err))
+		return fmt.Errorf("start: gate of container %q: %w", s.container.id, err)
 	}
+	c := launch.Conversation{Socket: linux.NewFD(conn), Pidfd: linux.NewFD(s.pidfd), Trace: s.container.runtime.traceMessage()}
+	defer c.Close()
 	s.container.runtime.trace("gate opened")
 	return s.follow(&c)
 }

@@ -81,3 +81,44 @@ func (s Status) Number(field string, index int) (int, error) {
 	}
 	return 0, fmt.Errorf("%s does not have the %s that is looked for", s.path, field)
 }
+
+// Stat are the fields of /proc/PID/stat (proc_pid_stat(5)) from the third on.
+type Stat []string
+
+// Stat reads what the scheduler knows of the process. The error is that of [Process.Read] when
+// there is no such process.
+func (p Process) Stat() (Stat, error) {
+	data, err := p.Read("stat")
+	if err != nil {
+		return nil, err
+	}
+	return ParseStat(string(data))
+}
+
+// ParseStat reads the text of a stat file. Field 2 is the name of the program, which may hold
+// anything; the last parenthesis ends it.
+func ParseStat(text string) (Stat, error) {
+	fields := Stat(strings.Fields(text[strings.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 20 || !strings.Contains(text, ")") {
+		return nil, fmt.Errorf("malformed stat file %q", text)
+	}
+	return fields, nil
+}
+
+// Number is a field by its number in the manual, from 4 on.
+func (s Stat) Number(field int) (uint64, error) {
+	if i := field - 3; i < len(s) {
+		return strconv.ParseUint(s[i], 10, 64)
+	}
+	return 0, fmt.Errorf("the stat file has %d fields and not %d", len(s)+2, field)
+}
+
+// Dead reports whether the process has ended.
+func (s Stat) Dead() bool { return s[0] == "Z" || s[0] == "X" }
+
+// Exiting reports whether the process has ended, or its first thread is about to.
+func (s Stat) Exiting() bool {
+	const flags, exitFlag = 9, 0x4
+	set, _ := s.Number(flags)
+	return s.Dead() || set&exitFlag != 0
+}

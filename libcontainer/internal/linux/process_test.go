@@ -28,6 +28,16 @@ func TestProcess(t *testing.T) {
 			t.Errorf("%s %d: %d", field, index, n)
 		}
 	}
+	stat, err := own.Stat()
+	if err != nil || stat.Dead() || stat.Exiting() {
+		t.Fatalf("%q, %v", stat, err)
+	}
+	if parent, err := stat.Number(4); err != nil || parent != uint64(os.Getppid()) {
+		t.Errorf("%d, %v", parent, err)
+	}
+	if n, err := stat.Number(500); err == nil {
+		t.Error(n)
+	}
 	exe, err := Self.Exe()
 	if want, _ := os.Executable(); err != nil || filepath.Base(exe) != filepath.Base(want) {
 		t.Errorf("%q, %v", exe, err)

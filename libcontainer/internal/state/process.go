@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -41,47 +39,32 @@ func InnerPid(pid int) (int, error) {
 	return status.Number("NSpid", -1)
 }
 
-// statFields are the fields of /proc/PID/stat from the third on. Field 2 is the name of the
-// program, which may hold anything; the last parenthesis ends it.
-func statFields(stat string) ([]string, error) {
-	i := strings.LastIndexByte(stat, ')')
-	if i < 0 {
-		return nil, fmt.Errorf("malformed stat file %q", stat)
-	}
-	fields := strings.Fields(stat[i+1:])
-	if len(fields) < 20 {
-		return nil, fmt.Errorf("malformed stat file %q", stat)
-	}
-	if fields[0] == "Z" || fields[0] == "X" {
-		return nil, ErrGone
-	}
-	return fields, nil
-}
-
-// parseStat reads fields 3 and 22 of /proc/PID/stat.
-func parseStat(stat string) (uint64, error) {
-	fields, err := statFields(stat)
+// parseStat finds when a process was started. The error is [ErrGone] for one that has ended.
+func parseStat(text string) (uint64, error) {
+	stat, err := linux.ParseStat(text)
 	if err != nil {
 		return 0, err
 	}
-	start, err := strconv.ParseUint(fields[19], 10, 64)
+	if stat.Dead() {
+		return 0, ErrGone
+	}
+	start, err := stat.Number(22)
 	if err != nil {
-		return 0, fmt.Errorf("malformed stat file %q", stat)
+		return 0, fmt.Errorf("malformed stat file %q", text)
 	}
 	return start, nil
 }
 
-// exiting reports whether a process is about to end: field 9 has the flag of the kernel for
-// that, or field 31, which shows what is pending for the first thread, has SIGKILL.
-func exiting(stat string) bool {
-	const exitFlag, kill = 0x4, 1 << (unix.SIGKILL - 1)
-	fields, err := statFields(stat)
-	if err != nil || len(fields) < 29 {
-		return errors.Is(err, ErrGone)
+// exiting reports whether a process is about to end: the kernel has marked it so, or field 31,
+// which shows what is pending for the first thread, has SIGKILL.
+func exiting(text string) bool {
+	const kill = 1 << (unix.SIGKILL - 1)
+	stat, err := linux.ParseStat(text)
+	if err != nil {
+		return false
 	}
-	flags, _ := strconv.ParseUint(fields[6], 10, 64)
-	pending, _ := strconv.ParseUint(fields[28], 10, 64)
-	return flags&exitFlag != 0 || pending&kill != 0
+	pending, _ := stat.Number(31)
+	return stat.Exiting() || pending&kill != 0
 }
 
 // OpenInit opens the init process of the record by a pidfd. The error wraps [ErrGone]

@@ -1,8 +1,6 @@
 package launch
 
 import (
-	"bytes"
-	"strconv"
 	"strings"
 	"time"
 
@@ -20,7 +18,7 @@ type Name struct{ file int } // the descriptor, plus 1
 // OpenName opens the name of a process.
 func OpenName(pid int) Name {
 	//allow:path the host's /proc
-	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/comm", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(linux.PID(pid).Path("comm"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return Name{}
 	}
@@ -51,15 +49,12 @@ const longestEnd = 10 * time.Second
 // ending reports whether a process has ended, or is about to, which has no other threads, as
 // no program has. One that nobody can look at any more counts as such.
 func ending(pid int) bool {
-	//allow:path the host's /proc
-	data, err := linux.ReadFollow("/proc/"+strconv.Itoa(pid)+"/stat", 1<<12)
-	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
-	const state, flags, threads, exitFlag = 0, 6, 17, 0x4 // proc_pid_stat(5), from the third field on
-	if err != nil || len(fields) <= threads {
+	stat, err := linux.PID(pid).Stat()
+	if err != nil {
 		return true
 	}
-	set, _ := strconv.ParseUint(fields[flags], 10, 64)
-	return fields[threads] < "2" && len(fields[threads]) == 1 && (set&exitFlag != 0 || fields[state] == "Z" || fields[state] == "X")
+	threads, _ := stat.Number(20)
+	return threads < 2 && stat.Exiting()
 }
 
 // Unchanged reports whether the process, alive or dead, has kept [protocol.ProcessName], and so

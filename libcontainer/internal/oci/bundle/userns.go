@@ -20,7 +20,7 @@ func (v *validator) userNamespace() {
 		switch {
 		case ns == nil && len(m.entries) > 0:
 			v.badProperty(m.pointer, "needs a user namespace in linux.namespaces")
-		case ns != nil && ns.Path == "" && len(m.entries) == 0:
+		case oci.HasNew(v.spec, specs.UserNamespace) && len(m.entries) == 0:
 			v.badProperty(m.pointer, "is missing or empty; a new user namespace needs it")
 		}
 	}
