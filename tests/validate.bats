@@ -240,7 +240,7 @@ only_here() {
 	only_here '.linux.netDevices = {"cor-none": {}}' 'linux.netDevices["cor-none"]: there is no such device'
 	only_here '.linux.resources.cpu = {cpus: "60000"}' 'linux.resources.cpu.cpus: "60000" has more than the cgroup'
 	only_here '.linux.resources.memory = {limit: 1000, swap: 1000}' 'linux.resources.memory.limit: 1000 is less than a page of memory'
-	unified || [ ! -e /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes ] || only_here '.linux.resources.memory = {swap: 500000}' 'linux.resources.memory.swap needs memory.limit'
+	unified || [ ! -e /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes ] || only_here '.linux.resources.memory = {swap: 500000}' 'linux.resources.memory.swap: it takes memory.limit'
 	only_here '.linux.resources.hugepageLimits = [{pageSize: "64MB", limit: 1}]' 'linux.resources.hugepageLimits[0]'
 	only_here '.linux.resources.blockIO = {throttleReadBpsDevice: [{major: 250, minor: 77, rate: 5}]}' 'throttleReadBpsDevice[0]: this host has no disk 250:77'
 	only_here '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "900"}' 'linux.memoryPolicy: the kernel does not allow it'

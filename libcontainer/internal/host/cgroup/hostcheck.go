@@ -172,7 +172,7 @@ func (m *Manager) memoryInVain(s *setting) string {
 	case "memory.memsw.limit_in_bytes":
 		limited := slices.ContainsFunc(m.plan.settings, func(s setting) bool { return s.files[0] == "memory.limit_in_bytes" && s.value != "-1" })
 		if limit, ok := number(m.dirOf("memory"), "memory.limit_in_bytes"); !limited && (!ok || limit > n) {
-			return "needs memory.limit: it is the sum of memory and swap, which may not be less with cgroup v1"
+			return "it takes memory.limit beside it: it is the sum of memory and swap, which cgroup v1 wants to be no less than memory"
 		}
 	}
 	return ""
