@@ -341,7 +341,7 @@ func newCompiler(in Input, withGate bool) *compiler {
 	c.dir, c.tmp = c.Word("dir", -1), c.Word("tmp", -1)
 	c.got, c.umask = c.Word("got", 0), c.Word("umask", 0)
 	c.reply = c.Buffer("reply", protocol.MessageSize)
-	c.stat, c.statfs = c.NewStatx("st"), c.NewStatfs("fs")
+	c.stat, c.statfs = c.NewStatx("st"), c.NewStatfs("statfs")
 	// The image stays as /proc/self/exe; the descriptor is not needed. Only the runtime passes
 	// it, see refuseStrays.
 	c.note(stepCloseImage, "", "close the image", "")

@@ -44,7 +44,7 @@ func testInput(s *specs.Spec) Input {
 // listing is what a program is compared by.
 func listing(t *testing.T, out *Output) string {
 	t.Helper()
-	checkSteps(t, out.Program)
+	checkNames(t, out.Program)
 	var b strings.Builder
 	for _, s := range out.Sources {
 		data, err := json.Marshal(s)

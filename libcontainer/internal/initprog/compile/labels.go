@@ -54,7 +54,7 @@ func (c *compiler) openProc(into program.Word) {
 		return "what is mounted at /proc is not a procfs: security labels cannot be set"
 	}})
 	c.Fstatfs(into.Arg(), c.statfs)
-	c.Check(c.statfs.Type(), ^uint32(0), unix.PROC_SUPER_MAGIC, unix.EXDEV)
+	c.CheckFilesystem(c.statfs, unix.PROC_SUPER_MAGIC, unix.EXDEV)
 	c.Statx(into.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 	c.Check(c.stat.Ino(), ^uint32(0), rootInode, unix.EXDEV)
 }

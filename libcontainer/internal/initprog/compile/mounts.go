@@ -202,7 +202,7 @@ func (c *compiler) attachTree(m *mount, tree program.Arg, dir bool) {
 	if m.dest == "/proc" {
 		c.Describe(m.refuse("the source is not a procfs, and nothing else can be mounted at /proc"))
 		c.Fstatfs(tree, c.statfs)
-		c.Check(c.statfs.Type(), ^uint32(0), unix.PROC_SUPER_MAGIC, unix.EPERM)
+		c.CheckFilesystem(c.statfs, unix.PROC_SUPER_MAGIC, unix.EPERM)
 		c.Describe(m.note())
 	}
 	allowed := bundle.AllowedInProc(m.dest)
@@ -262,7 +262,7 @@ func (c *compiler) attach(m *mount, mnt program.Arg, at mountPoint, procAllowed 
 	if !procAllowed {
 		ok := c.Label()
 		c.Fstatfs(c.target.Arg(), c.statfs)
-		c.Check(c.statfs.Type(), ^uint32(0), unix.PROC_SUPER_MAGIC, 0).Else(ok)
+		c.CheckFilesystem(c.statfs, unix.PROC_SUPER_MAGIC, 0).Else(ok)
 		c.Describe(m.refuse("the mount point is in a procfs, where nothing may be covered"))
 		c.Fail(unix.EPERM)
 		c.Bind(ok)

@@ -25,7 +25,7 @@ func TestFilterIsLast(t *testing.T) {
 			t.Fatal(err)
 		}
 		before, _, _ := strings.Cut(trace(out), at(stepRefuse))
-		_, after, ok := strings.Cut(before, "seccomp(1, ")
+		_, after, ok := strings.Cut(before, "seccomp(SECCOMP_SET_MODE_FILTER, ")
 		if !ok {
 			t.Fatalf("no filter in\n%s", before)
 		}

@@ -43,7 +43,7 @@ func (c *compiler) terminal(withConsole bool) {
 	c.Describe(program.Note{Step: stepOpenTerminal, What: "open the terminal", Property: pointer, Explain: noDevpts})
 	c.Openat2(c.root, "dev/pts", program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRootNoLinks}).Into(c.dir)
 	c.Fstatfs(c.dir.Arg(), c.statfs)
-	c.Check(c.statfs.Type(), ^uint32(0), unix.DEVPTS_SUPER_MAGIC, unix.ENODEV)
+	c.CheckFilesystem(c.statfs, unix.DEVPTS_SUPER_MAGIC, unix.ENODEV)
 	c.Openat2(c.dir.Arg(), "ptmx", program.Lookup{
 		Flags:   unix.O_RDWR | unix.O_NOCTTY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_SYMLINKS,
@@ -57,7 +57,7 @@ func (c *compiler) terminal(withConsole bool) {
 
 	c.note(stepOpenSlave, pointer, "open the slave of the terminal", "")
 	c.Ioctl(master.Arg(), unix.TIOCSPTLCK, c.Struct64(0))
-	c.Ioctl(master.Arg(), unix.TIOCGPTPEER, program.Hex(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)).Into(slave)
+	c.Ioctl(master.Arg(), unix.TIOCGPTPEER, program.OpenFlags(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)).Into(slave)
 	if s := p.ConsoleSize; s != nil && (s.Height != 0 || s.Width != 0) {
 		c.note(stepConsoleSize, "process.consoleSize", "set the size of the terminal", "")
 		c.Ioctl(master.Arg(), unix.TIOCSWINSZ, c.Struct64(uint64(s.Height)|uint64(s.Width)<<16))

@@ -44,9 +44,14 @@ func ordered(t *testing.T, out *Output, pairs [][2]string) {
 	}
 }
 
-// checkSteps fails the test when an op has no step.
-func checkSteps(t *testing.T, p *program.Program) {
+// checkNames fails the test when an op has no step, or the place that it changes no name.
+func checkNames(t *testing.T, p *program.Program) {
 	t.Helper()
+	for _, l := range p.Lines() {
+		if l.Result == "buffer" || l.Kind == program.KindSet && l.Args[0] == "buffer" {
+			t.Errorf("op %d, %s, changes a place without a name", l.Op, l.What)
+		}
+	}
 	for op := range p.Len() {
 		if n := p.Note(op); n.Step == "" {
 			t.Errorf("op %d, %s, has no step", op, n.Text())

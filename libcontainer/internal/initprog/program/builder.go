@@ -68,6 +68,7 @@ const (
 	formatString  // address of a NUL-terminated string
 	formatAddress // address of anything else
 	formatFD
+	formatWord  // address of a word
 	formatFlags // first of the flag sets; see listing.go
 )
 
@@ -84,6 +85,9 @@ func Mode(v uint32) Arg { return Arg{value: uint64(v), format: formatOctal} }
 
 // FD is a descriptor whose number is known in advance, such as an inherited one.
 func FD(n int) Arg { return Arg{value: uint64(int64(n)), format: formatFD} }
+
+// OpenFlags are the flags of open(2), where another call takes them.
+func OpenFlags(v uint64) Arg { return flag(formatOpen, v) }
 
 // Ptr is the address of a buffer or structure.
 func Ptr(a Addr) Arg { return Arg{value: uint64(a), format: formatAddress} }
@@ -403,26 +407,47 @@ func (b *Builder) Syscall(number uintptr, args ...Arg) Op {
 // Check goes on when the bits of the word that are in mask equal value.
 // Otherwise it continues at [Op.Else], or fails with errno when there is none.
 func (b *Builder) Check(w Word, mask, value uint32, errno syscall.Errno) Op {
-	return b.add(opCheck, Ptr(w.Addr()), Hex(uint64(mask)), Hex(uint64(value)), flag(formatErrno, uint64(errno)))
+	return b.check(formatOfBits(mask), w, mask, value, errno)
 }
+
+// CheckFilesystem is [Builder.Check] for the type of a file system, which is one of the magic
+// numbers of statfs(2).
+func (b *Builder) CheckFilesystem(s Statfs, magic uint32, errno syscall.Errno) Op {
+	return b.check(formatMagic, s.Type(), ^uint32(0), magic, errno)
+}
+
+func (b *Builder) check(f format, w Word, mask, value uint32, errno syscall.Errno) Op {
+	return b.add(opCheck, wordAt(w), flag(formatOfBits(mask), uint64(mask)), flag(f, uint64(value)), flag(formatErrno, uint64(errno)))
+}
+
+// formatOfBits is how a listing shows a mask, and the bits of a word that are in it.
+func formatOfBits(mask uint32) format {
+	if mask == unix.S_IFMT {
+		return formatFileType
+	}
+	return formatHex
+}
+
+// wordAt is the address of a word that an op reads or changes itself.
+func wordAt(w Word) Arg { return Arg{value: uint64(w), format: formatWord} }
 
 // JumpIf continues at l when the bits of the word that are in mask equal value.
 func (b *Builder) JumpIf(w Word, mask, value uint32, l Label) Op {
-	return b.add(opJumpIf, Ptr(w.Addr()), Hex(uint64(mask)), Hex(uint64(value))).Else(l)
+	return b.add(opJumpIf, wordAt(w), flag(formatOfBits(mask), uint64(mask)), flag(formatOfBits(mask), uint64(value))).Else(l)
 }
 
 // Jump continues at l.
 func (b *Builder) Jump(l Label) Op { return b.add(opJump).Else(l) }
 
 // Set assigns to a word.
-func (b *Builder) Set(w Word, value Arg) Op { return b.add(opSet, Ptr(w.Addr()), value) }
+func (b *Builder) Set(w Word, value Arg) Op { return b.add(opSet, wordAt(w), value) }
 
 // SetArg is Set for a word that is at hand as an argument.
 func (b *Builder) SetArg(word, value Arg) Op { return b.Set(Word(word.value), value) }
 
 // Add adds a constant to a word.
 func (b *Builder) Add(w Word, delta int32) Op {
-	return b.add(opAdd, Ptr(w.Addr()), Int(delta))
+	return b.add(opAdd, wordAt(w), Int(delta))
 }
 
 // Fail ends the program with a report of errno, as a system call that failed

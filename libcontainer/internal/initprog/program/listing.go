@@ -29,12 +29,21 @@ const (
 	formatFsopen
 	formatFspick
 	formatFilterFlags
+	formatFsmount
+	formatMessageFlags
+	formatSocketType
+	formatAccess
 	formatFsconfig // from here on one name per value
 	formatPrctl
 	formatKeyctl
 	formatIoctl
 	formatDomain
 	formatFcntl
+	formatMagic
+	formatFileType
+	formatSigmask
+	formatStatx
+	formatSeccomp
 	// Formats that show what an address points to.
 	formatLookup
 	formatMountSetattr
@@ -103,7 +112,7 @@ func (p *Program) Lines() []Line {
 			}))
 		}
 		if store := binary.LittleEndian.Uint32(code[opStore:]); store != 0 {
-			l.Result = p.name(Addr(store))
+			l.Result = p.wordName(Word(store))
 		}
 		for _, e := range code[opAllowed:][:maxAllowed] {
 			switch {
@@ -213,9 +222,11 @@ func comparison(args []string) string {
 // arg renders an argument.
 func (p *Program) arg(a Arg) string {
 	if a.word {
-		return p.name(Addr(a.value))
+		return p.wordName(Word(a.value))
 	}
 	switch a.format {
+	case formatWord:
+		return p.wordName(Word(a.value))
 	case formatHex:
 		return "0x" + strconv.FormatUint(a.value, 16)
 	case formatOctal:
@@ -291,6 +302,16 @@ func (p *Program) name(a Addr) string {
 		return "const"
 	}
 	return "buffer"
+}
+
+// wordName is the name of a word. At the start of a structure it is not that of the structure.
+func (p *Program) wordName(w Word) string {
+	for i := len(p.names) - 1; i >= 0; i-- {
+		if n := p.names[i]; n.at == Addr(w) && n.name != "" {
+			return n.name
+		}
+	}
+	return p.name(Addr(w))
 }
 
 // constant returns n bytes of the read-only segment.
@@ -418,8 +439,23 @@ var flagNames = sync.OnceValue(func() map[format][]flagName {
 			{unix.TIOCSPTLCK, "TIOCSPTLCK"}, {unix.TIOCGPTPEER, "TIOCGPTPEER"}, {unix.TIOCSWINSZ, "TIOCSWINSZ"},
 			{unix.TIOCSCTTY, "TIOCSCTTY"}, {unix.SIOCSIFFLAGS, "SIOCSIFFLAGS"}, {unix.SIOCGIFFLAGS, "SIOCGIFFLAGS"},
 		},
-		formatFcntl:  {{unix.F_SETFD, "F_SETFD"}, {unix.F_GETFL, "F_GETFL"}},
-		formatDomain: {{unix.AF_INET, "AF_INET"}, {unix.AF_UNIX, "AF_UNIX"}, {unix.AF_NETLINK, "AF_NETLINK"}},
+		formatFsmount:      {{unix.FSMOUNT_CLOEXEC, "FSMOUNT_CLOEXEC"}},
+		formatMessageFlags: {{unix.MSG_NOSIGNAL, "MSG_NOSIGNAL"}, {unix.MSG_CMSG_CLOEXEC, "MSG_CMSG_CLOEXEC"}},
+		formatSocketType: {
+			{unix.SOCK_SEQPACKET, "SOCK_SEQPACKET"}, {unix.SOCK_RAW, "SOCK_RAW"}, {unix.SOCK_DGRAM, "SOCK_DGRAM"},
+			{unix.SOCK_STREAM, "SOCK_STREAM"}, {unix.SOCK_CLOEXEC, "SOCK_CLOEXEC"},
+		},
+		formatAccess: {{unix.R_OK, "R_OK"}, {unix.W_OK, "W_OK"}, {unix.X_OK, "X_OK"}},
+		formatMagic:  {{unix.PROC_SUPER_MAGIC, "PROC_SUPER_MAGIC"}, {unix.DEVPTS_SUPER_MAGIC, "DEVPTS_SUPER_MAGIC"}},
+		formatFileType: {
+			{unix.S_IFMT, "S_IFMT"}, {unix.S_IFREG, "S_IFREG"}, {unix.S_IFDIR, "S_IFDIR"}, {unix.S_IFLNK, "S_IFLNK"}, {unix.S_IFCHR, "S_IFCHR"},
+			{unix.S_IFBLK, "S_IFBLK"}, {unix.S_IFIFO, "S_IFIFO"}, {unix.S_IFSOCK, "S_IFSOCK"},
+		},
+		formatSigmask: {{unix.SIG_SETMASK, "SIG_SETMASK"}},
+		formatStatx:   {{unix.STATX_BASIC_STATS, "STATX_BASIC_STATS"}},
+		formatSeccomp: {{unix.SECCOMP_SET_MODE_FILTER, "SECCOMP_SET_MODE_FILTER"}},
+		formatFcntl:   {{unix.F_SETFD, "F_SETFD"}, {unix.F_GETFL, "F_GETFL"}},
+		formatDomain:  {{unix.AF_INET, "AF_INET"}, {unix.AF_UNIX, "AF_UNIX"}, {unix.AF_NETLINK, "AF_NETLINK"}},
 	}
 })
 

@@ -503,8 +503,8 @@ func TestListing(t *testing.T) {
      1  openat2(root, "proc", {O_PATH, RESOLVE_IN_ROOT}, 24)
 make it private
      2  mount_setattr(root, "", AT_EMPTY_PATH, {set RDONLY, propagation MS_PRIVATE}, 32)
-     3  check root & 0xf000 == 0x4000, else fail with ENOTDIR
-     4  sendto(3, {sync cgroup}, 16, 0x4000, 0, 0)
+     3  check root & S_IFMT == S_IFDIR, else fail with ENOTDIR
+     4  sendto(3, {sync cgroup}, 16, MSG_NOSIGNAL, 0, 0)
      5  exit_group(0)
 end
      6  exit_group(0)

@@ -99,7 +99,7 @@ func (b *Builder) Fsetxattr(fd Arg, name, value string) Op {
 // Statx asks for the attributes of a name below a directory, or with
 // AT_EMPTY_PATH for those of a descriptor.
 func (b *Builder) Statx(dir Arg, name string, flags int, s Statx) Op {
-	return b.Syscall(unix.SYS_STATX, dir, b.String(name), flag(formatAt, uint64(flags)), Hex(unix.STATX_BASIC_STATS), Ptr(s.addr))
+	return b.Syscall(unix.SYS_STATX, dir, b.String(name), flag(formatAt, uint64(flags)), flag(formatStatx, unix.STATX_BASIC_STATS), Ptr(s.addr))
 }
 
 // Statx is a buffer that statx(2) fills, and the words in it.
@@ -189,7 +189,7 @@ func (b *Builder) FsconfigReconfigure(fs Arg) Op {
 
 // Fsmount makes a detached mount of a new file system.
 func (b *Builder) Fsmount(fs Arg, attrs uint64) Op {
-	return b.Syscall(unix.SYS_FSMOUNT, fs, Hex(unix.FSMOUNT_CLOEXEC), flag(formatMountAttr, attrs))
+	return b.Syscall(unix.SYS_FSMOUNT, fs, flag(formatFsmount, unix.FSMOUNT_CLOEXEC), flag(formatMountAttr, attrs))
 }
 
 // OpenTree opens a mount or, with OPEN_TREE_CLONE, makes a detached copy of it.
@@ -306,18 +306,18 @@ func (b *Builder) Ioctl(fd Arg, request uint, arg Arg) Op {
 
 // Socket opens a socket.
 func (b *Builder) Socket(domain, typ int) Op {
-	return b.Syscall(unix.SYS_SOCKET, flag(formatDomain, uint64(domain)), Hex(uint64(typ)), Int(0))
+	return b.Syscall(unix.SYS_SOCKET, flag(formatDomain, uint64(domain)), flag(formatSocketType, uint64(typ)), Int(0))
 }
 
 // Accept waits for a connection.
 func (b *Builder) Accept(listener Arg) Op {
-	return b.Syscall(unix.SYS_ACCEPT4, listener, Int(0), Int(0), Hex(unix.SOCK_CLOEXEC))
+	return b.Syscall(unix.SYS_ACCEPT4, listener, Int(0), Int(0), flag(formatSocketType, unix.SOCK_CLOEXEC))
 }
 
 // Send sends one message of the conversation with the runtime.
 func (b *Builder) Send(sock Arg, m protocol.Message) Op {
 	p := b.Bytes(m.Encode())
-	return b.Syscall(unix.SYS_SENDTO, sock, Arg{value: uint64(p), format: formatMessage}, Int(protocol.MessageSize), Hex(unix.MSG_NOSIGNAL), Int(0), Int(0))
+	return b.Syscall(unix.SYS_SENDTO, sock, Arg{value: uint64(p), format: formatMessage}, Int(protocol.MessageSize), flag(formatMessageFlags, unix.MSG_NOSIGNAL), Int(0), Int(0))
 }
 
 // Recv waits for a message of at most n bytes. The result is its size, 0 when
@@ -337,7 +337,7 @@ func (b *Builder) SendFD(sock Arg, payload []byte, fd Arg) Op {
 }
 
 func (b *Builder) sendFD(sock Arg, payload Addr, n int, fd Arg) Op {
-	return b.SendFDMessage(sock, b.newFDMessage(payload, n), fd)
+	return b.SendFDMessage(sock, b.newFDMessage("message", payload, n), fd)
 }
 
 // FDMessage is a message that a descriptor is attached to when it is sent.
@@ -345,18 +345,20 @@ type FDMessage struct{ payload, control, header Addr }
 
 // NewFDMessage reserves a message that can be sent several times, with other values.
 func (b *Builder) NewFDMessage(name string, kind protocol.Kind) FDMessage {
-	f := b.newFDMessage(b.Data("", protocol.Message{Kind: kind}.Encode()), protocol.MessageSize)
+	f := b.newFDMessage(name, b.Data("", protocol.Message{Kind: kind}.Encode()), protocol.MessageSize)
 	b.name(f.A().Addr(), name+".a")
 	b.name(f.B().Addr(), name+".b")
 	b.name(f.C().Addr(), name+".c")
 	return f
 }
 
-func (b *Builder) newFDMessage(payload Addr, n int) FDMessage {
+func (b *Builder) newFDMessage(name string, payload Addr, n int) FDMessage {
 	iov := b.Data("", encode64(uint64(payload), uint64(n)))
 	// struct cmsghdr {len, level, type} and the descriptor, padded to 8 bytes.
 	control := b.Data("", append(encode64(20, uint64(unix.SOL_SOCKET)|uint64(unix.SCM_RIGHTS)<<32), make([]byte, 8)...))
-	return FDMessage{payload, control, b.Bytes(encode64(0, 0, uint64(iov), 1, uint64(control), controlSize, 0))}
+	f := FDMessage{payload, control, b.Bytes(encode64(0, 0, uint64(iov), 1, uint64(control), controlSize, 0))}
+	b.name(f.FD().Addr(), name+".fd")
+	return f
 }
 
 // A is the first value of the message.
@@ -368,10 +370,13 @@ func (f FDMessage) B() Word { return Word(f.payload + 8) }
 // C is the third value.
 func (f FDMessage) C() Word { return Word(f.payload + 12) }
 
+// FD is the descriptor.
+func (f FDMessage) FD() Word { return Word(f.control + 16) }
+
 // SendFDMessage sends the message with a descriptor.
 func (b *Builder) SendFDMessage(sock Arg, f FDMessage, fd Arg) Op {
-	b.Set(Word(f.control+16), fd)
-	return b.Syscall(unix.SYS_SENDMSG, sock, Ptr(f.header), Hex(unix.MSG_NOSIGNAL))
+	b.Set(f.FD(), fd)
+	return b.Syscall(unix.SYS_SENDMSG, sock, Ptr(f.header), flag(formatMessageFlags, unix.MSG_NOSIGNAL))
 }
 
 // Request is a message that is answered with a descriptor.
@@ -391,6 +396,7 @@ func (b *Builder) NewRequest(name string, m protocol.Message) Request {
 	b.name(r.C().Addr(), name+".c")
 	b.name(r.FD().Addr(), name+".fd")
 	b.name(r.header, name+".answer")
+	b.name(r.room().Addr(), name+".room")
 	return r
 }
 
@@ -403,13 +409,16 @@ func (r Request) C() Word { return Word(r.payload + 12) }
 // FD is the descriptor of the answer; -1 when there was none.
 func (r Request) FD() Word { return Word(r.control + 16) }
 
+// room is the size of the memory for the descriptor. The kernel writes there how much it used.
+func (r Request) room() Word { return Word(r.header + 40) }
+
 // SendRequest sends a request and waits for its answer. The descriptor is closed on exec.
 // The result is the size of the answer, 0 when the other side has gone.
 func (b *Builder) SendRequest(sock Arg, r Request) Op {
 	b.Set(r.FD(), Int(-1))
-	b.Set(Word(r.header+40), Int(controlSize)) // the kernel writes there what it has used
-	b.Syscall(unix.SYS_SENDTO, sock, Ptr(r.payload), Int(protocol.MessageSize), Hex(unix.MSG_NOSIGNAL), Int(0), Int(0))
-	return b.Syscall(unix.SYS_RECVMSG, sock, Ptr(r.header), Hex(unix.MSG_CMSG_CLOEXEC))
+	b.Set(r.room(), Int(controlSize))
+	b.Syscall(unix.SYS_SENDTO, sock, Ptr(r.payload), Int(protocol.MessageSize), flag(formatMessageFlags, unix.MSG_NOSIGNAL), Int(0), Int(0))
+	return b.Syscall(unix.SYS_RECVMSG, sock, Ptr(r.header), flag(formatMessageFlags, unix.MSG_CMSG_CLOEXEC))
 }
 
 // Setgroups sets the supplementary groups.
@@ -452,7 +461,7 @@ func (b *Builder) Umask(mask Arg) Op { return b.Syscall(unix.SYS_UMASK, mask) }
 
 // SigmaskClear unblocks all signals.
 func (b *Builder) SigmaskClear() Op {
-	return b.Syscall(unix.SYS_RT_SIGPROCMASK, Int(unix.SIG_SETMASK), b.Struct64(0), Int(0), Int(8))
+	return b.Syscall(unix.SYS_RT_SIGPROCMASK, flag(formatSigmask, unix.SIG_SETMASK), b.Struct64(0), Int(0), Int(8))
 }
 
 // Sigdefault sets the default action of a signal.
@@ -518,7 +527,7 @@ func (b *Builder) SetMempolicy(mode uint32, nodes []uint64) Op {
 
 // Faccessat2 checks that a path may be used as the effective user.
 func (b *Builder) Faccessat2(dir Arg, path string, mode int) Op {
-	return b.Syscall(unix.SYS_FACCESSAT2, dir, b.String(path), Hex(uint64(mode)), flag(formatAt, unix.AT_EACCESS))
+	return b.Syscall(unix.SYS_FACCESSAT2, dir, b.String(path), flag(formatAccess, uint64(mode)), flag(formatAt, unix.AT_EACCESS))
 }
 
 // Execve replaces the program. path is a word that holds the address of the
@@ -532,7 +541,7 @@ func (b *Builder) Execve(path Word, argv, envp Addr) Op {
 // result is a descriptor.
 func (b *Builder) SetFilter(flags uint64, filter []byte) Op {
 	prog := b.Bytes(encode64(uint64(len(filter)/8), uint64(b.Bytes(filter)))) // struct sock_fprog
-	return b.Syscall(unix.SYS_SECCOMP, Int(unix.SECCOMP_SET_MODE_FILTER), flag(formatFilterFlags, flags), Arg{value: uint64(prog), format: formatFilter})
+	return b.Syscall(unix.SYS_SECCOMP, flag(formatSeccomp, unix.SECCOMP_SET_MODE_FILTER), flag(formatFilterFlags, flags), Arg{value: uint64(prog), format: formatFilter})
 }
 
 // Exit ends the program.
@@ -560,6 +569,7 @@ func flag(f format, v uint64) Arg { return Arg{value: v, format: f} }
 // attached.
 func (b *Builder) SendWordFD(sock Arg, m protocol.Message, value, fd Word) Op {
 	payload := b.Data("", m.Encode())
+	b.name(payload+8, "message.b")
 	b.Set(Word(payload+8), value.Arg())
 	return b.sendFD(sock, payload, protocol.MessageSize, fd.Arg())
 }
