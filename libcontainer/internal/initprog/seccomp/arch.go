@@ -142,19 +142,3 @@ var ipcs = [...]muxed{
 	{"semop", 1}, {"semget", 2}, {"semctl", 3}, {"semtimedop", 4}, {"msgsnd", 11}, {"msgrcv", 12}, {"msgget", 13},
 	{"msgctl", 14}, {"shmat", 21}, {"shmdt", 22}, {"shmget", 23}, {"shmctl", 24},
 }
-
-// muxOf is the call through which another comes, and its number there. The name is
-// empty when there is none.
-func muxOf(name string) (mux string, number uint64) {
-	for _, m := range socketcalls {
-		if m.name == name {
-			return "socketcall", m.number
-		}
-	}
-	for _, m := range ipcs {
-		if m.name == name {
-			return "ipc", m.number
-		}
-	}
-	return "", 0
-}

@@ -145,7 +145,7 @@ func randomProfile(r *rand.Rand, arches []specs.Arch, conflicts bool) *specs.Lin
 			one.Names = []string{name}
 			if !conflicts {
 				key := name
-				if mux, _ := muxOf(name); mux != "" {
+				if mux := muxOf(name); mux != "" {
 					key = mux
 				}
 				if c, ok := conditional[key]; ok {
@@ -157,4 +157,19 @@ func randomProfile(r *rand.Rand, arches []specs.Arch, conflicts bool) *specs.Lin
 		}
 	}
 	return p
+}
+
+// muxOf is the call through which another comes, empty when there is none.
+func muxOf(name string) string {
+	for _, m := range socketcalls {
+		if m.name == name {
+			return "socketcall"
+		}
+	}
+	for _, m := range ipcs {
+		if m.name == name {
+			return "ipc"
+		}
+	}
+	return ""
 }

@@ -15,7 +15,7 @@ import (
 // The words of the specification for what a process can be given, and the numbers of
 // the kernel for them.
 var (
-	// SchedulerPolicies are for sched_setattr(2).
+	// schedulerPolicies are for sched_setattr(2).
 	schedulerPolicies = map[specs.LinuxSchedulerPolicy]uint32{
 		specs.SchedOther: unix.SCHED_NORMAL, specs.SchedFIFO: unix.SCHED_FIFO, specs.SchedRR: unix.SCHED_RR,
 		specs.SchedBatch: unix.SCHED_BATCH, specs.SchedISO: 4, specs.SchedIdle: unix.SCHED_IDLE, specs.SchedDeadline: unix.SCHED_DEADLINE,
