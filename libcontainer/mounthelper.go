@@ -94,8 +94,17 @@ func (h *mountHelper) request(e *launch.Event, pid int) (r mountRequest, err err
 		r.dest = path.Clean("/" + h.spec.Process.Cwd)
 		r.subject = fmt.Sprintf("working directory %q (process.cwd)", r.dest)
 	default:
-		r.subject = "mount"
-		return r, fmt.Errorf("the init process asked for the mount %d, which does not exist", index)
+		d, ok := e.Device()
+		if !ok || h.spec.Linux == nil || d >= len(h.spec.Linux.Devices) {
+			r.subject = "mount"
+			return r, fmt.Errorf("the init process asked for the mount %d, which does not exist", index)
+		}
+		node := h.spec.Linux.Devices[d].Path
+		r.dest = path.Clean("/" + node)
+		if e.IsSync(protocol.PointMakeDir) {
+			r.dest = path.Dir(r.dest)
+		}
+		r.subject = fmt.Sprintf("make the device %q (linux.devices[%d])", node, d)
 	}
 	r.owner, err = ownerOf(pid)
 	return r, err
@@ -120,17 +129,17 @@ func (h *mountHelper) copyUp(e *launch.Event, r mountRequest) error {
 	return nil
 }
 
-// makePoint makes a mount point, or a working directory, but that not where a link of the
-// image leads.
+// makePoint makes a mount point. Of a working directory and a device it makes nothing where a
+// link of the image leads: there it only knows why the init is denied something.
 func (h *mountHelper) makePoint(e *launch.Event, r mountRequest, p hostfs.Point) error {
-	isCwd := e.Mount() == protocol.Cwd
-	p.NoDangling = isCwd
+	_, device := e.Device()
+	explains := device || e.Mount() == protocol.Cwd
+	p.NoDangling = explains
 	err := hostfs.Make(e.FD.Int(), r.dest, p, r.owner)
 	var denied *hostfs.Denied
 	switch {
-	case err == nil, isCwd && !errors.As(err, &denied):
-		// The init finds out by itself that there is no such directory, and says it as
-		// engines expect.
+	case err == nil, explains && !errors.As(err, &denied):
+		// The init finds out by itself what is wrong, and says it as engines expect.
 		return nil
 	}
 	return fmt.Errorf("%w%s", err, whyDenied(err, r.owner, r.pid))

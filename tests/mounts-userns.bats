@@ -111,6 +111,12 @@ locked() {
 	config 'del(.mounts[8:]) | .process.cwd = "/mnt/cwd"'
 	background create "$ID"
 	failed 'working directory "/mnt/cwd" (process.cwd): make /mnt/cwd: permission denied: '"$closed"
+	for path in /mnt/device /mnt/a/device; do
+		config --arg path $path '.process.cwd = "/" | .linux.devices = [{path: $path, type: "c", major: 1, minor: 3}]'
+		background create "$ID"
+		failed "make the device \"$path\" (linux.devices[0]): make /mnt/" ": permission denied: $closed"
+	done
+	config 'del(.linux.devices) | .process.cwd = "/mnt/cwd"'
 	chown 100000:0 "$SOURCE"
 	chmod 500 "$SOURCE"
 	background create "$ID"

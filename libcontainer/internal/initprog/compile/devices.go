@@ -9,6 +9,7 @@ import (
 
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 )
 
 // device is a node to make.
@@ -154,7 +155,7 @@ func (c *compiler) configuredDevice(i int, d specs.LinuxDevice, dev program.Word
 	}
 	c.Describe(n.note())
 	if parent := relative(path.Dir(n.path)); parent != "" {
-		c.openOrMake(parent, mountPoint{dir: true}, c.target)
+		c.openOrMake(parent, mountPoint{dir: true, made: &made{protocol.Device(i)}}, c.target)
 		c.makeNode(c.target.Arg(), n)
 		c.Close(c.target.Arg())
 	} else {
@@ -197,7 +198,16 @@ func (c *compiler) bindNode(dir program.Arg, name string, d device) {
 	}
 	c.Describe(d.noteExisting())
 	cover, done := c.Label(), c.Label()
-	c.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(c.tmp).Allow(unix.EEXIST)
+	made := c.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(c.tmp).Allow(unix.EEXIST)
+	if d.pointer != "" {
+		// What is denied the runtime explains: it knows the ids of the host.
+		denied, there := c.Label(), c.Label()
+		made.Allow(unix.EACCES, unix.EPERM, unix.EOVERFLOW).Else(denied)
+		c.Jump(there)
+		c.Bind(denied)
+		c.askAt(protocol.PointMakeFile, protocol.Device(d.index), false)
+		c.Bind(there)
+	}
 	c.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(c.tmp)
 	c.Statx(c.tmp.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 	// A file is what an earlier run of the container has left, or made a moment ago.

@@ -144,7 +144,7 @@ type mountPoint struct {
 	made *made
 }
 
-// made names the entry of mounts that a mount point is made for; or it is [protocol.Cwd].
+// made names the entry of mounts that a mount point is made for; or it is [protocol.Cwd], or a [protocol.Device].
 type made struct{ index uint32 }
 
 // openOrMake pins a path below the root in a word. What is missing is made:

@@ -109,6 +109,12 @@ func (m Message) Notice() int { return int(m.B) }
 // about, or [Cwd].
 func (m Message) Mount() uint32 { return m.B }
 
+// Device is the index in linux.devices that [PointMakeDir] and [PointMakeFile] are about; ok
+// is false when they are about something else.
+func (m Message) Device() (index int, ok bool) {
+	return int(m.B - firstDevice), m.B >= firstDevice && m.B != Cwd
+}
+
 // Takes is what the root of a tmpfs takes over ([PointCopyUp]).
 func (m Message) Takes() Takes { return Takes(m.C) }
 

@@ -57,6 +57,11 @@ func TestAccessors(t *testing.T) {
 	if _, ok := Done(StageCreated).Point(); ok || !Done(StageCreated).IsDone(StageCreated) || Done(StageCreated).IsDone(StageStarted) {
 		t.Error("done created")
 	}
+	for index, want := range map[uint32]bool{7: false, Cwd: false, Device(0): true, Device(3): true} {
+		if _, ok := (Message{Kind: KindSync, B: index}).Device(); ok != want {
+			t.Errorf("%#x is a device: %v", index, ok)
+		}
+	}
 	if m := Notice(3); !m.IsValue(ValueNotice) || m.Notice() != 3 || m.IsSync(PointPid) {
 		t.Errorf("%+v", m)
 	}

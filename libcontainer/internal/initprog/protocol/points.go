@@ -99,6 +99,12 @@ func name(names []string, n uint32) string {
 // Cwd stands for process.cwd where PointMakeDir has the index of a mount.
 const Cwd = ^uint32(0)
 
+// Device stands for an entry of linux.devices, by its index, where PointMakeDir, for the
+// directory of the node, and PointMakeFile have the index of a mount.
+func Device(index int) uint32 { return firstDevice + uint32(index) }
+
+const firstDevice = 1 << 30
+
 // SourceApart asks for a tree from a copy of the runtime's mount namespace, which is without
 // the mount namespaces that are pinned by a mount ([PointSource]).
 const SourceApart = 1
