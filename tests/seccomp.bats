@@ -260,10 +260,10 @@ notifies() {
 		[ "$output" = 'Seccomp:	2' ]
 	done
 	run "$CORACLE" plan
-	says 'seccomp(1, 0, {'
+	says 'seccomp(SECCOMP_SET_MODE_FILTER, 0, {'
 	config 'del(.linux.seccomp.flags)'
 	run "$CORACLE" plan
-	says 'seccomp(1, SPEC_ALLOW, {'
+	says 'seccomp(SECCOMP_SET_MODE_FILTER, SPEC_ALLOW, {'
 }
 
 @test "unknown system calls are skipped, and named in the debug log" {
