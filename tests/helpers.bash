@@ -103,8 +103,9 @@ agreeing() {
 	"$CORACLE" --root "$ROOT" "${log[@]}" "${all[@]}" || status=$?
 	if [ -n "$verdict" ] && [ "$status" -eq 0 ]; then
 		printf '%s\t%s\tcreated\t%s\n' "${BATS_TEST_FILENAME##*/}" "$BATS_TEST_DESCRIPTION" "${verdict//$'\n'/ }" >>"$CORACLE_AGREE"
-	elif [ -z "$verdict" ] && [ "$status" -ne 0 ] && [ -s "$said" ]; then
-		printf '%s\t%s\trefused\t%s\n' "${BATS_TEST_FILENAME##*/}" "$BATS_TEST_DESCRIPTION" "$(tail -n 1 "$said" | sed -e 's/^time="[^"]*" level=[a-z]* msg="//' -e 's/\\"/"/g')" >>"$CORACLE_AGREE"
+	elif [ -z "$verdict" ] && [ "$status" -ne 0 ] && grep -qs level=error "$said"; then
+		# (The status may be that of the process, after a warning.)
+		printf '%s\t%s\trefused\t%s\n' "${BATS_TEST_FILENAME##*/}" "$BATS_TEST_DESCRIPTION" "$(grep level=error "$said" | tail -n 1 | sed -e 's/^time="[^"]*" level=[a-z]* msg="//' -e 's/\\"/"/g')" >>"$CORACLE_AGREE"
 	fi
 	rm -f "$said"
 	return "$status"
