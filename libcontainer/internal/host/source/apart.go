@@ -1,7 +1,6 @@
 package source
 
 import (
-	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -17,21 +16,37 @@ import (
 //
 // It takes a process to be in the copy: a program that has ended when the function returns.
 func (t Tree) OpenApart(opened Opened) (int, error) {
-	const socket, image = 3, 4
-	b := program.NewBuilder(socket)
+	b := program.NewBuilder(copySocket)
 	n := program.Note{What: t.What, Property: t.Property}
 	b.Describe(n)
-	tree := b.Word("tree", -1)
+	word := b.Word("tree", -1)
 	//allow:path a path of the host that the caller has named
-	b.OpenTree(program.Cwd(), t.Path, unix.OPEN_TREE_CLOEXEC|t.Flags()).Into(tree)
-	b.SendFD(program.FD(socket), protocol.ValueOf(protocol.ValueTree).Encode(), tree.Arg())
+	b.OpenTree(program.Cwd(), t.Path, unix.OPEN_TREE_CLOEXEC|t.Flags()).Into(word)
+	b.SendFD(program.FD(copySocket), protocol.ValueOf(protocol.ValueTree).Encode(), word.Arg())
 	p, err := b.Finish()
 	if err != nil {
 		return -1, err
 	}
+	tree, err := fromCopy(p, &n)
+	if err != nil {
+		return -1, err
+	}
+	if err := t.prepare(tree, opened); err != nil {
+		unix.Close(tree)
+		return -1, err
+	}
+	return tree, nil
+}
+
+// copySocket is where a program for [fromCopy] has its end of the conversation.
+const copySocket = 3
+
+// fromCopy runs a program in a copy of the mount namespace of this process, and returns the
+// tree that it sends. The program has ended when the function returns.
+func fromCopy(p *program.Program, n *program.Note) (int, error) {
 	process, err := launch.Start(launch.Command{
 		Program: p, CloneFlags: unix.CLONE_NEWNS, Files: []int{-1, -1, -1, -1, -1},
-		Socket: socket, Image: image, Opaque: true,
+		Socket: copySocket, Image: copySocket + 1, Opaque: true,
 	})
 	if err != nil {
 		return -1, fmt.Errorf("%s: copy the mount namespace: %w", n.Subject(), err)
@@ -40,14 +55,7 @@ func (t Tree) OpenApart(opened Opened) (int, error) {
 	defer process.Kill()
 	e, err := process.Receive()
 	if err == nil && !e.FD.Exists() {
-		err = errors.New("the process that opens it has sent nothing")
+		err = fmt.Errorf("%s: the process in a copy of the mount namespace has sent nothing", n.Subject())
 	}
-	if err != nil {
-		return -1, err
-	}
-	if err := t.prepare(e.FD.Int(), opened); err != nil {
-		e.FD.Close()
-		return -1, err
-	}
-	return e.FD.Int(), nil
+	return e.FD.Int(), err
 }

@@ -1,12 +1,8 @@
 package source
 
 import (
-	"errors"
-	"fmt"
-
 	"golang.org/x/sys/unix"
 
-	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/oci/bundle"
@@ -31,28 +27,11 @@ type Device struct {
 // Open makes the node. It takes a process, which has its own copy of the mount namespace: the
 // kernel copies only what is mounted somewhere. It has ended when the function returns.
 func (d Device) Open(Opened) (int, error) {
-	const socket, image = 3, 4
-	p, err := d.program(socket)
+	p, err := d.program(copySocket)
 	if err != nil {
 		return -1, err
 	}
-	process, err := launch.Start(launch.Command{
-		Program: p, CloneFlags: unix.CLONE_NEWNS, Files: []int{-1, -1, -1, -1, -1},
-		Socket: socket, Image: image, Opaque: true,
-	})
-	if err != nil {
-		return -1, fmt.Errorf("%s: copy the mount namespace: %w", d.note().Subject(), err)
-	}
-	defer process.Close()
-	defer process.Kill()
-	e, err := process.Receive()
-	if err == nil && !e.FD.Exists() {
-		err = errors.New("the process that makes it has sent nothing")
-	}
-	if err != nil {
-		return -1, err
-	}
-	return e.FD.Int(), nil
+	return fromCopy(p, d.note())
 }
 
 func (d Device) note() *program.Note { return &program.Note{What: d.What, Property: d.Property} }
