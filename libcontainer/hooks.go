@@ -153,6 +153,9 @@ func openRoot(pid int) (int, error) {
 // maxHookOutput is how much of what a hook says is kept, in bytes: the end of it.
 const maxHookOutput = 4096
 
+// maxPipe is the size of a pipe, in bytes (pipe(7)).
+const maxPipe = 65536
+
 // hookProcess is a hook that runs.
 type hookProcess struct {
 	init *launch.Init
@@ -233,7 +236,8 @@ func (p *hookProcess) wait(timeout time.Duration) error {
 		switch {
 		case err != nil:
 			return err
-		case n == 0:
+		case n == 0, timeout > 0 && !time.Now().Before(deadline) && fds[0].Revents == 0:
+			// Also for one that writes without a pause.
 			p.kill()
 			return fmt.Errorf("was killed after its timeout of %d s", int(timeout.Seconds()))
 		}
@@ -274,7 +278,8 @@ func (p *hookProcess) feed() {
 // listen reads what is there.
 func (p *hookProcess) listen() {
 	buf := make([]byte, maxHookOutput)
-	for p.result >= 0 {
+	// What a pipe holds, and no more: somebody may write as fast as this process reads.
+	for reads := 0; reads < maxPipe/maxHookOutput && p.result >= 0; reads++ {
 		n, err := unix.Read(p.result, buf)
 		switch {
 		case errors.Is(err, unix.EINTR):

@@ -725,6 +725,17 @@ life() {
 	done
 }
 
+@test "a hook and what it leaves behind may write without a pause" {
+	hook createRuntime "yes & exit 3"
+	background create "$ID"
+	failed "hooks.createRuntime[0]" "exit status 3"
+	config "del(.hooks)"
+	hook createRuntime "exec yes" '{timeout: 1}'
+	background create "$ID"
+	failed "hooks.createRuntime[0]" "timeout of 1 s"
+	nothing_left
+}
+
 @test "a poststop hook has a timeout too" {
 	hook poststop "sleep 1$$" '{timeout: 1}'
 	log_hooks poststop
