@@ -20,7 +20,7 @@ import (
 // writes nothing else, unless it is asked to by --debug.
 var (
 	logger = &logrus.Logger{Out: io.Discard, Formatter: &logrus.TextFormatter{}, Hooks: make(logrus.LevelHooks), Level: logrus.InfoLevel}
-	// logs tells that --log is given.
+	// logs reports whether --log is given.
 	logs     bool
 	warnings []string
 )

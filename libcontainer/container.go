@@ -33,7 +33,7 @@ import (
 type Runtime struct {
 	// Root is the directory that holds the state, such as /run/coracle.
 	Root string
-	// Exclusive tells that this process is a command that does nothing else. Then no
+	// Exclusive reports whether this process is a command that does nothing else. Then no
 	// thread of it that makes an init ends before the process does, and Create need not
 	// lock one to itself, which would cost a tenth of its time.
 	Exclusive bool
@@ -218,7 +218,7 @@ func status(dir *state.Dir, r *state.Record, locked bool) (specs.ContainerState,
 	return specs.StateRunning, nil
 }
 
-// runsImage tells whether a process is still the init program. The socket of the
+// runsImage reports whether a process is still the init program. The socket of the
 // gate alone would not do: it stays when start is killed at the wrong moment.
 func runsImage(pid int) bool {
 	exe, err := linux.PID(pid).Exe()

@@ -62,7 +62,7 @@ type CreateOptions struct {
 	console func() (*os.File, error)
 	// signals has signals that end the creation; nil when nobody catches them.
 	signals *signals.Pipe
-	// starts tells that the caller starts the container at once.
+	// starts reports whether the caller starts the container at once.
 	starts bool
 }
 
@@ -253,7 +253,7 @@ func (n *creator) reserve() (err error) {
 	return nil
 }
 
-// privatePid tells whether the container's pid namespace is a new one, whose end
+// privatePid reports whether the container's pid namespace is a new one, whose end
 // is the end of all its processes.
 func privatePid(s *specs.Spec) bool {
 	return oci.HasNew(s, specs.PIDNamespace)
@@ -270,7 +270,7 @@ func checkTerminal(s *specs.Spec, o CreateOptions) error {
 	return nil
 }
 
-// direct tells whether the process may start as soon as the container is created. Hooks of
+// direct reports whether the process may start as soon as the container is created. Hooks of
 // start come before it, and the socket at which it says that it is ready; a terminal gets its
 // size; and whoever waits for the pid file or the pidfd finds a container that is created.
 func (n *creator) direct() bool {

@@ -25,7 +25,7 @@ type heldListener struct {
 	pidfd    int
 }
 
-// errNoListener tells that a process has ended before it had a listener.
+// errNoListener means that a process has ended before it had a listener.
 var errNoListener = errors.New("the process has ended before its seccomp filter was loaded")
 
 // holdListener takes the listener from a process that is about to load its filter.

@@ -111,7 +111,7 @@ func namespaceMaker(s *specs.Spec) *source.Maker {
 	return source.NewMaker(fresh)
 }
 
-// shared tells whether a namespace is the one that this process is in. When that cannot
+// shared reports whether a namespace is the one that this process is in. When that cannot
 // be found out, it counts as shared: nothing of the host may be changed by mistake.
 func shared(path string, ns specs.LinuxNamespaceType) bool {
 	name := string(ns)
@@ -258,7 +258,7 @@ func asSeenFrom(s *specs.Spec, pid int) *specs.Spec {
 	return &seen
 }
 
-// opensNothing tells whether this process may not take trees of its mount namespace, and
+// opensNothing reports whether this process may not take trees of its mount namespace, and
 // the container's program may.
 func opensNothing(s *specs.Spec, h compile.Host) bool {
 	if !oci.HasNew(s, specs.MountNamespace) {
@@ -364,7 +364,7 @@ func homeOf(passwd int, uid uint32) string {
 	return parseHome(data[:done], uid, none)
 }
 
-// madeUp tells whether the files of a file system are made up by the kernel when they
+// madeUp reports whether the files of a file system are made up by the kernel when they
 // are read.
 func madeUp(fstype int64) bool {
 	switch fstype {

@@ -88,7 +88,7 @@ func (p *notifyProxy) fd() int {
 	return p.socket
 }
 
-// ready reads one message and tells whether it says that the container is ready.
+// ready reads one message and reports whether it says that the container is ready.
 // Descriptors that come with it are closed by the kernel, which is what their sender
 // waits for (sd_notify_barrier(3)).
 func (p *notifyProxy) ready() bool {

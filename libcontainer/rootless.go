@@ -14,7 +14,7 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// rootless tells whether containers may do without cgroups.
+// rootless reports whether containers may do without cgroups.
 func (r *Runtime) rootless() bool {
 	if r.Rootless != nil {
 		return *r.Rootless
@@ -22,7 +22,7 @@ func (r *Runtime) rootless() bool {
 	return os.Geteuid() != 0 || InUserNamespace()
 }
 
-// InUserNamespace tells whether this process is in another user namespace than the first
+// InUserNamespace reports whether this process is in another user namespace than the first
 // one of the system: its user 0 need not be the superuser of the host. The process must
 // not change its namespaces, so one look is enough.
 func InUserNamespace() bool { return linux.InUserNamespace() }

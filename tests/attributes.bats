@@ -40,7 +40,7 @@ attributes() {
 	END
 }
 
-# realtime_possible tells whether a process in a cgroup of its own may have a realtime
+# realtime_possible reports whether a process in a cgroup of its own may have a realtime
 # scheduler: with group scheduling, the group would need a share of it.
 realtime_possible() {
 	[ ! -e /sys/fs/cgroup/cpu/cpu.rt_runtime_us ] && chrt -f 1 true 2>/dev/null

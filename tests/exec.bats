@@ -77,7 +77,7 @@ receiver() {
 	wait_for test -S "$SOCKET"
 }
 
-# gone PID tells whether a process has ended; a zombie has.
+# gone PID reports whether a process has ended; a zombie has.
 gone() {
 	! grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status"
 }

@@ -157,7 +157,7 @@ printed() {
 	cat "$BATS_TEST_TMPDIR/out"
 }
 
-# has_printed LINE tells whether the container has printed a line.
+# has_printed LINE reports whether the container has printed a line.
 has_printed() {
 	grep -qxF "$1" "$BATS_TEST_TMPDIR/out"
 }
@@ -265,7 +265,7 @@ repeat_until_printed() {
 	return 1
 }
 
-# ignores PID SIGNAL tells whether a process ignores a signal, given by its number, as it
+# ignores PID SIGNAL reports whether a process ignores a signal, given by its number, as it
 # does when it was started by nohup(1) or in the background.
 ignores() {
 	local mask
@@ -273,7 +273,7 @@ ignores() {
 	(((0x$mask >> ($2 - 1)) & 1))
 }
 
-# unified tells whether the host has cgroup v2 alone.
+# unified reports whether the host has cgroup v2 alone.
 unified() {
 	[ -e /sys/fs/cgroup/cgroup.controllers ]
 }

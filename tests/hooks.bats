@@ -62,7 +62,7 @@ logged() {
 	fi
 }
 
-# alive PID tells whether a process is there and no zombie.
+# alive PID reports whether a process is there and no zombie.
 alive() {
 	grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status"
 }
@@ -71,7 +71,7 @@ gone() {
 	! alive "$1"
 }
 
-# no_process COMMAND tells whether no process has this command line.
+# no_process COMMAND reports whether no process has this command line.
 no_process() {
 	! pgrep -fx "$1" >/dev/null
 }

@@ -401,7 +401,7 @@ stdout_again() {
 	[ "$output" = "$(grep 'open files' /proc/self/limits | tr -s ' ')" ]
 }
 
-# has_sys_resource tells whether limits can be raised.
+# has_sys_resource reports whether limits can be raised.
 has_sys_resource() {
 	((0x$(proc_status CapEff self) >> 24 & 1))
 }

@@ -30,7 +30,7 @@ inside() {
 	nsenter -t "$(pid_of "$ID")" -n ip -o "${@:2}" show dev "$1"
 }
 
-# on_host tells whether a device is on the host.
+# on_host reports whether a device is on the host.
 on_host() {
 	ip link show dev "$1" >/dev/null 2>&1
 }

@@ -195,7 +195,7 @@ waits() {
 	[ "$(status_of "$ID")" = running ]
 }
 
-# freezing tells whether the container is to be frozen, be it already or not.
+# freezing reports whether the container is to be frozen, be it already or not.
 freezing() {
 	if unified; then
 		[ "$(cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(pid_of "$ID")/cgroup")/cgroup.freeze")" = 1 ]

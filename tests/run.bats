@@ -217,7 +217,7 @@ load helpers
 	nothing_left
 }
 
-# orphaned PID INIT tells whether a process has another parent than a shell that has
+# orphaned PID INIT reports whether a process has another parent than a shell that has
 # ended.
 orphaned() {
 	[ -e "/proc/$(proc_status PPid "$1")" ] && [ "$(tr '\0' ' ' <"/proc/$(proc_status PPid "$1")/cmdline")" != "" ] &&

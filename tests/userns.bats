@@ -176,7 +176,7 @@ unmapped() {
 	[ "$(tr '\t' ' ' <<<"$output" | tail -1)" = "0 4" ]
 }
 
-# in_other_users PID tells whether a process has another user namespace.
+# in_other_users PID reports whether a process has another user namespace.
 in_other_users() {
 	[ "$(readlink /proc/self/ns/user)" != "$(readlink "/proc/$1/ns/user")" ]
 }

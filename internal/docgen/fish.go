@@ -35,7 +35,7 @@ function __%[1]s_needs_command
 	test (count (__%[1]s_words)) -eq 0
 end
 
-# __%[1]s_at COMMAND N tells whether the argument N of a command is to be completed.
+# __%[1]s_at COMMAND N reports whether the argument N of a command is to be completed.
 function __%[1]s_at
 	set -l words (__%[1]s_words)
 	test "$words[1]" = $argv[1]; and test (count $words) -eq $argv[2]

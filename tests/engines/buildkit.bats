@@ -142,7 +142,7 @@ printed_has() {
 	done
 }
 
-# printed LINE tells whether a step of the build in the background has printed a line.
+# printed LINE reports whether a step of the build in the background has printed a line.
 printed() {
 	printed_by <"$BATS_TEST_TMPDIR/build" | grep -qxF "$1"
 }

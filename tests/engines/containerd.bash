@@ -119,7 +119,7 @@ containerd_end() {
 	engines_end
 }
 
-# by_systemd tells whether systemd makes the cgroups of pods, as it should where it runs.
+# by_systemd reports whether systemd makes the cgroups of pods, as it should where it runs.
 by_systemd() {
 	[ -d /run/systemd/system ]
 }

@@ -105,7 +105,7 @@ state_dirs() {
 	inside sh -c "ls -d $root/runtime-*/moby*/* 2>/dev/null | grep -E '/[0-9a-f]{64}'"
 }
 
-# no_state tells whether no container has state or a cgroup. BuildKit keeps the parent of
+# no_state reports whether no container has state or a cgroup. BuildKit keeps the parent of
 # those of its steps.
 no_state() {
 	[ -z "$(state_dirs)" ] && [ -z "$(find /sys/fs/cgroup -type d \( -path "*/$CGROUP/*" -not -name buildkit -o -name 'docker-*.scope' \) 2>/dev/null)" ]

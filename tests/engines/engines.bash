@@ -20,7 +20,7 @@ else
 	DIR=/mnt PROGRAM=/mnt/coracle
 fi
 
-# of_system tells whether the engines are those of the system.
+# of_system reports whether the engines are those of the system.
 of_system() {
 	[ "${ENGINES:-private}" = system ]
 }

@@ -102,7 +102,7 @@ state_dirs() {
 	inside sh -c 'ls /run/coracle 2>/dev/null' | grep -E '^[0-9a-f]{64}$'
 }
 
-# no_scopes tells whether no container has a cgroup.
+# no_scopes reports whether no container has a cgroup.
 no_scopes() {
 	[ -z "$(find /sys/fs/cgroup -name 'libpod-[0-9a-f]*' -not -name '*conmon*' \( -path "*/$CGROUP/*" -o -name '*.scope' \))" ]
 }
@@ -248,7 +248,7 @@ is_now() {
 	is 0
 }
 
-# health STATUS tells whether this is the health of a container.
+# health STATUS reports whether this is the health of a container.
 health() {
 	[ "$(inspect '{{.State.Health.Status}}')" = "$1" ]
 }

@@ -14,7 +14,7 @@ import (
 type checker struct {
 	set    *token.FileSet
 	rootfs bool
-	// annotated tells that the file is where annotations get their meaning.
+	// annotated reports whether the file is where annotations get their meaning.
 	annotated bool
 	imports   map[string]string // paths of imports, by their names in the file
 	allowed   map[int]*allowance
@@ -116,7 +116,7 @@ func (c *checker) called(e ast.Expr) (pkg, name string) {
 	return pkg, s.Sel.Name
 }
 
-// mentions tells whether an identifier that ends in one of these names is in the
+// mentions reports whether an identifier that ends in one of these names is in the
 // expressions.
 func mentions(exprs []ast.Expr, suffixes ...string) bool {
 	found := false

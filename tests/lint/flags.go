@@ -40,7 +40,7 @@ type function struct {
 	changed  bool // in a way that may take flags away
 }
 
-// flagsHold tells whether the flags of a call are a variable with that name which always
+// flagsHold reports whether the flags of a call are a variable with that name which always
 // has a flag.
 func (c *checker) flagsHold(call *ast.CallExpr, flag string) bool {
 	for _, a := range call.Args {

@@ -104,7 +104,7 @@ func checkTree(top string) ([]string, error) {
 	return findings, err
 }
 
-// check checks one file. rootfs tells that it may have files of a container at hand. The
+// check checks one file. rootfs reports whether it may have files of a container at hand. The
 // packages of the product that it imports are added to imports.
 func check(name string, source []byte, rootfs bool, imports map[string]bool) ([]string, error) {
 	set := token.NewFileSet()

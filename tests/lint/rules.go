@@ -217,7 +217,7 @@ func constant(e ast.Expr) (string, bool) {
 // pathNames are parts of the names that paths have.
 var pathNames = []string{"path", "dir", "dest", "destination", "root", "rootfs", "base", "mountpoint", "target", "cwd", "parent", "exe", "file"}
 
-// isPath tells whether an expression looks like a path, by its name.
+// isPath reports whether an expression looks like a path, by its name.
 func isPath(e ast.Expr) bool {
 	var name string
 	switch e := e.(type) {

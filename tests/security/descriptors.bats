@@ -118,7 +118,7 @@ END
 	[ "$before" = "$(sha256sum "$CORACLE"; stat -c '%y %z %i' "$CORACLE")" ]
 }
 
-# waits_in_op PID tells whether a process sleeps where the failpoint lets it.
+# waits_in_op PID reports whether a process sleeps where the failpoint lets it.
 waits_in_op() {
 	[ -d "/proc/$1" ] && grep -q '^\(35\|230\|101\) ' "/proc/$1/syscall" 2>/dev/null
 }

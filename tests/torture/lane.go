@@ -23,7 +23,7 @@ type lane struct {
 	dir    string // bundle and state root are below
 	id     string // also the name of the cgroup
 	prefix []string
-	// mounted tells that the state root is a mount of its own.
+	// mounted reports whether the state root is a mount of its own.
 	mounted bool
 	// slowest is the longest time that a command took.
 	slowest time.Duration
@@ -106,7 +106,7 @@ func (l *lane) commandFor(limit time.Duration, failpoint string, args ...string)
 	return r
 }
 
-// killed tells whether the command was ended by SIGKILL.
+// killed reports whether the command was ended by SIGKILL.
 func (r result) killed() bool {
 	var exit *exec.ExitError
 	if !errors.As(r.err, &exit) {

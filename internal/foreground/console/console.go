@@ -71,13 +71,13 @@ func (f *Foreground) watch() {
 	}
 }
 
-// inForeground tells whether this process may use its terminal.
+// inForeground reports whether this process may use its terminal.
 func inForeground() bool {
 	pgrp, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
 	return err != nil || pgrp == unix.Getpgrp()
 }
 
-// enterRaw sets the person's terminal to raw mode, once this process may. It tells whether
+// enterRaw sets the person's terminal to raw mode, once this process may. It reports whether
 // there is nothing left to wait for.
 func (f *Foreground) enterRaw() bool {
 	f.mu.Lock()

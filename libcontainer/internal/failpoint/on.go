@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Enabled tells whether this is a build for tests of failures.
+// Enabled reports whether this is a build for tests of failures.
 const Enabled = true
 
 // chosen is the value of the environment variable, for one of its forms.
@@ -49,7 +49,7 @@ func Hit(phase string) {
 	}
 }
 
-// found tells that a program with the op has been compiled.
+// found reports whether a program with the op has been compiled.
 var found bool
 
 // Op is the index of the op to fail before; -1 for none. It is given to one program only.

@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrTooLarge tells that a file has more bytes than were asked for.
+// ErrTooLarge means that a file has more bytes than were asked for.
 var ErrTooLarge = errors.New("file is too large")
 
-// ErrNotRegular tells that something is not a regular file.
+// ErrNotRegular means that something is not a regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
 // Read reads a whole file of at most limit bytes. A relative path starts at the

@@ -29,7 +29,7 @@ func (d *Dir) MakeNotify() (string, error) {
 	return path, nil
 }
 
-// HasNotify tells whether the directory is there.
+// HasNotify reports whether the directory is there.
 func (d *Dir) HasNotify() bool { return d.has(notifyName) }
 
 // BindNotify binds a socket in the directory.

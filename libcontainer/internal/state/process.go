@@ -10,7 +10,7 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// ErrGone tells that a process has ended, or that its pid belongs to another one
+// ErrGone means that a process has ended, or that its pid belongs to another one
 // by now.
 var ErrGone = errors.New("process has gone")
 
@@ -114,7 +114,7 @@ func (r *Record) Ending() bool {
 	return err != nil || exiting(string(data))
 }
 
-// Alive tells whether the init process of the record still runs.
+// Alive reports whether the init process of the record still runs.
 func (r *Record) Alive() (bool, error) {
 	if r.Pid <= 0 {
 		return false, nil

@@ -64,23 +64,23 @@ type Record struct {
 	// time is in clock ticks since boot, as in /proc/PID/stat.
 	Pid       int    `json:"pid"`
 	StartTime uint64 `json:"startTime"`
-	// PrivatePid tells that the container has a pid namespace of its own, so that
+	// PrivatePid reports whether the container has a pid namespace of its own, so that
 	// the death of the init is the death of all.
 	PrivatePid bool `json:"privatePid"`
-	// NoNewKeyring tells that the container has the session keyring of its creator.
+	// NoNewKeyring reports whether the container has the session keyring of its creator.
 	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
 	// HasProcess reports whether the configuration has a process, which start needs.
 	HasProcess bool `json:"hasProcess,omitempty"`
-	// StartHooks tells that start has to run hooks.
+	// StartHooks reports whether start has to run hooks.
 	StartHooks bool `json:"startHooks,omitempty"`
-	// Poststop tells that hooks have to run when the container is deleted.
+	// Poststop reports whether hooks have to run when the container is deleted.
 	Poststop bool         `json:"poststop,omitempty"`
 	Cgroup   cgroup.Saved `json:"cgroup"`
 	// Rdt is where the container is in resctrl; nil when it is nowhere.
 	Rdt *rdt.Saved `json:"rdt,omitempty"`
 	// Listener says who gets the seccomp listener of the init; nil when there is none.
 	Listener *Listener `json:"seccompListener,omitempty"`
-	// Mute tells that the init cannot report that it failed to execute the command.
+	// Mute reports whether the init cannot report that it failed to execute the command.
 	Mute bool `json:"mute,omitempty"`
 	// Steps are the ops of the init program behind the gate, so that start can
 	// say what failed.
@@ -130,7 +130,7 @@ func (r *Record) upgrade() {
 	}
 }
 
-// CheckID tells whether id can name a container.
+// CheckID reports whether id can name a container.
 func CheckID(id string) error {
 	if id == "" {
 		return errors.New("container id is empty")
@@ -286,7 +286,7 @@ func (d *Dir) TryLock() (ok bool, err error) {
 	return true, nil
 }
 
-// Busy tells whether a command that changes the container is at work. It is for those
+// Busy reports whether a command that changes the container is at work. It is for those
 // that do not have the lock themselves, and would lose it.
 func (d *Dir) Busy() bool {
 	if err := unix.Flock(d.FD(), unix.LOCK_SH|unix.LOCK_NB); err != nil {
@@ -296,7 +296,7 @@ func (d *Dir) Busy() bool {
 	return false
 }
 
-// Creating tells that create has not done its work: it is still running, or was interrupted.
+// Creating reports whether create has not done its work: it is still running, or was interrupted.
 func (d *Dir) Creating() bool { return d.has(creatingName) }
 
 // Created marks that create has done its work.
@@ -312,7 +312,7 @@ func (d *Dir) has(name string) bool {
 	return unix.Fstatat(d.FD(), name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil
 }
 
-// HasGate tells whether the socket of the gate is there.
+// HasGate reports whether the socket of the gate is there.
 func (d *Dir) HasGate() bool { return d.has(GateName) }
 
 // RemoveGate removes the socket of the gate.

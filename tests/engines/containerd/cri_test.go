@@ -154,7 +154,7 @@ func (p *pod) remove() {
 	}
 }
 
-// hasState tells whether the runtime knows a container.
+// hasState reports whether the runtime knows a container.
 func hasState(id string) bool {
 	_, err := os.Stat(filepath.Join(*root, id))
 	return err == nil

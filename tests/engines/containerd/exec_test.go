@@ -129,7 +129,7 @@ type sizes chan *remotecommand.TerminalSize
 
 func (s sizes) Next() *remotecommand.TerminalSize { return <-s }
 
-// ready tells whether a command has said so.
+// ready reports whether a command has said so.
 func (c *container) ready() bool {
 	answer, err := c.execSync("test", "-e", "/tmp/ready")
 	return err == nil && answer.ExitCode == 0

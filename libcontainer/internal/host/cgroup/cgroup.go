@@ -39,10 +39,10 @@ type Manager struct {
 	forks   bool      // whether the init does, once it is in the cgroup
 	devices []deviceRule
 	list    deviceList // the same, for cgroup v1
-	// fresh tells that the directory in the unified hierarchy is new.
+	// fresh reports whether the directory in the unified hierarchy is new.
 	fresh    bool
 	creation // what the creation has done
-	// rootless tells that the creator has no privileges, see Forgo.
+	// rootless reports whether the creator has no privileges, see Forgo.
 	rootless bool
 }
 
@@ -54,9 +54,9 @@ type Saved struct {
 	// Paths has the directory in each hierarchy; the key is the controller,
 	// "name=…" for a hierarchy without one, "" for the unified hierarchy.
 	Paths map[string]string `json:"paths,omitempty"`
-	// Claimed tells that what is in the cgroup is the container's.
+	// Claimed reports whether what is in the cgroup is the container's.
 	Claimed bool `json:"claimed,omitempty"`
-	// Unified tells that the host has only the unified hierarchy.
+	// Unified reports whether the host has only the unified hierarchy.
 	Unified bool `json:"unified,omitempty"`
 	// Foreign are those of the directories that were there before the creation. They stay.
 	Foreign []string `json:"foreign,omitempty"`
@@ -233,7 +233,7 @@ func partBelow(base, own string) (string, error) {
 	return filepath.Join(base, rel), nil
 }
 
-// isUnified tells whether the host has only the unified hierarchy.
+// isUnified reports whether the host has only the unified hierarchy.
 func isUnified() bool {
 	var st unix.Statfs_t
 	return unix.Statfs(mountpoint, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
@@ -340,7 +340,7 @@ func (m *Manager) BirthDir() string {
 	return m.saved.Paths[unifiedKey]
 }
 
-// BornInside tells that all that matters is in the unified hierarchy: the limits are
+// BornInside reports whether all that matters is in the unified hierarchy: the limits are
 // there before the first process is, see [Manager.Claim].
 func (m *Manager) BornInside() bool { return m.saved.Unified && m.scope == nil }
 

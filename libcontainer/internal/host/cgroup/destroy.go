@@ -212,7 +212,7 @@ func (m *Manager) abandon(dirs []string) {
 	}
 }
 
-// isEmpty tells that a cgroup has neither processes nor cgroups below it.
+// isEmpty reports whether a cgroup has neither processes nor cgroups below it.
 func isEmpty(dir string) bool {
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -258,7 +258,7 @@ func rmdir(dir string) error {
 	return &os.PathError{Op: "rmdir", Path: dir, Err: err}
 }
 
-// gone tells that an error means that the cgroup does not exist any more.
+// gone reports whether an error means that the cgroup does not exist any more.
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV)
 }

@@ -191,7 +191,7 @@ func setDeviceFilter(dir string, rules []deviceRule, fresh bool) error {
 	return detach(group, old)
 }
 
-// hasFilters tells whether a cgroup of v2 has filters of devices.
+// hasFilters reports whether a cgroup of v2 has filters of devices.
 func hasFilters(dir string) (bool, error) {
 	group, filters, err := openFilters(dir)
 	if err != nil {

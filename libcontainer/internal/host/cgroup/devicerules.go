@@ -55,7 +55,7 @@ type devices struct {
 	major, minor int64
 }
 
-// covers tells whether all of d are in the set.
+// covers reports whether all of d are in the set.
 func (s devices) covers(d devices) bool {
 	return (s.typ == anyType || s.typ == d.typ) && (s.major == anyNumber || s.major == d.major) && (s.minor == anyNumber || s.minor == d.minor)
 }

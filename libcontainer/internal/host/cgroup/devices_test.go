@@ -110,7 +110,7 @@ func samples() []devices {
 }
 
 // check compares the filter of v2 and, where there is one, the list of v1 with the model.
-// It tells whether there is a list.
+// It reports whether there is a list.
 func check(t *testing.T, rules []deviceRule) (listed bool) {
 	filter := deviceFilter(rules)
 	list, err := listOf(rules)

@@ -28,7 +28,7 @@ func ParseDriver(name string) (Driver, error) {
 	return "", fmt.Errorf("%q is none of cgroupfs, systemd and disabled", name)
 }
 
-// Disabled tells that the container has no cgroup.
+// Disabled reports whether the container has no cgroup.
 func (m *Manager) Disabled() bool { return m.saved.Driver == Disabled }
 
 // errDisabled is the error of what takes a cgroup.

@@ -17,7 +17,7 @@ import (
 // a device cannot be frozen before the device has answered.
 const freezeDeadline = 10 * time.Second
 
-// errNoFreezer tells that there is nothing to freeze the container with.
+// errNoFreezer means that there is nothing to freeze the container with.
 var errNoFreezer = errors.New("the host has no freezer cgroup (cgroup v1) and no cgroup v2")
 
 // freezerFile is the file that freezes, with what to write for that and for its
@@ -32,7 +32,7 @@ func (m *Manager) freezerFile() (file, freeze, thaw string) {
 	return "", "", ""
 }
 
-// Frozen tells whether the cgroup is paused, or about to be.
+// Frozen reports whether the cgroup is paused, or about to be.
 func (m *Manager) Frozen() (bool, error) {
 	file, _, thaw := m.freezerFile()
 	if file == "" {
@@ -209,7 +209,7 @@ func (m *Manager) Unfreeze() error {
 	return err
 }
 
-// heldFrozen tells whether processes are frozen though their cgroup is not.
+// heldFrozen reports whether processes are frozen though their cgroup is not.
 func (m *Manager) heldFrozen() (bool, error) {
 	if !m.saved.Unified {
 		return m.Frozen()
@@ -226,6 +226,6 @@ func (m *Manager) heldFrozen() (bool, error) {
 	}
 }
 
-// KilledWhenFrozen tells that a frozen process dies from SIGKILL at once, and not when
+// KilledWhenFrozen reports whether a frozen process dies from SIGKILL at once, and not when
 // it is thawed. That is so with cgroup v2.
 func (m *Manager) KilledWhenFrozen() bool { return m.saved.Unified }

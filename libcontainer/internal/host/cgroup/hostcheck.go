@@ -19,7 +19,7 @@ import (
 )
 
 // CheckHost finds what this host, for this user, cannot do of what [New] has decided on. It
-// only looks; named tells that the configuration names the cgroup.
+// only looks; named reports whether the configuration names the cgroup.
 func (m *Manager) CheckHost(r *specs.LinuxResources, named bool) (problems []bundle.Problem) {
 	bad := func(pointer, format string, args ...any) {
 		problems = append(problems, bundle.About(pointer, format, args...))

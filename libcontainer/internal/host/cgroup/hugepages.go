@@ -26,7 +26,7 @@ func (p *plan) hugepages(limits []specs.LinuxHugepageLimit) {
 	}
 }
 
-// isPageSize tells whether s is digits and a unit. It becomes a part of a file's name.
+// isPageSize reports whether s is digits and a unit. It becomes a part of a file's name.
 func isPageSize(s string) bool {
 	digits, ok := strings.CutSuffix(s, "B")
 	if !ok || len(digits) < 2 {

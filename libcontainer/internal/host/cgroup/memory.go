@@ -6,7 +6,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// given tells that a number is given. Engines write 0 for what their users have not said,
+// given reports whether a number is given. Engines write 0 for what their users have not said,
 // and it could not be meant: neither memory nor CPU time of 0 lets a process run.
 func given[T int64 | uint64 | uint16](v *T) bool { return v != nil && *v != 0 }
 

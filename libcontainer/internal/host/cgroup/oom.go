@@ -116,12 +116,12 @@ type Shortage struct {
 	// Limit and Peak are in bytes: what the container may use, and the most that it has
 	// used.
 	Limit, Peak uint64
-	// Own tells that its own limit was in the way, and not that of a cgroup above or the
+	// Own reports whether its own limit was in the way, and not that of a cgroup above or the
 	// memory of the host.
 	Own bool
 }
 
-// Shortage tells whether the container has run out of memory; nil when it has not.
+// Shortage reports whether the container has run out of memory; nil when it has not.
 func (m *Manager) Shortage() *Shortage {
 	c := m.counters("memory")
 	s := &Shortage{Killed: m.OOMKills()}

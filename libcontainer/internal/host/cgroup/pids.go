@@ -26,7 +26,7 @@ func (p *plan) pids(l *specs.LinuxPids) {
 	p.add("pids.limit", "pids", limitV2(limit), "pids.max").needless = limit == -1
 }
 
-// forks tells whether the init of a container forks after it has entered the cgroup.
+// forks reports whether the init of a container forks after it has entered the cgroup.
 func forks(s *specs.Spec) bool {
 	pids := oci.Namespace(s, specs.PIDNamespace)
 	return pids != nil && (pids.Path != "" || oci.Namespace(s, specs.UserNamespace) != nil)

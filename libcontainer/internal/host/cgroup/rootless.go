@@ -42,7 +42,7 @@ func (m *Manager) Forgo(s *specs.Spec) (left []string, err error) {
 	return left, nil
 }
 
-// mayMake tells whether this process may make a cgroup and, in the unified hierarchy, be
+// mayMake reports whether this process may make a cgroup and, in the unified hierarchy, be
 // born in it.
 func mayMake(dir string, unified bool) bool {
 	parent := filepath.Dir(dir)

@@ -29,7 +29,7 @@ type setting struct {
 	value string
 	// values has the value for each of the files where these differ.
 	values []string
-	// needless tells that without the file the value is true anyway.
+	// needless reports whether without the file the value is true anyway.
 	needless bool
 	// restore is what to write to get back what the file says; nil when that is just
 	// what it says.
@@ -45,15 +45,15 @@ type setting struct {
 // It is made before anything is done, so that what cannot work is an error without a
 // trace. What a host cannot do is an error too: a limit is never left out silently.
 type plan struct {
-	// v2 tells that the host has only the unified hierarchy.
+	// v2 reports whether the host has only the unified hierarchy.
 	v2 bool
-	// unified tells whether a controller is in the unified hierarchy.
+	// unified reports whether a controller is in the unified hierarchy.
 	unified func(controller string) bool
 	// current reads a file of the cgroup; "" when there is none, or no cgroup yet.
 	current func(controller, file string) string
-	// has tells whether the cgroups of a controller of cgroup v1 have a file; nil for no.
+	// has reports whether the cgroups of a controller of cgroup v1 have a file; nil for no.
 	has func(controller, file string) bool
-	// fresh tells that the cgroup is a new one, with the values that the kernel gives it.
+	// fresh reports whether the cgroup is a new one, with the values that the kernel gives it.
 	fresh bool
 
 	settings []setting
@@ -324,7 +324,7 @@ func (m *Manager) dirOf(controller string) string {
 	return m.saved.Paths[controller]
 }
 
-// inUnified tells whether a controller is in the unified hierarchy. On a hybrid host each
+// inUnified reports whether a controller is in the unified hierarchy. On a hybrid host each
 // is in one or the other.
 func (m *Manager) inUnified(controller string) bool {
 	if m.saved.Unified || controller == unifiedKey {

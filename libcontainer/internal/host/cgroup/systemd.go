@@ -73,7 +73,7 @@ func (m *Manager) startScope(pid int, settings []setting) error {
 	return nil
 }
 
-// BornOutside tells that the first process enters its cgroup from outside: there is none
+// BornOutside reports whether the first process enters its cgroup from outside: there is none
 // without it. The init has to wait until [Manager.Create] has put it there.
 func (m *Manager) BornOutside() bool { return m.scope != nil }
 

@@ -14,7 +14,7 @@ import (
 // creation is what has to be known when it fails: "generating an error MUST leave the state
 // of the environment as if the operation were never attempted" (runtime.md#errors).
 type creation struct {
-	// creates tells that this process is the one that does it.
+	// creates reports whether this process is the one that does it.
 	creates bool
 	// made are the directories that this process has made.
 	made []string
@@ -22,7 +22,7 @@ type creation struct {
 	undos []undo
 	// formerDevices are the rules for devices of such a one, with cgroup v1.
 	formerDevices *deviceList
-	// filtered tells that it got its first filter of devices, with cgroup v2.
+	// filtered reports whether it got its first filter of devices, with cgroup v2.
 	filtered bool
 }
 
@@ -50,10 +50,10 @@ func (m *Manager) look() {
 
 func missing(dir string) bool { return errors.Is(unix.Access(dir, unix.F_OK), unix.ENOENT) }
 
-// isForeign tells that a directory is not of this container's creation.
+// isForeign reports whether a directory is not of this container's creation.
 func (m *Manager) isForeign(dir string) bool { return slices.Contains(m.saved.Foreign, dir) }
 
-// make makes a directory of the cgroup. It tells whether that is new.
+// make makes a directory of the cgroup. It reports whether that is new.
 func (m *Manager) make(dir string) (fresh bool, err error) {
 	fresh, err = makeDir(dir)
 	switch {
@@ -76,7 +76,7 @@ func sameDir(a, b string) bool {
 	return unix.Stat(a, &x) == nil && unix.Stat(b, &y) == nil && x.Dev == y.Dev && x.Ino == y.Ino
 }
 
-// makeDir makes the directory of a cgroup with those above. It tells whether the last one
+// makeDir makes the directory of a cgroup with those above. It reports whether the last one
 // is new.
 func makeDir(dir string) (fresh bool, err error) {
 	// The one above may be removed by a creation that has failed.

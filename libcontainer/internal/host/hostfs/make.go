@@ -132,7 +132,7 @@ func explain(root int, dir string, err error) error {
 	return &Denied{Dir: "/" + dir, UID: int(st.Uid), GID: int(st.Gid), Err: err}
 }
 
-// more tells whether there are components that lead anywhere.
+// more reports whether there are components that lead anywhere.
 func more(rest []string) bool {
 	for _, r := range rest {
 		if r != "" && r != "." {

@@ -17,7 +17,7 @@ import (
 )
 
 // Write gives the new user namespace of a process the mappings of a configuration. The
-// process has to be a child of this one. privileged tells whether this process may map
+// process has to be a child of this one. privileged reports whether this process may map
 // any ids and keep the additional groups in reach.
 //
 // What the kernel does not let this process map, newuidmap and newgidmap may.

@@ -39,7 +39,7 @@ func parseAddress(p []byte) (address, error) {
 	return a, nil
 }
 
-// lasting tells whether an address is to be kept: "all permanent IP addresses
+// lasting reports whether an address is to be kept: "all permanent IP addresses
 // (IFA_F_PERMANENT flag) of any family with global scope" (config-linux.md#network-devices).
 func (a *address) lasting() bool {
 	return a.flags&unix.IFA_F_PERMANENT != 0 && a.scope == unix.RT_SCOPE_UNIVERSE

@@ -74,7 +74,7 @@ func (e *kernelError) Error() string {
 
 func (e *kernelError) Unwrap() error { return e.errno }
 
-// errShort tells that an answer cannot be understood.
+// errShort means that an answer cannot be understood.
 var errShort = errors.New("netlink: malformed answer")
 
 // ask sends a request and returns the bodies of the answers.

@@ -35,7 +35,7 @@ const (
 type Saved struct {
 	// Class is the directory of the class of service that the container is in.
 	Class string `json:"class"`
-	// Made tells that the class was made for this container, and goes with it.
+	// Made reports whether the class was made for this container, and goes with it.
 	Made bool `json:"made,omitempty"`
 	// Monitor is the directory of the monitoring group; empty without one.
 	Monitor string `json:"monitor,omitempty"`
@@ -65,7 +65,7 @@ func kernel(root string) tree {
 	}
 }
 
-// ErrNotMounted tells that the host has no resctrl file system.
+// ErrNotMounted means that the host has no resctrl file system.
 var ErrNotMounted = errors.New("no resctrl file system is mounted (is there Intel RDT? then: mount -t resctrl resctrl " + usualRoot + ")")
 
 // Root finds the resctrl file system of the host.

@@ -62,7 +62,7 @@ func dial(addresses []string, timeout time.Duration) (*conn, error) {
 }
 
 // parseAddress finds the socket of an address (D-Bus specification, "Server Addresses").
-// An abstract one begins with "@". broker tells that it is a bus with many
+// An abstract one begins with "@". broker reports whether it is a bus with many
 // participants; systemd's own socket, which is called private, is not.
 func parseAddress(address string) (path string, broker bool, err error) {
 	transport, options, ok := strings.Cut(address, ":")
@@ -203,7 +203,7 @@ func closed(err error) error {
 	return err
 }
 
-// answers tells whether a message is the answer to a call.
+// answers reports whether a message is the answer to a call.
 func (m *message) answers(serial uint32) bool {
 	return (m.kind == methodReply || m.kind == methodError) && m.replySerial == serial
 }

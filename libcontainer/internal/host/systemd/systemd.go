@@ -30,7 +30,7 @@ const defaultTimeout = 30 * time.Second
 type Instance struct {
 	// Addresses are those of D-Bus; the first one that works is used.
 	Addresses []string `json:"addresses"`
-	// User tells that it is the instance of a user.
+	// User reports whether it is the instance of a user.
 	User bool `json:"user,omitempty"`
 	// Root is the cgroup that its units are in: "/" for the system.
 	Root string `json:"root"`
@@ -146,7 +146,7 @@ func (i Instance) Path(u Unit) string {
 type Property struct {
 	Name  string
 	Value any // bool, int32, uint32, uint64, string, []byte, []uint32 or []string
-	// Optional tells that it can be left out when this systemd does not know it.
+	// Optional reports whether it can be left out when this systemd does not know it.
 	Optional bool
 }
 

@@ -129,7 +129,7 @@ func (c *compiler) openEntry() *entry {
 	return e
 }
 
-// empty tells that there is nothing to enter.
+// empty reports whether there is nothing to enter.
 func (e *entry) empty() bool { return e == nil || len(e.files) == 0 && e.procs == nil }
 
 // enter enters the cgroups. It closes what was opened for that.

@@ -54,7 +54,7 @@ type Host struct {
 	ProcMounts []string
 	// Cgroups are the hierarchies that a mount of type cgroup shows.
 	Cgroups []Hierarchy
-	// Shared tells whether a namespace that is joined by path is the runtime's own. It
+	// Shared reports whether a namespace that is joined by path is the runtime's own. It
 	// may be nil.
 	Shared func(path string, ns specs.LinuxNamespaceType) bool
 	// NodePath finds a device of the host, best at the given path. It may be nil.
@@ -64,10 +64,10 @@ type Host struct {
 	Mappings func() (uids, gids bundle.IDMap)
 	// TimerSlack, in nanoseconds, is set when it is not 0.
 	TimerSlack int
-	// Nested tells that the runtime itself is in a user namespace: nobody can make
+	// Nested reports whether the runtime itself is in a user namespace: nobody can make
 	// devices there.
 	Nested bool
-	// OpensNothing tells that the runtime cannot take trees of the host, for want of
+	// OpensNothing reports whether the runtime cannot take trees of the host, for want of
 	// privileges over its mount namespace. The program does it then, in its own.
 	OpensNothing bool
 	// Maker makes new namespaces outside of the program, which enters them. It may be nil.
@@ -75,14 +75,14 @@ type Host struct {
 	// CgroupJoin are the files through which the init enters its cgroups by writing
 	// "0", after protocol.PointCgroup. It is empty when the init is born there.
 	CgroupJoin []string
-	// CgroupWait tells that the init is put into its cgroups, until protocol.PointCgroup.
+	// CgroupWait reports whether the init is put into its cgroups, until protocol.PointCgroup.
 	CgroupWait bool
 	// CgroupBirth is the directory in the unified hierarchy that a process which joins a
 	// container is born in; empty for that of the runtime.
 	CgroupBirth string
 }
 
-// can tells whether the runtime has all these capabilities.
+// can reports whether the runtime has all these capabilities.
 func (h *Host) can(capabilities ...int) bool {
 	return bundle.HasCapabilities(h.Capabilities, capabilities...)
 }
@@ -105,7 +105,7 @@ type Input struct {
 	Host         Host
 	NoPivot      bool
 	NoNewKeyring bool
-	// Direct tells that the process starts as soon as the container is created: there is no
+	// Direct reports whether the process starts as soon as the container is created: there is no
 	// gate, and the conversation goes on until the execve.
 	Direct bool
 	// Preserved describes the caller's descriptors from 3 on that the process
@@ -130,17 +130,17 @@ type Output struct {
 	Socket, Gate, Console, Image int
 	// GateOp is the index of the first op behind the gate, or the place for one.
 	GateOp int
-	// Forks tells that the program enters a joined pid namespace by a fork.
+	// Forks reports whether the program enters a joined pid namespace by a fork.
 	Forks bool
 	// Birth is the cgroup of the unified hierarchy that the program has to be born in,
 	// empty for that of the runtime. Where it cannot be born there it can go there, when
 	// the word Outside, which is 0 without Birth, is 1.
 	Birth   string
 	Outside program.Word
-	// Listener tells that the message protocol.StageStarted carries the descriptor of a seccomp
+	// Listener reports whether the message protocol.StageStarted carries the descriptor of a seccomp
 	// listener, and is waited upon like a sync point.
 	Listener bool
-	// Mute tells that the seccomp filter lets the program report nothing once it is loaded.
+	// Mute reports whether the seccomp filter lets the program report nothing once it is loaded.
 	Mute bool
 	// UnknownCalls are system calls of linux.seccomp that this version does not know.
 	UnknownCalls []string

@@ -58,7 +58,7 @@ var devLinks = []struct{ name, target string }{
 	{"core", "/proc/kcore"},
 }
 
-// hostDev tells whether /dev of the container is a directory of the host, in
+// hostDev reports whether /dev of the container is a directory of the host, in
 // which nothing must be made.
 func (c *compiler) hostDev() bool {
 	bind := false

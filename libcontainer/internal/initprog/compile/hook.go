@@ -37,7 +37,7 @@ type HookInput struct {
 	// Environ is what a hook gets that has no environment of its own. A hook of the
 	// container gets that of the container's process.
 	Environ []string
-	// Inside tells that Root is the root directory of the container, so that the hook is
+	// Inside reports whether Root is the root directory of the container, so that the hook is
 	// a program of the image.
 	Inside bool
 	// Host is needed for a hook of the container.
@@ -160,7 +160,7 @@ func (c *compiler) startHooks() {
 	}
 }
 
-// BeforePivot tells whether there are hooks that run while the container is created.
+// BeforePivot reports whether there are hooks that run while the container is created.
 func BeforePivot(h *specs.Hooks) bool {
 	//lint:ignore SA1019 deprecated is not gone: engines still use prestart
 	return h != nil && len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer) > 0

@@ -12,7 +12,7 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// needsRuntime tells whether there is something for ready to wait for.
+// needsRuntime reports whether there is something for ready to wait for.
 func (c *compiler) needsRuntime() bool {
 	p := c.spec.Process
 	return p != nil && (c.needsHome() || len(p.Rlimits) > 0 || c.spec.Linux != nil && c.spec.Linux.IntelRdt != nil)

@@ -28,10 +28,10 @@ type mount struct {
 	source int         // the number of the source that it mounts, 0 when it is none
 	place  *place      // where the source of a bind mount is; nil until that was asked for
 	early  program.Arg // its tree, when that was opened before the rootfs was attached
-	// inUserns tells that it is mounted in a user namespace, and newOwner that the container
+	// inUserns reports whether it is mounted in a user namespace, and newOwner that the container
 	// has a new one of the namespaces that the file system shows (mountOwners).
 	inUserns, newOwner bool
-	// deviceRules tells that the configuration says which devices may be used.
+	// deviceRules reports whether the configuration says which devices may be used.
 	deviceRules bool
 }
 
@@ -163,12 +163,12 @@ func (c *compiler) newMount(m *mount) {
 	c.closeMount(m, mnt.Arg(), mnt == c.mnt)
 }
 
-// readonlyLater tells whether a read-only mount has to be writable at first: mount
+// readonlyLater reports whether a read-only mount has to be writable at first: mount
 // points and devices still have to be made in it.
 func (c *compiler) readonlyLater(m *mount) bool { return m.Type == "tmpfs" || m.dest == "/dev" }
 
 // closeMount closes the descriptor of a mount that has been attached, unless it is
-// needed once more. done tells that nobody else needs it.
+// needed once more. done reports whether nobody else needs it.
 func (c *compiler) closeMount(m *mount, mnt program.Arg, done bool) {
 	kept, isKept := c.kept[m.subject.Index]
 	if isKept {
@@ -240,7 +240,7 @@ func (c *compiler) bindAttrs(m *mount, later bool) []source.Attr {
 	return attrs
 }
 
-// inOwn tells whether a mount lies in an earlier one that is new and empty but for what
+// inOwn reports whether a mount lies in an earlier one that is new and empty but for what
 // this program makes: there is no link in it.
 func (c *compiler) inOwn(m *mount) bool {
 	for dir := path.Dir(m.dest); dir != "/"; dir = path.Dir(dir) {

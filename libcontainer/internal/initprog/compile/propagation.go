@@ -17,7 +17,7 @@ func (c *compiler) propagation() string {
 	return c.spec.Linux.RootfsPropagation
 }
 
-// listens tells whether the options of a mount let mounts of its source appear in it.
+// listens reports whether the options of a mount let mounts of its source appear in it.
 func (m *mount) listens() bool {
 	for _, p := range m.Propagation {
 		if p&(unix.MS_SLAVE|unix.MS_SHARED) != 0 {
@@ -27,7 +27,7 @@ func (m *mount) listens() bool {
 	return false
 }
 
-// propagatedLater tells whether the propagation of a mount has to wait: an unbindable
+// propagatedLater reports whether the propagation of a mount has to wait: an unbindable
 // one cannot be copied, which making parts of it read-only needs.
 func (c *compiler) propagatedLater(m *mount) bool {
 	if _, kept := c.kept[m.subject.Index]; !kept {
@@ -87,7 +87,7 @@ func (c *compiler) propagateRoot() {
 	}
 }
 
-// contradicted tells whether the options of a mount want another propagation than it would get
+// contradicted reports whether the options of a mount want another propagation than it would get
 // along with the root.
 func (c *compiler) contradicted(p uint64) bool {
 	for _, m := range c.list {
@@ -129,7 +129,7 @@ func (c *compiler) keepForRoot() {
 	}
 }
 
-// ownPropagation tells whether an entry or a remount of it says something about propagation,
+// ownPropagation reports whether an entry or a remount of it says something about propagation,
 // and whether one for a mount below does.
 func (c *compiler) ownPropagation(i int) (own, below bool) {
 	dest := c.list[i].dest

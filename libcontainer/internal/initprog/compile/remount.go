@@ -61,7 +61,7 @@ func (c *compiler) remount(m *mount) {
 	}
 }
 
-// lastUse tells whether nothing after this entry needs the mount that it changes. That of a
+// lastUse reports whether nothing after this entry needs the mount that it changes. That of a
 // new file system may still become read-only.
 func (c *compiler) lastUse(remount int) bool {
 	n := c.remounts[remount]

@@ -23,7 +23,7 @@ const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 // inRootNoLinks is for places that must be where they seem to be.
 const inRootNoLinks = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
 
-// ownMounts tells whether the container has a mount namespace of its own, that
+// ownMounts reports whether the container has a mount namespace of its own, that
 // nobody else is in.
 func (c *compiler) ownMounts() bool { return oci.HasNew(c.spec, specs.MountNamespace) }
 

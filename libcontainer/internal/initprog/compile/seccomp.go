@@ -131,7 +131,7 @@ func (c *compiler) reportUnderFilter() {
 
 // agentWait says how a program waits until the agent has its listener.
 type agentWait struct {
-	// sends tells that it sends the descriptor. Otherwise the runtime takes it.
+	// sends reports whether it sends the descriptor. Otherwise the runtime takes it.
 	sends bool
 	// call is the system call by which it waits; ok is false when there is none. notified tells
 	// that the filter passes that call on to the listener: it waits for the answer from there.

@@ -17,7 +17,7 @@ import (
 // Found is what there is at a path of the host.
 type Found struct {
 	Dir bool
-	// Links tells that the path leads through symbolic links.
+	// Links reports whether the path leads through symbolic links.
 	Links bool
 }
 
@@ -107,7 +107,7 @@ func below(dir, p string) (rel string, ok bool) {
 	return relative(rest), true
 }
 
-// failSource tells that the source of a bind mount cannot be used.
+// failSource says that the source of a bind mount cannot be used.
 func (c *compiler) failSource(m *mount, err error) {
 	hint := ""
 	switch {

@@ -25,7 +25,7 @@ func (c *compiler) openTimeOffsets() {
 	c.Openat(program.Cwd(), "/proc/self/timens_offsets", unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(c.timeOffsets)
 }
 
-// makesTime tells whether the container gets a time namespace of its own.
+// makesTime reports whether the container gets a time namespace of its own.
 func (c *compiler) makesTime() bool { return oci.HasNew(c.spec, specs.TimeNamespace) }
 
 // timeNamespace makes a new time namespace with its offsets and enters it.

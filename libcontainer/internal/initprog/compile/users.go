@@ -47,7 +47,7 @@ func usersOfRunning(s *specs.Spec) users {
 	return joinedUsers
 }
 
-// privileged tells whether the program has all privileges over its namespaces, whatever
+// privileged reports whether the program has all privileges over its namespaces, whatever
 // those of the runtime are.
 func (c *compiler) privileged() bool { return c.users != hostUsers }
 

@@ -174,7 +174,7 @@ func memfd(image []program.Part) (int, error) {
 	return fd, nil
 }
 
-// DeathError tells that a program ended before it had said why.
+// DeathError means that a program ended before it had said why.
 type DeathError struct{ Status unix.WaitStatus }
 
 func (e *DeathError) Error() string {

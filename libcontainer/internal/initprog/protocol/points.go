@@ -124,7 +124,7 @@ const (
 
 // ProcessName is the name (comm) that a process has to give itself before it announces its
 // execve. execve names a process after the last component of a path, which can have no slash,
-// so the name tells whether there has been an execve, also when the process has died since.
+// so the name reports whether there has been an execve, also when the process has died since.
 const ProcessName = "coracle/init"
 
 // ImageMark is the bit S_ISVTX in the mode of the file that holds an image, by which a program

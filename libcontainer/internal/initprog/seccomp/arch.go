@@ -15,10 +15,10 @@ type arch struct {
 	// base is what all numbers begin with.
 	base  uint32
 	calls *[len(callNames)]int16
-	// wide tells that arguments have 64 bits.
+	// wide reports whether arguments have 64 bits.
 	wide      bool
 	bigEndian bool
-	// muxes tells that calls on sockets and of System V IPC come, or may come, through
+	// muxes reports whether calls on sockets and of System V IPC come, or may come, through
 	// socketcall and ipc.
 	muxes bool
 }

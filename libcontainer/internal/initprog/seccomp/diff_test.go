@@ -174,7 +174,7 @@ func (c *comparison) run(r *rand.Rand) {
 	}
 }
 
-// loadsNumber tells whether libseccomp's filter loads the number of the call, when it
+// loadsNumber reports whether libseccomp's filter loads the number of the call, when it
 // compares it with anything, for an architecture.
 func (c *comparison) loadsNumber(audit uint32) bool {
 	for i, at := range c.theirs {
@@ -262,7 +262,7 @@ func (c *comparison) number(r *rand.Rand, s *section, n uint32) {
 	}
 }
 
-// newer tells whether a call is above all of the profile.
+// newer reports whether a call is above all of the profile.
 func (c *comparison) newer(s *section, n uint32) bool {
 	switch c.profile.DefaultAction {
 	case specs.ActAllow, specs.ActLog, specs.ActTrace:
@@ -283,7 +283,7 @@ func (c *comparison) newer(s *section, n uint32) bool {
 	return last >= 0 && uint64(n) > uint64(last)
 }
 
-// holds tells whether a rule of the decision that holds has the answer.
+// holds reports whether a rule of the decision that holds has the answer.
 func (c *comparison) holds(d *decision, call Call, answer uint32) bool {
 	return slices.ContainsFunc(d.rules, func(r rule) bool { return r.ret == answer && r.holds(d.arch, call) })
 }

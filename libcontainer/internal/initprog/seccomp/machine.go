@@ -30,7 +30,7 @@ func (f *Filter) Answer(c Call) uint32 {
 	return ret
 }
 
-// Allows tells whether a call is carried out, now and without asking anybody.
+// Allows reports whether a call is carried out, now and without asking anybody.
 func (f *Filter) Allows(c Call) bool {
 	switch f.Answer(c) & unix.SECCOMP_RET_ACTION_FULL {
 	case unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_LOG:

@@ -44,7 +44,7 @@ type rules struct {
 	flags     uint64
 	notify    bool
 	unknown   []string
-	// enosys tells that calls which are newer than the profile get ENOSYS.
+	// enosys reports whether calls which are newer than the profile get ENOSYS.
 	enosys bool
 }
 
@@ -216,7 +216,7 @@ func (r *rules) decide(s *section, slot int, rule rule) {
 	}
 }
 
-// vacuous tells that a condition compares nothing: it has no bit in its mask.
+// vacuous reports whether a condition compares nothing: it has no bit in its mask.
 func (a *arch) vacuous(c condition) bool {
 	return c.op == maskedEqual && (uint32(c.value) == 0 && !a.wide || c.value == 0)
 }

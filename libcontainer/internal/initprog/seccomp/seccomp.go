@@ -31,7 +31,7 @@ type Filter struct {
 	Program []Instruction
 	// Flags are those of seccomp(2), SECCOMP_FILTER_FLAG_*.
 	Flags uint64
-	// Notify tells that there are calls which an agent decides. Flags has
+	// Notify reports whether there are calls which an agent decides. Flags has
 	// SECCOMP_FILTER_FLAG_NEW_LISTENER then.
 	Notify bool
 	// Unknown are the names of system calls in the profile that no architecture

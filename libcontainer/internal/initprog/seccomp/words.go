@@ -135,14 +135,14 @@ func ActionSupported(name specs.LinuxSeccompAction) bool {
 	return false
 }
 
-// FlagsSupported tells whether the kernel takes flags of seccomp(2).
+// FlagsSupported reports whether the kernel takes flags of seccomp(2).
 func FlagsSupported(bits uint64) bool {
 	// The kernel looks at the flags first and finds no filter then.
 	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(bits), 0)
 	return errors.Is(errno, unix.EFAULT)
 }
 
-// IsAction tells whether a name is one of [Actions], and whether an errno goes with it.
+// IsAction reports whether a name is one of [Actions], and whether an errno goes with it.
 func IsAction(name specs.LinuxSeccompAction) (ok, errno bool) {
 	for _, a := range actions {
 		if a.name == name {
@@ -152,7 +152,7 @@ func IsAction(name specs.LinuxSeccompAction) (ok, errno bool) {
 	return false, false
 }
 
-// IsOperator tells whether a name is one of [Operators].
+// IsOperator reports whether a name is one of [Operators].
 func IsOperator(name specs.LinuxSeccompOperator) bool {
 	return slices.ContainsFunc(operators[:], func(o struct {
 		name specs.LinuxSeccompOperator
@@ -162,10 +162,10 @@ func IsOperator(name specs.LinuxSeccompOperator) bool {
 	})
 }
 
-// IsArchitecture tells whether a name is one of [Architectures].
+// IsArchitecture reports whether a name is one of [Architectures].
 func IsArchitecture(name specs.Arch) bool { return archOf(name) != nil }
 
-// IsFlag tells whether a name is one of [KnownFlags].
+// IsFlag reports whether a name is one of [KnownFlags].
 func IsFlag(name specs.LinuxSeccompFlag) bool {
 	_, ok := flagBit(name)
 	return ok

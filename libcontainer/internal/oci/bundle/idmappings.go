@@ -48,7 +48,7 @@ func (m IDMap) Check() (index int, err error) {
 	return -1, nil
 }
 
-// overlap tells whether two ranges have an id in common.
+// overlap reports whether two ranges have an id in common.
 func overlap(a, sizeA, b, sizeB uint32) bool {
 	return uint64(a) < uint64(b)+uint64(sizeB) && uint64(b) < uint64(a)+uint64(sizeA)
 }

@@ -14,7 +14,7 @@ import (
 // Finding is something that is wrong with a configuration, and where.
 type Finding struct {
 	Problem
-	// Warning tells that a container can be created all the same.
+	// Warning reports whether a container can be created all the same.
 	Warning bool
 	// Line and Column count from 1, columns in bytes. Of what is missing it is the place
 	// where it would have to be: that of the object around it.
@@ -57,7 +57,7 @@ func Inspect(from Place, more More) (*Inspection, error) {
 	return &Inspection{Config: config, Findings: findings(path, raw, more)}, nil
 }
 
-// More has further checks of a bundle. valid tells that nothing that prevents creating a
+// More has further checks of a bundle. valid reports whether nothing that prevents creating a
 // container has been found so far: everything in the configuration is what it seems to be.
 type More func(b *Bundle, valid bool) (problems, warnings []Problem)
 

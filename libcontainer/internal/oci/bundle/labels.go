@@ -37,7 +37,7 @@ func (v *validator) label(pointer, label string) {
 	}
 }
 
-// IsSELinuxOption tells whether a parameter of a file system is a label of SELinux, of
+// IsSELinuxOption reports whether a parameter of a file system is a label of SELinux, of
 // which it takes only some at a time.
 func IsSELinuxOption(key string) bool {
 	switch key {

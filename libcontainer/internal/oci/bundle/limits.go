@@ -93,7 +93,7 @@ func Rlimit(name string) (number int, ok bool) {
 	return 0, false
 }
 
-// HasCapabilities tells whether a set has all these capabilities, unix.CAP_* each.
+// HasCapabilities reports whether a set has all these capabilities, unix.CAP_* each.
 func HasCapabilities(set uint64, capabilities ...int) bool {
 	for _, c := range capabilities {
 		if set&(1<<c) == 0 {

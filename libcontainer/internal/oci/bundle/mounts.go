@@ -92,7 +92,7 @@ var procFiles = []string{
 	"/proc/swaps", "/proc/uptime", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
 }
 
-// AllowedInProc tells whether a mount may be made at a cleaned path in /proc.
+// AllowedInProc reports whether a mount may be made at a cleaned path in /proc.
 func AllowedInProc(destination string) bool {
 	return slices.Contains(procFiles, destination)
 }

@@ -9,7 +9,7 @@ import (
 	"coracle/libcontainer/internal/oci/jsonpos"
 )
 
-// required tells whether the specification requires a property that its Go types do not
+// required reports whether the specification requires a property that its Go types do not
 // mark as optional. In a few places these differ.
 func required(s *specs.Spec, path string) bool {
 	for _, section := range foreignSections(s) {
@@ -30,7 +30,7 @@ func required(s *specs.Spec, path string) bool {
 	return true
 }
 
-// isFifo tells whether a pointer is that of a device that is a FIFO.
+// isFifo reports whether a pointer is that of a device that is a FIFO.
 func isFifo(s *specs.Spec, pointer string) bool {
 	if s.Linux == nil {
 		return false

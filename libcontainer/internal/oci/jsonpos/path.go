@@ -98,7 +98,7 @@ func Parent(path string) string {
 	return pathText(steps[:len(steps)-1])
 }
 
-// Within tells whether a path is another one or leads through that.
+// Within reports whether a path is another one or leads through that.
 func Within(path, outer string) bool {
 	inner, prefix := parsePath(path), parsePath(outer)
 	if len(inner) < len(prefix) {

@@ -33,7 +33,7 @@ func token(a specs.Arch) C.uint32_t {
 	return C.seccomp_arch_resolve_name(name)
 }
 
-// Knows tells whether the library knows an architecture.
+// Knows reports whether the library knows an architecture.
 func Knows(a specs.Arch) bool { return token(a) != 0 }
 
 // Resolve is the number of a call on an architecture. It is negative for one that the
@@ -201,7 +201,7 @@ func export(ctx C.scmp_filter_ctx, bigEndian bool) ([]unix.SockFilter, error) {
 	return program, nil
 }
 
-// possible tells whether a filter may return a value.
+// possible reports whether a filter may return a value.
 func possible(ret uint32) bool {
 	switch ret & unix.SECCOMP_RET_ACTION_FULL {
 	case unix.SECCOMP_RET_ERRNO, unix.SECCOMP_RET_TRACE:
