@@ -372,7 +372,6 @@ func (n *creator) follow() error {
 		}
 		return true
 	}
-	s.at(protocol.PointPid, true, func() error { return nil })
 	s.points[protocol.PointCgroup] = handler{false, func(*launch.Event) error {
 		// They are there: they were made while the init came here.
 		if err := s.init.Acknowledge(); err != nil {

@@ -300,7 +300,6 @@ func (x *execution) execute() error {
 		return err
 	}
 	s := setup{init: x.init, forks: out.Forks, joins: true}
-	s.at(protocol.PointPid, true, func() error { return nil })
 	s.atReady(spec.Process, c.runtime.trace)
 	s.values = func(e *launch.Event) bool {
 		known := e.IsValue(protocol.ValueNotice) && e.Notice() < len(out.Notices)

@@ -202,7 +202,6 @@ func (p *hookProcess) start(r *Runtime, out *compile.Output, listener func(fd in
 		return err
 	}
 	s := setup{init: p.init, forks: out.Forks, joins: true, listener: listener}
-	s.at(protocol.PointPid, true, func() error { return nil })
 	if p.process != nil {
 		s.atReady(p.process, func(string) {})
 	}

@@ -131,6 +131,11 @@ func (s *setup) serve(e *launch.Event, stage protocol.Stage) (done bool, err err
 			return false, err
 		}
 		return true, s.takeListener(e)
+	case e.IsSync(protocol.PointPid):
+		if err := s.final(); err != nil {
+			return false, err
+		}
+		return false, s.init.Acknowledge()
 	}
 	p, ok := e.Point()
 	if !ok || int(p) >= len(s.points) || s.points[p].serve == nil {

@@ -90,33 +90,22 @@ func (m *Manager) kill(deadline time.Time) error {
 		// The kernel's own way, without a race against forks.
 		err := linux.Write(filepath.Join(m.saved.Paths[unifiedKey], "cgroup.kill"), "1")
 		if err == nil || gone(err) {
-			return m.waitEmpty(deadline)
+			return m.waitEmpty(deadline, func() {})
 		}
 	}
-	delay := time.Millisecond
-	for {
-		pids, err := m.Pids()
-		if err != nil {
-			return fmt.Errorf("processes of the cgroup: %w", err)
-		}
-		if len(pids) == 0 {
-			return nil
-		}
+	return m.waitEmpty(deadline, func() {
 		// A frozen cgroup cannot fork away from the signals, and gets them when
 		// it is thawed. Freezing may not succeed while it forks: the next round
 		// tries again.
 		_ = m.setFrozen(true)
 		_ = m.signalAll(unix.SIGKILL)
 		m.ThawAll()
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%d processes of the cgroup are still there after SIGKILL", len(pids))
-		}
-		time.Sleep(delay)
-		delay = min(2*delay, 50*time.Millisecond)
-	}
+	})
 }
 
-func (m *Manager) waitEmpty(deadline time.Time) error {
+// waitEmpty waits until no process is left, and does something in each round in which there
+// are some.
+func (m *Manager) waitEmpty(deadline time.Time, round func()) error {
 	delay := time.Millisecond
 	for {
 		pids, err := m.Pids()
@@ -126,6 +115,7 @@ func (m *Manager) waitEmpty(deadline time.Time) error {
 		if len(pids) == 0 {
 			return nil
 		}
+		round()
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%d processes of the cgroup are still there after SIGKILL", len(pids))
 		}
