@@ -8,5 +8,5 @@ const Enabled = false
 // Hit does nothing.
 func Hit(string) {}
 
-// Op finds nothing.
+// Op returns no op.
 func Op() (index int, k Kind) { return -1, None }

@@ -14,7 +14,7 @@ import (
 // Enabled reports whether this is a build for tests of failures.
 const Enabled = true
 
-// chosen is the value of the environment variable, for one of its forms.
+// chosen parses the environment variable if it has the given form.
 func chosen(form string) (place string, k Kind) {
 	value, ok := strings.CutPrefix(os.Getenv("CORACLE_FAILPOINT"), form+"=")
 	if !ok {
@@ -38,7 +38,8 @@ func Hit(phase string) {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	case Stop:
-		// To this thread: while another one takes the signal, this one could go on.
+		// Send the signal to this thread: if another thread took it, this one could run on
+		// meanwhile.
 		runtime.LockOSThread()
 		_, _, _ = syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(os.Getpid()), uintptr(syscall.Gettid()), uintptr(syscall.SIGSTOP))
 		runtime.UnlockOSThread()
@@ -49,10 +50,10 @@ func Hit(phase string) {
 	}
 }
 
-// found reports whether a program with the op has been compiled.
+// found reports whether a program that has the op was compiled.
 var found bool
 
-// Op is the index of the op to fail before; -1 for none. It is given to one program only.
+// Op returns the index of the op to fail before; -1 for none. Only one program gets it.
 func Op() (index int, k Kind) {
 	place, k := chosen("op")
 	//allow:atoi the index of an op, in a binary for tests

@@ -1,4 +1,4 @@
-// Package golden compares what a test has made with a file that holds what is right.
+// Package golden compares the output of a test with a reference file.
 package golden
 
 import (
@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// With -update the files are written anew: go test PACKAGE -update. Whoever does that reads
-// the difference with git diff.
+// With -update the files are written anew: go test PACKAGE -update. Then review the change with
+// git diff.
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// Compare fails the test, with the first lines that differ, when got is not what the file
-// holds.
+// Compare fails the test, and shows the first lines that differ, when got is not the content of
+// the file.
 func Compare(t *testing.T, file, got string) {
 	t.Helper()
 	if *update {
@@ -32,10 +32,10 @@ func Compare(t *testing.T, file, got string) {
 	}
 }
 
-// shown is how many lines of each side a difference shows.
+// shown is how many differing lines of each side are shown.
 const shown = 8
 
-// difference shows the first lines that differ, with the line before them.
+// difference returns the first lines that differ, with the line before them.
 func difference(want, got string) string {
 	w, g := strings.SplitAfter(want, "\n"), strings.SplitAfter(got, "\n")
 	n := 0

@@ -2,13 +2,13 @@ package linux
 
 import "golang.org/x/sys/unix"
 
-// FD is a file descriptor that may be missing. The zero FD is none.
+// FD is a file descriptor or none. The zero FD is none.
 type FD struct{ next int } // the number plus 1
 
-// NewFD makes an FD of a number; a negative one is none.
+// NewFD returns an FD for a number; a negative number gives none.
 func NewFD(n int) FD { return FD{max(n, -1) + 1} }
 
-// Int is the number, -1 for none.
+// Int returns the number, -1 for none.
 func (f FD) Int() int { return f.next - 1 }
 
 // Exists reports whether there is a descriptor.
@@ -22,7 +22,7 @@ func (f *FD) Close() {
 	}
 }
 
-// Take returns the FD and leaves none in its place: the caller has to close it.
+// Take returns the FD and sets f to none: the caller now has to close it.
 func (f *FD) Take() FD {
 	taken := *f
 	*f = FD{}

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Forever as a timeout is none.
+// Forever means no timeout.
 const Forever time.Duration = -1
 
-// Poll is poll(2) that goes on after a signal. n is 0 when the timeout is over; a negative
-// timeout is none.
+// Poll is poll(2), restarted after signals. n is 0 when the timeout has passed; a negative
+// timeout means none.
 func Poll(fds []unix.PollFd, timeout time.Duration) (n int, err error) {
 	if timeout < 0 {
 		return PollUntil(fds, time.Time{})
@@ -21,13 +21,13 @@ func Poll(fds []unix.PollFd, timeout time.Duration) (n int, err error) {
 	return PollUntil(fds, time.Now().Add(timeout))
 }
 
-// PollUntil is [Poll] with a deadline instead of a timeout; the zero time is none. After the
-// deadline it still looks once, without waiting.
+// PollUntil is [Poll] with a deadline instead of a timeout; the zero time means none. After the
+// deadline it polls once without waiting.
 func PollUntil(fds []unix.PollFd, deadline time.Time) (n int, err error) {
 	for {
 		wait := -1
 		if !deadline.IsZero() {
-			// Rounded up: a wait of 0 would not wait at all.
+			// Round up: a wait of 0 would not wait at all.
 			left := min(time.Until(deadline), (math.MaxInt32-1)*time.Millisecond) + time.Millisecond - 1
 			wait = int(max(left.Milliseconds(), 0))
 		}

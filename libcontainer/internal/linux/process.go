@@ -7,31 +7,31 @@ import (
 	"strings"
 )
 
-// Process is the name of a process in /proc of this mount namespace.
+// Process is the name of a process in the /proc of this mount namespace.
 type Process string
 
-// Self is the process that asks.
+// Self is the calling process.
 const Self Process = "self"
 
-// PID is the process, or thread, with a number.
+// PID returns the process, or thread, with a number.
 func PID(pid int) Process { return Process(strconv.Itoa(pid)) }
 
-// Path is the path of a file about the process.
+// Path returns the path of a file about the process.
 func (p Process) Path(name string) string { return "/proc/" + string(p) + "/" + name }
 
 // Read reads a file about the process. The error wraps os.ErrNotExist or unix.ESRCH when there
 // is no such process.
 func (p Process) Read(name string) ([]byte, error) { return ReadFollow(p.Path(name), 1<<20) }
 
-// Exe is what the kernel calls the executable of the process. It is only for comparisons:
-// whoever runs the process can choose the name.
+// Exe returns the kernel's name of the process's executable. Use it only for comparisons: the
+// process can choose the name.
 func (p Process) Exe() (string, error) {
 	//allow:path the host's /proc; what the link says is only compared
 	return os.Readlink(p.Path("exe"))
 }
 
-// Cgroups has the path of the process's cgroup for each controller, "name=…" and, with an empty
-// key, the unified hierarchy (cgroups(7), /proc/PID/cgroup).
+// Cgroups returns the process's cgroup for each controller and for "name=…"; the unified
+// hierarchy has an empty key (cgroups(7), /proc/PID/cgroup).
 func (p Process) Cgroups() (map[string]string, error) {
 	data, err := p.Read("cgroup")
 	if err != nil {
@@ -50,7 +50,7 @@ func (p Process) Cgroups() (map[string]string, error) {
 	return own, nil
 }
 
-// Status is what /proc/PID/status says about a process.
+// Status is the content of /proc/PID/status.
 type Status struct{ path, text string }
 
 // Status reads the status of the process.
@@ -59,7 +59,7 @@ func (p Process) Status() (Status, error) {
 	return Status{p.Path("status"), string(data)}, err
 }
 
-// Number is a number of a field, the first one for an index of 0, the last one for one of -1.
+// Number returns a number of a field. Index 0 is the first number, -1 the last one.
 func (s Status) Number(field string, index int) (int, error) {
 	for line := range strings.Lines(s.text) {
 		name, value, _ := strings.Cut(line, ":")
@@ -85,8 +85,7 @@ func (s Status) Number(field string, index int) (int, error) {
 // Stat are the fields of /proc/PID/stat (proc_pid_stat(5)) from the third on.
 type Stat []string
 
-// Stat reads what the scheduler knows of the process. The error is that of [Process.Read] when
-// there is no such process.
+// Stat reads /proc/PID/stat. The error is that of [Process.Read] when there is no such process.
 func (p Process) Stat() (Stat, error) {
 	data, err := p.Read("stat")
 	if err != nil {
@@ -95,8 +94,8 @@ func (p Process) Stat() (Stat, error) {
 	return ParseStat(string(data))
 }
 
-// ParseStat reads the text of a stat file. Field 2 is the name of the program, which may hold
-// anything; the last parenthesis ends it.
+// ParseStat parses the text of a stat file. Field 2 is the name of the program and can contain
+// any character, so it ends at the last parenthesis.
 func ParseStat(text string) (Stat, error) {
 	fields := Stat(strings.Fields(text[strings.LastIndexByte(text, ')')+1:]))
 	if len(fields) < 20 || !strings.Contains(text, ")") {
@@ -105,7 +104,7 @@ func ParseStat(text string) (Stat, error) {
 	return fields, nil
 }
 
-// Number is a field by its number in the manual, from 4 on.
+// Number returns a field by its number in the manual page, from 4 on.
 func (s Stat) Number(field int) (uint64, error) {
 	if i := field - 3; i < len(s) {
 		return strconv.ParseUint(s[i], 10, 64)
@@ -116,7 +115,7 @@ func (s Stat) Number(field int) (uint64, error) {
 // Dead reports whether the process has ended.
 func (s Stat) Dead() bool { return s[0] == "Z" || s[0] == "X" }
 
-// Exiting reports whether the process has ended, or its first thread is about to.
+// Exiting reports whether the process has ended, or its main thread is exiting.
 func (s Stat) Exiting() bool {
 	const flags, exitFlag = 9, 0x4
 	set, _ := s.Number(flags)

@@ -1,8 +1,8 @@
 // Package linux reads small files with plain system calls, and reaches Unix sockets at
 // paths of any length.
 //
-// Package os registers every file that it opens with the poller of the Go runtime.
-// To set that up and to ask it takes longer than to read what a short command needs.
+// Package os registers every file that it opens with the poller of the Go runtime. Setting up the
+// poller takes longer than reading the files that a short command needs.
 package linux
 
 import (
@@ -13,20 +13,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrTooLarge means that a file has more bytes than were asked for.
+// ErrTooLarge means that a file is larger than the limit.
 var ErrTooLarge = errors.New("file is too large")
 
-// ErrNotRegular means that something is not a regular file.
+// ErrNotRegular means that a file is not a regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
-// Read reads a whole file of at most limit bytes. A relative path starts at the
-// directory dir, which may be unix.AT_FDCWD. The last component must not be a link.
-// Errors are of type *os.PathError.
+// Read reads a whole file of at most limit bytes. A relative path starts at the directory dir,
+// which may be unix.AT_FDCWD. The last component must not be a symbolic link. Errors are of type
+// *os.PathError.
 func Read(dir int, path string, limit int) ([]byte, error) {
 	return read(dir, path, unix.O_NOFOLLOW, limit)
 }
 
-// ReadFollow is Read for paths that may end in a link.
+// ReadFollow is Read for a path whose last component may be a symbolic link.
 func ReadFollow(path string, limit int) ([]byte, error) {
 	//allow:path for files of the kernel; who calls it says which
 	return read(unix.AT_FDCWD, path, 0, limit)
@@ -34,7 +34,7 @@ func ReadFollow(path string, limit int) ([]byte, error) {
 
 func read(dir int, path string, flags, limit int) ([]byte, error) {
 	failure := func(op string, err error) error { return &os.PathError{Op: op, Path: path, Err: err} }
-	// A fifo must not block, a terminal must not become ours.
+	// A FIFO must not block, and a terminal must not become the controlling terminal.
 	fd, err := unix.Openat(dir, path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY|flags, 0)
 	if err != nil {
 		return nil, failure("open", err)
@@ -47,7 +47,7 @@ func read(dir int, path string, flags, limit int) ([]byte, error) {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, failure("read", ErrNotRegular)
 	}
-	// The files of procfs and cgroups have a size of 0.
+	// Files of procfs and cgroupfs have a size of 0.
 	data := make([]byte, 0, max(int(min(st.Size, int64(limit)))+1, 1024))
 	for {
 		n, err := unix.Read(fd, data[len(data):cap(data)])

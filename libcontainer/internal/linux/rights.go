@@ -8,11 +8,11 @@ import (
 )
 
 // ErrRights is the error of [ReceiveFD] for a message with more than one descriptor, or with
-// some that the kernel could not deliver.
+// descriptors that the kernel could not deliver.
 var ErrRights = errors.New("the message has other descriptors than expected")
 
-// ReceiveFD reads a message from a socket with the descriptor that came with it, which is
-// close-on-exec. n is 0 at the end of the stream.
+// ReceiveFD receives a message and the descriptor that came with it, which is close-on-exec. n is
+// 0 at the end of the stream.
 func ReceiveFD(socket int, buf []byte, flags int) (n int, fd FD, err error) {
 	oob := make([]byte, unix.CmsgSpace(4))
 	var oobn, got int
@@ -38,7 +38,7 @@ func ReceiveFD(socket int, buf []byte, flags int) (n int, fd FD, err error) {
 	return n, NewFD(fds[0]), nil
 }
 
-// rights are the descriptors that came with a message, also with an error.
+// rights returns the descriptors that came with a message, also when it returns an error.
 func rights(oob []byte) (fds []int, err error) {
 	if len(oob) == 0 {
 		return nil, nil
@@ -57,8 +57,8 @@ func rights(oob []byte) (fds []int, err error) {
 	return fds, err
 }
 
-// SendFD sends a message with a descriptor, on a stream to its last byte. A socket without
-// SIGPIPE: an end that nobody reads is EPIPE.
+// SendFD sends all of data with a descriptor. It does not raise SIGPIPE: the error is EPIPE when
+// the other end is closed.
 func SendFD(socket int, data []byte, fd int) error {
 	return sendAll("sendmsg", socket, data, unix.UnixRights(fd))
 }
@@ -66,8 +66,8 @@ func SendFD(socket int, data []byte, fd int) error {
 // Send is [SendFD] without a descriptor.
 func Send(socket int, data []byte) error { return sendAll("send", socket, data, nil) }
 
-// sendAll sends until a stream has taken everything; other sockets take a message as a whole.
-// The descriptors go with the first byte.
+// sendAll sends until a stream socket has taken everything; other sockets take a message as a
+// whole. The descriptors are sent with the first byte.
 func sendAll(name string, socket int, data, rights []byte) error {
 	for {
 		n, err := unix.SendmsgN(socket, data, rights, nil, unix.MSG_NOSIGNAL)

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestSendFD: a stream takes a message in parts, and the descriptor once.
+// TestSendFD: a stream takes a message in parts, and the descriptor only once.
 func TestSendFD(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -11,12 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// longest is how many bytes the address of a socket may have (unix(7)).
+// longest is the maximum length of a socket address, in bytes (unix(7)).
 const longest = len(unix.RawSockaddrUnix{}.Path) - 1
 
-// Dial connects to the Unix socket at a path or, with @, to the one with a name in the abstract
-// namespace. kind is its type (socket(2)). When timeout is not 0, what is sent fails with EAGAIN
-// when the other side does not take it in that time. An error of the kernel names the call.
+// Dial connects to the Unix socket at a path or, if path begins with "@", to a socket in the
+// abstract namespace. kind is its type (socket(2)). With a timeout other than 0, connecting and
+// sending fail with EAGAIN when the other side does not respond in that time. Errors of the
+// kernel name the system call.
 func Dial(path string, kind int, timeout time.Duration) (int, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -36,9 +37,9 @@ func Dial(path string, kind int, timeout time.Duration) (int, error) {
 	return fd, nil
 }
 
-// socketAddress calls use with an address of the socket at a path or, with @, of the one with a
-// name in the abstract namespace. An address that is too short for the path goes through a
-// descriptor of its directory, which is open until use returns.
+// socketAddress calls use with the address of a socket, see [Dial]. For a path that is too long
+// for an address it opens the directory of the socket and goes through the descriptor, which is
+// open until use returns.
 func socketAddress(path string, use func(unix.Sockaddr) error) error {
 	if len(path) <= longest {
 		return use(&unix.SockaddrUnix{Name: path})

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDial: sockets at paths below and above what an address has room for.
+// TestDial: sockets at paths that fit into an address, and at longer ones.
 func TestDial(t *testing.T) {
 	base := t.TempDir()
 	for _, depth := range []int{0, 1, 2, 20} {

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// Env is an environment: NAME=VALUE, as in process.env. Of several variables with one name the
-// last counts.
+// Env is an environment: NAME=VALUE, as in process.env. If a name occurs more than once, the last
+// one wins.
 type Env []string
 
-// Lookup finds the value of a variable.
+// Lookup returns the value of a variable.
 func (e Env) Lookup(name string) (value string, ok bool) {
 	for _, v := range slices.Backward(e) {
 		if value, ok = strings.CutPrefix(v, name+"="); ok {
@@ -19,16 +19,17 @@ func (e Env) Lookup(name string) (value string, ok bool) {
 	return "", false
 }
 
-// Without is a copy that does not have a variable.
+// Without returns a copy without a variable.
 func (e Env) Without(name string) Env {
 	return slices.DeleteFunc(slices.Clone(e), func(v string) bool { return strings.HasPrefix(v, name+"=") })
 }
 
-// With is a copy with a variable in the place of those with the same name, at the end.
+// With returns a copy in which a variable, appended at the end, replaces those with the same
+// name.
 func (e Env) With(name, value string) Env { return append(e.Without(name), name+"="+value) }
 
-// LastOfEach is a copy with the last of several variables that have one name, at its place: of
-// two, getenv(3) would find the first and a shell take the last.
+// LastOfEach returns a copy with only the last variable of each name, in its position. With
+// duplicates, getenv(3) would find the first one and a shell would use the last one.
 func (e Env) LastOfEach() Env {
 	seen := make(map[string]bool, len(e))
 	last := make(Env, 0, len(e))

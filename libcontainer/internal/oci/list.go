@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Numbers is a set of small numbers, as those of CPUs or memory nodes: number n is bit n%64 of
-// word n/64. The last word is never 0.
+// Numbers is a set of small numbers, of CPUs or memory nodes: number n is bit n%64 of word n/64.
+// The last word is never 0.
 type Numbers []uint64
 
-// maxNumber bounds the numbers in a list. No machine has as many CPUs or nodes.
+// maxNumber limits the numbers in a list. No machine has as many CPUs or nodes.
 const maxNumber = 1 << 16
 
-// ParseList reads a list like 0-3,7 (cpuset(7), "List format"). An empty list gives an empty
+// ParseList parses a list like 0-3,7 (cpuset(7), "List format"). An empty list gives an empty
 // set.
 func ParseList(list string) (Numbers, error) {
 	var set Numbers
@@ -41,7 +41,7 @@ func ParseList(list string) (Numbers, error) {
 	return set, nil
 }
 
-// Within reports whether other has all numbers of the set.
+// Within reports whether the set is a subset of other.
 func (s Numbers) Within(other Numbers) bool {
 	for i, word := range s {
 		if i < len(other) {
@@ -54,7 +54,7 @@ func (s Numbers) Within(other Numbers) bool {
 	return true
 }
 
-// Sorted are the numbers in ascending order.
+// Sorted returns the numbers in ascending order.
 func (s Numbers) Sorted() (numbers []int) {
 	for i, word := range s {
 		for ; word != 0; word &= word - 1 {
@@ -64,7 +64,7 @@ func (s Numbers) Sorted() (numbers []int) {
 	return numbers
 }
 
-// Bytes is the set with number n as bit n%8 of byte n/8. The last byte is not 0.
+// Bytes returns the set as bytes: number n is bit n%8 of byte n/8. The last byte is not 0.
 func (s Numbers) Bytes() (b []byte) {
 	for _, word := range s {
 		for range 8 {

@@ -44,7 +44,7 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-// FuzzParseList compares a set with the numbers that the list has.
+// FuzzParseList compares a parsed set with the numbers in the list.
 func FuzzParseList(f *testing.F) {
 	f.Add("0-3,7")
 	f.Add(" 1 , 65535")

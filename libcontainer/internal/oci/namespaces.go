@@ -1,5 +1,5 @@
-// Package oci is the vocabulary of the runtime specification: what its words mean, without any
-// effect on the host.
+// Package oci is the vocabulary of the runtime specification: it translates the specification's
+// terms, and has no effect on the host.
 package oci
 
 import (
@@ -24,7 +24,7 @@ var namespaceFlags = []struct {
 	{specs.TimeNamespace, unix.CLONE_NEWTIME},
 }
 
-// NamespaceFlag is the CLONE_NEW* flag of a namespace type, 0 for an unknown one.
+// NamespaceFlag returns the CLONE_NEW* flag of a namespace type, 0 for an unknown one.
 func NamespaceFlag(t specs.LinuxNamespaceType) uint64 {
 	for _, f := range namespaceFlags {
 		if f.Type == t {
@@ -34,7 +34,7 @@ func NamespaceFlag(t specs.LinuxNamespaceType) uint64 {
 	return 0
 }
 
-// NamespaceTypes are the types of namespaces, sorted.
+// NamespaceTypes returns the types of namespaces, sorted.
 func NamespaceTypes() (types []string) {
 	for _, f := range namespaceFlags {
 		types = append(types, string(f.Type))
@@ -43,8 +43,8 @@ func NamespaceTypes() (types []string) {
 	return types
 }
 
-// Namespace finds the namespace of a type in a configuration, nil when the
-// container shares that of the runtime.
+// Namespace returns the entry of a namespace type in a configuration, nil when the container
+// shares the runtime's namespace.
 func Namespace(s *specs.Spec, t specs.LinuxNamespaceType) *specs.LinuxNamespace {
 	if s.Linux == nil {
 		return nil
@@ -57,8 +57,8 @@ func Namespace(s *specs.Spec, t specs.LinuxNamespaceType) *specs.LinuxNamespace 
 	return nil
 }
 
-// HasNew reports whether a container gets a new namespace of a type, that nobody else is in: it
-// neither shares that of the runtime nor joins one.
+// HasNew reports whether a container gets a new namespace of a type: it neither shares the
+// runtime's nor joins an existing one.
 func HasNew(s *specs.Spec, t specs.LinuxNamespaceType) bool {
 	ns := Namespace(s, t)
 	return ns != nil && ns.Path == ""

@@ -7,8 +7,8 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// Of reads the mappings of the user namespace that a process is in, as this process sees
-// them.
+// Of reads the mappings of a process's user namespace, as seen from the user namespace of this
+// process.
 func Of(p linux.Process) (uids, gids bundle.IDMap, err error) {
 	if uids, err = read(p, "uid_map"); err != nil {
 		return nil, nil, err

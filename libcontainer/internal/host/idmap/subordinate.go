@@ -14,10 +14,9 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// Own are the mappings with which a user without privileges has as many ids in a user
-// namespace as they may hand out: the superuser there is that user, and the ids
-// after it are their subordinate ones (subuid(5), subgid(5)), as far as there are such and
-// the helpers to map them.
+// Own returns the widest mappings that a user without privileges can have: id 0 is the user, and
+// the ids from 1 on are the user's subordinate ids (subuid(5), subgid(5)). Without subordinate
+// ids, or without the helpers to map them, only id 0 is mapped.
 func Own(uid, gid int) (uids, gids bundle.IDMap) {
 	uids = bundle.IDMap{{ContainerID: 0, HostID: uint32(uid), Size: 1}}
 	gids = bundle.IDMap{{ContainerID: 0, HostID: uint32(gid), Size: 1}}
@@ -38,7 +37,8 @@ func Own(uid, gid int) (uids, gids bundle.IDMap) {
 	return append(uids, moreUIDs...), append(gids, moreGIDs...)
 }
 
-// subordinate reads the ids that a user has in a file, mapped to those from 1 on.
+// subordinate reads the subordinate ids of a user from a file, and maps them to the ids from 1
+// on.
 func subordinate(path string, names []string) bundle.IDMap {
 	//allow:path /etc/subuid or /etc/subgid of the host
 	f, err := os.Open(path)
@@ -63,7 +63,7 @@ func parseSubordinate(r io.Reader, names []string) bundle.IDMap {
 			continue
 		}
 		entry := specs.LinuxIDMapping{ContainerID: next, HostID: uint32(first), Size: uint32(size)}
-		// A line that the kernel would not take is of no use.
+		// Skip a line that the kernel would refuse.
 		if _, err := append(m, entry).Check(); err != nil {
 			continue
 		}

@@ -1,5 +1,5 @@
-// Package idmap gives user namespaces their mappings of ids, and knows which ids a user
-// without privileges may hand out (user_namespaces(7), subuid(5)).
+// Package idmap writes the id mappings of user namespaces, and finds the ids that a user without
+// privileges may map (user_namespaces(7), subuid(5)).
 package idmap
 
 import (
@@ -16,13 +16,14 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// Write gives the new user namespace of a process the mappings of a configuration. The
-// process has to be a child of this one. privileged reports whether this process may map
-// any ids and keep the additional groups in reach.
+// Write writes the mappings of a configuration for the new user namespace of a process, which has
+// to be a child of this process. privileged reports whether this process may map any ids, and may
+// leave setgroups(2) allowed.
 //
-// What the kernel does not let this process map, newuidmap and newgidmap may.
+// Mappings that the kernel does not let this process write are written by newuidmap and
+// newgidmap.
 func Write(pid int, uids, gids bundle.IDMap, privileged bool) error {
-	// The process is a child that nobody has waited for: its pid is its own.
+	// The process is a child that nobody has waited for, so its pid cannot have been reused.
 	//allow:path the host's /proc
 	dir, err := unix.Open("/proc/"+strconv.Itoa(pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -48,8 +49,8 @@ type mapping struct {
 }
 
 func (m mapping) write(dir, pid int, privileged bool) error {
-	// One id, the caller's own, is all that can be mapped without privileges, and a group
-	// only when none can be dropped any more.
+	// Without privileges a process can map only one id, its own, and a gid only after
+	// setgroups(2) was denied.
 	if !privileged {
 		if len(m.ids) != 1 || m.ids[0].Size != 1 {
 			return m.help(pid)
@@ -70,7 +71,7 @@ func (m mapping) write(dir, pid int, privileged bool) error {
 	return nil
 }
 
-// writeProc writes a file about a process in a single call, as the kernel wants it.
+// writeProc writes a file in /proc/PID in a single write(2), as the kernel requires.
 func writeProc(dir int, name, data string) error {
 	fd, err := unix.Openat(dir, name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err == nil {
@@ -83,11 +84,11 @@ func writeProc(dir int, name, data string) error {
 	return nil
 }
 
-// helperDirs are where newuidmap and newgidmap are: not where the caller's PATH says,
-// for engines often pass none.
+// helperDirs are the directories in which newuidmap and newgidmap are looked for. PATH is not
+// used, because engines often pass none.
 var helperDirs = []string{"/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin", "/sbin", "/run/wrappers/bin"}
 
-// findHelper finds newuidmap or newgidmap.
+// findHelper returns the path of newuidmap or newgidmap.
 func findHelper(name string) (path string, ok bool) {
 	for _, d := range helperDirs {
 		//allow:path programs of the host at fixed places
@@ -98,7 +99,7 @@ func findHelper(name string) (path string, ok bool) {
 	return "", false
 }
 
-// help lets the set-user-id helper write a map.
+// help writes a map by means of the set-user-ID helper.
 func (m mapping) help(pid int) error {
 	path, ok := findHelper(m.helper)
 	if !ok {

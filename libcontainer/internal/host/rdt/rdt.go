@@ -1,6 +1,6 @@
-// Package rdt puts containers into classes of service and monitoring groups of Intel
-// Resource Director Technology, by way of the resctrl file system of the kernel
-// (config-linux.md, "IntelRdt").
+// Package rdt puts containers into classes of service and monitoring groups of Intel Resource
+// Director Technology, through the resctrl file system of the kernel (config-linux.md,
+// "IntelRdt").
 package rdt
 
 import (
@@ -27,32 +27,32 @@ const (
 	monGroups    = "mon_groups"
 	tasks        = "tasks"
 	schemata     = "schemata"
-	// maxFile bounds what is read from resctrl, in bytes.
+	// maxFile is the size limit of a file in resctrl, in bytes.
 	maxFile = 1 << 20
 )
 
-// Saved is what has to be kept of a group.
+// Saved is the part of a Manager that has to survive the command.
 type Saved struct {
 	// Class is the directory of the class of service that the container is in.
 	Class string `json:"class"`
-	// Made reports whether the class was made for this container, and goes with it.
+	// Made reports whether the class was made for this container, and is removed with it.
 	Made bool `json:"made,omitempty"`
-	// Monitor is the directory of the monitoring group; empty without one.
+	// Monitor is the directory of the monitoring group; empty when there is none.
 	Monitor string `json:"monitor,omitempty"`
 }
 
-// Manager is the place of one container in resctrl.
+// Manager manages the groups of one container in resctrl.
 type Manager struct {
 	saved  Saved
 	config specs.LinuxIntelRdt
-	exists bool     // whether the class was there before
+	exists bool     // the class existed before
 	made   []string // what this process has made, for Undo
-	former []string // the former values of what it has set in a class that was there
+	former []string // the former schemata of a class that existed before
 	tree   tree
 }
 
-// tree is how directories are made and removed. The kernel fills those that are made,
-// and removes what it has put into them: something else in a test.
+// tree is how directories are made and removed. resctrl creates and removes the files of a group
+// by itself; a test replaces that.
 type tree struct {
 	root          string
 	mkdir, remove func(string) error
@@ -84,8 +84,7 @@ func Root() (string, error) {
 	return mounts[0].Mountpoint, nil
 }
 
-// New decides on the place of a container below the root of resctrl. It has no side
-// effects.
+// New chooses the groups of a container below the root of resctrl. It has no side effects.
 func New(root, id string, config *specs.LinuxIntelRdt) (*Manager, error) {
 	return newManager(kernel(root), id, config)
 }
@@ -124,16 +123,15 @@ func newManager(t tree, id string, config *specs.LinuxIntelRdt) (*Manager, error
 // Load makes a manager from what was saved.
 func Load(s Saved) *Manager { return &Manager{saved: s, tree: kernel("")} }
 
-// Saved is what Load needs. It may be saved before anything exists.
+// Saved returns what Load needs. It may be saved before anything exists.
 func (m *Manager) Saved() *Saved { return &m.saved }
 
 func (m *Manager) failure(err error) error {
 	return fmt.Errorf("linux.intelRdt: %w", err)
 }
 
-// schemata are the lines to write, in order: "l3CacheSchema first and memBwSchema last",
-// and schemata after these.
-// Schemata are the lines that are written to the schemata of the class.
+// Schemata returns the lines to write to the schemata of the class, in order: "l3CacheSchema
+// first and memBwSchema last", and schemata after these.
 func (m *Manager) Schemata() []string {
 	var lines []string
 	for _, s := range []string{m.config.L3CacheSchema, m.config.MemBwSchema} {
@@ -144,7 +142,8 @@ func (m *Manager) Schemata() []string {
 	return append(lines, m.config.Schemata...)
 }
 
-// compare refuses a class that exists with other values: it would change those of others.
+// compare refuses a class that exists with other values: to change it would affect its other
+// users.
 func (m *Manager) compare() error {
 	if !m.exists || m.config.L3CacheSchema == "" && m.config.MemBwSchema == "" {
 		return nil
@@ -168,7 +167,7 @@ func (m *Manager) compare() error {
 	return nil
 }
 
-// Create makes what is missing of the groups and writes the schemata.
+// Create makes the groups that are missing and writes the schemata.
 func (m *Manager) Create() error {
 	if !m.exists {
 		if err := m.mkdir(m.saved.Class, "a class of service"); err != nil {
@@ -200,7 +199,7 @@ func (m *Manager) mkdir(path, what string) error {
 	return m.failure(fmt.Errorf("make %s: %w%s%s", what, err, hint, m.status()))
 }
 
-// write writes one line. The kernel takes one write for one command.
+// write writes one line. The kernel expects one line in each write.
 func (m *Manager) write(path, line string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
@@ -216,7 +215,7 @@ func (m *Manager) write(path, line string) error {
 	return nil
 }
 
-// status is what the kernel says about the last command.
+// status returns the kernel's message about the last command.
 func (m *Manager) status() string {
 	if m.tree.root == "" {
 		return ""
@@ -229,7 +228,7 @@ func (m *Manager) status() string {
 	return ": " + strings.ReplaceAll(text, "\n", " | ")
 }
 
-// Add puts a process into the groups. Its children go with it.
+// Add puts a process into the groups. Its future children are in them, too.
 func (m *Manager) Add(pid int) error {
 	dirs := []string{m.saved.Class}
 	if m.saved.Monitor != "" {
@@ -244,7 +243,7 @@ func (m *Manager) Add(pid int) error {
 	return nil
 }
 
-// remember keeps the values of a class that was there before.
+// remember keeps the values of a class that existed before.
 func (m *Manager) remember() {
 	if !m.exists {
 		return
@@ -263,18 +262,18 @@ func (m *Manager) remember() {
 	}
 }
 
-// Undo is Remove for a creation that this process has made and that failed: a class of its
-// own goes, whatever its name, and one that was there gets its former values back. What
-// somebody else has made meanwhile stays.
+// Undo reverts Create after a failed creation in this process. It removes every group that Create
+// made, also a class with a closID, and restores the former values of a class that existed
+// before. What other processes made meanwhile stays.
 func (m *Manager) Undo() error {
 	for _, line := range m.former {
 		_ = m.write(filepath.Join(m.saved.Class, schemata), line)
 	}
-	slices.Reverse(m.made) // a monitoring group is below the class
+	slices.Reverse(m.made) // the monitoring group is below the class
 	return m.remove(m.made)
 }
 
-// Remove removes what was made for the container. It succeeds when there is nothing to do.
+// Remove removes the groups that were made for the container. It succeeds when there are none.
 func (m *Manager) Remove() error {
 	var dirs []string
 	if m.saved.Monitor != "" {

@@ -14,8 +14,8 @@ import (
 
 const defaultSchemata = "    MB:0=100;1=100\n    L3:0=fff;1=fff\n"
 
-// fake is a tree of files in the place of resctrl. Directories that are made get the
-// files that the kernel gives them; a file keeps all lines that are written to it.
+// fake is a directory in place of resctrl. New directories get the files that the kernel would
+// create; a file keeps all lines that are written to it.
 func fake(t *testing.T) tree {
 	t.Helper()
 	f := tree{root: t.TempDir(), remove: os.RemoveAll}
@@ -74,7 +74,7 @@ func (f tree) has(path string) bool {
 	return err == nil
 }
 
-// life creates, adds a process, checks and removes, all as different commands would.
+// life creates, adds a process, checks and removes, as separate commands would.
 func life(t *testing.T, f tree, config specs.LinuxIntelRdt, check func()) {
 	t.Helper()
 	m, err := newManager(f, "demo", &config)
@@ -98,7 +98,7 @@ func life(t *testing.T, f tree, config specs.LinuxIntelRdt, check func()) {
 		t.Fatal(err)
 	}
 	check()
-	for range 2 { // also when nothing is there any more
+	for range 2 { // the second time there is nothing left to remove
 		if err := m.Remove(); err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +146,7 @@ func TestNothingIsWrittenWithoutSchema(t *testing.T) {
 
 func TestNamedClass(t *testing.T) {
 	f := fake(t)
-	// Made when there is a schema, and left alone at the end.
+	// The class is made because there is a schema, and stays at the end.
 	life(t, f, specs.LinuxIntelRdt{ClosID: "gold", Schemata: []string{"L3:0=f"}}, func() {})
 	if got := f.read(t, "gold/schemata"); !strings.HasPrefix(got, "L3:0=f\n") {
 		t.Errorf("schemata %q", got)
@@ -269,7 +269,7 @@ func FuzzSchema(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// A file that has the very line does not differ.
+		// A file that has exactly this line does not differ.
 		if !strings.ContainsAny(wanted, "\n") {
 			if d, err := differs(wanted, wanted+"\n"); err != nil || d != "" {
 				t.Errorf("%q differs from itself: %q, %v", wanted, d, err)
@@ -301,7 +301,8 @@ func TestUndo(t *testing.T) {
 		t.Errorf("the former values were not written: %q", got)
 	}
 
-	// A class with a name is not removed with the container, but with a failed creation.
+	// A class with a closID is not removed with the container, but is removed when the creation
+	// fails.
 	config.ClosID = "named"
 	if m, err = newManager(f, "demo", &config); err != nil {
 		t.Fatal(err)
@@ -313,7 +314,7 @@ func TestUndo(t *testing.T) {
 		t.Errorf("the class is still there: %v", err)
 	}
 
-	// Somebody else was quicker.
+	// Another process made it first.
 	if m, err = newManager(f, "demo", &specs.LinuxIntelRdt{EnableMonitoring: true}); err != nil {
 		t.Fatal(err)
 	}

@@ -50,8 +50,8 @@ func (s *schema) normalize(value string) string {
 	return strconv.FormatUint(n, base)
 }
 
-// differs says in which way a group does not have a schema; nothing when it has it. The
-// schema may name a part of the domains.
+// differs describes how the schemata of a group differ from a schema; it is empty when they do
+// not. The schema may name some of the domains.
 func differs(wanted, schemata string) (string, error) {
 	w, err := parseSchema(wanted)
 	if err != nil {

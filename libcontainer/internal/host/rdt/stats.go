@@ -7,13 +7,14 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// Stats is what a container may use of what Intel RDT controls.
+// Stats are the limits of a container's class.
 type Stats struct {
 	L3CacheSchema string `json:"l3_cache_schema,omitempty"`
 	MemBwSchema   string `json:"mem_bw_schema,omitempty"`
 }
 
-// Stats reads the schemata of the class. What the processor does not control is empty.
+// Stats reads the schemata of the class. The schema of a resource that the processor does not
+// control is empty.
 func (m *Manager) Stats() (s Stats) {
 	data, err := linux.ReadFollow(filepath.Join(m.saved.Class, schemata), maxFile)
 	if err != nil {

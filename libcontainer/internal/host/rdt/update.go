@@ -10,8 +10,8 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// Update writes lines to the schemata of the class, and changes back what was changed when
-// one of them is refused. restore does the same later.
+// Update writes lines to the schemata of the class. When the kernel refuses one, Update restores
+// the former lines. restore does the same later.
 func (m *Manager) Update(lines []string) (restore func() error, err error) {
 	path := filepath.Join(m.saved.Class, schemata)
 	former, err := linux.ReadFollow(path, maxFile)

@@ -16,7 +16,7 @@ func TestUpdateAndRestore(t *testing.T) {
 		}
 		return string(data)
 	}
-	// A plain file keeps what is written to its start: enough to see what comes.
+	// A plain file is overwritten from its start, which is enough to see what was written.
 	if err := os.WriteFile(file, []byte("    L3:0=ffff\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -11,24 +11,24 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// allowed are the properties that annotations may set, with their types. Annotations
-// can come from an image. So none is among them that makes systemd start, stop or
-// run something else, that moves the container to another slice, or that widens what
-// it may use. "…Sec" may be used for each that ends with "…USec".
+// allowed are the properties that annotations may set, with their types. Annotations can come
+// from an image. So the list has no property that makes systemd start, stop or run something
+// else, moves the container to another slice, or raises its limits. A property that ends with
+// "…USec" may also be written with "…Sec".
 var allowed = map[string]string{
-	// Order and end.
+	// Ordering and termination.
 	"After": "as", "Before": "as", "PartOf": "as", "CollectMode": "s", "Description": "s", "DefaultDependencies": "b",
 	"TimeoutStopUSec": "t", "RuntimeMaxUSec": "t", "RuntimeRandomizedExtraUSec": "t",
 	"KillMode": "s", "KillSignal": "i", "FinalKillSignal": "i", "SendSIGHUP": "b", "SendSIGKILL": "b",
 	// What happens when memory is short.
 	"OOMPolicy": "s", "ManagedOOMSwap": "s", "ManagedOOMMemoryPressure": "s", "ManagedOOMMemoryPressureLimit": "u", "ManagedOOMPreference": "s",
-	// Less than what linux.resources can say.
+	// Limits and accounting: a subset of linux.resources.
 	"CPUWeight": "t", "StartupCPUWeight": "t", "IOWeight": "t", "StartupIOWeight": "t",
 	"MemoryHigh": "t", "IPAccounting": "b", "IOAccounting": "b", "CPUAccounting": "b", "MemoryAccounting": "b", "TasksAccounting": "b",
 }
 
-// Annotations makes properties of the annotations of a configuration that are meant to be
-// such. The values have the text format of GVariant, such as 'text', uint64 5, ['a.service'].
+// Annotations returns the unit properties that annotations of a configuration set. The values
+// have the text format of GVariant, such as 'text', uint64 5, ['a.service'].
 func Annotations(s *specs.Spec) (properties []Property, problems []bundle.Problem) {
 	asked := bundle.SystemdProperty.All(s)
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
@@ -45,7 +45,7 @@ func property(name, value string) (Property, error) {
 	kind, ok := allowed[name]
 	seconds := false
 	if base, isSec := strings.CutSuffix(name, "Sec"); !ok && isSec {
-		// Where a unit file has TimeoutStopSec=, D-Bus has TimeoutStopUSec.
+		// TimeoutStopSec= in a unit file is TimeoutStopUSec on D-Bus.
 		name, seconds = base+"USec", true
 		kind, ok = allowed[name]
 	}

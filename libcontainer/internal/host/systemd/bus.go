@@ -25,9 +25,9 @@ const (
 // ErrTimeout is wrapped by errors about a systemd that did not answer in time.
 var ErrTimeout = errors.New("no answer from systemd")
 
-// conn is a connection to systemd, or to a bus that systemd is on. It says everything
-// that it has to say at once, the greeting included, and then only listens: each exchange
-// wakes up the process that all services of the host wait for.
+// conn is a connection to systemd, or to a bus that systemd is on. It sends the greeting and the
+// calls in one write, because each message wakes up PID 1, which all services of the host depend
+// on.
 type conn struct {
 	fd       int
 	deadline time.Time
@@ -38,7 +38,7 @@ type conn struct {
 	serial   uint32
 }
 
-// dial connects to the first address that can be reached. Nothing is sent yet.
+// dial connects to the first address that can be reached. It sends nothing.
 func dial(addresses []string, timeout time.Duration) (*conn, error) {
 	var last error
 	for _, address := range addresses {
@@ -61,9 +61,9 @@ func dial(addresses []string, timeout time.Duration) (*conn, error) {
 	return nil, last
 }
 
-// parseAddress finds the socket of an address (D-Bus specification, "Server Addresses").
-// An abstract one begins with "@". broker reports whether it is a bus with many
-// participants; systemd's own socket, which is called private, is not.
+// parseAddress returns the path of the socket in an address (D-Bus specification, "Server
+// Addresses"). The name of an abstract socket begins with "@". broker reports whether the socket
+// belongs to a message bus; systemd's private socket does not.
 func parseAddress(address string) (path string, broker bool, err error) {
 	transport, options, ok := strings.Cut(address, ":")
 	if !ok || transport != "unix" {
@@ -106,14 +106,14 @@ func unescape(s string) (string, error) {
 
 func (c *conn) close() { unix.Close(c.fd) }
 
-// greet queues the greeting. The other side knows the user from the socket: an empty
-// identity works in user namespaces, too.
+// greet queues the greeting. Its identity is empty, so the other side takes the uid from the
+// socket, which also works in a user namespace.
 func (c *conn) greet() {
 	c.out.WriteString("\x00AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")
 	if !c.broker {
 		return
 	}
-	// A bus wants to be greeted itself, and passes on only the signals asked for.
+	// A bus requires Hello first, and delivers only the signals that match a rule.
 	const bus = "org.freedesktop.DBus"
 	c.queue(bus, "/org/freedesktop/DBus", bus, "Hello")
 	c.queue(bus, "/org/freedesktop/DBus", bus, "AddMatch",
@@ -147,7 +147,7 @@ func (c *conn) flush() error {
 // Read makes a conn an io.Reader that knows its deadline.
 func (c *conn) Read(p []byte) (int, error) {
 	for {
-		// A bus that always has something to say does not change the deadline.
+		// The deadline holds even when the bus keeps sending.
 		if time.Until(c.deadline) <= 0 {
 			return 0, ErrTimeout
 		}
@@ -208,7 +208,7 @@ func (m *message) answers(serial uint32) bool {
 	return (m.kind == methodReply || m.kind == methodError) && m.replySerial == serial
 }
 
-// callError is the error that a call was answered with.
+// callError is the error reply to a call.
 type callError struct{ name, text string }
 
 func (e *callError) Error() string {

@@ -15,10 +15,11 @@ const infinity = math.MaxUint64
 // defaultPeriod is the kernel's period of CPU bandwidth, in microseconds.
 const defaultPeriod = 100_000
 
-// File is a file of a cgroup with what will be written to it.
+// File is a file of a cgroup with the value to write to it.
 type File struct{ Name, Value string }
 
-// Accounting turns on what counts the use of resources, and with that the controllers.
+// Accounting returns the properties that turn on resource accounting, and with it the
+// controllers.
 func Accounting(unified bool) []Property {
 	var p properties
 	for _, name := range []string{"CPUAccounting", "MemoryAccounting", "TasksAccounting"} {
@@ -30,13 +31,13 @@ func Accounting(unified bool) []Property {
 	return p
 }
 
-// Limits translates what systemd has properties for, so that it does not undo it later. The
-// caller still writes the files: there are more of them, and they are more exact. What
-// cannot be read is left to the kernel to refuse.
+// Limits translates limits into unit properties where systemd has one, so that systemd does not
+// undo them later. The caller still writes the files, because not every file has a property and
+// the files are more exact. A value that cannot be parsed is skipped: the kernel will refuse it.
 //
-// Rules for devices are not among them. On cgroup v2 they are a program that is attached
-// to the cgroup; without rules of its own systemd has none, and it does not touch those
-// of others when it is reloaded.
+// Device rules are not translated. On cgroup v2 they are a BPF program that is attached to the
+// cgroup. systemd attaches no program of its own to a unit without device rules, and a reload of
+// systemd leaves foreign programs alone.
 func Limits(files []File) []Property {
 	var p properties
 	var b bandwidth
@@ -49,14 +50,13 @@ func Limits(files []File) []Property {
 
 type properties []Property
 
-// add sets a property. The value that comes last counts, as it does for files of
-// a cgroup.
+// add sets a property. The last value wins, as it does for files of a cgroup.
 func (p *properties) add(name string, value any) {
 	*p = slices.DeleteFunc(*p, func(q Property) bool { return q.Name == name })
 	*p = append(*p, Property{Name: name, Value: value, Optional: true})
 }
 
-// limits are the files with a number or "max", and their properties. Some are of
+// limits maps files that hold a number or "max" to their properties. Some files are those of
 // cgroup v1.
 var limits = map[string]string{
 	"memory.min": "MemoryMin", "memory.low": "MemoryLow", "memory.high": "MemoryHigh", "memory.max": "MemoryMax",
@@ -71,20 +71,20 @@ func (p *properties) file(name, value string, b *bandwidth) {
 			return
 		}
 		if name == "pids.max" {
-			n = max(n, 1) // systemd knows no 0, which the file will have
+			n = max(n, 1) // systemd refuses 0; the file still gets 0
 		}
 		p.add(property, n)
 		return
 	}
 	switch name {
 	case "memory.oom.group":
-		// Scopes have it since systemd 253.
+		// Scopes have OOMPolicy since systemd 253.
 		if policy := map[string]string{"0": "continue", "1": "kill"}[value]; policy != "" {
 			p.add("OOMPolicy", policy)
 		}
 	case "cpu.idle":
 		if value == "1" {
-			p.add("CPUWeight", uint64(0)) // which systemd takes for idle
+			p.add("CPUWeight", uint64(0)) // systemd reads 0 as idle
 		}
 	case "cpu.max":
 		fields := strings.Fields(value)
@@ -105,7 +105,8 @@ func (p *properties) file(name, value string, b *bandwidth) {
 	}
 }
 
-// number reads a limit. The kernel also knows suffixes, and v1 -1 for none.
+// number parses a limit. Like the kernel it accepts the suffixes k, m, g and t. "max", and -1 on
+// v1, mean no limit.
 func number(value string) (uint64, bool) {
 	if value == "max" || value == "-1" {
 		return infinity, true
@@ -123,10 +124,10 @@ func number(value string) (uint64, bool) {
 	return n << shift, true
 }
 
-// bandwidth is how much of the CPUs may be used: microseconds in a period.
+// bandwidth is a CPU limit: CPU time per period, in microseconds.
 type bandwidth struct {
 	hasQuota, hasPeriod bool
-	us, of              uint64 // us is infinity for all
+	us, of              uint64 // us is infinity for no limit
 }
 
 func (b *bandwidth) quota(value string) {

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// message is a message of D-Bus (D-Bus specification, "Message Protocol"). Only what
-// conversations with systemd take is here. A complete implementation brings package net
-// along, which every command would pay for when it starts.
+// message is a message of D-Bus (D-Bus specification, "Message Protocol"). It has only what the
+// exchanges with systemd need. A complete implementation imports package net, whose
+// initialization every command would pay for.
 type message struct {
 	kind        byte
 	serial      uint32
@@ -46,7 +46,7 @@ const (
 	fieldSignature
 )
 
-// objectPath and signature are texts with types of their own.
+// objectPath and signature are strings with D-Bus types of their own.
 type (
 	objectPath string
 	signature  string
@@ -173,7 +173,7 @@ func each[T any](list []T, f func(T)) {
 	}
 }
 
-// encode is the message as it is sent.
+// encode returns the message in its wire format.
 func (m *message) encode() []byte {
 	var body encoder
 	types := ""
@@ -202,8 +202,7 @@ func (m *message) encode() []byte {
 	return append(e.b, body.b...)
 }
 
-// maxMessage bounds what is read for one message, in bytes. What systemd says here is
-// short.
+// maxMessage is the size limit of a received message, in bytes. The replies of systemd are short.
 const maxMessage = 1 << 20
 
 var errMalformed = errors.New("the answer is no D-Bus message")
@@ -297,7 +296,7 @@ func firstType(s string) (first, rest string) {
 	return "", ""
 }
 
-// decoder reads values. After the first error all of them are nil.
+// decoder reads values. After the first error it returns only nil.
 type decoder struct {
 	b     []byte
 	at    int
@@ -305,7 +304,7 @@ type decoder struct {
 	err   error
 }
 
-// take returns the next n bytes, behind an alignment; nil when there are fewer.
+// take skips padding up to the alignment and returns the next n bytes, nil when there are fewer.
 func (d *decoder) take(n, alignment int) []byte {
 	at := (d.at + alignment - 1) &^ (alignment - 1)
 	if d.err != nil || n < 0 || at > len(d.b) || n > len(d.b)-at {
@@ -323,7 +322,7 @@ func (d *decoder) uint32() uint32 {
 	return 0
 }
 
-// text reads n bytes of text and the 0 behind.
+// text reads n bytes of text and the NUL after them.
 func (d *decoder) text(n int) string {
 	b := d.take(n+1, 1)
 	if b == nil || bytes.IndexByte(b, 0) != n {
@@ -336,7 +335,7 @@ func (d *decoder) text(n int) string {
 // maxDepth is how deep types may be nested (D-Bus specification, "Valid Signatures").
 const maxDepth = 64
 
-// value reads a value of a type. Arrays and structures become []any.
+// value reads a value of type t. Arrays and structures become []any.
 func (d *decoder) value(t string, depth int) any {
 	if d.err != nil || t == "" || depth > maxDepth {
 		d.err = errMalformed
@@ -410,7 +409,7 @@ func (d *decoder) array(element string, depth int) any {
 func (d *decoder) structure(types string, depth int) any {
 	d.take(0, 8)
 	if types == "" {
-		// An array of such, which take no room, would not end.
+		// An array of elements of size 0 would never end.
 		d.err = errMalformed
 	}
 	var list []any

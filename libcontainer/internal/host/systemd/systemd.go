@@ -1,8 +1,8 @@
-// Package systemd asks systemd for the cgroup of a container: a transient scope that
-// the container's first process is put into (systemd.scope(5)).
+// Package systemd asks systemd for the cgroup of a container: a transient scope with the
+// container's first process in it (systemd.scope(5)).
 //
-// It talks to systemd with one exchange for what create does, and one for what delete
-// does, on a connection of its own. Every exchange has a deadline.
+// create needs one exchange with systemd and delete needs one. Each uses its own connection and
+// has a deadline.
 package systemd
 
 import (
@@ -18,28 +18,27 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// privateSocket is where systemd itself listens, below the runtime directory. It works
-// without a bus.
+// privateSocket is the socket of systemd itself, below the runtime directory. It needs no bus.
 const privateSocket = "/systemd/private"
 
-// defaultTimeout bounds an exchange. A busy systemd may well take seconds: on large
-// hosts it does while it reloads its configuration.
+// defaultTimeout is the deadline of an exchange. On a large host systemd can take seconds to
+// answer while it reloads its configuration.
 const defaultTimeout = 30 * time.Second
 
-// Instance is a systemd: that of the system or that of a user.
+// Instance is a systemd manager, of the system or of a user.
 type Instance struct {
-	// Addresses are those of D-Bus; the first one that works is used.
+	// Addresses are D-Bus addresses; the first one that works is used.
 	Addresses []string `json:"addresses"`
-	// User reports whether it is the instance of a user.
+	// User reports whether it is a user manager.
 	User bool `json:"user,omitempty"`
-	// Root is the cgroup that its units are in: "/" for the system.
+	// Root is the cgroup that its units are in: "/" for the system manager.
 	Root string `json:"root"`
 
 	timeout time.Duration // 0 for the default
 }
 
-// Own is the instance that is responsible for this process: the system's for root, and
-// for others, also when they are root in a user namespace, that of the user.
+// Own returns the manager that is responsible for this process: the system manager for root, and
+// the user manager for other users, including those who are root in a user namespace.
 func Own() (Instance, error) {
 	uid := os.Getuid()
 	if mapped, ok := mappedUID(); ok {
@@ -51,7 +50,7 @@ func Own() (Instance, error) {
 	return user(uid)
 }
 
-// mappedUID is the id of this user outside of the user namespace.
+// mappedUID returns the uid of this user outside of the user namespace.
 func mappedUID() (int, bool) {
 	data, err := linux.Self.Read("uid_map")
 	if err != nil {
@@ -70,13 +69,13 @@ func system() (Instance, error) {
 	if address := os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"); address != "" {
 		i.Addresses = strings.Split(address, ";")
 	} else {
-		// As sd_booted(3) does it.
+		// The same test as sd_booted(3).
 		if st, err := os.Lstat("/run/systemd/system"); err != nil || !st.IsDir() {
 			return i, errors.New("systemd is not running on this host (there is no /run/systemd/system)")
 		}
 		i.Addresses = []string{"unix:path=/run" + privateSocket, "unix:path=/run/dbus/system_bus_socket"}
 	}
-	// In a container its units are not at the root.
+	// In a container its units are not in the root cgroup.
 	if own, err := CgroupOf(linux.PID(1)); err == nil {
 		i.Root = strings.TrimSuffix(own, "/init.scope")
 	}
@@ -90,7 +89,7 @@ func user(uid int) (Instance, error) {
 	i := Instance{User: true}
 	runtime := os.Getenv("XDG_RUNTIME_DIR")
 	if runtime == "" {
-		// Engines do not always pass it on.
+		// Engines do not always pass XDG_RUNTIME_DIR on.
 		runtime = "/run/user/" + strconv.Itoa(uid)
 	}
 	if _, err := os.Stat(runtime + privateSocket); err == nil {
@@ -114,7 +113,7 @@ func user(uid int) (Instance, error) {
 	return i, nil
 }
 
-// escape writes a value of an address (D-Bus specification, "Server Addresses").
+// escape escapes a value for an address (D-Bus specification, "Server Addresses").
 func escape(s string) string {
 	var b strings.Builder
 	for _, c := range []byte(s) {
@@ -127,8 +126,8 @@ func escape(s string) string {
 	return b.String()
 }
 
-// CgroupOf is the cgroup in which systemd has a process, from the root of the hierarchy: the
-// unified one, or the one named systemd.
+// CgroupOf returns the cgroup of a process in the hierarchy that systemd uses: the unified one,
+// or the one named systemd. The path starts at the root of the hierarchy.
 func CgroupOf(p linux.Process) (string, error) {
 	all, err := p.Cgroups()
 	if own, ok := all["name=systemd"]; ok {
@@ -137,40 +136,40 @@ func CgroupOf(p linux.Process) (string, error) {
 	return all[""], err
 }
 
-// Path is the cgroup of a unit, from the root of the hierarchy.
+// Path returns the cgroup of a unit, as a path from the root of the hierarchy.
 func (i Instance) Path(u Unit) string {
 	return filepath.Join(i.Root, slicePath(u.Slice), u.Name)
 }
 
-// Property is a property of a unit as D-Bus has it.
+// Property is a property of a unit, by its D-Bus name.
 type Property struct {
 	Name  string
 	Value any // bool, int32, uint32, uint64, string, []byte, []uint32 or []string
-	// Optional reports whether it can be left out when this systemd does not know it.
+	// Optional reports whether the property can be left out when this systemd does not know it.
 	Optional bool
 }
 
-// Text makes a property of text, one that every systemd knows.
+// Text returns a property with a string value that every version of systemd knows.
 func Text(name, value string) Property { return Property{Name: name, Value: value} }
 
-// auxiliary is an argument of StartTransientUnit that systemd has no use for.
+// auxiliary is an argument of StartTransientUnit that systemd ignores.
 type auxiliary struct {
 	name       string
 	properties []Property
 }
 
-// StartScope makes a scope with a process in it. When it returns, the process is in the
-// scope's cgroup.
+// StartScope creates a scope with a process in it. When it returns, the process is in the cgroup
+// of the scope.
 func (i Instance) StartScope(u Unit, pid int, properties []Property) error {
 	properties = append([]Property{
 		{Name: "Slice", Value: u.Slice},
 		{Name: "PIDs", Value: []uint32{uint32(pid)}},
-		// What is below is not systemd's business.
+		// systemd leaves the cgroups below the scope alone.
 		{Name: "Delegate", Value: true},
-		// A container does not wait for basic.target, and ends before or after others
-		// as its engine wants it.
+		// A container does not wait for basic.target, and its engine decides in which order
+		// containers stop.
 		{Name: "DefaultDependencies", Value: false},
-		// Failed ones go, too: nobody would reset them.
+		// Unload a failed scope as well: nobody would reset it.
 		{Name: "CollectMode", Value: "inactive-or-failed", Optional: true},
 	}, properties...)
 	return i.exchange(u, "start", func(c *conn) error {
@@ -180,8 +179,8 @@ func (i Instance) StartScope(u Unit, pid int, properties []Property) error {
 			switch name := unknownProperty(err); {
 			case name != "" && drop(&properties, name):
 			case isCallError(err, destination+".UnitExists") && !reset:
-				// A failed one may have been left by somebody else. One that is alive
-				// stays as it is.
+				// A failed unit may be left over from an earlier container. A unit that is active
+				// is not touched.
 				reset = true
 				_, err := c.ask("ResetFailedUnit", u.Name)
 				if err != nil && !isCallError(err, destination+".NoSuchUnit") {
@@ -196,7 +195,8 @@ func (i Instance) StartScope(u Unit, pid int, properties []Property) error {
 	})
 }
 
-// unknownProperty is the property that systemd has refused as unknown to it.
+// unknownProperty returns the name of the property that systemd refused because it does not know
+// it.
 func unknownProperty(err error) string {
 	if !isCallError(err, "org.freedesktop.DBus.Error.PropertyReadOnly") {
 		return ""
@@ -206,7 +206,7 @@ func unknownProperty(err error) string {
 	return strings.TrimSuffix(name, ",")
 }
 
-// drop removes an optional property.
+// drop removes an optional property and reports whether it was there.
 func drop(properties *[]Property, name string) bool {
 	for n, p := range *properties {
 		if p.Name == name && p.Optional {
@@ -217,8 +217,8 @@ func drop(properties *[]Property, name string) bool {
 	return false
 }
 
-// Stop stops a unit, which ends what is in its cgroup and removes that. It succeeds
-// when there is no such unit.
+// Stop stops a unit: systemd kills the processes in its cgroup and removes the cgroup. It
+// succeeds when there is no such unit.
 func (i Instance) Stop(u Unit) error {
 	return i.exchange(u, "stop", func(c *conn) error {
 		err := c.job(u, "StopUnit", u.Name, "replace")
@@ -229,7 +229,7 @@ func (i Instance) Stop(u Unit) error {
 	})
 }
 
-// Set changes properties until the unit or the system ends.
+// Set changes properties until the unit stops or the system reboots.
 func (i Instance) Set(u Unit, properties []Property) error {
 	return i.exchange(u, "change", func(c *conn) error {
 		for {
@@ -242,7 +242,7 @@ func (i Instance) Set(u Unit, properties []Property) error {
 	})
 }
 
-// exchange connects and talks about a unit.
+// exchange connects to systemd and calls talk. Its errors name the unit.
 func (i Instance) exchange(u Unit, verb string, talk func(*conn) error) error {
 	timeout := i.timeout
 	if timeout == 0 {
@@ -262,7 +262,7 @@ func (i Instance) exchange(u Unit, verb string, talk func(*conn) error) error {
 	return nil
 }
 
-// job calls a method that makes a job, and waits until that is done.
+// job calls a method that creates a job, and waits for the end of the job.
 func (c *conn) job(u Unit, method string, body ...any) error {
 	reply, err := c.ask(method, body...)
 	if err != nil {
@@ -280,8 +280,8 @@ func (c *conn) job(u Unit, method string, body ...any) error {
 		if err != nil {
 			return err
 		}
-		// Everybody on a bus may send signals to everybody. A bus allows nobody but the one
-		// that was called to answer, and says truly who sends a message.
+		// Anybody on a bus may send signals to anybody. The bus lets only the called peer reply,
+		// and its sender field can be trusted.
 		if m.sender != reply.sender {
 			continue
 		}

@@ -193,7 +193,7 @@ func TestParseAddress(t *testing.T) {
 	}
 }
 
-// fake is a systemd that answers as it is told.
+// fake is a systemd with scripted answers.
 type fake struct {
 	t       *testing.T
 	address string
@@ -282,7 +282,7 @@ func (f *fake) removed(c net.Conn, job dbus.ObjectPath, unit, result string) {
 	f.removedBy(c, f.name, job, unit, result)
 }
 
-// removedBy is removed from another sender.
+// removedBy sends the signal of removed from another sender.
 func (f *fake) removedBy(c net.Conn, sender string, job dbus.ObjectPath, unit, result string) {
 	body := []any{uint32(1), job, unit, result}
 	f.send(c, dbus.Message{Type: dbus.TypeSignal, Headers: map[dbus.HeaderField]dbus.Variant{
@@ -294,7 +294,7 @@ func (f *fake) removedBy(c net.Conn, sender string, job dbus.ObjectPath, unit, r
 
 var testUnit = Unit{Slice: "a.slice", Name: "coracle-x.scope"}
 
-// exchangeWith starts a scope with a systemd that answers like this.
+// exchangeWith starts a scope with a systemd that answers as the function says.
 func exchangeWith(t *testing.T, answer func(*fake, net.Conn, string, uint32, []any)) (methods []string, err error) {
 	f := newFake(t, answer)
 	i := Instance{Addresses: []string{"unix:path=/no/such/socket", f.address}, timeout: 500 * time.Millisecond}
@@ -343,8 +343,8 @@ func TestForgedSignal(t *testing.T) {
 	}
 }
 
-// A property that an old systemd does not know is left out, one that has been asked for
-// is not.
+// An optional property that an old systemd does not know is left out. A property that the
+// configuration asks for is not.
 func TestUnknownProperty(t *testing.T) {
 	refuse := func(unknown string) func(*fake, net.Conn, string, uint32, []any) {
 		return func(f *fake, c net.Conn, method string, serial uint32, body []any) {
@@ -437,7 +437,7 @@ func TestStopWithoutUnit(t *testing.T) {
 	}
 }
 
-// Another implementation reads what is sent.
+// Another D-Bus implementation reads the messages that are sent.
 func TestMessages(t *testing.T) {
 	properties := []Property{{Name: "a", Value: true}, {Name: "b", Value: int32(-5)}, {Name: "c", Value: uint32(6)}, {Name: "d", Value: uint64(7)},
 		{Name: "e", Value: "text"}, {Name: "f", Value: []byte{1, 2, 3}}, {Name: "g", Value: []uint32{9}}, {Name: "h", Value: []string{"x", "yz"}}}
@@ -472,7 +472,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// TestMalformedMessages: whoever sends such gets an error, in time and with little memory.
+// TestMalformedMessages: they give an error, in time and with little memory.
 func TestMalformedMessages(t *testing.T) {
 	for name, data := range map[string]string{
 		"a header that ends in a field": "l\x01\x00\x01\x00\x00\x00\x00\x05\x00\x00\x00\x07\x00\x00\x00" + "\x20\x01y\x00\x00\x00\x00\x00",

@@ -10,20 +10,20 @@ import (
 type Unit struct {
 	// Slice is the slice that the unit is in, such as "machine.slice".
 	Slice string `json:"slice"`
-	// Name is that of the unit, such as "coracle-web.scope".
+	// Name is the name of the unit, such as "coracle-web.scope".
 	Name string `json:"name"`
 }
 
-// DefaultPrefix is the first part of the names of units.
+// DefaultPrefix is the first part of a unit's name when the configuration gives none.
 const DefaultPrefix = "coracle"
 
-// maxName is the length of the longest name of a unit (systemd.unit(5)).
+// maxName is the maximum length of a unit's name (systemd.unit(5)).
 const maxName = 255
 
-// ParsePath reads the form slice:prefix:name of linux.cgroupsPath. Each part may be
-// empty: the slice is system.slice for the system and user.slice for a user then, the
-// unit is called without a prefix, the name is the id of the container. An empty path
-// is like ":coracle:".
+// ParsePath parses the form slice:prefix:name of linux.cgroupsPath. Each part may be empty. An
+// empty slice means system.slice, or user.slice for a user manager; an empty prefix means that
+// the unit's name has no prefix; an empty name means the id of the container. An empty path is
+// like ":coracle:".
 func ParsePath(path, id string, user bool) (Unit, error) {
 	if path == "" {
 		path = ":" + DefaultPrefix + ":"
@@ -90,7 +90,8 @@ func checkSlice(slice string) error {
 	return nil
 }
 
-// slicePath is the cgroup of a slice below that of its manager: a-b.slice is in a.slice.
+// slicePath returns the cgroup of a slice, relative to the cgroup of its manager: a-b.slice is in
+// a.slice.
 func slicePath(slice string) string {
 	if slice == "-.slice" {
 		return "/"
@@ -106,8 +107,7 @@ func slicePath(slice string) string {
 	return path.String()
 }
 
-// escapeName writes characters that names of units cannot have as systemd-escape(1)
-// does.
+// escapeName escapes the characters that a unit's name cannot have, as systemd-escape(1) does.
 func escapeName(name string) string {
 	var b strings.Builder
 	for n := range len(name) {

@@ -6,12 +6,11 @@ import (
 	"strings"
 )
 
-// words are the words that begin a value of a type in the text format of GVariant, where
-// it is not to be guessed.
+// words are the type keywords of the GVariant text format, which may precede a value.
 var words = map[string]string{"b": "boolean", "i": "int32", "u": "uint32", "t": "uint64", "s": "string"}
 
-// parseVariant reads a value of a type, one of b, i, u, t, s and as, in the text format
-// of GVariant: true, 5, 'text', ['a', 'b']. The type may be said: uint64 5, @t 5.
+// parseVariant reads a value of a type, one of b, i, u, t, s and as, in the text format of
+// GVariant: true, 5, 'text', ['a', 'b']. The value may name its type: uint64 5, @t 5.
 func parseVariant(text, kind string) (any, error) {
 	p := parser{strings.TrimSpace(text)}
 	v, ok := p.typed(kind)
@@ -23,7 +22,7 @@ func parseVariant(text, kind string) (any, error) {
 
 type parser struct{ rest string }
 
-// skip skips a prefix and the blanks behind it.
+// skip skips a prefix and the blanks after it.
 func (p *parser) skip(prefix string) bool {
 	rest, ok := strings.CutPrefix(p.rest, prefix)
 	if ok {
@@ -63,7 +62,7 @@ func (p *parser) typed(kind string) (any, bool) {
 	return nil, false
 }
 
-// word takes what is up to the next character that separates.
+// word takes the text up to the next separator.
 func (p *parser) word() string {
 	n := strings.IndexAny(p.rest, " \t\n,]")
 	if n < 0 {
@@ -74,7 +73,7 @@ func (p *parser) word() string {
 	return w
 }
 
-// quoted takes a text in quotes of either kind.
+// quoted takes a string in single or double quotes.
 func (p *parser) quoted() (string, bool) {
 	if p.rest == "" || p.rest[0] != '\'' && p.rest[0] != '"' {
 		return "", false
@@ -86,7 +85,7 @@ func (p *parser) quoted() (string, bool) {
 			p.rest = strings.TrimLeft(p.rest[n+1:], " \t\n")
 			return b.String(), true
 		case 0:
-			return "", false // D-Bus cannot say it
+			return "", false // D-Bus strings cannot hold it
 		case '\\':
 			n++
 			if n == len(p.rest) {
@@ -127,7 +126,7 @@ func (p *parser) list() (any, bool) {
 	return list, true
 }
 
-// parseSeconds reads a number of seconds, whose type may be said, as microseconds.
+// parseSeconds parses a number of seconds, which may name its type, and returns microseconds.
 func parseSeconds(text string) (uint64, error) {
 	number := strings.TrimSpace(text)
 	for _, w := range []string{"byte", "int16", "uint16", "int32", "uint32", "int64", "uint64", "double"} {

@@ -31,8 +31,8 @@ func setMempolicy(mode uint32, nodes []uint64) error {
 	return nil
 }
 
-// Filesystem reports why this kernel does not make a file system of a type; nil when it may.
-// One in a module that is not loaded counts as there, and stays unloaded.
+// Filesystem returns an error when this kernel has no file system of a type. A file system in a
+// module that is not loaded counts as present; the module is not loaded.
 func Filesystem(fstype string) error {
 	if loaded(fstype) || inModule(fstype) {
 		return nil
@@ -40,13 +40,13 @@ func Filesystem(fstype string) error {
 	return fmt.Errorf("the kernel has no file system %q", fstype)
 }
 
-// loaded reports whether the kernel knows a file system without loading a module.
+// loaded reports whether the kernel has a file system without loading a module.
 func loaded(fstype string) bool {
 	fields, err := filesystem(fstype)
 	return err != nil || fields != nil
 }
 
-// filesystem is the line about a type in /proc/filesystems; nil without one.
+// filesystem returns the fields of a type's line in /proc/filesystems; nil when there is none.
 func filesystem(fstype string) (fields []string, err error) {
 	data, err := os.ReadFile("/proc/filesystems")
 	if err != nil {
@@ -60,7 +60,8 @@ func filesystem(fstype string) (fields []string, err error) {
 	return nil, nil
 }
 
-// Device reports why a source cannot hold a file system of a type that is on a block device.
+// Device returns an error when a file system of a type needs a block device and the source is not
+// one.
 func Device(fstype, source string) error {
 	if fields, _ := filesystem(fstype); len(fields) != 1 { // others have "nodev"
 		return nil
@@ -75,7 +76,7 @@ func Device(fstype, source string) error {
 	return nil
 }
 
-// inModule reports whether a module of the running kernel would bring a file system.
+// inModule reports whether a module of the running kernel has a file system.
 func inModule(fstype string) bool {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {
@@ -98,9 +99,9 @@ func inModule(fstype string) bool {
 	}
 }
 
-// Options gives a new file system that is never made its parameters, and finds those that it
-// does not accept. It takes privileges; without them, and for a file system that would have to
-// be loaded, nothing is found.
+// Options returns the parameters that a file system does not accept. It sets them on a file
+// system context and never creates the file system. Without privileges, and when the module of
+// the file system is not loaded, it returns nothing.
 func Options(fstype string, params []bundle.MountParam) (refused []bundle.MountParam) {
 	if !loaded(fstype) {
 		return nil
@@ -110,7 +111,7 @@ func Options(fstype string, params []bundle.MountParam) (refused []bundle.MountP
 		return nil
 	}
 	defer unix.Close(fd)
-	const maxValue = 255 // what is longer goes by mount(2)
+	const maxValue = 255 // longer values are passed to mount(2)
 	for _, p := range params {
 		if len(p.Value) > maxValue {
 			continue
@@ -127,9 +128,9 @@ func Options(fstype string, params []bundle.MountParam) (refused []bundle.MountP
 	return refused
 }
 
-// Rlimits finds the limits that this process may not give a process: the kernel lets only the
-// privileged raise a hard limit, and nobody raise some beyond what it has. The limits of this
-// process are the same afterwards.
+// Rlimits returns a problem for each limit that this process may not set: raising a hard limit
+// needs privileges, and the kernel has a maximum for some limits. It restores the limits of this
+// process.
 func Rlimits(limits []specs.POSIXRlimit) (problems []bundle.Problem) {
 	for i, l := range limits {
 		number, ok := bundle.Rlimit(l.Type)
@@ -151,7 +152,8 @@ func Rlimits(limits []specs.POSIXRlimit) (problems []bundle.Problem) {
 	return problems
 }
 
-// OOMScoreAdj reports whether this process may have the value, and puts back its own.
+// OOMScoreAdj returns an error when this process may not set the value. It restores the former
+// value.
 func OOMScoreAdj(value int) error {
 	const file = "/proc/self/oom_score_adj"
 	before, err := os.ReadFile(file)
@@ -173,10 +175,10 @@ func OOMScoreAdj(value int) error {
 	return write(strings.TrimSpace(string(before)))
 }
 
-// maxSeconds is what a clock can hold, in seconds (KTIME_SEC_MAX).
+// maxSeconds is the maximum of a clock, in seconds (KTIME_SEC_MAX).
 const maxSeconds = 9223372036
 
-// TimeOffset reports why a clock cannot have an offset.
+// TimeOffset returns an error when a clock cannot have an offset.
 func TimeOffset(clock string, offset specs.LinuxTimeOffset) error {
 	id := int32(unix.CLOCK_MONOTONIC)
 	if clock == "boottime" {
@@ -206,8 +208,8 @@ func NetDevice(name string) bool {
 	return !errors.Is(unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, request), unix.ENODEV)
 }
 
-// AppArmor reports why a profile cannot be applied. Where the list of profiles cannot be read,
-// nothing is known of one.
+// AppArmor returns an error when a profile cannot be applied. It returns nil when the list of
+// profiles cannot be read.
 func AppArmor(profile string) error {
 	enabled, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
 	if err != nil || !strings.HasPrefix(string(enabled), "Y") {

@@ -1,6 +1,6 @@
-// Package trial finds out what the kernel of this host does for this process, by trying it
-// where nothing can come of it: on a thread that ends afterwards, in namespaces that nobody
-// else is in, on a file system that is never made.
+// Package trial finds out what the kernel of this host allows this process, by trying it without
+// side effects: on a thread that ends afterwards, in namespaces that no other process is in, on a
+// file system that is never created.
 package trial
 
 import (
@@ -17,26 +17,26 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// Thread is a thread that ends after its trial.
+// Thread is an operating system thread that ends after its trial.
 type Thread struct {
-	fresh uint64 // the namespaces (CLONE_NEW*) that nobody else is in
+	fresh uint64 // the new namespaces (CLONE_NEW*) of the thread
 }
 
-// Run runs a trial on a thread of its own, which ends with it.
+// Run runs a trial on a thread of its own, which ends afterwards.
 func Run(trial func(*Thread)) {
 	done := make(chan struct{})
 	var run func()
 	run = func() {
 		runtime.LockOSThread()
 		if unix.Gettid() == os.Getpid() {
-			// The first thread stands for the process and does not end. While it waits
-			// here, another one has to take over.
+			// The main thread must not be used, because it does not end with its goroutine. Keep
+			// it busy here, so that the new goroutine runs on another thread.
 			go run()
 			<-done
 			runtime.UnlockOSThread()
 			return
 		}
-		// Whoever ends without unlocking the thread takes it along.
+		// A goroutine that ends without unlocking its thread ends the thread, too.
 		defer close(done)
 		trial(&Thread{})
 	}
@@ -44,8 +44,8 @@ func Run(trial func(*Thread)) {
 	<-done
 }
 
-// Namespace puts the thread into a new namespace. It cannot be a user namespace, which a
-// process with several threads does not get.
+// Namespace moves the thread into a new namespace. A new user namespace is not possible in a
+// process with several threads.
 func (t *Thread) Namespace(ns specs.LinuxNamespaceType) error {
 	flag := oci.NamespaceFlag(ns)
 	err := unix.Unshare(int(flag))
@@ -62,8 +62,8 @@ func (t *Thread) Namespace(ns specs.LinuxNamespaceType) error {
 	return fmt.Errorf("a new %s namespace cannot be made: %w%s", ns, err, hint)
 }
 
-// Sysctl sets a kernel parameter, by its path below /proc/sys, of a namespace that the thread
-// is alone in. Where it is not, or cannot know, it only looks whether the parameter is there.
+// Sysctl sets a kernel parameter, given by its path below /proc/sys, if the thread is alone in
+// the namespace of the parameter. Otherwise it only checks that the parameter exists.
 func (t *Thread) Sysctl(path, value string, ns specs.LinuxNamespaceType) error {
 	file := "/proc/sys/" + path
 	if unix.Access(file, unix.F_OK) != nil {
@@ -76,10 +76,10 @@ func (t *Thread) Sysctl(path, value string, ns specs.LinuxNamespaceType) error {
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ERANGE) {
 		return fmt.Errorf("the kernel does not take the value %q: %w", value, err)
 	}
-	return nil // a procfs that is mounted read-only says nothing
+	return nil // on a read-only procfs the result means nothing
 }
 
-// alone reports whether the thread has another namespace than its process.
+// alone reports whether the thread is in another namespace than its process.
 func alone(ns specs.LinuxNamespaceType) bool {
 	name := string(ns)
 	if ns == specs.NetworkNamespace {
@@ -89,7 +89,7 @@ func alone(ns specs.LinuxNamespaceType) bool {
 	return unix.Stat("/proc/thread-self/ns/"+name, &ours) == nil && unix.Stat("/proc/self/ns/"+name, &all) == nil && ours.Ino != all.Ino
 }
 
-// Attributes gives the thread what the kernel is to schedule a process by. It has to be the last
+// Attributes sets the scheduling attributes of a process on the thread. It has to be the last
 // trial of a thread. Each problem names its property.
 func (t *Thread) Attributes(s *specs.Spec) (problems []bundle.Problem) {
 	failed := func(pointer string, err error) {

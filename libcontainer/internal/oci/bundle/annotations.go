@@ -9,19 +9,19 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Annotation is an annotation that changes what this runtime does. Nothing else looks at
-// annotations, so this list is complete, and what [AnnotationNames] has is in `features`.
+// Annotation is an annotation that changes what this runtime does. No other code reads
+// annotations, so this list is complete; `features` prints [AnnotationNames].
 type Annotation int
 
-// The annotations. Those of crun have its names and its meaning.
+// The annotations. Those that crun has, too, have the same name and meaning here.
 const (
-	// KeepOriginalGroups, when it is not "0", leaves the process the additional groups of
-	// the caller, in place of process.user.additionalGids.
+	// KeepOriginalGroups, unless it is "0", lets the process keep the additional groups of the
+	// caller instead of process.user.additionalGids.
 	KeepOriginalGroups Annotation = iota
-	// MountContextType is the parameter of a new file system that gets linux.mountLabel:
-	// context, which is the default, fscontext, defcontext or rootcontext (mount(8)).
+	// MountContextType is the parameter by which a new file system gets linux.mountLabel: context
+	// (the default), fscontext, defcontext or rootcontext (mount(8)).
 	MountContextType
-	// SystemdProperty begins the names of properties of the systemd unit.
+	// SystemdProperty is the prefix of annotations that set properties of the systemd unit.
 	SystemdProperty
 
 	annotations
@@ -33,18 +33,18 @@ var annotationNames = [annotations]string{
 	SystemdProperty:    "org.systemd.property.",
 }
 
-// AnnotationNames are the annotations that this runtime acts on, sorted. A name that ends
-// with a dot stands for all that begin with it.
+// AnnotationNames returns the annotations that this runtime acts on, sorted. A name that ends
+// with a dot is a prefix.
 func AnnotationNames() []string { return slices.Sorted(slices.Values(annotationNames[:])) }
 
-// Of is the value of the annotation in a configuration.
+// Of returns the value of the annotation in a configuration.
 func (a Annotation) Of(s *specs.Spec) (value string, ok bool) {
 	value, ok = s.Annotations[annotationNames[a]]
 	return value, ok
 }
 
-// All are the annotations in a configuration whose names begin with that of a, by the rest
-// of their names.
+// All returns the annotations of a configuration that have the prefix a, by the rest of their
+// names.
 func (a Annotation) All(s *specs.Spec) map[string]string {
 	var all map[string]string
 	for key, value := range s.Annotations {
@@ -58,7 +58,7 @@ func (a Annotation) All(s *specs.Spec) map[string]string {
 	return all
 }
 
-// Property is the path of the annotation. rest is the end of a name that a begins.
+// Property returns the path of the annotation. rest is what follows when a is a prefix.
 func (a Annotation) Property(rest string) string { return annotationPointer(annotationNames[a] + rest) }
 
 func annotationPointer(key string) string { return fmt.Sprintf("annotations[%q]", key) }
@@ -69,7 +69,7 @@ func KeepsGroups(s *specs.Spec) bool {
 	return ok && value != "0"
 }
 
-// ContextType is the parameter of new file systems that gets linux.mountLabel.
+// ContextType returns the parameter by which new file systems get linux.mountLabel.
 func ContextType(s *specs.Spec) string {
 	if value, ok := MountContextType.Of(s); ok {
 		return value
@@ -80,18 +80,18 @@ func ContextType(s *specs.Spec) string {
 // foreignAnnotation is an annotation that other runtimes act on.
 type foreignAnnotation struct {
 	name string
-	// instead says what does the same here, or what does not happen.
+	// instead says what has the same effect here, or which effect is missing.
 	instead string
-	// harmless is a value, besides those that are refused as such, with which nothing is
-	// missing here.
+	// harmless is a value with which the annotation asks for nothing that is missing here,
+	// besides "0" and the like.
 	harmless string
 }
 
 // always stands for every value of a foreign annotation.
 const always = "*"
 
-// foreignAnnotations are those of crun and runc. Each is told that would have changed the
-// container.
+// foreignAnnotations are annotations of crun and runc. Each one that would have changed the
+// container there gives a warning.
 var foreignAnnotations = []foreignAnnotation{
 	{"run.oci.delegate-cgroup", "the process stays in the cgroup that has the limits", ""},
 	{"run.oci.handler", "the process is executed by the kernel, not by a virtual machine or an interpreter", ""},
@@ -104,11 +104,11 @@ var foreignAnnotations = []foreignAnnotation{
 	{"run.oci.seccomp_bpf_data", "the filter is that of linux.seccomp", ""},
 	{"run.oci.seccomp_fail_unknown_syscall", "rules for unknown system calls are left out", "0"},
 	{"run.oci.systemd.force_cgroup_v1", "the mount is made as mounts says", ""},
-	// Without a name crun makes no cgroup below the scope either.
+	// Without a name crun makes no cgroup below the scope, either.
 	{"run.oci.systemd.subgroup", "the process is in the cgroup of the scope itself", ""},
 	{"run.oci.timens_offset", "linux.timeOffsets is for that", ""},
 	{"org.opencontainers.runc.exec.isolated-cpu-affinity-transition", "process.execCPUAffinity is for that", ""},
-	// They say what a runtime is, and ask for nothing.
+	// They describe a runtime, and ask for nothing.
 	{"org.opencontainers.runc.checkpoint.enabled", "", always},
 	{"org.opencontainers.runc.commit", "", always},
 	{"org.opencontainers.runc.version", "", always},
@@ -118,8 +118,8 @@ var foreignAnnotations = []foreignAnnotation{
 	{"run.oci.crun.wasm", "", always},
 }
 
-// annotations checks annotations (config.md#annotations): their keys, and whether any is
-// meant for a runtime that does something else about it.
+// annotations checks the keys of annotations (config.md#annotations), and warns of those that
+// other runtimes act on and this one does not.
 func (v *validator) annotations() {
 	if len(v.spec.Annotations) == 0 {
 		return

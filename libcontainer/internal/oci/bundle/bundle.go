@@ -1,8 +1,7 @@
 // Package bundle reads an OCI bundle and checks its configuration against the
 // runtime specification (config.md and config-linux.md).
 //
-// Every problem that it finds names the property in question, written like
-// mounts[2].options, and says what would be right.
+// Every problem names the property, in the form mounts[2].options, and says what would be right.
 package bundle
 
 import (
@@ -25,15 +24,15 @@ import (
 // ConfigName is the name of the configuration in a bundle (bundle.md).
 const ConfigName = "config.json"
 
-// maxConfig bounds the size of a configuration, in bytes. It is far above any
-// real one; it keeps a wrong file, such as a device, from filling the memory.
+// maxConfig limits the size of a configuration, in bytes. It is far above the size of any real
+// one. The limit protects the memory from a wrong file, such as a device.
 const maxConfig = 64 << 20
 
-// Bundle is a configuration with the directory that it came from.
+// Bundle is a configuration with the directory that it was read from.
 type Bundle struct {
 	// Path is the absolute path of the bundle.
 	Path string
-	// Rootfs is the absolute path of the root file system without symbolic links.
+	// Rootfs is the absolute path of the root file system, with symbolic links resolved.
 	Rootfs string
 	// Config is the path of the configuration when it is not the bundle's config.json.
 	Config string
@@ -56,21 +55,22 @@ type Problem struct {
 	Predicate bool
 }
 
-// About is a problem with a property that the text describes in full: "root.path: no such
-// directory".
+// About returns a problem whose text is complete without the name of the property: "root.path: no
+// such directory".
 func About(property, format string, args ...any) Problem {
 	return Problem{Property: property, Text: fmt.Sprintf(format, args...)}
 }
 
-// Predicate is a problem whose text continues the name of the property: "root.path is missing".
+// Predicate returns a problem whose text continues the name of the property: "root.path is
+// missing".
 func Predicate(property, format string, args ...any) Problem {
 	return Problem{Property: property, Text: fmt.Sprintf(format, args...), Predicate: true}
 }
 
 func (p Problem) Error() string { return ConfigName + ": " + p.Sentence() }
 
-// Sentence is the problem without the name of the file. A text that has the name of the
-// property already, in parentheses or before a colon, does not get it once more.
+// Sentence returns the problem as text, without the name of the file. The property's name is not
+// repeated when Text has it already, in parentheses or before a colon.
 func (p Problem) Sentence() string {
 	if p.Property == "" || strings.Contains(p.Text, "("+p.Property+")") || strings.HasPrefix(p.Text, p.Property+": ") {
 		return p.Text
@@ -89,7 +89,7 @@ type Place struct {
 	Config string
 }
 
-// at is a problem as an error that names the file.
+// at returns the problem as an error that names the file.
 func (p Place) at(problem Problem) error {
 	if p.Config == "" {
 		return problem
@@ -97,7 +97,7 @@ func (p Place) at(problem Problem) error {
 	return fileProblem{problem, p.Config}
 }
 
-// fileProblem is a problem in a file that is not called config.json.
+// fileProblem is a problem in a configuration that is not called config.json.
 type fileProblem struct {
 	Problem
 	file string
@@ -125,7 +125,7 @@ func Load(from Place) (b *Bundle, warnings []error, err error) {
 	return b, warnings, nil
 }
 
-// open finds the directory of a bundle, and reads its configuration.
+// open finds the directory of a bundle and reads its configuration.
 func (p Place) open() (path string, raw []byte, err error) {
 	dir := cmp.Or(p.Dir, ".")
 	if path, err = filepath.Abs(dir); err != nil {
@@ -139,7 +139,7 @@ func (p Place) open() (path string, raw []byte, err error) {
 	return path, raw, err
 }
 
-// Read reads a bundle without checking more than the syntax of the configuration.
+// Read reads a bundle. It checks only the syntax of the configuration.
 func Read(from Place) (*Bundle, error) {
 	path, raw, err := from.open()
 	if err != nil {
@@ -156,7 +156,7 @@ func Read(from Place) (*Bundle, error) {
 	return &Bundle{Path: path, Config: from.Config, Spec: spec, Raw: raw, Unknown: unknown}, nil
 }
 
-// readAnyFile reads a configuration that the caller has named. It may be a pipe.
+// readAnyFile reads a configuration at a path that the caller gave. It may be a pipe.
 func readAnyFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -186,9 +186,9 @@ func readConfig(path string) ([]byte, error) {
 	return raw, nil
 }
 
-// Decode reads a configuration. An error names the property, the line and the
-// column. unknown has the properties that the specification does not define, which
-// are ignored (config.md#extensibility).
+// Decode decodes a configuration. An error names the property, the line and the column. unknown
+// has the properties that the specification does not define; they are ignored
+// (config.md#extensibility).
 func Decode(raw []byte) (spec *specs.Spec, unknown []Problem, err error) {
 	spec = new(specs.Spec)
 	extra, err := jsonpos.Unmarshal(raw, spec)
@@ -227,7 +227,7 @@ func (b *Bundle) findRootfs() error {
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return About("root.path", "rootfs %s is not a directory", path)
 	}
-	// The kernel knows the path without symbolic links.
+	// The kernel gives the path without symbolic links.
 	real, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
 	if err != nil {
 		return About("root.path", "rootfs %s: %v", path, err)

@@ -226,7 +226,7 @@ func TestLoad(t *testing.T) {
 	if b.Rootfs != filepath.Join(dir, "rootfs") || b.Path != dir || !reflect.DeepEqual(b.Spec, Default()) {
 		t.Errorf("got %+v", b)
 	}
-	// A rootfs behind a link is found where it is.
+	// A rootfs behind a symbolic link is found.
 	link := filepath.Join(dir, "link")
 	if err := os.Symlink("rootfs", link); err != nil {
 		t.Fatal(err)
@@ -271,7 +271,7 @@ func TestUnknownPropertiesAreWarnings(t *testing.T) {
 	}
 }
 
-// TestSentence: how a problem reads is said by the problem and not by its words.
+// TestSentence: fields of the problem decide how its sentence is built, not its words.
 func TestSentence(t *testing.T) {
 	for want, p := range map[string]Problem{
 		"hostname is missing":             Predicate("hostname", "is missing"),

@@ -9,9 +9,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// contradictions finds properties of which one undoes another. What leaves open which of
-// them is meant is a problem; where the specification says which one counts, the other is
-// worth a warning.
+// contradictions finds properties that contradict each other. It is a problem when the
+// specification does not say which one wins, and a warning when it does.
 func (v *validator) contradictions() {
 	if s := v.spec; s.Process != nil && s.Process.Scheduler != nil {
 		v.niceWithoutEffect(s.Process.Scheduler)
@@ -66,8 +65,8 @@ func (v *validator) sameDevices() {
 	}
 }
 
-// protectedMounts finds mounts that nobody will see for a mask, and those that should be
-// writable where a path is to be read-only.
+// protectedMounts finds mounts that a masked path hides, and mounts with the option rw that a
+// read-only path makes read-only.
 func (v *validator) protectedMounts() {
 	l := v.spec.Linux
 	for i, m := range v.spec.Mounts {
@@ -88,7 +87,7 @@ func (v *validator) protectedMounts() {
 	}
 }
 
-// sameSchemata finds schemas of one resource in two properties; schemata is written last.
+// sameSchemata finds resources that two properties set. schemata is written last, so it wins.
 func (v *validator) sameSchemata(r *specs.LinuxIntelRdt) {
 	for _, older := range []struct{ name, schema, resource string }{{"l3CacheSchema", r.L3CacheSchema, "L3:"}, {"memBwSchema", r.MemBwSchema, "MB:"}} {
 		if older.schema == "" {
@@ -100,8 +99,8 @@ func (v *validator) sameSchemata(r *specs.LinuxIntelRdt) {
 	}
 }
 
-// hiddenMounts finds mounts that a later one covers. An image with symbolic links may have
-// more of them.
+// hiddenMounts finds mounts that a later one hides. It compares paths only: symbolic links in an
+// image may hide further mounts.
 func hiddenMounts(mounts []specs.Mount) (warnings []Problem) {
 	covers := func(m specs.Mount) bool { return !slices.Contains(m.Options, "remount") && m.Destination != "" }
 	for i, m := range mounts {

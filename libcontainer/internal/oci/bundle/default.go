@@ -17,8 +17,8 @@ func Default() *specs.Spec {
 			Args:     []string{"sh"},
 			Env:      []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"},
 			Cwd:      "/",
-			// Nothing is inheritable or ambient: a program of another user would get
-			// capabilities by that (CVE-2022-29162).
+			// No capability is inheritable or ambient: programs run by a non-root user would get
+			// it (CVE-2022-29162).
 			Capabilities:    &specs.LinuxCapabilities{Bounding: caps, Effective: caps, Permitted: caps},
 			Rlimits:         []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Hard: 1024, Soft: 1024}},
 			NoNewPrivileges: true,
@@ -48,9 +48,9 @@ func Default() *specs.Spec {
 	}
 }
 
-// ToRootless changes a configuration for a user without privileges: a user
-// namespace with the given mappings, nothing that would take privileges over the host,
-// and the cgroups of the host as they are.
+// ToRootless changes a configuration for a user without privileges: a user namespace with the
+// given mappings, nothing that needs privileges over the host, and the cgroups of the host
+// unchanged.
 func ToRootless(s *specs.Spec, uids, gids IDMap) {
 	_, tty := gids.ToHost(5)
 	var mounts []specs.Mount
@@ -59,9 +59,9 @@ func ToRootless(s *specs.Spec, uids, gids IDMap) {
 		case "/sys/fs/cgroup":
 			continue
 		case "/sys":
-			// A sysfs can only be mounted by the owner of the network namespace;
-			// the one of the host, read-only, always can.
-			// So are the cgroups in it: the user's own could be changed otherwise.
+			// Only the owner of the network namespace can mount a sysfs. A bind mount of the
+			// host's, read-only, always works. The cgroups below it are read-only as well: the
+			// user's own cgroups could be changed otherwise.
 			m = specs.Mount{Destination: "/sys", Type: "none", Source: "/sys", Options: []string{"rbind", "rnosuid", "rnoexec", "rnodev", "rro"}}
 		case "/dev/pts":
 			if !tty {

@@ -8,7 +8,7 @@ type foreignSection struct {
 	used              bool
 }
 
-// foreignSections lists what has no meaning on Linux.
+// foreignSections lists the parts that have no meaning on Linux.
 func foreignSections(s *specs.Spec) []foreignSection {
 	p := s.Process
 	if p == nil {

@@ -9,17 +9,17 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// IDMap is a mapping of user or of group ids: each entry maps a range of ids of a user
-// namespace to as many ids of the host (config-linux.md#user-namespace-mappings). For
-// a mount, the ids of its file system take the place of those of the namespace.
+// IDMap is a mapping of user or group ids: each entry maps a range of ids of a user namespace to
+// as many ids of the host (config-linux.md#user-namespace-mappings). For a mount, the ids in its
+// file system take the place of the namespace's ids.
 type IDMap []specs.LinuxIDMapping
 
 // maxIDMap is the number of entries that the kernel takes (user_namespaces(7)).
 const maxIDMap = 340
 
-// Check finds what the kernel would not accept. The index is that of the entry that is
-// wrong, -1 when it is the mapping as a whole; then the error continues the name of the
-// mapping ("has 400 entries"). An empty mapping is not wrong.
+// Check finds what the kernel would refuse. index is the index of the wrong entry, or -1 when the
+// mapping as a whole is wrong; the error then continues the name of the mapping ("has 400
+// entries"). An empty mapping is valid.
 func (m IDMap) Check() (index int, err error) {
 	if len(m) > maxIDMap {
 		return -1, fmt.Errorf("has %d entries, the kernel takes at most %d", len(m), maxIDMap)
@@ -53,7 +53,7 @@ func overlap(a, sizeA, b, sizeB uint32) bool {
 	return uint64(a) < uint64(b)+uint64(sizeB) && uint64(b) < uint64(a)+uint64(sizeA)
 }
 
-// String is the mapping as /proc/PID/uid_map and gid_map take it.
+// String returns the mapping in the format of /proc/PID/uid_map and gid_map.
 func (m IDMap) String() string {
 	var b strings.Builder
 	for _, e := range m {
@@ -62,13 +62,13 @@ func (m IDMap) String() string {
 	return b.String()
 }
 
-// IsIdentity reports whether every id that is mapped is the same on the host. It is for an
-// empty mapping.
+// IsIdentity reports whether every mapped id is the same on the host. It is true for an empty
+// mapping.
 func (m IDMap) IsIdentity() bool {
 	return !slices.ContainsFunc(m, func(e specs.LinuxIDMapping) bool { return e.ContainerID != e.HostID })
 }
 
-// ParseIDMap reads a mapping as /proc/PID/uid_map and gid_map have it.
+// ParseIDMap parses a mapping in the format of /proc/PID/uid_map and gid_map.
 func ParseIDMap(text string) (m IDMap, err error) {
 	for line := range strings.Lines(text) {
 		var e specs.LinuxIDMapping
@@ -80,7 +80,7 @@ func ParseIDMap(text string) (m IDMap, err error) {
 	return m, nil
 }
 
-// ToHost maps an id of the namespace to the host's, if it is mapped.
+// ToHost maps an id of the namespace to the host's. ok is false when it is not mapped.
 func (m IDMap) ToHost(id uint32) (uint32, bool) {
 	for _, e := range m {
 		if id >= e.ContainerID && id-e.ContainerID < e.Size {
@@ -90,7 +90,7 @@ func (m IDMap) ToHost(id uint32) (uint32, bool) {
 	return 0, false
 }
 
-// ToContainer maps an id of the host to the namespace's, if it is mapped.
+// ToContainer maps an id of the host to the namespace's. ok is false when it is not mapped.
 func (m IDMap) ToContainer(id uint32) (uint32, bool) {
 	for _, e := range m {
 		if id >= e.HostID && id-e.HostID < e.Size {

@@ -19,7 +19,7 @@ func TestIDMapCheck(t *testing.T) {
 		name  string
 		m     IDMap
 		index int
-		want  string // "" for a good one
+		want  string // "" for a valid one
 	}{
 		{"empty", nil, -1, ""},
 		{"all ids", IDMap{{ContainerID: 0, HostID: 0, Size: 1<<32 - 1}}, -1, ""},
@@ -69,7 +69,7 @@ func TestIDMapTranslate(t *testing.T) {
 	}
 }
 
-// FuzzIDMap: a mapping that is accepted is one to one.
+// FuzzIDMap: a mapping that is accepted is one-to-one.
 func FuzzIDMap(f *testing.F) {
 	f.Add(uint32(0), uint32(1000), uint32(1), uint32(1), uint32(100000), uint32(65535), uint32(7))
 	f.Add(uint32(0), uint32(0), uint32(1<<32-1), uint32(0), uint32(0), uint32(0), uint32(1<<32-1))

@@ -10,8 +10,8 @@ import (
 	"coracle/libcontainer/internal/oci"
 )
 
-// IsGroupRange reports whether the value of a kernel parameter, with its path below
-// /proc/sys, is a range of groups.
+// IsGroupRange reports whether the kernel parameter at a path below /proc/sys has a range of
+// group ids as its value.
 func IsGroupRange(path string) bool { return path == "net/ipv4/ping_group_range" }
 
 // usedID is a user or group id that a configuration uses, with the property that has it.
@@ -29,13 +29,13 @@ func (u usedID) problem(where string) Problem {
 	return About(u.pointer, "%d is not mapped %s", u.id, where)
 }
 
-// UnmappedUser finds the ids of a process that do not exist in a user namespace with these
-// mappings. whereUIDs and whereGIDs name the mappings: "by linux.uidMappings".
+// UnmappedUser returns a problem for each id of a process that a user namespace with these
+// mappings does not map. whereUIDs and whereGIDs name the mappings: "by linux.uidMappings".
 func UnmappedUser(p *specs.Process, uids, gids IDMap, whereUIDs, whereGIDs string) []Problem {
 	return unmapped(processIDs(nil, p), uids, gids, whereUIDs, whereGIDs)
 }
 
-// UnmappedIDs does the same for all ids of a configuration that mean the user namespace of
+// UnmappedIDs is UnmappedUser for all ids of a configuration that refer to the user namespace of
 // the container.
 func UnmappedIDs(s *specs.Spec, uids, gids IDMap, whereUIDs, whereGIDs string) []Problem {
 	return unmapped(usedIDs(s), uids, gids, whereUIDs, whereGIDs)
@@ -54,8 +54,8 @@ func unmapped(used []usedID, uids, gids IDMap, whereUIDs, whereGIDs string) (pro
 	return problems
 }
 
-// UnmappedHostIDs finds the ids of the host, in mappings of a configuration, that do not
-// exist in the user namespace of the runtime, whose mappings these are.
+// UnmappedHostIDs returns a problem for each host id in the mappings of a configuration that does
+// not exist in the runtime's user namespace, which has the mappings uids and gids.
 func UnmappedHostIDs(s *specs.Spec, uids, gids IDMap) (problems []Problem) {
 	check := func(pointer string, list []specs.LinuxIDMapping, own IDMap) {
 		for i, e := range list {
@@ -76,8 +76,8 @@ func UnmappedHostIDs(s *specs.Spec, uids, gids IDMap) (problems []Problem) {
 	return problems
 }
 
-// has reports whether one entry maps all ids of a range of the namespace. The kernel does
-// not put a range together from several (user_namespaces(7)).
+// has reports whether one entry maps all ids of a range of the namespace. The kernel does not
+// combine several entries (user_namespaces(7)).
 func (m IDMap) has(first, size uint32) bool {
 	for _, e := range m {
 		if first >= e.ContainerID && uint64(first-e.ContainerID)+uint64(size) <= uint64(e.Size) {
@@ -87,7 +87,7 @@ func (m IDMap) has(first, size uint32) bool {
 	return false
 }
 
-// usedIDs are the ids of a configuration that have to exist in the user namespace of the
+// usedIDs returns the ids of a configuration that have to exist in the user namespace of the
 // container: the kernel refuses others.
 func usedIDs(s *specs.Spec) []usedID {
 	used := processIDs(nil, s.Process)
@@ -117,7 +117,7 @@ func usedIDs(s *specs.Spec) []usedID {
 		if path, err := SysctlPath(key); err != nil || !IsGroupRange(path) {
 			continue
 		}
-		// The kernel wants both ends to exist, also for the range that allows nobody.
+		// The kernel requires that both ends are mapped, also for the range that allows nobody.
 		for _, field := range strings.Fields(value) {
 			if id, err := strconv.ParseUint(field, 10, 32); err == nil {
 				used = append(used, usedID{fmt.Sprintf("linux.sysctl[%q]", key), true, uint32(id), value})
@@ -140,8 +140,8 @@ func processIDs(used []usedID, p *specs.Process) []usedID {
 	return used
 }
 
-// ID is the user or group id that an option of a file system has: uid and gid of tmpfs and
-// devpts, gid of proc, user_id and group_id of FUSE.
+// ID returns the user or group id in an option of a file system: uid and gid of tmpfs and devpts,
+// gid of proc, user_id and group_id of FUSE.
 func (p MountParam) ID() (id uint32, group, ok bool) {
 	switch p.Key {
 	case "uid", "user_id":
@@ -150,6 +150,6 @@ func (p MountParam) ID() (id uint32, group, ok bool) {
 	default:
 		return 0, false, false
 	}
-	n, err := strconv.ParseUint(p.Value, 0, 32) // as the kernel reads it
+	n, err := strconv.ParseUint(p.Value, 0, 32) // as the kernel parses it
 	return uint32(n), group, p.HasValue && err == nil
 }

@@ -2,10 +2,10 @@ package bundle
 
 import specs "github.com/opencontainers/runtime-spec/specs-go"
 
-// Inherit is a further process with what it does not say itself taken from the first process
-// of its container: whoever asks for nothing gets what the container is confined to, and how
-// it is treated. Command, terminal, user, environment and working directory are its own, and
-// so is noNewPrivileges, of which the type cannot tell whether it was said.
+// Inherit returns a copy of an additional process in which attributes that are not set have the
+// values of the container's first process, so that it gets the container's confinement by
+// default. Command, terminal, user ids, environment and working directory are not inherited. Nor
+// is noNewPrivileges: its type cannot tell false from unset.
 func Inherit(p, first *specs.Process) *specs.Process {
 	if first == nil {
 		return p

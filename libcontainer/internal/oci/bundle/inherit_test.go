@@ -7,8 +7,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestInherit: what a process does not say is the container's, and what it says, if only that
-// there is nothing, stays.
+// TestInherit: attributes that a process does not set are the container's; those that it sets,
+// also to an empty value, stay.
 func TestInherit(t *testing.T) {
 	adj, umask := 300, uint32(0o77)
 	first := &specs.Process{
@@ -34,7 +34,7 @@ func TestInherit(t *testing.T) {
 	}
 }
 
-// TestInheritLabels: nobody loses a confinement by saying nothing of it.
+// TestInheritLabels: a process that sets no label keeps the container's confinement.
 func TestInheritLabels(t *testing.T) {
 	container := &specs.Process{ApparmorProfile: "profile", SelinuxLabel: "label", Cwd: "/container"}
 	for _, c := range []struct{ given, want specs.Process }{

@@ -11,20 +11,20 @@ import (
 	"coracle/libcontainer/internal/oci/jsonpos"
 )
 
-// Finding is something that is wrong with a configuration, and where.
+// Finding is a problem or warning with its position.
 type Finding struct {
 	Problem
-	// Warning reports whether a container can be created all the same.
+	// Warning reports whether a container can be created anyway.
 	Warning bool
-	// Line and Column count from 1, columns in bytes. Of what is missing it is the place
-	// where it would have to be: that of the object around it.
+	// Line and Column count from 1, columns in bytes. For a missing property they are the
+	// position of the object that it belongs in.
 	Line, Column int
 }
 
-// JSONPointer names the property as RFC 6901 has it.
+// JSONPointer returns the property as a JSON Pointer (RFC 6901).
 func (f Finding) JSONPointer() string { return jsonpos.Pointer(f.Property) }
 
-// Inspection is everything that is wrong with a bundle.
+// Inspection is the result of Inspect.
 type Inspection struct {
 	// Config is the path of the configuration.
 	Config string
@@ -42,10 +42,10 @@ func (i *Inspection) Problems() (n int) {
 	return n
 }
 
-// Inspect checks a bundle with the checks of [Load], and does not stop at the
-// first problem. It warns of more than Load does: of required properties that are
-// missing where nothing depends on them, of properties that are there twice, and of mounts
-// that others hide. more has further checks; it may be nil.
+// Inspect runs the checks of [Load] on a bundle and does not stop at the first problem. It gives
+// more warnings than Load: for required properties that are missing although nothing depends on
+// them, for duplicate properties, and for mounts that others hide. more adds further checks; it
+// may be nil.
 //
 // The error is for a bundle whose configuration cannot be read.
 func Inspect(from Place, more More) (*Inspection, error) {
@@ -57,17 +57,17 @@ func Inspect(from Place, more More) (*Inspection, error) {
 	return &Inspection{Config: config, Findings: findings(path, raw, more)}, nil
 }
 
-// More has further checks of a bundle. valid reports whether nothing that prevents creating a
-// container has been found so far: everything in the configuration is what it seems to be.
+// More adds further checks of a bundle. valid reports whether nothing that prevents creating a
+// container has been found so far, so that values in the configuration can be relied on.
 type More func(b *Bundle, valid bool) (problems, warnings []Problem)
 
-// findings are what is wrong with the configuration of the bundle at a path.
+// findings returns what is wrong with the configuration of the bundle at a path.
 func findings(path string, raw []byte, more More) []Finding {
 	b := &Bundle{Path: path, Spec: new(specs.Spec), Raw: raw}
 	i := inspector{raw: raw}
 	report, err := jsonpos.Examine(raw, b.Spec)
 	if err != nil {
-		// What is behind this cannot be understood.
+		// The rest of the document cannot be decoded.
 		i.errors([]*jsonpos.Error{asError(err)}, false)
 		return i.found
 	}
@@ -106,7 +106,7 @@ type inspector struct {
 	misfits []*jsonpos.Error
 }
 
-// errors adds what was found by reading.
+// errors adds findings of the decoder.
 func (i *inspector) errors(errs []*jsonpos.Error, warning bool) {
 	for _, e := range errs {
 		i.found = append(i.found, Finding{Problem{Property: e.Path, Text: e.Text}, warning, e.Line, e.Column})
@@ -119,12 +119,12 @@ func (i *inspector) problems(problems []Problem, warning bool) {
 	}
 }
 
-// valid reports whether nothing has been found but warnings.
+// valid reports whether all findings are warnings.
 func (i *inspector) valid() bool {
 	return !slices.ContainsFunc(i.found, func(f Finding) bool { return !f.Warning })
 }
 
-// further adds problems with properties of which no problem is known.
+// further adds problems of properties that have no finding yet.
 func (i *inspector) further(problems []Problem) {
 	known := make(map[string]bool)
 	for _, f := range i.found {
@@ -139,8 +139,8 @@ func (i *inspector) further(problems []Problem) {
 	}
 }
 
-// problem adds what was found by checking. What only repeats another finding is left out:
-// a value that does not fit was not read, so that it seems to be missing.
+// problem adds a finding of the checks. A finding that follows from another one is left out: a
+// value of the wrong type was not decoded, so the property seems to be missing.
 func (i *inspector) problem(p Problem, warning bool) {
 	for _, m := range i.misfits {
 		if jsonpos.Within(p.Property, m.Path) || p.Property == jsonpos.Parent(m.Path) {

@@ -11,7 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// inspect inspects a bundle with a configuration, and gives a line for each finding.
+// inspect inspects a bundle with a configuration, and returns a line for each finding.
 func inspect(t *testing.T, config string) (lines []string) {
 	t.Helper()
 	i, err := Inspect(Place{Dir: writeBundle(t, config)}, nil)
@@ -91,8 +91,8 @@ func TestInspectAgreesWithLoad(t *testing.T) {
 	}
 }
 
-// TestRequired: what the types of the specification do not mark as optional is required,
-// except where its text says otherwise. A new version of the types shows here.
+// TestRequired: a property that the types of the specification do not mark as optional is
+// required, except where the text says otherwise. A new version of the types shows here.
 func TestRequired(t *testing.T) {
 	var got []string
 	var walk func(reflect.Type, string)
@@ -146,8 +146,8 @@ func TestRequired(t *testing.T) {
 	}
 }
 
-// FuzzInspect: a configuration that can be loaded has no problem, and one that cannot has
-// at least one. Nothing panics, and every place is in the document.
+// FuzzInspect: a configuration that can be loaded has no problem, and one that cannot has at
+// least one. Nothing panics, and every position is in the document.
 func FuzzInspect(f *testing.F) {
 	f.Add([]byte(`{"ociVersion":"1.0.0","root":{"path":"rootfs"},"process":{"args":"a","user":{"uid":-1}}}`))
 	f.Add([]byte(`{"ociVersion":"1.0.0","root":{"path":"rootfs"},"annotations":{"":"","a.b":[1],"a.b":"x"}}`))
@@ -171,7 +171,7 @@ func FuzzInspect(f *testing.F) {
 	})
 }
 
-// loadable is what Load does with a configuration that it has read.
+// loadable does what Load does after reading a configuration.
 func loadable(dir string, config []byte) error {
 	spec, _, err := Decode(config)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 // resctrlNames are directories that the kernel makes in the root of resctrl.
 var resctrlNames = map[string]bool{"info": true, "mon_groups": true, "mon_data": true}
 
-// CheckResctrlName says what is wrong with the name of a group in resctrl; nothing when it
-// is empty.
+// CheckResctrlName returns what is wrong with the name of a group in resctrl; it is empty for a
+// valid name.
 func CheckResctrlName(name string) string {
 	switch {
 	case name == "." || name == "..":
@@ -24,8 +24,8 @@ func CheckResctrlName(name string) string {
 	return ""
 }
 
-// intelRdt checks linux.intelRdt (config-linux.md#intelrdt). The values of schemata are
-// the kernel's to judge.
+// intelRdt checks linux.intelRdt (config-linux.md#intelrdt). The kernel checks the values of
+// schemata.
 func (v *validator) intelRdt() {
 	r := v.spec.Linux.IntelRdt
 	if r == nil {

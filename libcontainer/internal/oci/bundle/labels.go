@@ -5,15 +5,16 @@ import (
 	"unicode"
 )
 
-// Unconfined is the AppArmor profile of a process that none confines. It is that word
-// exactly: "unconfined_x" is a profile like others.
+// Unconfined is the AppArmor profile of an unconfined process. Only this exact word has that
+// meaning: "unconfined_x" is an ordinary profile.
 const Unconfined = "unconfined"
 
-// maxLabel is how long a label may be, in bytes: what is written to a file in /proc/PID/attr
-// is cut off after a page, and "exec " goes in front of a profile.
+// maxLabel is the maximum length of a label, in bytes. The kernel truncates what is written to a
+// file in /proc/PID/attr at a page, and "exec " precedes a profile.
 const maxLabel = 4096 - len("exec ") - 1
 
-// labels checks what security modules get. Whether they know it shows later.
+// labels checks the labels of security modules. Whether a module knows them shows only when they
+// are set.
 func (v *validator) labels() {
 	if p := v.spec.Process; p != nil {
 		v.label("process.apparmorProfile", p.ApparmorProfile)
@@ -24,8 +25,8 @@ func (v *validator) labels() {
 	}
 }
 
-// label refuses what the kernel would take for something else: it drops space around a
-// profile and takes a NUL for the end.
+// label refuses a label that the kernel would read as another one: it strips space around a
+// profile, and a NUL ends it.
 func (v *validator) label(pointer, label string) {
 	switch {
 	case len(label) > maxLabel:
@@ -37,8 +38,8 @@ func (v *validator) label(pointer, label string) {
 	}
 }
 
-// IsSELinuxOption reports whether a parameter of a file system is a label of SELinux, of
-// which it takes only some at a time.
+// IsSELinuxOption reports whether a parameter of a file system is an SELinux label. Only some of
+// these can be combined.
 func IsSELinuxOption(key string) bool {
 	switch key {
 	case "context", "fscontext", "defcontext", "rootcontext":

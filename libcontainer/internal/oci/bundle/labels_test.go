@@ -7,7 +7,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestLabels: what the kernel would take for another label is refused, with its name.
+// TestLabels: a label that the kernel would read as another one is refused, and the problem names
+// the property.
 func TestLabels(t *testing.T) {
 	for label, ok := range map[string]bool{
 		"": true, "docker-default": true, "unconfined": true, "unconfined_foo": true, "a b//&:ns:c": true, "u:r:t:s0:c1,c2": true,
@@ -29,7 +30,7 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// TestQuotedLabels: the options of mount(8) have quotes around labels with commas.
+// TestQuotedLabels: options in the style of mount(8) have quotes around labels with commas.
 func TestQuotedLabels(t *testing.T) {
 	o, err := ParseMountOptions(specs.Mount{Type: "tmpfs", Options: []string{`context="u:r:t:s0:c1,c2"`, `rootcontext=u:r:t:s0`, `other="x"`}})
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// capabilityNames has the capabilities of Linux in the order of their numbers.
+// capabilityNames has the capabilities of Linux, indexed by number.
 var capabilityNames = []string{
 	"CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
 	"LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
@@ -18,8 +18,8 @@ var capabilityNames = []string{
 	"CHECKPOINT_RESTORE",
 }
 
-// Capability is the number of a capability given by its name in the
-// specification, such as CAP_NET_ADMIN.
+// Capability returns the number of a capability from its name in the specification, such as
+// CAP_NET_ADMIN.
 func Capability(name string) (number int, ok bool) {
 	short, ok := strings.CutPrefix(name, "CAP_")
 	if !ok {
@@ -29,8 +29,8 @@ func Capability(name string) (number int, ok bool) {
 	return number, number >= 0
 }
 
-// CapabilityMask is the set of the named capabilities as a bit mask. Unknown
-// names are left out (config.md#linux-process).
+// CapabilityMask returns the named capabilities as a bit mask. Unknown names are left out
+// (config.md#linux-process).
 func CapabilityMask(names []string) (mask uint64) {
 	for _, name := range names {
 		if n, ok := Capability(name); ok {
@@ -46,7 +46,7 @@ type Capabilities struct {
 	Bounding, Effective, Inheritable, Permitted, Ambient uint64
 }
 
-// CapabilitiesOf reads the sets of a process.
+// CapabilitiesOf returns the sets of a process.
 func CapabilitiesOf(c *specs.LinuxCapabilities) Capabilities {
 	if c == nil {
 		return Capabilities{}
@@ -83,7 +83,7 @@ var rlimitNames = []struct {
 	{"RLIMIT_STACK", unix.RLIMIT_STACK},
 }
 
-// Rlimit is the number of a resource limit.
+// Rlimit returns the number of a resource limit.
 func Rlimit(name string) (number int, ok bool) {
 	for _, l := range rlimitNames {
 		if l.name == name {
@@ -93,7 +93,7 @@ func Rlimit(name string) (number int, ok bool) {
 	return 0, false
 }
 
-// HasCapabilities reports whether a set has all these capabilities, unix.CAP_* each.
+// HasCapabilities reports whether a set has all the given capabilities (unix.CAP_*).
 func HasCapabilities(set uint64, capabilities ...int) bool {
 	for _, c := range capabilities {
 		if set&(1<<c) == 0 {
@@ -103,7 +103,7 @@ func HasCapabilities(set uint64, capabilities ...int) bool {
 	return true
 }
 
-// CapabilityNames lists the names of a set.
+// CapabilityNames returns the names of a set's capabilities.
 func CapabilityNames(set uint64) string {
 	var names []string
 	for n, name := range capabilityNames {

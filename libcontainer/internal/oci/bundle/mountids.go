@@ -10,12 +10,12 @@ import (
 	"coracle/libcontainer/internal/oci"
 )
 
-// MountIDs are the mappings of ids that an option "idmap=" or "ridmap=" has as text:
+// MountIDs are the id mappings in the value of an option "idmap=" or "ridmap=":
 //
 //	idmap=uids=0-1-10#10-11-10;gids=@0-100-10
 //
-// A range has its first id in the file system, the id on the host that this becomes, and the
-// number of ids. With "@" the second id is one of the container's user namespace.
+// A range has its first id in the file system, the corresponding id on the host, and the number
+// of ids. With "@" the second id is an id of the container's user namespace.
 type MountIDs struct {
 	text       string
 	uids, gids []idRange
@@ -26,7 +26,7 @@ type idRange struct {
 	relative bool
 }
 
-// parseMountIDs reads the value of an option.
+// parseMountIDs parses the value of an option.
 func parseMountIDs(text string) (*MountIDs, error) {
 	ids := MountIDs{text: text}
 	for _, part := range strings.Split(text, ";") {
@@ -76,8 +76,8 @@ func parseIDRange(text string) (r idRange, err error) {
 	return r, nil
 }
 
-// absolute resolves relative ranges by a mapping of the container's user namespace. One that
-// lies in several ranges of that becomes as many.
+// absolute resolves relative ranges with a mapping of the container's user namespace. A range
+// that spans several entries of that mapping is split.
 func absolute(ranges []idRange, userns IDMap, property string) (m IDMap, err error) {
 	for _, r := range ranges {
 		if !r.relative {
@@ -100,8 +100,8 @@ func absolute(ranges []idRange, userns IDMap, property string) (m IDMap, err err
 	return m, nil
 }
 
-// rangeAt maps an id of the namespace to the host's, and tells how many ids from there on have
-// the same distance; none when the id is not mapped.
+// rangeAt maps an id of the namespace to the host's. n is how many ids from there on the same
+// entry maps; 0 when the id is not mapped.
 func (m IDMap) rangeAt(id uint32) (host, n uint32) {
 	for _, e := range m {
 		if id >= e.ContainerID && id-e.ContainerID < e.Size {
@@ -111,8 +111,8 @@ func (m IDMap) rangeAt(id uint32) (host, n uint32) {
 	return 0, 0
 }
 
-// MountIDMaps are the mappings of ids that a mount has of its own, by its properties or by its
-// options. They are empty for one that has none, or takes those of the user namespace.
+// MountIDMaps returns the id mappings that a mount sets itself, by its properties or its options.
+// They are empty when it sets none, or uses those of the user namespace.
 func MountIDMaps(s *specs.Spec, m specs.Mount, o *MountOptions) (uids, gids IDMap, err error) {
 	if len(m.UIDMappings)+len(m.GIDMappings) > 0 || o.IDs == nil {
 		return m.UIDMappings, m.GIDMappings, nil
@@ -136,7 +136,7 @@ func MountIDMaps(s *specs.Spec, m specs.Mount, o *MountOptions) (uids, gids IDMa
 	return uids, gids, nil
 }
 
-// checkText is Check for a mapping that is in an option.
+// checkText is Check for a mapping in an option.
 func (m IDMap) checkText(name string) error {
 	if i, err := m.Check(); err != nil && i >= 0 {
 		return fmt.Errorf("%s: range %d: %w", name, i, err)

@@ -7,8 +7,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// withUsers has a user namespace whose ids 0 and 1 to 1000 have different distances to the
-// host's (crun(1), "idmap mount options").
+// withUsers has a user namespace in which id 0 and the ids 1 to 1000 are mapped with different
+// offsets (crun(1), "idmap mount options").
 func withUsers() *specs.Spec {
 	return &specs.Spec{Linux: &specs.Linux{
 		Namespaces:  []specs.LinuxNamespace{{Type: specs.UserNamespace}},
@@ -22,8 +22,8 @@ func TestMountIDMaps(t *testing.T) {
 		"idmap=uids=0-1-10#10-11-10;gids=0-100-10": {"0 1 10\n10 11 10\n", "0 100 10\n"},
 		"ridmap=gids=5-6-7;uids=0-0-4294967295":    {"0 0 4294967295\n", "5 6 7\n"},
 		"idmap=uids=@1-3-10;gids=@0-0-5":           {"1 4 10\n", "0 100 5\n"},
-		"idmap=uids=@5-0-3;gids=@0-999-1":          {"5 0 1\n6 2 2\n", "0 1099 1\n"}, // two ranges of the namespace
-		"idmap=uids=@0-0-1#1-1-1;gids=0-0-1":       {"0 0 1\n1 1 1\n", "0 0 1\n"},    // "@" is for one range
+		"idmap=uids=@5-0-3;gids=@0-999-1":          {"5 0 1\n6 2 2\n", "0 1099 1\n"}, // spans two entries
+		"idmap=uids=@0-0-1#1-1-1;gids=0-0-1":       {"0 0 1\n1 1 1\n", "0 0 1\n"},    // "@" applies to one range
 	} {
 		m := specs.Mount{Options: []string{"bind", option}}
 		o, err := ParseMountOptions(m)

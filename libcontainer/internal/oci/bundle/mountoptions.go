@@ -12,19 +12,19 @@ import (
 // MountAttr is a change of a mount's attributes, in the terms of mount_setattr(2).
 type MountAttr struct {
 	Set, Clear uint64
-	// Recursive changes the mounts below it as well.
+	// Recursive applies the change to the mounts below it as well.
 	Recursive bool
-	// When restricts the change to a mount that keeps access times in this way. With
-	// Recursive it is the mount itself that decides for those below it.
+	// When restricts the change to a mount that updates access times in this way. With Recursive,
+	// the mount itself decides for those below it.
 	When AccessTimes
 }
 
 // timesMask are the attributes that say when access times are updated.
 const timesMask = atime | unix.MOUNT_ATTR_NODIRATIME
 
-// Parts splits a change into one that restricts the mount, and the ones that a user namespace
-// may refuse since they are locked: to take away a restriction each, and to change the access
-// times (mount_namespaces(7)).
+// Parts splits a change into a part that only adds restrictions, and parts that the kernel may
+// refuse in a user namespace because the attributes are locked: one for each restriction that is
+// removed, and one for access times (mount_namespaces(7)).
 func (a MountAttr) Parts() (parts []MountAttr) {
 	add := func(set, clear uint64) {
 		if set|clear != 0 {
@@ -40,7 +40,7 @@ func (a MountAttr) Parts() (parts []MountAttr) {
 	return parts
 }
 
-// lockable are the attributes that a user namespace cannot take away.
+// lockable are the attributes that cannot be cleared in a user namespace once they are locked.
 var lockable = []struct {
 	attr uint64
 	name string
@@ -49,8 +49,8 @@ var lockable = []struct {
 	{unix.MOUNT_ATTR_NODEV, "nodev"}, {unix.MOUNT_ATTR_NOEXEC, "noexec"},
 }
 
-// Locked says what a mount keeps that refuses this change with EPERM. It is empty for a change
-// that cannot be refused because of a lock. The change is one of its Parts.
+// Locked returns what a mount keeps when the kernel refuses this change with EPERM. It is empty
+// for a change that no lock can prevent. The change has to be one of the Parts.
 func (a MountAttr) Locked() string {
 	for _, l := range lockable {
 		if a.Clear&l.attr != 0 {
@@ -63,7 +63,7 @@ func (a MountAttr) Locked() string {
 	return ""
 }
 
-// LockedText is a warning about a mount that keeps something (see Locked).
+// LockedText returns a warning about a mount that keeps an attribute (see Locked).
 func LockedText(subject, keeps string) string {
 	return subject + ": it " + keeps + ": the host has that locked, and only its root can change it"
 }
@@ -74,12 +74,12 @@ type AccessTimes int
 // The values of [AccessTimes].
 const (
 	AnyTimes    AccessTimes = iota
-	Relatime                // after a change, and once a day: the default
+	Relatime                // after a change, and once a day; the default
 	Noatime                 // never
 	Strictatime             // always
 )
 
-// TimesOf are the access times that the attributes of a mount stand for.
+// TimesOf returns how a mount with these attributes updates access times.
 func TimesOf(attr uint64) AccessTimes {
 	switch attr & unix.MOUNT_ATTR__ATIME {
 	case unix.MOUNT_ATTR_NOATIME:
@@ -90,23 +90,23 @@ func TimesOf(attr uint64) AccessTimes {
 	return Relatime
 }
 
-// IDMapping says whether the owners of files in a mount are mapped.
+// IDMapping says which mounts get an id mapping.
 type IDMapping int
 
 // The values of [IDMapping].
 const (
 	NoIDMap        IDMapping = iota
-	IDMapTop                 // those of the mount itself
-	IDMapRecursive           // those of the mounts below it as well
+	IDMapTop                 // the mount itself
+	IDMapRecursive           // the mounts below it as well
 )
 
-// What statfs(2) says of a mount (ST_NOATIME, ST_RELATIME).
+// Flags of statfs(2) (ST_NOATIME, ST_RELATIME).
 const (
 	StatfsNoatime  = 0x400
 	StatfsRelatime = 0x1000
 )
 
-// TimesOfStatfs are the access times that the flags of statfs(2) stand for.
+// TimesOfStatfs returns how a mount with these flags of statfs(2) updates access times.
 func TimesOfStatfs(flags uint64) AccessTimes {
 	switch {
 	case flags&StatfsNoatime != 0:
@@ -119,31 +119,29 @@ func TimesOfStatfs(flags uint64) AccessTimes {
 
 // MountOptions is the meaning of the options of a mount (config.md#linux-mount-options).
 type MountOptions struct {
-	// Bind and Recursive tell a bind mount and whether it takes the mounts
-	// below its source along.
+	// Bind means a bind mount, and Recursive that it includes the mounts below its source.
 	Bind, Recursive bool
-	// Remount changes what is mounted at the destination already. With Bind only that
-	// mount changes, not its file system.
+	// Remount changes the mount that is at the destination already. With Bind only the mount
+	// changes, not its file system.
 	Remount bool
-	// IDMap says which mounts get a mapping of ids.
+	// IDMap says which mounts get an id mapping.
 	IDMap IDMapping
-	// IDs are the mappings that the option has itself; nil when it has none.
+	// IDs are the mappings in the value of the option; nil when it has none.
 	IDs *MountIDs
-	// CopySymlink makes a copy of the source in place of a mount when that is a symbolic link.
+	// CopySymlink copies the source when it is a symbolic link, instead of mounting it.
 	CopySymlink bool
-	// SourceNoFollow and DestNoFollow mean the symbolic link itself where the source or the
-	// mount point is one.
+	// SourceNoFollow and DestNoFollow mean that a symbolic link at the source or the destination
+	// is not followed.
 	SourceNoFollow, DestNoFollow bool
-	// CopyUp fills a tmpfs with what its mount point holds.
+	// CopyUp copies the content of the mount point into a new tmpfs.
 	CopyUp bool
 	// Attrs are changes of attributes. Later ones override earlier ones.
 	Attrs []MountAttr
-	// Propagation holds MS_SHARED and the like in the order given, each with
-	// MS_REC when it is recursive.
+	// Propagation has MS_SHARED etc. in the given order, each with MS_REC when it is recursive.
 	Propagation []uint64
-	// Params are what the file system itself gets, in the order given.
+	// Params are the parameters of the file system, in the given order.
 	Params []MountParam
-	// Idle are options without effect: those of a file system, in a bind mount.
+	// Idle are options without effect: parameters of a file system on a bind mount.
 	Idle []string
 }
 
@@ -160,19 +158,19 @@ func (p MountParam) String() string {
 	return p.Key
 }
 
-// effect is what an option does.
+// effect is the effect of an option.
 type effect struct {
 	set, clear uint64      // mount attributes
-	when       AccessTimes // what the mount has to have for that
-	param      string      // a flag of the file system instead
+	when       AccessTimes // the condition, see MountAttr.When
+	param      string      // a parameter of the file system instead
 	nothing    bool        // accepted, and the default
 }
 
 const atime = unix.MOUNT_ATTR__ATIME
 
-// mountEffects are the options that change attributes. Those of a mount and, with
-// an "r" in front, those of a tree of mounts are the same. An option that only takes back
-// one way to keep access times changes nothing where another one is in use, as in mount(8).
+// mountEffects are the options that change attributes. With an "r" in front they apply
+// recursively. As in mount(8), an option such as "norelatime" has no effect on a mount that
+// updates access times in another way.
 var mountEffects = map[string]effect{
 	"ro":            {set: unix.MOUNT_ATTR_RDONLY},
 	"rw":            {clear: unix.MOUNT_ATTR_RDONLY},
@@ -194,8 +192,7 @@ var mountEffects = map[string]effect{
 	"symfollow":     {clear: unix.MOUNT_ATTR_NOSYMFOLLOW},
 }
 
-// superEffects are the options of the file system as a whole that the kernel
-// knows by these names.
+// superEffects are options of the file system as a whole that the kernel knows by these names.
 var superEffects = map[string]effect{
 	"sync":       {param: "sync"},
 	"async":      {param: "async"},
@@ -206,10 +203,9 @@ var superEffects = map[string]effect{
 	"nomand":     {param: "nomand"},
 	"defaults":   {nothing: true},
 	"loud":       {nothing: true},
-	// The new mount interface has no messages to suppress.
+	// The new mount API prints no messages to suppress.
 	"silent": {nothing: true},
-	// The kernel has kept change counters since 4.16 whenever a file system
-	// has them.
+	// Since 4.16 the kernel maintains change counters whenever a file system has them.
 	"iversion":   {nothing: true},
 	"noiversion": {nothing: true},
 }
@@ -221,7 +217,7 @@ var propagations = map[string]uint64{
 	"unbindable": unix.MS_UNBINDABLE, "runbindable": unix.MS_UNBINDABLE | unix.MS_REC,
 }
 
-// mountKinds are the options that say what kind of mount is made.
+// mountKinds are the options that choose the kind of mount.
 var mountKinds = map[string]func(*MountOptions){
 	"bind":      func(o *MountOptions) { o.Bind = true },
 	"rbind":     func(o *MountOptions) { o.Bind, o.Recursive = true, true },
@@ -235,11 +231,11 @@ var mountKinds = map[string]func(*MountOptions){
 	"dest-nofollow": func(o *MountOptions) { o.DestNoFollow = true },
 }
 
-// Propagation is the MS_* value of linux.rootfsPropagation, 0 for an unknown one.
+// Propagation returns the MS_* value of linux.rootfsPropagation, 0 for an unknown one.
 func Propagation(name string) uint64 { return propagations[name] }
 
-// MountOptionNames are all options that have a meaning here, sorted. Any other one is
-// for the file system.
+// MountOptionNames returns all options with a meaning of their own, sorted. Any other option is
+// passed to the file system.
 func MountOptionNames() []string {
 	var names []string
 	for name := range mountEffects {
@@ -258,8 +254,8 @@ func MountOptionNames() []string {
 	return names
 }
 
-// ParseMountOptions gives the options of a mount their meaning. Later options
-// override earlier ones, as in mount(8).
+// ParseMountOptions parses the options of a mount. Later options override earlier ones, as in
+// mount(8).
 func ParseMountOptions(m specs.Mount) (o MountOptions, err error) {
 	o.Bind = m.Type == "bind"
 	for _, opt := range m.Options {
@@ -292,7 +288,7 @@ func ParseMountOptions(m specs.Mount) (o MountOptions, err error) {
 				continue
 			}
 			if IsSELinuxOption(key) {
-				// mount(8) needs quotes around a label with commas, the kernel does not take them.
+				// mount(8) needs quotes around a label with commas; the kernel refuses them.
 				value = strings.Trim(value, `"`)
 			}
 			o.Params = append(o.Params, MountParam{key, value, hasValue})
@@ -304,12 +300,12 @@ func ParseMountOptions(m specs.Mount) (o MountOptions, err error) {
 	return o, o.check(m)
 }
 
-// check finds options that do not go together.
+// check finds options that exclude each other.
 func (o *MountOptions) check(m specs.Mount) error {
 	if o.Bind {
 		for _, p := range o.Params {
 			if _, ok := superEffects[p.Key]; ok && !p.HasValue {
-				// Of the file system behind the source, which stays as it is.
+				// A parameter of the source's file system, which a bind mount does not change.
 				o.Idle = append(o.Idle, p.Key)
 				continue
 			}
@@ -341,8 +337,8 @@ func (o *MountOptions) change(e effect, recursive bool) {
 	o.Attrs[len(o.Attrs)-1].apply(e)
 }
 
-// NewAttr is the outcome of all changes for a mount that starts without attributes and
-// has none below it.
+// NewAttr returns the attributes of a new mount, which starts without any and has no mounts below
+// it, after all changes.
 func (o *MountOptions) NewAttr() (attr uint64) {
 	for _, a := range o.Attrs {
 		if a.When == AnyTimes || a.When == TimesOf(attr) {
@@ -352,9 +348,9 @@ func (o *MountOptions) NewAttr() (attr uint64) {
 	return attr
 }
 
-// PointMode is the mode of the directory that is made where a new file system is mounted on
-// one that is missing. A tmpfs takes the mode of its mount point (see the package compile),
-// so the next container finds what this one has: the mode that the kernel gives a tmpfs.
+// PointMode returns the mode of a mount point that has to be created for a new file system. A
+// tmpfs takes the mode of its mount point (see package compile), so the mode is the kernel's
+// default for a tmpfs: the next container then gets the same as this one.
 func (o *MountOptions) PointMode(fstype string) uint32 {
 	if fstype != "tmpfs" || o.Bind {
 		return 0o755
@@ -367,8 +363,8 @@ func (o *MountOptions) PointMode(fstype string) uint32 {
 	return 0o1777
 }
 
-// Changes tells what becomes of an attribute that a mount has or lacks already: whether
-// it is set or cleared at last. Neither means that it stays.
+// Changes reports whether the options set or clear an attribute in the end. When neither is true,
+// the attribute stays as it is.
 func (o *MountOptions) Changes(attr uint64) (set, cleared bool) {
 	for _, a := range o.Attrs {
 		switch {

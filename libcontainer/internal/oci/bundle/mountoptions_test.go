@@ -29,7 +29,7 @@ func TestMountOptions(t *testing.T) {
 			Bind: true, Attrs: []MountAttr{{Set: ro, Recursive: true}, {Set: noexec}},
 			Propagation: []uint64{unix.MS_PRIVATE | unix.MS_REC, unix.MS_SHARED},
 		}},
-		// In the order of the list, whether recursive or not.
+		// In the order of the list, recursive or not.
 		{specs.Mount{Options: []string{"rbind", "rw", "rro", "nosuid", "ro"}}, MountOptions{
 			Bind: true, Recursive: true, Attrs: []MountAttr{{Clear: ro}, {Set: ro, Recursive: true}, {Set: nosuid | ro}},
 		}},
@@ -42,7 +42,7 @@ func TestMountOptions(t *testing.T) {
 		{specs.Mount{Options: []string{"bind"}, UIDMappings: make([]specs.LinuxIDMapping, 1)}, MountOptions{Bind: true, IDMap: IDMapTop}},
 		{specs.Mount{Type: "tmpfs", Options: []string{"noatime", "relatime"}}, MountOptions{Attrs: []MountAttr{{Clear: atime}}}},
 		{specs.Mount{Type: "tmpfs", Options: []string{"relatime", "noatime"}}, MountOptions{Attrs: []MountAttr{{Set: noatime, Clear: atime}}}},
-		// Whether they do something depends on the mount.
+		// Whether they have an effect depends on the mount.
 		{specs.Mount{Options: []string{"bind", "norelatime", "rnostrictatime", "atime"}}, MountOptions{Bind: true, Attrs: []MountAttr{
 			{Set: strict, Clear: atime, When: Relatime}, {Clear: atime, When: Strictatime, Recursive: true}, {Clear: atime, When: Noatime},
 		}}},
@@ -57,7 +57,8 @@ func TestMountOptions(t *testing.T) {
 	}
 }
 
-// TestEveryMountOptionOfTheSpec: none is taken for a parameter of the file system.
+// TestEveryMountOptionOfTheSpec: no option of the specification is passed to the file system as
+// unknown.
 func TestEveryMountOptionOfTheSpec(t *testing.T) {
 	options := strings.Fields(`async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime
 		nodev nodiratime noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind
@@ -85,7 +86,7 @@ func TestEveryMountOptionOfTheSpec(t *testing.T) {
 	}
 }
 
-// TestAttributesOfANewMount: options that take something back find what earlier ones have set.
+// TestAttributesOfANewMount: options that clear an attribute see what earlier options have set.
 func TestAttributesOfANewMount(t *testing.T) {
 	for options, want := range map[string]uint64{
 		"":                                     unix.MOUNT_ATTR_RELATIME,

@@ -44,7 +44,7 @@ func (v *validator) mounts() {
 	}
 }
 
-// mountKind checks that type and source are there where they are needed.
+// mountKind checks that type and source are present where they are needed.
 func (v *validator) mountKind(p string, m specs.Mount, o MountOptions) {
 	switch {
 	case o.Remount:
@@ -61,7 +61,7 @@ func (v *validator) mountKind(p string, m specs.Mount, o MountOptions) {
 	}
 }
 
-// mountIDMap checks the mapping of ids of a mount.
+// mountIDMap checks the id mapping of a mount.
 func (v *validator) mountIDMap(p string, m specs.Mount, o MountOptions) {
 	v.idMap(p+".uidMappings", m.UIDMappings)
 	v.idMap(p+".gidMappings", m.GIDMappings)
@@ -85,8 +85,8 @@ func (v *validator) mountIDMap(p string, m specs.Mount, o MountOptions) {
 	}
 }
 
-// procFiles may be covered by a mount although they are in /proc: they only
-// inform, and files for them are what lxcfs and similar provide.
+// procFiles may be mount points although they are in /proc: they are only informational, and
+// lxcfs and similar tools replace them.
 var procFiles = []string{
 	"/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo", "/proc/slabinfo", "/proc/stat",
 	"/proc/swaps", "/proc/uptime", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
@@ -97,8 +97,8 @@ func AllowedInProc(destination string) bool {
 	return slices.Contains(procFiles, destination)
 }
 
-// checkProcDestination refuses to cover /proc or parts of it: labels, sysctls
-// and the like are written there, and must not land in a file of the image.
+// checkProcDestination refuses to mount over /proc or parts of it: the runtime writes labels,
+// sysctls etc. there, and must not write them to a file of the image.
 func checkProcDestination(m specs.Mount, o MountOptions) error {
 	d := path.Clean("/" + m.Destination)
 	if o.CopySymlink && strings.HasPrefix(d+"/", "/proc/") {
@@ -108,7 +108,7 @@ func checkProcDestination(m specs.Mount, o MountOptions) error {
 		return nil
 	}
 	if d == "/proc" && (m.Type == "proc" || o.Bind || o.Remount) {
-		// Whether the source of a bind mount is a procfs shows only when it is opened.
+		// Whether the source of a bind mount is a procfs is known only after it is opened.
 		return nil
 	}
 	return fmt.Errorf("%q cannot be covered by a mount; in /proc only these can: %s", d, strings.Join(procFiles, ", "))

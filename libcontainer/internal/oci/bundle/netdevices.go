@@ -11,11 +11,12 @@ import (
 	"coracle/libcontainer/internal/oci"
 )
 
-// maxDeviceName is the longest name of a network device, in bytes (IFNAMSIZ without NUL).
+// maxDeviceName is the maximum length of a network device's name, in bytes (IFNAMSIZ without
+// NUL).
 const maxDeviceName = 15
 
-// netDevices checks linux.netDevices. Which devices the host has, and which names are
-// free in a namespace that is joined, shows only when they are moved.
+// netDevices checks linux.netDevices. Whether the host has the devices, and whether the names are
+// free in a namespace that is joined, is known only when they are moved.
 func (v *validator) netDevices() {
 	devices := v.spec.Linux.NetDevices
 	if len(devices) == 0 {
@@ -41,7 +42,7 @@ func (v *validator) netDevices() {
 			if strings.Count(name, "%") != 1 || !strings.Contains(name, "%d") {
 				v.bad(p+".name", "%q is no template; it may have a single %%d", name)
 			}
-			continue // the kernel finds a number
+			continue // the kernel fills in a number
 		}
 		if other, ok := taken[name]; ok {
 			v.bad(p+".name", "%q is the name of %s[%q] already", name, pointer, other)
@@ -50,7 +51,7 @@ func (v *validator) netDevices() {
 	}
 }
 
-// NetDeviceName is the name that a device of the host gets in the container.
+// NetDeviceName returns the name that a device of the host gets in the container.
 func NetDeviceName(host string, d specs.LinuxNetDevice) string {
 	if d.Name == "" {
 		return host
@@ -58,7 +59,7 @@ func NetDeviceName(host string, d specs.LinuxNetDevice) string {
 	return d.Name
 }
 
-// badDeviceName says what is wrong with a name; nothing when it is empty.
+// badDeviceName returns what is wrong with a name; it is empty for a valid one.
 func badDeviceName(name string) string {
 	switch {
 	case name == "":

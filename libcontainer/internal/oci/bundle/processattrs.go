@@ -12,8 +12,7 @@ import (
 	"coracle/libcontainer/internal/oci"
 )
 
-// The words of the specification for what a process can be given, and the numbers of
-// the kernel for them.
+// The specification's names for attributes of a process, and the kernel's numbers for them.
 var (
 	// schedulerPolicies are for sched_setattr(2).
 	schedulerPolicies = map[specs.LinuxSchedulerPolicy]uint32{
@@ -55,14 +54,14 @@ func sortedNames[K ~string, V any](table map[K]V) []string {
 	return text
 }
 
-// oneOf checks a property that takes one of the names in a table.
+// oneOf checks a property whose value has to be a name in a table.
 func oneOf[K ~string, V any](v *validator, pointer string, value K, table map[K]V) {
 	if _, ok := table[value]; !ok {
 		v.bad(pointer, "%q is not one of %s", value, names(table))
 	}
 }
 
-// SchedAttr is process.scheduler in the terms of sched_setattr(2).
+// SchedAttr returns process.scheduler as the argument of sched_setattr(2).
 func SchedAttr(s *specs.Scheduler) unix.SchedAttr {
 	a := unix.SchedAttr{
 		Size: unix.SizeofSchedAttr, Policy: schedulerPolicies[s.Policy], Nice: s.Nice, Priority: uint32(s.Priority),
@@ -74,14 +73,14 @@ func SchedAttr(s *specs.Scheduler) unix.SchedAttr {
 	return a
 }
 
-// IOPriority is process.ioPriority as the argument of ioprio_set(2).
+// IOPriority returns process.ioPriority as the argument of ioprio_set(2).
 func IOPriority(p *specs.LinuxIOPriority) int {
 	const classShift = 13
 	return ioPriorityClasses[p.Class]<<classShift | p.Priority
 }
 
-// MemoryPolicy is linux.memoryPolicy as the arguments of set_mempolicy(2): the mode
-// with its flags, and the nodes as a bit mask. The policy has been validated.
+// MemoryPolicy returns linux.memoryPolicy as the arguments of set_mempolicy(2): the mode with its
+// flags, and the nodes as a bit mask. The policy has to be valid.
 func MemoryPolicy(p *specs.LinuxMemoryPolicy) (mode uint32, nodes []uint64) {
 	mode = memoryModes[p.Mode]
 	for _, f := range p.Flags {
@@ -91,7 +90,7 @@ func MemoryPolicy(p *specs.LinuxMemoryPolicy) (mode uint32, nodes []uint64) {
 	return mode, nodes
 }
 
-// Personality is the domain of linux.personality as the argument of personality(2).
+// Personality returns the domain of linux.personality as the argument of personality(2).
 func Personality(p *specs.LinuxPersonality) uint64 { return personalityDomains[p.Domain] }
 
 func (v *validator) scheduler(s *specs.Scheduler) {

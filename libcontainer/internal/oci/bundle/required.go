@@ -9,8 +9,8 @@ import (
 	"coracle/libcontainer/internal/oci/jsonpos"
 )
 
-// required reports whether the specification requires a property that its Go types do not
-// mark as optional. In a few places these differ.
+// required reports whether the specification requires a property that its Go types do not mark as
+// optional. In a few cases text and types differ.
 func required(s *specs.Spec, path string) bool {
 	for _, section := range foreignSections(s) {
 		if jsonpos.Within(path, section.pointer) {
@@ -19,18 +19,18 @@ func required(s *specs.Spec, path string) bool {
 	}
 	switch {
 	case path == "process.user":
-		// config.md#user requires its ids, and not the object itself.
+		// config.md#user requires the ids, but not the object itself.
 		return false
 	case path == "linux.memoryPolicy.nodes":
 		return false
 	case strings.HasSuffix(path, ".major"), strings.HasSuffix(path, ".minor"):
-		// Of devices "unless type is p".
+		// For devices: "unless type is p".
 		return !isFifo(s, jsonpos.Parent(path))
 	}
 	return true
 }
 
-// isFifo reports whether a pointer is that of a device that is a FIFO.
+// isFifo reports whether a property is a device of type p.
 func isFifo(s *specs.Spec, pointer string) bool {
 	if s.Linux == nil {
 		return false

@@ -10,8 +10,8 @@ import (
 	"coracle/libcontainer/internal/initprog/seccomp"
 )
 
-// seccomp checks a profile (config-linux.md#seccomp). Names of system calls are not
-// checked: profiles have those of kernels that are newer than this runtime.
+// seccomp checks a profile (config-linux.md#seccomp). It does not check the names of system
+// calls, because profiles name calls of kernels that are newer than this runtime.
 func (v *validator) seccomp(s *specs.LinuxSeccomp) {
 	const p = "linux.seccomp"
 	v.seccompAction(p+".defaultAction", s.DefaultAction, p+".defaultErrnoRet", s.DefaultErrnoRet)
@@ -96,7 +96,7 @@ func (v *validator) seccompListener(s *specs.LinuxSeccomp, notify bool) {
 	}
 }
 
-// list writes names for an error.
+// list joins names for an error text.
 func list[T ~string](names []T) string {
 	text := make([]string, len(names))
 	for i, n := range names {

@@ -17,9 +17,9 @@ var ipcSysctls = []string{
 	"kernel/shm_rmid_forced",
 }
 
-// SysctlPath turns the name of a kernel parameter into its path below /proc/sys. Both
-// spellings of sysctl.d(5) are understood: the first separator, a dot or a slash, is
-// the one that separates, and the other is a part of names.
+// SysctlPath turns the name of a kernel parameter into its path below /proc/sys. It accepts both
+// spellings of sysctl.d(5): the first dot or slash is the separator, and the other character is
+// part of a name.
 func SysctlPath(key string) (string, error) {
 	path := key
 	if i := strings.IndexAny(key, "./"); i >= 0 && key[i] == '.' {
@@ -41,8 +41,8 @@ func SysctlPath(key string) (string, error) {
 	return path, nil
 }
 
-// SysctlNamespace is the type of namespace that a parameter belongs to. Parameters of
-// the whole system cannot be set for a container.
+// SysctlNamespace returns the type of namespace that a parameter belongs to. It is an error when
+// the parameter applies to the whole system, which a container must not change.
 func SysctlNamespace(path string) (specs.LinuxNamespaceType, error) {
 	switch {
 	case slices.Contains(ipcSysctls, path), strings.HasPrefix(path, "fs/mqueue/"):
@@ -59,7 +59,7 @@ func SysctlNamespace(path string) (specs.LinuxNamespaceType, error) {
 	return "", fmt.Errorf("it is a parameter of the whole system")
 }
 
-// SysctlKeys are the keys of linux.sysctl in the order in which they are set.
+// SysctlKeys returns the keys of linux.sysctl in the order in which they are set.
 func SysctlKeys(s *specs.Spec) []string {
 	return slices.Sorted(maps.Keys(s.Linux.Sysctl))
 }

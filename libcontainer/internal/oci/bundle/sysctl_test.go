@@ -25,7 +25,8 @@ func TestSysctlPath(t *testing.T) {
 	}
 }
 
-// FuzzSysctlPath: what comes out is a path below /proc/sys, and its own spelling.
+// FuzzSysctlPath: the result is a path below /proc/sys, and SysctlPath keeps it as it is when its
+// first separator is a slash.
 func FuzzSysctlPath(f *testing.F) {
 	f.Add("net.ipv4.conf.eth0/1.rp_filter")
 	f.Add("net/../kernel/pid_max")

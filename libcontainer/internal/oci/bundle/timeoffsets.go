@@ -11,13 +11,13 @@ import (
 	"coracle/libcontainer/internal/oci"
 )
 
-// clocks are those whose offsets a time namespace has (time_namespaces(7)).
+// clocks are the clocks that a time namespace has offsets for (time_namespaces(7)).
 var clocks = []string{"boottime", "monotonic"}
 
 const nanosPerSecond = 1_000_000_000
 
-// timeOffsets checks linux.timeOffsets. What the clocks of the host allow is known only
-// to the kernel.
+// timeOffsets checks linux.timeOffsets. Only the kernel knows which offsets the clocks of the
+// host allow.
 func (v *validator) timeOffsets() {
 	offsets := v.spec.Linux.TimeOffsets
 	if len(offsets) == 0 {
@@ -40,7 +40,7 @@ func (v *validator) timeOffsets() {
 	}
 }
 
-// TimeOffsets is linux.timeOffsets in the words of /proc/PID/timens_offsets, a line for
+// TimeOffsets returns linux.timeOffsets in the format of /proc/PID/timens_offsets, a line for
 // each clock.
 func TimeOffsets(offsets map[string]specs.LinuxTimeOffset) string {
 	var b strings.Builder

@@ -6,8 +6,8 @@ import (
 	"coracle/libcontainer/internal/oci"
 )
 
-// userNamespace checks the mappings of ids. Those of a namespace that is joined are
-// what they are: engines repeat them in the configuration, but they cannot be set.
+// userNamespace checks the id mappings. The mappings of a namespace that is joined cannot be set;
+// engines only repeat them in the configuration.
 func (v *validator) userNamespace() {
 	l := v.spec.Linux
 	v.idMap("linux.uidMappings", l.UIDMappings)
@@ -27,7 +27,7 @@ func (v *validator) userNamespace() {
 	if ns == nil || len(l.UIDMappings) == 0 || len(l.GIDMappings) == 0 {
 		return
 	}
-	// The container is built by its root, who owns what is made in it.
+	// The container's root user builds the container and owns the files that are made for it.
 	if _, ok := IDMap(l.UIDMappings).ToHost(0); !ok {
 		v.badProperty("linux.uidMappings", "has no mapping of the container's user id 0, which every container needs")
 	}

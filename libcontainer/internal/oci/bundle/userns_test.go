@@ -14,7 +14,7 @@ func TestUserNamespace(t *testing.T) {
 		ns         []specs.LinuxNamespace
 		uids, gids []specs.LinuxIDMapping
 		user       specs.User
-		want       string // in the problems; none when empty
+		want       string // in the problems; empty when there are none
 	}{
 		"new":                     {[]specs.LinuxNamespace{own}, one, one, specs.User{}, ""},
 		"last id":                 {[]specs.LinuxNamespace{own}, one, one, specs.User{UID: 9, GID: 9}, ""},

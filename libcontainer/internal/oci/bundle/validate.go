@@ -16,8 +16,8 @@ import (
 // maxID is the largest user or group id; 2³²−1 means "no id" to the kernel.
 const maxID = 1<<32 - 2
 
-// Validate checks a configuration. Problems prevent creating a container from
-// it, warnings do not. It looks at nothing but the configuration.
+// Validate checks a configuration. Problems prevent creating a container from it, warnings do
+// not. It looks at the configuration only, not at the host.
 func Validate(s *specs.Spec) (problems, warnings []Problem) {
 	v := &validator{spec: s}
 	v.version()
@@ -58,7 +58,7 @@ func Validate(s *specs.Spec) (problems, warnings []Problem) {
 	return v.problems, v.warnings
 }
 
-// ValidateProcess checks a process that is to run in a container that exists.
+// ValidateProcess checks an additional process of an existing container.
 func ValidateProcess(p *specs.Process) (problems, warnings []Problem) {
 	v := &validator{spec: &specs.Spec{Process: p}}
 	v.process(p)
@@ -66,7 +66,7 @@ func ValidateProcess(p *specs.Process) (problems, warnings []Problem) {
 	return v.problems, v.warnings
 }
 
-// ValidateResources checks limits that a container is to get instead of those that it has.
+// ValidateResources checks the new limits of an existing container.
 func ValidateResources(r *specs.LinuxResources) (problems []Problem) {
 	v := &validator{spec: &specs.Spec{Linux: &specs.Linux{Resources: r}}}
 	v.resources()
@@ -79,12 +79,12 @@ type validator struct {
 	warnings []Problem
 }
 
-// bad notes a problem that the text describes in full, see [About].
+// bad adds a problem whose text is complete, see [About].
 func (v *validator) bad(property, format string, args ...any) {
 	v.problems = append(v.problems, About(property, format, args...))
 }
 
-// badProperty notes a problem whose text continues the name of the property, see [Predicate].
+// badProperty adds a problem whose text continues the name of the property, see [Predicate].
 func (v *validator) badProperty(property, format string, args ...any) {
 	v.problems = append(v.problems, Predicate(property, format, args...))
 }
@@ -143,9 +143,10 @@ func (v *validator) namespaces() {
 	if _, ok := seen[specs.MountNamespace]; ok {
 		return
 	}
-	// Without one every mount would be made in the runtime's own mount namespace, on
-	// the host: it would be seen there, reach other namespaces, and stay when the container
-	// has gone or the runtime was killed; and pivot_root(2) would move the host's processes.
+	// Without a mount namespace every mount would be made in the runtime's own, on the host. It
+	// would be visible there, propagate to other namespaces, and stay when the container has
+	// ended or the runtime was killed. And pivot_root(2) would change the root directory of the
+	// host's processes.
 	for _, need := range []struct {
 		pointer string
 		wanted  bool
@@ -191,7 +192,8 @@ func (v *validator) process(p *specs.Process) {
 	for i, e := range p.Env {
 		v.argument("process.env[%d]", i, e)
 		if strings.HasPrefix(e, "PATH=") && len(e) >= maxArgument && len(p.Args) > 0 && !strings.Contains(p.Args[0], "/") {
-			// An image must not decide how large the program gets that looks into each directory.
+			// An image must not choose the size of the program, which looks into each directory
+			// of PATH.
 			v.bad(fmt.Sprintf("process.env[%d]", i), "PATH has %d bytes: argument list too long", len(e)-len("PATH="))
 		}
 	}
@@ -231,10 +233,11 @@ func (v *validator) process(p *specs.Process) {
 	}
 }
 
-// maxArgument is how many bytes an argument or a variable may have, with its NUL (execve(2)).
+// maxArgument is the maximum size of an argument or a variable in bytes, with its NUL
+// (execve(2)).
 const maxArgument = 128 << 10
 
-// argument checks a string that execve passes on.
+// argument checks a string that is passed to execve.
 func (v *validator) argument(pointer string, index int, value string) {
 	switch {
 	case strings.ContainsRune(value, 0):
@@ -258,8 +261,8 @@ var hookKinds = []struct {
 	{"poststop", func(h *specs.Hooks) []specs.Hook { return h.Poststop }},
 }
 
-// hooks checks what can be known of hooks without running them: some of their paths
-// mean something only in the container.
+// hooks checks what can be checked without running the hooks. Some of their paths are meaningful
+// only in the container.
 func (v *validator) hooks() {
 	h := v.spec.Hooks
 	if h == nil {
@@ -318,8 +321,7 @@ func (v *validator) capabilities(c *specs.LinuxCapabilities) {
 	} {
 		for i, name := range set.caps {
 			if _, ok := Capability(name); !ok {
-				// config.md: names that cannot be mapped should be logged and
-				// ignored.
+				// config.md: names that cannot be mapped should be logged and ignored.
 				v.warn(fmt.Sprintf("process.capabilities.%s[%d]", set.name, i), "%q is not a capability that this runtime knows; it is ignored", name)
 			}
 		}
@@ -355,8 +357,8 @@ func (v *validator) devices() {
 	}
 }
 
-// deviceMode checks the mode of a device. Podman gives that of stat, which says what type
-// of file it is as well; so that has to be the right one.
+// deviceMode checks the mode of a device. Podman passes st_mode of stat(2), which includes the
+// file type, so the type has to match.
 func (v *validator) deviceMode(pointer, deviceType string, mode uint32) {
 	var want uint32
 	switch deviceType {
@@ -375,9 +377,8 @@ func (v *validator) deviceMode(pointer, deviceType string, mode uint32) {
 	}
 }
 
-// pathLength refuses a path in the container that is too long for the kernel. Paths come from
-// images as well, and there would be work, and steps of the init program, for each of their
-// components.
+// pathLength refuses a path in the container that is too long for the kernel. Paths can come from
+// images, and each component costs work and ops of the init program.
 func (v *validator) pathLength(pointer, p string) {
 	if len(p) >= unix.PathMax {
 		v.badProperty(pointer, "is a path of %d bytes, longer than the %d that the kernel takes", len(p), unix.PathMax-1)
@@ -401,7 +402,7 @@ func (v *validator) propagation() {
 	}
 }
 
-// cgroupsPath checks what is wrong for every driver of cgroups.
+// cgroupsPath checks what is invalid for every cgroup driver.
 func (v *validator) cgroupsPath() {
 	p := v.spec.Linux.CgroupsPath
 	switch {
@@ -437,7 +438,7 @@ func (v *validator) resources() {
 			name   string
 			number *int64
 		}{{".major", d.Major}, {".minor", d.Minor}} {
-			// The kernel compares 32 bits: more would mean another device.
+			// The kernel compares 32 bits: a larger number would match another device.
 			if n.number != nil && (*n.number < -1 || *n.number > math.MaxUint32) {
 				v.bad(p+n.name, "%d is neither a device number nor -1, which stands for all", *n.number)
 			}

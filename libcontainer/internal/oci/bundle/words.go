@@ -6,23 +6,22 @@ import (
 	"coracle/libcontainer/internal/oci"
 )
 
-// Words are the words of the specification that a configuration may use, from the tables
-// that its checks use.
+// Words are the names that a configuration may use, from the tables that the checks use.
 type Words struct {
-	// VersionMin and VersionMax are the first and the last release of the specification
-	// that are known as ociVersion.
+	// VersionMin and VersionMax are the first and the last release of the specification that are
+	// accepted as ociVersion.
 	VersionMin, VersionMax string
 	// Hooks are the kinds of hooks.
 	Hooks []string
 	// Namespaces are the types of linux.namespaces.
 	Namespaces []string
-	// Capabilities are those of process.capabilities.
+	// Capabilities are the names for process.capabilities.
 	Capabilities []string
-	// MemoryModes and MemoryFlags are those of linux.memoryPolicy.
+	// MemoryModes and MemoryFlags are the names for linux.memoryPolicy.
 	MemoryModes, MemoryFlags []string
 }
 
-// KnownWords are the words that this version understands and does something about.
+// KnownWords returns the names that this version supports.
 func KnownWords() Words {
 	w := Words{Namespaces: oci.NamespaceTypes(), VersionMin: "1.0.0", VersionMax: specs.Version, MemoryModes: sortedNames(memoryModes), MemoryFlags: sortedNames(memoryFlags)}
 	for _, kind := range hookKinds {

@@ -2,21 +2,21 @@ package jsonpos
 
 import "reflect"
 
-// Report is what [Examine] finds in a document that is well-formed.
+// Report is what [Examine] finds in a well-formed document.
 type Report struct {
-	// Misfits are values of another type than their properties have.
+	// Misfits are values of a type other than the property's.
 	Misfits []*Error
 	// Unknown are properties that the type does not have.
 	Unknown []*Error
-	// Missing are properties that the type requires, being not tagged omitempty. Their
-	// place is that of the object.
+	// Missing are properties that the type requires because they are not tagged omitempty. Their
+	// position is the position of the object.
 	Missing []*Error
 	// Repeated are properties and keys that an object has more than once.
 	Repeated []*Error
 }
 
-// Examine decodes a document like [Unmarshal], and goes on where a value does not fit:
-// that property stays as it is. The error is for a document that is not well-formed.
+// Examine decodes a document like [Unmarshal], but continues after a value of the wrong type; the
+// property keeps its Go value. It returns an error when the document is not well-formed.
 func Examine(data []byte, v any) (*Report, error) {
 	d := newDecoder(data)
 	d.report = new(Report)
@@ -25,7 +25,7 @@ func Examine(data []byte, v any) (*Report, error) {
 	return d.report, err
 }
 
-// missing reports what an object lacks that has been read.
+// missing reports the required properties that an object does not have.
 func (d *decoder) missing(v reflect.Value, kind reflect.Kind, seen map[string]bool, start int) {
 	if kind != reflect.Struct {
 		return

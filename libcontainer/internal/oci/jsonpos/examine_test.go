@@ -94,7 +94,7 @@ func TestLocate(t *testing.T) {
 	}
 }
 
-// FuzzPath: whatever names a document has, the path of a problem leads back to it.
+// FuzzPath: the path of a problem leads back to its property, whatever names the document has.
 func FuzzPath(f *testing.F) {
 	f.Add("a", "b.c", 3)
 	f.Add("", "[0]", 0)

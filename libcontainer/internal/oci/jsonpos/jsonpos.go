@@ -1,14 +1,12 @@
-// Package jsonpos decodes JSON into Go values and knows where everything was.
+// Package jsonpos decodes JSON into Go values and records positions.
 //
-// It understands the struct tags of encoding/json and the types that
-// configurations are made of: structs, pointers, slices, maps with string keys,
-// strings, booleans and integers. What it adds is the position of every problem,
-// the path to it with indices, and a list of the properties that the Go types do
-// not have. It is also several times quicker than encoding/json the first time a
-// type is decoded, which for a command that lives for milliseconds is the only
-// time.
+// It understands the struct tags of encoding/json and the types that configurations are made of:
+// structs, pointers, slices, maps with string keys, strings, booleans and integers. In addition
+// it gives the position of every problem, its path with indices, and a list of the properties
+// that the Go types do not have. The first decoding of a type is several times quicker than with
+// encoding/json; a command that runs for milliseconds decodes a type only once.
 //
-// Property names are compared exactly. A null leaves the Go value as it is.
+// The comparison of property names is case-sensitive. A null leaves the Go value as it is.
 package jsonpos
 
 import (
@@ -23,7 +21,7 @@ import (
 
 // Error is a problem with a document.
 type Error struct {
-	// Path is the property, like mounts[2].options; empty at the top.
+	// Path is the property, like mounts[2].options; it is empty for the whole document.
 	Path string
 	// Line and Column count from 1. Columns are bytes.
 	Line, Column int
@@ -38,12 +36,12 @@ func (e *Error) Error() string {
 	return e.Path + ": " + where
 }
 
-// maxDepth bounds how deeply arrays and objects may be nested.
+// maxDepth limits the nesting of arrays and objects.
 const maxDepth = 1000
 
-// Unmarshal decodes a document into the value that v points to. unknown has an
-// entry for each property that the type does not have. The error is of type
-// *Error; v may then be half filled.
+// Unmarshal decodes a document into the value that v points to. unknown has an entry for each
+// property that the type does not have. Errors are of type *Error; after an error v may be partly
+// filled.
 func Unmarshal(data []byte, v any) (unknown []*Error, err error) {
 	d := newDecoder(data)
 	err = d.document(reflect.ValueOf(v).Elem())
@@ -81,7 +79,7 @@ type decoder struct {
 	path    []step
 	unknown []*Error
 	fields  map[reflect.Type][]field
-	// report is set when the decoding goes on after a value that does not fit.
+	// report is set when decoding continues after a value of the wrong type.
 	report *Report
 }
 
@@ -98,13 +96,13 @@ func (d *decoder) errorAt(pos int, format string, args ...any) *Error {
 	return &Error{Path: pathText(d.path), Line: line, Column: column, Text: fmt.Sprintf(format, args...)}
 }
 
-// place is the line and column of a position.
+// place returns the line and column of a position.
 func place(data []byte, pos int) (line, column int) {
 	before := data[:pos]
 	return 1 + bytes.Count(before, []byte{'\n'}), len(before) - bytes.LastIndexByte(before, '\n')
 }
 
-// fail ends the decoding with an error at the current position.
+// fail stops decoding with an error at the current position.
 func (d *decoder) fail(format string, args ...any) { panic(d.errorAt(d.pos, format, args...)) }
 
 func (d *decoder) space() {
@@ -118,7 +116,7 @@ func (d *decoder) space() {
 	}
 }
 
-// peek is the next byte, 0 at the end.
+// peek returns the next byte, 0 at the end.
 func (d *decoder) peek() byte {
 	if d.pos < len(d.data) {
 		return d.data[d.pos]
@@ -149,7 +147,7 @@ func (d *decoder) literal(s string) {
 	d.pos += len(s)
 }
 
-// value decodes the value at the current position. An invalid v is skipped over.
+// value decodes the value at the current position. With an invalid v it skips the value.
 func (d *decoder) value(v reflect.Value) {
 	if d.depth++; d.depth > maxDepth {
 		d.fail("arrays and objects are nested too deeply")
@@ -203,7 +201,7 @@ func (d *decoder) value(v reflect.Value) {
 	}
 }
 
-// check fails with an error about the type of a value, or notes it for the report.
+// check fails with an error about the type of a value, or adds it to the report.
 func (d *decoder) check(ok bool, start int, got string, v reflect.Value) bool {
 	if !ok {
 		err := d.errorAt(start, "expected %s, got %s", typeName(v.Type()), got)
@@ -267,7 +265,7 @@ func (d *decoder) object(v reflect.Value, kind reflect.Kind) {
 	}
 }
 
-// property finds the field of a struct for a property.
+// property returns the field of a struct for a property.
 func (d *decoder) property(v reflect.Value, name string) reflect.Value {
 	fields := d.properties(v.Type())
 	for i := range fields {
@@ -278,7 +276,7 @@ func (d *decoder) property(v reflect.Value, name string) reflect.Value {
 	return reflect.Value{}
 }
 
-// properties are those of a type of struct.
+// properties returns the properties of a struct type.
 func (d *decoder) properties(t reflect.Type) []field {
 	fields, ok := d.fields[t]
 	if !ok {
@@ -288,7 +286,7 @@ func (d *decoder) properties(t reflect.Type) []field {
 	return fields
 }
 
-// appendFields lists the properties of a struct with those of embedded ones.
+// appendFields appends the properties of a struct, including those of embedded structs.
 func appendFields(fields []field, t reflect.Type, prefix []int) []field {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -307,8 +305,8 @@ func appendFields(fields []field, t reflect.Type, prefix []int) []field {
 	return fields
 }
 
-// another is called behind a member of an object or an element of an array. It tells
-// whether a comma announces one more; otherwise it has read the end.
+// another is called after a member of an object or an element of an array. It reports whether a
+// comma follows; otherwise it consumes the closing character.
 func (d *decoder) another(end byte, where string) bool {
 	d.path = d.path[:len(d.path)-1]
 	d.space()
@@ -425,7 +423,7 @@ func (d *decoder) string() string {
 	return ""
 }
 
-// escaped decodes the rest of a string from its first escape on.
+// escaped decodes the rest of a string, starting at its first escape.
 func (d *decoder) escaped(start int) string {
 	b := append([]byte(nil), d.data[start:d.pos]...)
 	for d.pos < len(d.data) {
@@ -467,7 +465,7 @@ func (d *decoder) escaped(start int) string {
 	return ""
 }
 
-// unicode decodes \uXXXX from the u on, and a second one that makes a pair with it.
+// unicode decodes \uXXXX, starting at the u, and the second escape of a surrogate pair.
 func (d *decoder) unicode() rune {
 	r := d.hex4()
 	if utf16.IsSurrogate(r) {
@@ -497,7 +495,7 @@ func (d *decoder) hex4() rune {
 	return rune(n)
 }
 
-// typeName is the name of a type in the words of the runtime specification.
+// typeName returns the specification's name of a type.
 func typeName(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Struct, reflect.Map:

@@ -40,7 +40,7 @@ func TestUnmarshal(t *testing.T) {
 	if err := json.Unmarshal([]byte(doc), &want); err != nil {
 		t.Fatal(err)
 	}
-	// encoding/json does not fill unexported embedded structs either way the same.
+	// encoding/json does not fill unexported embedded structs either, so the results are equal.
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
@@ -119,7 +119,7 @@ func TestMarshal(t *testing.T) {
 	}
 }
 
-// FuzzMarshal: what is encoded is decoded again, here and by encoding/json.
+// FuzzMarshal: jsonpos and encoding/json both decode the encoded text to the original value.
 func FuzzMarshal(f *testing.F) {
 	f.Add("a\"\\\n", "k", uint32(1))
 	f.Fuzz(func(t *testing.T, s, k string, n uint32) {
@@ -146,8 +146,8 @@ func FuzzUnmarshal(f *testing.F) {
 		var got, want specs.Spec
 		unknown, err := Unmarshal(data, &got)
 		wantErr := json.Unmarshal(data, &want)
-		// encoding/json takes names that differ in case for the same, so it may see
-		// a problem in a property that does not exist here.
+		// encoding/json ignores the case of names, so it may report a problem in a property that
+		// is unknown here.
 		if err == nil && wantErr != nil && len(unknown) == 0 {
 			t.Fatalf("accepted what encoding/json refuses: %v", wantErr)
 		}

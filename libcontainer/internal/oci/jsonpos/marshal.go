@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// Marshal encodes a value of the types that [Unmarshal] decodes. Each level is indented
-// by indent; with an empty one the result has no white space. Properties that are
-// tagged omitempty are left out when they are empty, maps are sorted.
+// Marshal encodes a value of the types that [Unmarshal] decodes. Each level is indented by
+// indent; with an empty indent the result has no white space. Empty properties that are tagged
+// omitempty are left out. Maps are sorted.
 func Marshal(v any, indent string) []byte {
 	e := encoder{indent: indent, out: make([]byte, 0, 1024)}
 	e.value(reflect.ValueOf(v))
@@ -75,7 +75,7 @@ func (e *encoder) value(v reflect.Value) {
 	}
 }
 
-// fields encodes the properties of a struct, with those of embedded ones.
+// fields encodes the properties of a struct, including those of embedded structs.
 func (e *encoder) fields(v reflect.Value, first *bool) {
 	t := v.Type()
 	for i := range t.NumField() {
@@ -98,7 +98,7 @@ func (e *encoder) fields(v reflect.Value, first *bool) {
 	}
 }
 
-// empty is what omitempty means to encoding/json.
+// empty reports whether encoding/json would leave the value out with omitempty.
 func empty(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Slice, reflect.Map, reflect.String:
@@ -165,7 +165,7 @@ func (e *encoder) string(s string) {
 		case r == '\r':
 			e.out = append(e.out, '\\', 'r')
 		case r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029':
-			// The last three are valid, but trouble terminals and JavaScript.
+			// The last three are valid in JSON, but they disturb terminals and JavaScript.
 			e.out = fmt.Appendf(e.out, "\\u%04x", r)
 		default:
 			e.out = utf8.AppendRune(e.out, r)

@@ -14,8 +14,8 @@ type step struct {
 	element bool
 }
 
-// pathText writes a path like mounts[2].options. What is no plain name, such as the key
-// of a map with dots in it, is quoted: linux.sysctl["net.core.somaxconn"].
+// pathText writes a path like mounts[2].options. A name that is not plain, such as a map key with
+// dots, is quoted: linux.sysctl["net.core.somaxconn"].
 func pathText(path []step) string {
 	var b strings.Builder
 	for i, s := range path {
@@ -42,7 +42,7 @@ func plain(name string) bool {
 	return name != ""
 }
 
-// parsePath reads what pathText writes. It stops where that ends.
+// parsePath parses the format of pathText. It stops at the first syntax error.
 func parsePath(text string) (path []step) {
 	for text != "" {
 		if inside, ok := strings.CutPrefix(text, "["); ok {
@@ -89,7 +89,7 @@ func Pointer(path string) string {
 	return b.String()
 }
 
-// Parent is the path of what a property is in.
+// Parent returns the path of the object or array that has the property.
 func Parent(path string) string {
 	steps := parsePath(path)
 	if len(steps) == 0 {
@@ -98,7 +98,7 @@ func Parent(path string) string {
 	return pathText(steps[:len(steps)-1])
 }
 
-// Within reports whether a path is another one or leads through that.
+// Within reports whether path is outer or lies below it.
 func Within(path, outer string) bool {
 	inner, prefix := parsePath(path), parsePath(outer)
 	if len(inner) < len(prefix) {
@@ -112,9 +112,9 @@ func Within(path, outer string) bool {
 	return true
 }
 
-// Locate finds a property in a document: the line and column where its value begins. For
-// one that is not there, and below values that are neither arrays nor objects, it is the
-// place of the nearest one around it. The document has to be well-formed.
+// Locate returns the line and column where the value of a property begins. If the property is
+// missing, or lies below a value that is neither array nor object, it is the position of the
+// nearest enclosing value. The document has to be well-formed.
 func Locate(data []byte, path string) (line, column int) {
 	d := newDecoder(data)
 	pos := 0
@@ -132,8 +132,8 @@ func Locate(data []byte, path string) (line, column int) {
 	return place(data, pos)
 }
 
-// enter goes to a member or element of the value at the current position. Of members
-// with one name the last counts.
+// enter moves to a member or element of the value at the current position. If a name occurs more
+// than once, the last member counts.
 func (d *decoder) enter(s step) (found bool) {
 	opening, end := byte('{'), byte('}')
 	if s.element {
