@@ -52,15 +52,23 @@ func (c *compiler) enterCgroup() {
 // joinCgroupFiles enters the cgroups. The host's paths are valid up to the pivot.
 func (c *compiler) joinCgroupFiles() {
 	for _, file := range c.in.Host.CgroupJoin {
-		c.joinCgroupFile(c.openCgroupFile(file, c.tmp))
+		c.joinCgroupFile(file)
 	}
 }
 
-// openCgroupFile opens a file through which a process enters a cgroup. Who may do that is
-// decided by the privileges of this moment, whoever enters through the descriptor later.
-func (c *compiler) openCgroupFile(file string, w program.Word) program.Word {
+// joinCgroupFile enters a cgroup through one of its files.
+func (c *compiler) joinCgroupFile(file string) {
+	c.step(cgroupNote(file), func() {
+		w := c.take("tmp")
+		c.openCgroupFile(file, w)
+		c.enterCgroupFile(w)
+	})
+}
+
+// cgroupNote is the note for what is done with the file of a cgroup.
+func cgroupNote(file string) program.Note {
 	dir := path.Dir(file)
-	c.Describe(program.Note{Step: stepJoinCgroup, What: "join the cgroup", Object: dir, Property: "linux.cgroupsPath", Explain: func(e syscall.Errno) string {
+	return program.Note{Step: stepJoinCgroup, What: "join the cgroup", Object: dir, Property: "linux.cgroupsPath", Explain: func(e syscall.Errno) string {
 		why := ""
 		switch e {
 		case unix.ENOSPC:
@@ -73,14 +81,18 @@ func (c *compiler) openCgroupFile(file string, w program.Word) program.Word {
 			return ""
 		}
 		return fmt.Sprintf("join the cgroup %q (linux.cgroupsPath): %s: %s", dir, e.Error(), why)
-	}})
-	//allow:path the host's cgroup, before the pivot
-	c.Openat(program.Cwd(), file, unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(w)
-	return w
+	}}
 }
 
-// joinCgroupFile enters a cgroup through an open file, with the note that is in force.
-func (c *compiler) joinCgroupFile(w program.Word) {
+// openCgroupFile opens a file through which a process enters a cgroup. Who may do that is
+// decided by the privileges of this moment, whoever enters through the descriptor later.
+func (c *compiler) openCgroupFile(file string, into program.Word) {
+	//allow:path the host's cgroup, before the pivot
+	c.Openat(program.Cwd(), file, unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(into)
+}
+
+// enterCgroupFile enters a cgroup through an open file.
+func (c *compiler) enterCgroupFile(w program.Word) {
 	c.Write(w.Arg(), "0")
 	c.Close(w.Arg())
 }
@@ -107,15 +119,16 @@ type entry struct {
 
 type entryFile struct {
 	fd   program.Word
-	note *program.Note
+	note program.Note
 }
 
 // openEntry opens what is needed to enter after a fork.
 func (c *compiler) openEntry() *entry {
 	e := &entry{dir: -1}
 	open := func(file string) entryFile {
-		w := c.openCgroupFile(file, c.Word("cgroup", -1))
-		return entryFile{w, c.Note()}
+		f := entryFile{c.Word("cgroup", -1), cgroupNote(file)}
+		c.step(f.note, func() { c.openCgroupFile(file, f.fd) })
+		return f
 	}
 	for _, file := range c.in.Host.CgroupJoin {
 		e.files = append(e.files, open(file))
@@ -135,17 +148,17 @@ func (e *entry) empty() bool { return e == nil || len(e.files) == 0 && e.procs =
 // enter enters the cgroups. It closes what was opened for that.
 func (c *compiler) enter(e *entry) {
 	if e.procs != nil {
-		c.Restore(e.procs.note)
-		c.Close(program.FD(e.dir))
-		inside := c.Label()
-		c.JumpIf(c.out.Outside, ^uint32(0), 0, inside)
-		c.Write(e.procs.fd.Arg(), "0")
-		c.Bind(inside)
-		c.Close(e.procs.fd.Arg())
+		c.step(e.procs.note, func() {
+			c.Close(program.FD(e.dir))
+			inside := c.Label()
+			c.JumpIf(c.out.Outside, ^uint32(0), 0, inside)
+			c.Write(e.procs.fd.Arg(), "0")
+			c.Bind(inside)
+			c.Close(e.procs.fd.Arg())
+		})
 	}
 	for _, f := range e.files {
-		c.Restore(f.note)
-		c.joinCgroupFile(f.fd)
+		c.step(f.note, func() { c.enterCgroupFile(f.fd) })
 	}
 }
 
@@ -161,7 +174,7 @@ func (c *compiler) enterWithoutFork(born bool) {
 		inside := c.Label()
 		c.note(stepJoinCgroup, "linux.cgroupsPath", "join the cgroup", dir)
 		c.JumpIf(c.out.Outside, ^uint32(0), 0, inside)
-		c.joinCgroupFile(c.openCgroupFile(dir+"/cgroup.procs", c.tmp))
+		c.joinCgroupFile(dir + "/cgroup.procs")
 		c.Bind(inside)
 	}
 	c.joinCgroupFiles()

@@ -21,13 +21,15 @@ func (c *compiler) cgroupMount(m *mount) {
 		c.remark(m.subject.Where(), "%s: there are no cgroups; the mount is left out", m.subject.Subject())
 		return
 	}
+	defer c.block()()
+	mnt := c.take("mnt")
 	attr := m.NewAttr()
 	at := mountPoint{dir: true, strict: true}
 	if len(hs) == 1 && hs[0].Name == "" {
 		c.Describe(m.note())
-		c.hierarchy(m, 0, attr)
-		c.attach(m, c.mnt.Arg(), at, false)
-		c.closeMount(m, c.mnt.Arg(), true)
+		c.hierarchy(m, 0, attr, mnt)
+		c.attach(m, mnt.Arg(), at, false)
+		c.closeMount(m, mnt.Arg(), true)
 		return
 	}
 
@@ -37,11 +39,11 @@ func (c *compiler) cgroupMount(m *mount) {
 	c.attach(m, top.Arg(), at, false)
 	for i, h := range hs {
 		c.Describe(program.Note{Step: stepMountHierarchy, What: "mount the cgroup hierarchy", Object: h.Name, At: m.dest, Property: m.subject.Property, Index: m.subject.Index})
-		c.hierarchy(m, i, attr)
+		c.hierarchy(m, i, attr, mnt)
 		// The tmpfs is ours alone up to now: nothing but this program makes names in it.
 		c.Mkdirat(top.Arg(), h.Name, 0o755)
-		c.MoveMountAt(c.mnt.Arg(), top.Arg(), h.Name)
-		c.Close(c.mnt.Arg())
+		c.MoveMountAt(mnt.Arg(), top.Arg(), h.Name)
+		c.Close(mnt.Arg())
 		if names := strings.Split(h.Name, ","); len(names) > 1 {
 			for _, n := range names {
 				c.Symlinkat(h.Name, top.Arg(), n)
@@ -77,22 +79,22 @@ func (c *compiler) pinCgroups() {
 }
 
 // hierarchy makes a detached mount of what the container may see of a hierarchy.
-func (c *compiler) hierarchy(m *mount, i int, attr uint64) {
+func (c *compiler) hierarchy(m *mount, i int, attr uint64, mnt program.Word) {
 	h := c.in.Host.Cgroups[i]
 	if oci.Namespace(c.spec, specs.CgroupNamespace) == nil {
 		if pinned := c.pinned[m.subject.Index]; pinned != nil {
-			c.Set(c.mnt, pinned[i].Arg())
+			c.Set(mnt, pinned[i].Arg())
 		} else {
 			// The cgroup exists by now, and before the pivot the host's paths are valid.
 			//allow:path the host's cgroup, before the pivot
-			c.OpenTree(program.Cwd(), h.Path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Into(c.mnt)
+			c.OpenTree(program.Cwd(), h.Path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC).Into(mnt)
 		}
 		clr := uint64(0)
 		if attr&unix.MOUNT_ATTR__ATIME != 0 {
 			clr = unix.MOUNT_ATTR__ATIME
 		}
 		// A copy would be a peer of the host's mount.
-		c.MountSetattr(c.mnt.Arg(), "", unix.AT_EMPTY_PATH, attr, clr, unix.MS_PRIVATE)
+		c.MountSetattr(mnt.Arg(), "", unix.AT_EMPTY_PATH, attr, clr, unix.MS_PRIVATE)
 		return
 	}
 	fstype, src := "cgroup", "cgroup"
@@ -104,5 +106,5 @@ func (c *compiler) hierarchy(m *mount, i int, attr uint64) {
 		k, v, has := strings.Cut(o, "=")
 		params = append(params, bundle.MountParam{Key: k, Value: v, HasValue: has})
 	}
-	c.newFilesystem(fstype, src, params, attr, c.mnt)
+	c.newFilesystem(fstype, src, params, attr, mnt)
 }

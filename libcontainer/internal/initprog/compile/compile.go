@@ -168,13 +168,13 @@ type compiler struct {
 
 	root program.Arg // the root directory of the container
 
-	fs, mnt, target, dir, tmp program.Word // scratch descriptors
-	got                       program.Word // size of the last answer
-	reply                     program.Addr // the last answer
-	umask                     program.Word // of the caller
-	home                      program.Addr // "HOME=…" when the runtime has to find it
-	stat                      program.Statx
-	statfs                    program.Statfs
+	scratch scratch
+	got     program.Word // size of the last answer
+	reply   program.Addr // the last answer
+	umask   program.Word // of the caller
+	home    program.Addr // "HOME=…" when the runtime has to find it
+	stat    program.Statx
+	statfs  program.Statfs
 
 	list []*mount          // the mounts of the configuration
 	at   map[string]*mount // the last one so far at each destination
@@ -337,8 +337,6 @@ func newCompiler(in Input, withGate bool) *compiler {
 	c.socket, c.gate = program.FD(c.out.Socket), program.FD(c.out.Gate)
 	c.consoleSocket, c.image = program.FD(c.out.Console), program.FD(c.out.Image)
 
-	c.fs, c.mnt, c.target = c.Word("fs", -1), c.Word("mnt", -1), c.Word("target", -1)
-	c.dir, c.tmp = c.Word("dir", -1), c.Word("tmp", -1)
 	c.got, c.umask = c.Word("got", 0), c.Word("umask", 0)
 	c.reply = c.Buffer("reply", protocol.MessageSize)
 	c.stat, c.statfs = c.NewStatx("st"), c.NewStatfs("statfs")

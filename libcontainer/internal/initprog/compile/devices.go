@@ -155,9 +155,11 @@ func (c *compiler) configuredDevice(i int, d specs.LinuxDevice, dev program.Word
 	}
 	c.Describe(n.note())
 	if parent := relative(path.Dir(n.path)); parent != "" {
-		c.openOrMake(parent, mountPoint{dir: true, made: &made{protocol.Device(i)}}, c.target)
-		c.makeNode(c.target.Arg(), n)
-		c.Close(c.target.Arg())
+		defer c.block()()
+		target := c.take("target")
+		c.openOrMake(parent, mountPoint{dir: true, made: &made{protocol.Device(i)}}, target)
+		c.makeNode(target.Arg(), n)
+		c.Close(target.Arg())
 	} else {
 		c.makeNode(c.root, n)
 	}
@@ -171,21 +173,23 @@ func (c *compiler) makeNode(dir program.Arg, d device) {
 		c.bindNode(dir, name, d)
 		return
 	}
+	defer c.block()()
+	tmp := c.take("tmp")
 	c.Describe(d.noteExisting())
 	exists, done := c.Label(), c.Label()
 	c.Mknodat(dir, name, d.mode, d.dev).Allow(unix.EEXIST).Else(exists)
 	if d.uid != 0 || d.gid != 0 {
 		// Where others can change the directory, the name may mean something else by
 		// now: the owner is only given to the node that was asked for.
-		c.pinNode(dir, name, d)
-		c.Fchownat(c.tmp.Arg(), "", int64(d.uid), int64(d.gid), unix.AT_EMPTY_PATH)
-		c.Close(c.tmp.Arg())
+		c.pinNode(dir, name, d, tmp)
+		c.Fchownat(tmp.Arg(), "", int64(d.uid), int64(d.gid), unix.AT_EMPTY_PATH)
+		c.Close(tmp.Arg())
 	}
 	c.Jump(done)
 
 	c.Bind(exists)
-	c.pinNode(dir, name, d)
-	c.Close(c.tmp.Arg())
+	c.pinNode(dir, name, d, tmp)
+	c.Close(tmp.Arg())
 	c.Bind(done)
 }
 
@@ -196,9 +200,11 @@ func (c *compiler) bindNode(dir program.Arg, name string, d device) {
 	if !ok {
 		return
 	}
+	defer c.block()()
+	tmp := c.take("tmp")
 	c.Describe(d.noteExisting())
 	cover, done := c.Label(), c.Label()
-	made := c.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(c.tmp).Allow(unix.EEXIST)
+	made := c.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(tmp).Allow(unix.EEXIST)
 	if d.pointer != "" {
 		// What is denied the runtime explains: it knows the ids of the host.
 		denied, there := c.Label(), c.Label()
@@ -208,16 +214,16 @@ func (c *compiler) bindNode(dir program.Arg, name string, d device) {
 		c.askAt(protocol.PointMakeFile, protocol.Device(d.index), false)
 		c.Bind(there)
 	}
-	c.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(c.tmp)
-	c.Statx(c.tmp.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+	c.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(tmp)
+	c.Statx(tmp.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 	// A file is what an earlier run of the container has left, or made a moment ago.
 	c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFREG, cover)
 	c.checkNode(d)
 	c.Jump(done)
 	c.Bind(cover)
-	c.MoveMount(tree, c.tmp.Arg())
+	c.MoveMount(tree, tmp.Arg())
 	c.Bind(done)
-	c.Close(c.tmp.Arg())
+	c.Close(tmp.Arg())
 	c.Close(tree)
 }
 
@@ -257,11 +263,11 @@ func (c *compiler) nodeTree(d device) (tree program.Arg, ok bool) {
 	}), true
 }
 
-// pinNode pins what a name means in tmp, and fails with EEXIST when that is not the
+// pinNode pins what a name means, and fails with EEXIST when that is not the
 // wanted device.
-func (c *compiler) pinNode(dir program.Arg, name string, d device) {
-	c.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(c.tmp)
-	c.Statx(c.tmp.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+func (c *compiler) pinNode(dir program.Arg, name string, d device, into program.Word) {
+	c.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(into)
+	c.Statx(into.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 	c.checkNode(d)
 }
 

@@ -39,7 +39,8 @@ func (c *compiler) replaceRefused() {
 	if len(c.refused) == 0 {
 		return
 	}
-	defer c.Restore(c.Describe(program.Note{Step: stepTakeUnpinned, What: "take a source without the mount namespaces that are pinned in it"}))
+	defer c.block()()
+	c.Describe(program.Note{Step: stepTakeUnpinned, What: "take a source without the mount namespaces that are pinned in it"})
 	ask, done := c.Label(), c.Label()
 	place := c.Word("place", -1)
 	c.newRequest()

@@ -34,7 +34,9 @@ func (c *compiler) newFilesystem(fstype, src string, params []bundle.MountParam,
 			params = overlayLayers(params)
 		}
 	}
-	all := c.Describe(program.Note{})
+	defer c.block()()
+	fs := c.take("fs")
+	all := c.Note()
 	opening := *all
 	opening.Explain = func(e syscall.Errno) string {
 		switch {
@@ -45,22 +47,20 @@ func (c *compiler) newFilesystem(fstype, src string, params []bundle.MountParam,
 		}
 		return ""
 	}
-	c.Describe(opening)
-	c.Fsopen(fstype).Into(c.fs)
-	c.Restore(all)
+	c.step(opening, func() { c.Fsopen(fstype).Into(fs) })
 	if src != "" {
-		c.configure(fstype, []bundle.MountParam{{Key: "source", Value: src, HasValue: true}})
+		c.configure(fs, fstype, []bundle.MountParam{{Key: "source", Value: src, HasValue: true}})
 	}
-	c.configure(fstype, params)
-	c.FsconfigCreate(c.fs.Arg())
-	c.Fsmount(c.fs.Arg(), attr).Into(into)
-	c.Close(c.fs.Arg())
+	c.configure(fs, fstype, params)
+	c.FsconfigCreate(fs.Arg())
+	c.Fsmount(fs.Arg(), attr).Into(into)
+	c.Close(fs.Arg())
 }
 
 // configure gives a file system its parameters. An error names the one that is wrong.
-func (c *compiler) configure(fstype string, params []bundle.MountParam) {
+func (c *compiler) configure(fs program.Word, fstype string, params []bundle.MountParam) {
 	for _, p := range params {
-		all := c.Describe(program.Note{})
+		all := c.Note()
 		if len(p.Value) > maxParam {
 			c.fail(all.Where(), "%s: the value of %q has %d bytes, the kernel takes at most %d", all.Subject(), p.Key, len(p.Value), maxParam)
 		}
@@ -76,13 +76,13 @@ func (c *compiler) configure(fstype string, params []bundle.MountParam) {
 			}
 			return ""
 		}
-		c.Describe(one)
-		if p.HasValue {
-			c.FsconfigString(c.fs.Arg(), p.Key, p.Value)
-		} else {
-			c.FsconfigFlag(c.fs.Arg(), p.Key)
-		}
-		c.Restore(all)
+		c.step(one, func() {
+			if p.HasValue {
+				c.FsconfigString(fs.Arg(), p.Key, p.Value)
+			} else {
+				c.FsconfigFlag(fs.Arg(), p.Key)
+			}
+		})
 	}
 }
 

@@ -33,15 +33,17 @@ func (c *compiler) ready() {
 		c.sync(c.socket, protocol.PointReady)
 		return
 	}
+	defer c.block()()
+	tmp := c.take("tmp")
 	c.home = c.Buffer("home", protocol.HomeSize)
 	c.note(stepHome, "", "find the home directory", "")
 	noPasswd, wait := c.Label(), c.Label()
 	// Only pinned here: the runtime looks at what it is before it reads it.
-	c.Openat2(c.root, "etc/passwd", program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}).Into(c.tmp).
+	c.Openat2(c.root, "etc/passwd", program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}).Into(tmp).
 		Allow(program.AnyError).Else(noPasswd)
 	message := protocol.Sync(protocol.PointReady)
-	c.SendFD(c.socket, message.Encode(), c.tmp.Arg())
-	c.Close(c.tmp.Arg())
+	c.SendFD(c.socket, message.Encode(), tmp.Arg())
+	c.Close(tmp.Arg())
 	c.Jump(wait)
 	c.Bind(noPasswd)
 	c.Send(c.socket, message)
@@ -56,6 +58,8 @@ func (c *compiler) oomScoreAdj() {
 	if p == nil || p.OOMScoreAdj == nil {
 		return
 	}
+	defer c.block()()
+	tmp := c.take("tmp")
 	value := strconv.Itoa(*p.OOMScoreAdj)
 	note := func(refused string) program.Note {
 		return program.Note{Step: stepOOMScoreAdj, What: "set process.oomScoreAdj", Property: "process.oomScoreAdj", Explain: func(e syscall.Errno) string {
@@ -68,10 +72,10 @@ func (c *compiler) oomScoreAdj() {
 	}
 	c.Describe(note(""))
 	//allow:path the host's /proc, before anything is mounted
-	c.Openat(program.Cwd(), "/proc/self/oom_score_adj", unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(c.tmp)
+	c.Openat(program.Cwd(), "/proc/self/oom_score_adj", unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(tmp)
 	c.Describe(note(" (to lower it takes CAP_SYS_RESOURCE)"))
-	c.Write(c.tmp.Arg(), value)
-	c.Close(c.tmp.Arg())
+	c.Write(tmp.Arg(), value)
+	c.Close(tmp.Arg())
 }
 
 func (c *compiler) hasEnv(name string) bool {
@@ -115,6 +119,8 @@ func (c *compiler) identity() {
 	if p == nil {
 		return
 	}
+	defer c.block()()
+	tmp := c.take("tmp")
 	caps := c.capabilities()
 
 	c.ownStdio()
@@ -124,9 +130,9 @@ func (c *compiler) identity() {
 	entered := c.Word("entered", 0)
 	asUser, checked := c.Label(), c.Label()
 	c.Describe(program.Note{Step: stepCwd, What: "enter the working directory", Object: p.Cwd, Property: "process.cwd", Explain: cwdError(p.Cwd)})
-	c.openCwd().Allow(unix.EACCES, unix.EPERM).Else(asUser)
-	c.Fchdir(c.tmp.Arg()).Allow(unix.EACCES, unix.EPERM).Else(asUser)
-	c.Close(c.tmp.Arg())
+	c.openCwd(tmp).Allow(unix.EACCES, unix.EPERM).Else(asUser)
+	c.Fchdir(tmp.Arg()).Allow(unix.EACCES, unix.EPERM).Else(asUser)
+	c.Close(tmp.Arg())
 	c.Set(entered, program.Int(1))
 	c.Bind(asUser)
 
@@ -148,9 +154,9 @@ func (c *compiler) identity() {
 
 	c.Describe(program.Note{Step: stepCwd, What: "enter the working directory", Object: p.Cwd, Property: "process.cwd", Explain: cwdError(p.Cwd)})
 	c.JumpIf(entered, ^uint32(0), 1, checked)
-	c.openCwd()
-	c.Fchdir(c.tmp.Arg())
-	c.Close(c.tmp.Arg())
+	c.openCwd(tmp)
+	c.Fchdir(tmp.Arg())
+	c.Close(tmp.Arg())
 	c.Bind(checked)
 	// Whatever way it was reached, the working directory must lie in the
 	// container. The kernel says "(unreachable)" of one that does not, and
@@ -172,11 +178,11 @@ func (c *compiler) identity() {
 	c.show()
 }
 
-func (c *compiler) openCwd() program.Op {
+func (c *compiler) openCwd(into program.Word) program.Op {
 	//allow:path the container's own root by now; where it led is checked by getcwd
 	return c.Openat2(program.Cwd(), c.spec.Process.Cwd, program.Lookup{
 		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS,
-	}).Into(c.tmp)
+	}).Into(into)
 }
 
 // capabilities are the sets of the configuration without what cannot be granted,

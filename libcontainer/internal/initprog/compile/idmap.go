@@ -74,7 +74,5 @@ func (c *compiler) idMapNew(m *mount, mnt program.Arg) {
 		}
 		return fmt.Sprintf("%s: %v: the file system %q cannot have a mapping of ids", n.Subject(), e, m.Type)
 	}
-	c.Describe(n)
-	c.MountIDMap(mnt, unix.AT_EMPTY_PATH, c.idMap(m, false))
-	c.Describe(m.note())
+	c.step(n, func() { c.MountIDMap(mnt, unix.AT_EMPTY_PATH, c.idMap(m, false)) })
 }

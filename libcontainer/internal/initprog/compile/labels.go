@@ -63,15 +63,17 @@ func (c *compiler) openProc(into program.Word) {
 func attribute(name string) string { return "thread-self/attr/" + name }
 
 // openAttribute opens the file below a pinned procfs.
-func (c *compiler) openAttribute(proc program.Arg, name string) program.Op {
+func (c *compiler) openAttribute(proc program.Arg, name string, into program.Word) program.Op {
 	return c.Openat2(proc, attribute(name), program.Lookup{
 		Flags:   unix.O_WRONLY | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
-	}).Into(c.tmp)
+	}).Into(into)
 }
 
 // apparmor sets the profile.
 func (c *compiler) apparmor(proc program.Arg, profile string) {
+	defer c.block()()
+	tmp := c.take("tmp")
 	const file = "apparmor/exec"
 	note := program.Note{Step: stepAppArmor, What: "apply the AppArmor profile", Object: profile, Property: "process.apparmorProfile"}
 	opening, writing := note, note
@@ -87,29 +89,31 @@ func (c *compiler) apparmor(proc program.Arg, profile string) {
 	})
 	done := c.Label()
 	c.Describe(opening)
-	open := c.openAttribute(proc, file)
+	open := c.openAttribute(proc, file, tmp)
 	c.Describe(writing)
-	write := c.Write(c.tmp.Arg(), "exec "+profile)
+	write := c.Write(tmp.Arg(), "exec "+profile)
 	if profile == bundle.Unconfined {
 		// It is already, where there is no AppArmor.
 		open.Allow(unix.ENOENT).Else(done)
 		write.Allow(unix.EINVAL)
 	}
-	c.Close(c.tmp.Arg())
+	c.Close(tmp.Arg())
 	c.Bind(done)
 }
 
 // selinux sets a label.
 func (c *compiler) selinux(proc program.Arg, step program.Step, file, what, label string) {
+	defer c.block()()
+	tmp := c.take("tmp")
 	note := program.Note{Step: step, What: what, Object: label, Property: "process.selinuxLabel"}
 	note.Explain = attributeError(note, file, map[syscall.Errno]string{
 		unix.EINVAL: "the policy of this host does not know the label: invalid argument",
 		unix.EACCES: "the policy of this host does not let the runtime set it: permission denied",
 	})
 	c.Describe(note)
-	c.openAttribute(proc, file)
-	c.Write(c.tmp.Arg(), label)
-	c.Close(c.tmp.Arg())
+	c.openAttribute(proc, file, tmp)
+	c.Write(tmp.Arg(), label)
+	c.Close(tmp.Arg())
 }
 
 // attributeError explains why an attribute could not be written. Podman tells such errors

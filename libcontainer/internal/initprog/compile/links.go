@@ -68,14 +68,16 @@ func (c *compiler) readLink(m *mount) {
 // copyLink makes a symbolic link like the source. The directory that it goes to is pinned; the
 // runtime makes what is missing of that, and looks at what is there already.
 func (c *compiler) copyLink(m *mount) {
+	defer c.block()()
+	target := c.take("target")
 	c.Describe(m.notePoint())
 	rel := relative(m.dest)
 	ask, done := c.Label(), c.Label()
 	parent := c.root
 	if dir := path.Dir(rel); dir != "." {
 		how := program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRoot}
-		c.Openat2(c.root, dir, how).Into(c.target).Allow(unix.ENOENT, unix.EACCES).Else(ask)
-		parent = c.target.Arg()
+		c.Openat2(c.root, dir, how).Into(target).Allow(unix.ENOENT, unix.EACCES).Else(ask)
+		parent = target.Arg()
 	}
 	c.Symlinkat(m.link, parent, path.Base(rel)).Allow(unix.EEXIST, unix.EACCES, unix.EPERM, unix.EOVERFLOW).Else(ask)
 	c.Jump(done)

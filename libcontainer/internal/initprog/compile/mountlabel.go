@@ -55,9 +55,10 @@ func (c *compiler) labelQueues(m *mount, mnt program.Arg) {
 		c.remark("linux.mountLabel", "the message queues at %s are the host's and keep their label", m.dest)
 		return
 	}
-	mounting := c.Describe(program.Note{Step: stepLabelMqueue, What: "label the message queues", Object: label, At: m.dest, Property: "linux.mountLabel"})
-	c.Openat(mnt, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(c.tmp)
-	c.Fsetxattr(c.tmp.Arg(), "security.selinux", label)
-	c.Close(c.tmp.Arg())
-	c.Restore(mounting)
+	defer c.block()()
+	tmp := c.take("tmp")
+	c.Describe(program.Note{Step: stepLabelMqueue, What: "label the message queues", Object: label, At: m.dest, Property: "linux.mountLabel"})
+	c.Openat(mnt, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(tmp)
+	c.Fsetxattr(tmp.Arg(), "security.selinux", label)
+	c.Close(tmp.Arg())
 }

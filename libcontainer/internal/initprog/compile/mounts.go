@@ -137,14 +137,15 @@ func pseudo(fstype string) bool {
 func (c *compiler) newMount(m *mount) {
 	attr := m.NewAttr()
 	params := c.withMountLabel(m.Type, m.Params)
-	mnt := c.mnt
+	defer c.block()()
+	mnt, kept := c.take("mnt"), false
 	readonly := attr&unix.MOUNT_ATTR_RDONLY != 0
 	if readonly && !pseudo(m.Type) {
 		params = append([]bundle.MountParam{{Key: "ro"}}, params...)
 	}
 	if readonly && c.readonlyLater(m) {
 		attr &^= unix.MOUNT_ATTR_RDONLY
-		mnt = c.Word("mnt"+strconv.Itoa(m.subject.Index), -1)
+		mnt, kept = c.Word("mnt"+strconv.Itoa(m.subject.Index), -1), true
 		c.readonly = append(c.readonly, readonlyMount{mnt, m.dest, m.note()})
 	}
 	c.Describe(m.note())
@@ -160,7 +161,7 @@ func (c *compiler) newMount(m *mount) {
 		}
 	}
 	c.attach(m, mnt.Arg(), mountPoint{dir: true, mode: m.PointMode(m.Type), strict: special(m.Type)}, m.Type == "proc")
-	c.closeMount(m, mnt.Arg(), mnt == c.mnt)
+	c.closeMount(m, mnt.Arg(), !kept)
 }
 
 // readonlyLater reports whether a read-only mount has to be writable at first: mount
@@ -254,14 +255,16 @@ func (c *compiler) inOwn(m *mount) bool {
 // attach puts a detached mount at its place. Only what is allowed to be may land
 // on a procfs, by whatever path it got there.
 func (c *compiler) attach(m *mount, mnt program.Arg, at mountPoint, procAllowed bool) {
+	defer c.block()()
+	target := c.take("target")
 	c.Describe(m.notePoint())
 	if !bundle.AllowedInProc(m.dest) && !c.inOwn(m) {
 		at.made = &made{uint32(m.subject.Index)}
 	}
-	c.openOrMake(relative(m.dest), at, c.target)
+	c.openOrMake(relative(m.dest), at, target)
 	if !procAllowed {
 		ok := c.Label()
-		c.Fstatfs(c.target.Arg(), c.statfs)
+		c.Fstatfs(target.Arg(), c.statfs)
 		c.CheckFilesystem(c.statfs, unix.PROC_SUPER_MAGIC, 0).Else(ok)
 		c.Describe(m.refuse("the mount point is in a procfs, where nothing may be covered"))
 		c.Fail(unix.EPERM)
@@ -271,13 +274,13 @@ func (c *compiler) attach(m *mount, mnt program.Arg, at mountPoint, procAllowed 
 	if !at.dir {
 		// The kernel would only say that an argument is invalid.
 		ok := c.Label()
-		c.Statx(c.target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+		c.Statx(target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 		c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFDIR, 0).Else(ok)
 		c.Fail(unix.EISDIR)
 		c.Bind(ok)
 	}
-	c.moveSource(m.source, mnt, func() program.Op { return c.MoveMount(mnt, c.target.Arg()) })
-	c.Close(c.target.Arg())
+	c.moveSource(m.source, mnt, func() program.Op { return c.MoveMount(mnt, target.Arg()) })
+	c.Close(target.Arg())
 }
 
 // makeReadonly gives read-only mounts and the root their last attribute. They were

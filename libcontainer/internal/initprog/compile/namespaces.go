@@ -214,7 +214,6 @@ func (c *compiler) fork(explain func(syscall.Errno) string, e *entry) {
 	if e != nil {
 		// First of all: from here on others can see the process.
 		c.enter(e)
-		c.Describe(note)
 	}
 	c.Setsid()
 }
@@ -233,14 +232,16 @@ func (c *compiler) loopback() {
 	if !oci.HasNew(c.spec, specs.NetworkNamespace) || c.in.Host.Maker.Flags()&unix.CLONE_NEWNET != 0 {
 		return
 	}
+	defer c.block()()
+	tmp := c.take("tmp")
 	c.note(stepLoopback, "linux.namespaces", "bring up the loopback device", "")
 	// struct ifreq: the name, then the flags.
 	ifreq := make([]byte, 40)
 	copy(ifreq, "lo")
 	ifreq[16] = unix.IFF_UP | unix.IFF_RUNNING
-	c.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC).Into(c.tmp)
-	c.Ioctl(c.tmp.Arg(), unix.SIOCSIFFLAGS, program.Ptr(c.Bytes(ifreq)))
-	c.Close(c.tmp.Arg())
+	c.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC).Into(tmp)
+	c.Ioctl(tmp.Arg(), unix.SIOCSIFFLAGS, program.Ptr(c.Bytes(ifreq)))
+	c.Close(tmp.Arg())
 }
 
 // keyOwner is the user whose quota the session keyring is charged to: who the program is
@@ -267,6 +268,8 @@ func (c *compiler) keyring() {
 	if c.in.NoNewKeyring {
 		return
 	}
+	defer c.block()()
+	tmp := c.take("tmp")
 	c.Describe(program.Note{Step: stepKeyring, What: "make the session keyring", Explain: func(e syscall.Errno) string {
 		if e != unix.EDQUOT {
 			return ""
@@ -276,10 +279,10 @@ func (c *compiler) keyring() {
 	}})
 	next := c.Label()
 	// ENOSYS: a kernel without keys, or a seccomp filter around the runtime.
-	c.Keyctl(unix.KEYCTL_JOIN_SESSION_KEYRING, c.String("_ses."+c.in.ID)).Into(c.tmp).Allow(unix.ENOSYS).Else(next)
+	c.Keyctl(unix.KEYCTL_JOIN_SESSION_KEYRING, c.String("_ses."+c.in.ID)).Into(tmp).Allow(unix.ENOSYS).Else(next)
 	// The possessor may do all; the user may view, read and, for exec by
 	// name, search and link.
 	const permissions = 0x3f1b0000
-	c.Keyctl(unix.KEYCTL_SETPERM, c.tmp.Arg(), program.Hex(permissions))
+	c.Keyctl(unix.KEYCTL_SETPERM, tmp.Arg(), program.Hex(permissions))
 	c.Bind(next)
 }

@@ -33,7 +33,8 @@ func (c *compiler) openTreeAt(t source.Tree, at string) program.Arg {
 		}
 		return n.Subject() + ": " + t.Path + ": " + e.Error() + ": " + reason
 	}
-	defer c.Restore(c.Describe(n))
+	defer c.block()()
+	c.Describe(n)
 	flags := unix.OPEN_TREE_CLOEXEC | t.Flags()
 	if at == "" {
 		flags |= unix.AT_EMPTY_PATH
@@ -72,9 +73,7 @@ func (c *compiler) treeAttrs(tree program.Arg, attrs []source.Attr, n program.No
 		if a.IDMap != 0 {
 			mapped := n
 			mapped.Explain = func(e syscall.Errno) string { return n.Subject() + ": " + a.Hint(e).Error() }
-			all := c.Describe(mapped)
-			c.MountIDMap(tree, flags, a.IDMap)
-			c.Restore(all)
+			c.step(mapped, func() { c.MountIDMap(tree, flags, a.IDMap) })
 			continue
 		}
 		if a.Lockable {

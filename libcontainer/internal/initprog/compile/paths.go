@@ -17,15 +17,17 @@ func (c *compiler) readonlyPaths() {
 	if c.spec.Linux == nil {
 		return
 	}
+	defer c.block()()
+	target, mnt := c.take("target"), c.take("mnt")
 	for i, p := range c.spec.Linux.ReadonlyPaths {
 		next := c.Label()
 		c.Describe(program.Note{Step: stepReadonlyPath, What: "make read-only", Object: p, Property: "linux.readonlyPaths[#]", Index: i})
-		c.openProtected(p).Into(c.target).Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
-		c.OpenTree(c.target.Arg(), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE).Into(c.mnt)
-		c.MountSetattr(c.mnt.Arg(), "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, unix.MOUNT_ATTR_RDONLY, 0, 0)
-		c.MoveMount(c.mnt.Arg(), c.target.Arg())
-		c.Close(c.mnt.Arg())
-		c.Close(c.target.Arg())
+		c.openProtected(p).Into(target).Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
+		c.OpenTree(target.Arg(), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE).Into(mnt)
+		c.MountSetattr(mnt.Arg(), "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, unix.MOUNT_ATTR_RDONLY, 0, 0)
+		c.MoveMount(mnt.Arg(), target.Arg())
+		c.Close(mnt.Arg())
+		c.Close(target.Arg())
 		c.Bind(next)
 	}
 }
@@ -131,13 +133,15 @@ func (c *compiler) maskedPaths() {
 	if c.spec.Linux == nil || len(c.spec.Linux.MaskedPaths) == 0 {
 		return
 	}
+	defer c.block()()
+	target := c.take("target")
 	empty, mask := c.Word("empty", -1), c.Word("mask", -1)
 	emptyUsed, nullUsed := c.Word("emptyused", 0), c.Word("nullused", 0)
 	for i, p := range c.spec.Linux.MaskedPaths {
 		next, file, copyEmpty, copyNull, cover := c.Label(), c.Label(), c.Label(), c.Label(), c.Label()
 		c.Describe(program.Note{Step: stepMaskPath, What: "mask", Object: p, Property: "linux.maskedPaths[#]", Index: i})
-		c.openProtected(p).Into(c.target).Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
-		c.Statx(c.target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+		c.openProtected(p).Into(target).Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
+		c.Statx(target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 		c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFDIR, 0).Else(file)
 
 		c.JumpIf(emptyUsed, ^uint32(0), 1, copyEmpty)
@@ -158,8 +162,8 @@ func (c *compiler) maskedPaths() {
 		c.OpenTree(c.nullMask, "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH).Into(mask)
 
 		c.Bind(cover)
-		c.MoveMount(mask.Arg(), c.target.Arg())
-		c.Close(c.target.Arg())
+		c.MoveMount(mask.Arg(), target.Arg())
+		c.Close(target.Arg())
 		c.Bind(next)
 	}
 }

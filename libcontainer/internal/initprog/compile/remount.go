@@ -20,7 +20,8 @@ import (
 // becomes read-only instead. What the program has mounted itself is pinned since then.
 func (c *compiler) remount(m *mount) {
 	c.Describe(m.noteRemount())
-	target, pinned := c.target, false
+	defer c.block()()
+	target, pinned := c.take("target"), false
 	if n, ok := c.remounts[m.subject.Index]; ok {
 		target, pinned = c.remounted[n], true
 	} else {
@@ -129,10 +130,12 @@ func (c *compiler) reconfigure(m *mount, target program.Word) {
 	if len(params) == 0 {
 		return
 	}
-	c.Fspick(target.Arg()).Into(c.fs)
-	c.configure("mounted there", params)
-	c.FsconfigReconfigure(c.fs.Arg())
-	c.Close(c.fs.Arg())
+	defer c.block()()
+	fs := c.take("fs")
+	c.Fspick(target.Arg()).Into(fs)
+	c.configure(fs, "mounted there", params)
+	c.FsconfigReconfigure(fs.Arg())
+	c.Close(fs.Arg())
 }
 
 // forgetReadonly drops the last attribute of an earlier mount: a later entry decides.

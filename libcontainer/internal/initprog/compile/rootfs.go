@@ -127,9 +127,11 @@ func (c *compiler) makeCwd() {
 	if cwd == "" {
 		return
 	}
+	defer c.block()()
+	target := c.take("target")
 	c.Describe(program.Note{Step: stepMakeCwd, What: "make the working directory", Object: c.spec.Process.Cwd, Property: "process.cwd", Explain: cwdError(c.spec.Process.Cwd)})
-	c.openOrMake(cwd, mountPoint{dir: true, made: &made{protocol.Cwd}}, c.target)
-	c.Close(c.target.Arg())
+	c.openOrMake(cwd, mountPoint{dir: true, made: &made{protocol.Cwd}}, target)
+	c.Close(target.Arg())
 }
 
 // mountPoint says what to look for and how.
@@ -155,6 +157,8 @@ type made struct{ index uint32 }
 // link that is put into a place which was just made can lead to another place in
 // the rootfs, but not out of it.
 func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
+	defer c.block()()
+	turns := [2]program.Word{c.take("dir"), c.take("tmp")}
 	how := program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}
 	if m.strict {
 		how.Resolve = inRootNoLinks
@@ -186,7 +190,7 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 
 	c.Bind(missing)
 	if m.made == nil {
-		defer c.Restore(c.describeMissing())
+		c.describeMissing()
 	}
 	parent := c.root
 	dirs := rel
@@ -203,7 +207,7 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 			end = start + n
 		}
 		// Two words in turn: the parent is needed to make the child.
-		next := [2]program.Word{c.dir, c.tmp}[i%2]
+		next := turns[i%2]
 		mode := uint32(0o755)
 		if m.dir && end == len(dirs) {
 			next = into
@@ -239,10 +243,10 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 	c.Bind(done)
 }
 
-// describeMissing makes errors say that something was missing and could not be made. It
-// returns the note for what comes next.
-func (c *compiler) describeMissing() (previous *program.Note) {
-	previous = c.Describe(program.Note{})
+// describeMissing makes errors of the ops that follow say that something was missing and could
+// not be made.
+func (c *compiler) describeMissing() {
+	previous := c.Note()
 	n := *previous
 	n.Explain = func(e syscall.Errno) string {
 		switch e {
@@ -256,7 +260,6 @@ func (c *compiler) describeMissing() (previous *program.Note) {
 		return previous.Subject() + ": it does not exist, and cannot be made there"
 	}
 	c.Describe(n)
-	return previous
 }
 
 // askToMake lets the runtime make a mount point that is reached through a dangling link:

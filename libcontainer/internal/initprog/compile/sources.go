@@ -189,6 +189,8 @@ func (c *compiler) keepSources() {
 // mask would cover it, or to a volume that is read-only, which the options of this entry would
 // make writable.
 func (c *compiler) bindInside(m *mount, p place) {
+	defer c.block()()
+	target := c.take("target")
 	from := program.Note{Step: stepSourceInside, What: "source of the " + m.subject.Text(), Property: m.subject.Property, Index: m.subject.Index}
 	from.Explain = func(e syscall.Errno) string {
 		reason := ""
@@ -215,8 +217,8 @@ func (c *compiler) bindInside(m *mount, p place) {
 		if m.SourceNoFollow {
 			how.Flags |= unix.O_NOFOLLOW
 		}
-		c.Openat2(dir, rest, how).Into(c.target)
-		at = c.target.Arg()
+		c.Openat2(dir, rest, how).Into(target)
+		at = target.Arg()
 	}
 	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_EMPTY_PATH)
 	if m.Recursive {

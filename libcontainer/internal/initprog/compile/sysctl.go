@@ -21,6 +21,8 @@ func (c *compiler) sysctls() {
 	if c.spec.Linux == nil || len(c.spec.Linux.Sysctl) == 0 {
 		return
 	}
+	defer c.block()()
+	tmp := c.take("tmp")
 	proc := c.Word("proc", -1)
 	c.note(stepOpenSysctl, "linux.sysctl", "open a private procfs", "")
 	c.newFilesystem("proc", "", nil, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, proc)
@@ -44,9 +46,9 @@ func (c *compiler) sysctls() {
 		c.Openat2(proc.Arg(), "sys/"+path, program.Lookup{
 			Flags:   unix.O_WRONLY | unix.O_CLOEXEC,
 			Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
-		}).Into(c.tmp)
-		c.Write(c.tmp.Arg(), value)
-		c.Close(c.tmp.Arg())
+		}).Into(tmp)
+		c.Write(tmp.Arg(), value)
+		c.Close(tmp.Arg())
 	}
 	c.Close(proc.Arg())
 }

@@ -38,13 +38,15 @@ func (c *compiler) terminal(withConsole bool) {
 		}
 		return text
 	}
+	defer c.block()()
+	dir := c.take("dir")
 	master, slave := c.Word("master", -1), c.Word("slave", -1)
 
 	c.Describe(program.Note{Step: stepOpenTerminal, What: "open the terminal", Property: pointer, Explain: noDevpts})
-	c.Openat2(c.root, "dev/pts", program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRootNoLinks}).Into(c.dir)
-	c.Fstatfs(c.dir.Arg(), c.statfs)
+	c.Openat2(c.root, "dev/pts", program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRootNoLinks}).Into(dir)
+	c.Fstatfs(dir.Arg(), c.statfs)
 	c.CheckFilesystem(c.statfs, unix.DEVPTS_SUPER_MAGIC, unix.ENODEV)
-	c.Openat2(c.dir.Arg(), "ptmx", program.Lookup{
+	c.Openat2(dir.Arg(), "ptmx", program.Lookup{
 		Flags:   unix.O_RDWR | unix.O_NOCTTY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_SYMLINKS,
 	}).Into(master)
@@ -53,7 +55,7 @@ func (c *compiler) terminal(withConsole bool) {
 	c.Check(c.stat.Ino(), ^uint32(0), ptmxInode, unix.ENODEV)
 	c.Check(c.stat.RdevMajor(), ^uint32(0), ptmxMajor, unix.ENODEV)
 	c.Check(c.stat.RdevMinor(), ^uint32(0), ptmxMinor, unix.ENODEV)
-	c.Close(c.dir.Arg())
+	c.Close(dir.Arg())
 
 	c.note(stepOpenSlave, pointer, "open the slave of the terminal", "")
 	c.Ioctl(master.Arg(), unix.TIOCSPTLCK, c.Struct64(0))
@@ -83,27 +85,29 @@ func (c *compiler) terminal(withConsole bool) {
 
 // console puts the terminal at /dev/console.
 func (c *compiler) console(slave program.Word) {
+	defer c.block()()
+	dir, target, mnt := c.take("dir"), c.take("target"), c.take("mnt")
 	if c.hostDev() {
 		// The host's console must be there to be covered; nothing is made in its /dev.
 		c.note(stepFindConsole, "process.terminal", "find /dev/console", "")
-		c.Openat2(c.root, "dev", program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRootNoLinks}).Into(c.dir)
+		c.Openat2(c.root, "dev", program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRootNoLinks}).Into(dir)
 	} else {
-		c.openDev(c.dir)
+		c.openDev(dir)
 		c.note(stepMakeConsole, "process.terminal", "make /dev/console", "")
-		c.Openat(c.dir.Arg(), "console", unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o600).Into(c.target).Allow(unix.EEXIST)
+		c.Openat(dir.Arg(), "console", unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o600).Into(target).Allow(unix.EEXIST)
 	}
 	c.note(stepCoverConsole, "process.terminal", "cover /dev/console", "")
 	// Opened again, for a fresh file and for one that was there: as a place only,
 	// so that a device or fifo of the image is not touched.
-	c.Openat(c.dir.Arg(), "console", unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(c.target)
-	c.Statx(c.target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+	c.Openat(dir.Arg(), "console", unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(target)
+	c.Statx(target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 	notLink := c.Label()
 	c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFLNK, 0).Else(notLink)
 	c.Fail(unix.ELOOP)
 	c.Bind(notLink)
-	c.OpenTree(slave.Arg(), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH).Into(c.mnt)
-	c.MoveMount(c.mnt.Arg(), c.target.Arg())
-	c.Close(c.mnt.Arg())
-	c.Close(c.target.Arg())
-	c.Close(c.dir.Arg())
+	c.OpenTree(slave.Arg(), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH).Into(mnt)
+	c.MoveMount(mnt.Arg(), target.Arg())
+	c.Close(mnt.Arg())
+	c.Close(target.Arg())
+	c.Close(dir.Arg())
 }

@@ -37,6 +37,8 @@ func (c *compiler) timeNamespace() {
 	if !c.makesTime() {
 		return
 	}
+	defer c.block()()
+	tmp := c.take("tmp")
 	c.Describe(program.Note{Step: stepTimeNamespace, What: "make the time namespace", Property: "linux.namespaces", Explain: func(e syscall.Errno) string {
 		if e != unix.EINVAL {
 			return ""
@@ -56,7 +58,7 @@ func (c *compiler) timeNamespace() {
 	}
 	c.note(stepEnterTimeNamespace, "linux.namespaces", "enter the time namespace", "")
 	//allow:path the host's /proc, before anything is mounted
-	c.Openat(program.Cwd(), "/proc/self/ns/time_for_children", unix.O_RDONLY|unix.O_CLOEXEC, 0).Into(c.tmp)
-	c.Setns(c.tmp.Arg(), unix.CLONE_NEWTIME)
-	c.Close(c.tmp.Arg())
+	c.Openat(program.Cwd(), "/proc/self/ns/time_for_children", unix.O_RDONLY|unix.O_CLOEXEC, 0).Into(tmp)
+	c.Setns(tmp.Arg(), unix.CLONE_NEWTIME)
+	c.Close(tmp.Arg())
 }

@@ -25,22 +25,23 @@ func (c *compiler) fillTmpfs(m *mount, mnt program.Arg) {
 	if takes&protocol.TakesMode == 0 && !m.CopyUp {
 		return
 	}
+	defer c.block()()
+	target, tmp := c.take("target"), c.take("tmp")
 	c.Describe(m.notePoint())
 	next := c.Label()
 	c.Openat2(c.root, relative(m.dest), program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRoot}).
-		Into(c.target).Allow(unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.EACCES).Else(next)
+		Into(target).Allow(unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.EACCES).Else(next)
 	if m.CopyUp {
 		// Trees have any depth; a program has no loop that could walk them.
-		c.SendFD(c.socket, protocol.ValueOf(protocol.ValueCopyFrom).Encode(), c.target.Arg())
+		c.SendFD(c.socket, protocol.ValueOf(protocol.ValueCopyFrom).Encode(), target.Arg())
 		c.SendFD(c.socket, protocol.CopyUp(m.subject.Index, takes).Encode(), mnt)
 		c.receive(c.socket, c.reply, protocol.MessageSize)
 	} else {
-		c.Statx(c.target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
-		c.Openat(mnt, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(c.tmp)
-		c.Fchmod(c.tmp.Arg(), c.stat.Mode().Arg())
-		c.Close(c.tmp.Arg())
+		c.Statx(target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
+		c.Openat(mnt, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(tmp)
+		c.Fchmod(tmp.Arg(), c.stat.Mode().Arg())
+		c.Close(tmp.Arg())
 	}
-	c.Close(c.target.Arg())
+	c.Close(target.Arg())
 	c.Bind(next)
-	c.Describe(m.note())
 }
