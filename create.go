@@ -77,7 +77,7 @@ var createCommand = command{
 		}
 		rt.TimerSlack = slowMonitor()
 		rt.Remark = remarkToPerson
-		_, err = rt.Create(c.Args().First(), createOptions(c))
+		_, err = rt.Create(c.Context, c.Args().First(), createOptions(c))
 		return err
 	},
 }

@@ -19,8 +19,8 @@ var deleteCommand = command{
 			return err
 		}
 		if c.Bool("force") {
-			return rt.ForceDelete(c.Args().First())
+			return rt.ForceDelete(c.Context, c.Args().First())
 		}
-		return rt.Container(c.Args().First()).Delete()
+		return rt.Container(c.Args().First()).Delete(c.Context)
 	},
 }

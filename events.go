@@ -37,6 +37,6 @@ var eventsCommand = command{
 			}
 			return emit(libcontainer.Event{Type: "stats", ID: container.ID(), Data: s})
 		}
-		return container.Events(interval, emit)
+		return container.Events(c.Context, interval, emit)
 	},
 }

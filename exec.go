@@ -74,7 +74,7 @@ func execute(c *cli.Context) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return container.Exec(libcontainer.ExecOptions{
+	return container.Exec(c.Context, libcontainer.ExecOptions{
 		Process:       process,
 		ConsoleSocket: c.String("console-socket"),
 		PidFile:       c.String("pid-file"),

@@ -37,10 +37,10 @@ var killCommand = command{
 		}
 		container := rt.Container(c.Args().First())
 		if !c.Bool("all") {
-			return container.Signal(sig)
+			return container.Signal(c.Context, sig)
 		}
 		// Engines clean up with this after the container has stopped.
-		if err := container.SignalAll(sig); !errors.Is(err, libcontainer.ErrNotRunning) {
+		if err := container.SignalAll(c.Context, sig); !errors.Is(err, libcontainer.ErrNotRunning) {
 			return err
 		}
 		return nil

@@ -1,6 +1,11 @@
 package main
 
-import "github.com/urfave/cli/v2"
+import (
+	"github.com/urfave/cli/v2"
+
+	pipe "coracle/internal/foreground/signals"
+	"coracle/libcontainer"
+)
 
 var pauseCommand = command{
 	name:        "pause",
@@ -12,6 +17,12 @@ var pauseCommand = command{
 		if err != nil {
 			return err
 		}
-		return container.Pause()
+		// A command that ends in the middle would leave them half frozen.
+		caught, err := pipe.Open(pipe.Ending...)
+		if err != nil {
+			return err
+		}
+		defer caught.Close()
+		return container.Pause(libcontainer.WithInterrupt(c.Context, uintptr(caught.FD)))
 	},
 }

@@ -11,6 +11,6 @@ var resumeCommand = command{
 		if err != nil {
 			return err
 		}
-		return container.Resume()
+		return container.Resume(c.Context)
 	},
 }

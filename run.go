@@ -27,7 +27,7 @@ var runCommand = command{
 		}
 		rt.TimerSlack = slowMonitor()
 		rt.Remark = remarkToPerson
-		status, err := rt.Run(c.Args().First(), libcontainer.RunOptions{
+		status, err := rt.Run(c.Context, c.Args().First(), libcontainer.RunOptions{
 			CreateOptions: createOptions(c),
 			Detach:        c.Bool("detach"),
 			Keep:          c.Bool("keep"),

@@ -12,6 +12,6 @@ var startCommand = command{
 		if err != nil {
 			return err
 		}
-		return container.Start()
+		return container.Start(c.Context)
 	},
 }

@@ -54,7 +54,7 @@ var updateCommand = command{
 		if err != nil {
 			return err
 		}
-		return container.Update(o)
+		return container.Update(c.Context, o)
 	},
 }
 

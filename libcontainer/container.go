@@ -6,9 +6,13 @@
 // steps can be done by another process: what they need is in the state root.
 //
 //	rt := libcontainer.Runtime{Root: "/run/coracle"}
-//	c, err := rt.Create("demo", libcontainer.CreateOptions{Bundle: "/path/to/bundle"})
+//	c, err := rt.Create(ctx, "demo", libcontainer.CreateOptions{Bundle: "/path/to/bundle"})
 //	…
-//	err = c.Start()
+//	err = c.Start(ctx)
+//
+// Methods that can wait have a context. When it is over they return soon, with an error that
+// wraps its error; what they had begun is undone, or can be completed by another call. A
+// context that cannot end costs nothing.
 //
 // A program that creates containers must not change its own namespaces or root
 // directory meanwhile.

@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,7 +11,6 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"coracle/internal/foreground/signals"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/idmap"
 	"coracle/libcontainer/internal/host/netdevice"
@@ -20,6 +20,7 @@ import (
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
+	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 	"coracle/libcontainer/internal/state"
@@ -60,16 +61,19 @@ type CreateOptions struct {
 
 	// console makes the socket for a terminal in the foreground, see Run.
 	console func() (*os.File, error)
-	// signals has signals that end the creation; nil when nobody catches them.
-	signals *signals.Pipe
 	// starts reports whether the caller starts the container at once.
 	starts bool
 }
 
 // Create makes a container. Its process waits for [Container.Start]. When Create
 // fails, nothing is left behind.
-func (r *Runtime) Create(id string, o CreateOptions) (*Container, error) {
-	c, err := r.create(id, o)
+func (r *Runtime) Create(ctx context.Context, id string, o CreateOptions) (*Container, error) {
+	interrupt, err := interruptOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer interrupt.Close()
+	c, err := r.create(id, o, interrupt)
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +89,8 @@ type handle struct {
 	// conversation is the one with the init, which goes on until the container has been
 	// started; nil when start has to open the gate.
 	conversation *launch.Conversation
+	// interrupt ends the start.
+	interrupt *linux.Interrupt
 }
 
 // unlock ends what only this process may do.
@@ -104,8 +110,8 @@ func (h *handle) close() {
 
 // create makes a container in phases. Their names are those in docs/design.md, and those
 // that are traced.
-func (r *Runtime) create(id string, o CreateOptions) (*handle, error) {
-	n := &creator{runtime: r, id: id, options: o}
+func (r *Runtime) create(id string, o CreateOptions, interrupt *linux.Interrupt) (*handle, error) {
+	n := &creator{runtime: r, id: id, options: o, interrupt: interrupt}
 	defer n.close()
 	// What is refused before the directory is there leaves no trace.
 	if err := n.phases(phase{"prepare", n.prepare}, phase{"reserve", n.reserve}); err != nil {
@@ -122,7 +128,7 @@ func (r *Runtime) create(id string, o CreateOptions) (*handle, error) {
 		n.dir.Close()
 		return nil, err
 	}
-	return &handle{&Container{runtime: r, id: id, record: n.record}, n.dir, n.init.Pidfd, n.conversation}, nil
+	return &handle{&Container{runtime: r, id: id, record: n.record}, n.dir, n.init.Pidfd, n.conversation, interrupt}, nil
 }
 
 // phase is a part of a creation, with its name.
@@ -147,14 +153,16 @@ type creator struct {
 	runtime *Runtime
 	id      string
 	options CreateOptions
-	bundle  *bundle.Bundle
-	maker   *source.Maker
-	group   *cgroup.Manager
-	class   *rdt.Manager // nil without Intel RDT
-	dir     *state.Dir
-	record  *state.Record
-	pidfd   *pidfdSocket
-	out     *compile.Output
+	// interrupt ends the creation; nothing of it is left then.
+	interrupt *linux.Interrupt
+	bundle    *bundle.Bundle
+	maker     *source.Maker
+	group     *cgroup.Manager
+	class     *rdt.Manager // nil without Intel RDT
+	dir       *state.Dir
+	record    *state.Record
+	pidfd     *pidfdSocket
+	out       *compile.Output
 	// preserved are the descriptors that the process gets, see openDescriptors.
 	preserved []bool
 	init      *launch.Init
@@ -207,6 +215,7 @@ func (n *creator) prepare() error {
 	if n.group, err = cgroup.New(b.Spec, n.id, r.CgroupDriver); err != nil {
 		return err
 	}
+	n.group.Interrupt = n.interrupt
 	for _, w := range n.group.Warnings() {
 		r.warn("%s", w)
 	}
@@ -450,7 +459,7 @@ func (n *creator) launch() (err error) {
 		return err
 	}
 	n.runtime.trace("sources opened")
-	n.init, err = n.runtime.launch(&n.files, out, files, n.group.BirthDir(), interruptBy(n.options.signals), 0)
+	n.init, err = n.runtime.launch(&n.files, out, files, n.group.BirthDir(), n.interrupt, 0)
 	if err == nil {
 		n.later(n.init.CloseSocket)
 	}
@@ -522,7 +531,7 @@ func (n *creator) idMaps() error {
 func (n *creator) hooks(root int) error {
 	n.hooked = true
 	hooks := n.bundle.Spec.Hooks
-	h := hookRunner{runtime: n.runtime, spec: n.bundle.Spec, record: n.record, pidfd: n.init.Pidfd, root: root, interrupt: interruptBy(n.options.signals)}
+	h := hookRunner{runtime: n.runtime, spec: n.bundle.Spec, record: n.record, pidfd: n.init.Pidfd, root: root, interrupt: n.interrupt}
 	//lint:ignore SA1019 deprecated is not gone: engines still use prestart
 	if err := h.run("prestart", hooks.Prestart, inRuntime, specs.StateCreating); err != nil {
 		return err
@@ -540,6 +549,8 @@ func (n *creator) hooks(root int) error {
 // undo removes every trace. When it was after the first hooks, the poststop hooks run
 // too (runtime.md#lifecycle, steps 3 to 5, 12 and 13).
 func (n *creator) undo() {
+	// What has to be undone has to be undone.
+	n.group.Interrupt = nil
 	if n.devices != nil {
 		if err := n.devices.Restore(); err != nil {
 			n.runtime.warn("container %q: %v", n.record.ID, err)
@@ -564,16 +575,16 @@ func (n *creator) undo() {
 		n.runtime.warn("%v", err)
 	}
 	if n.hooked {
-		n.runtime.afterStop(n.bundle.Spec, n.record)
+		n.runtime.afterStop(n.bundle.Spec, n.record, nil)
 	}
 }
 
 // afterStop runs the poststop hooks. Their failures do not count (runtime.md#lifecycle).
-func (r *Runtime) afterStop(spec *specs.Spec, record *state.Record) {
+func (r *Runtime) afterStop(spec *specs.Spec, record *state.Record, interrupt *linux.Interrupt) {
 	if spec == nil || spec.Hooks == nil || len(spec.Hooks.Poststop) == 0 {
 		return
 	}
-	h := hookRunner{runtime: r, spec: spec, record: record, pidfd: -1, root: -1}
+	h := hookRunner{runtime: r, spec: spec, record: record, pidfd: -1, root: -1, interrupt: interrupt}
 	h.runAll("poststop", spec.Hooks.Poststop, specs.StateStopped)
 }
 

@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -8,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/host/cgroup"
-	"coracle/libcontainer/internal/linux"
 )
 
 // Event is something about a container: of the type "stats" with data, or "oom" when its
@@ -20,8 +20,13 @@ type Event struct {
 }
 
 // Events calls emit with statistics after each interval, and when memory runs out, until the
-// container has stopped or emit returns an error.
-func (c *Container) Events(interval time.Duration, emit func(Event) error) error {
+// container has stopped, emit returns an error, or the context is over.
+func (c *Container) Events(ctx context.Context, interval time.Duration, emit func(Event) error) error {
+	interrupt, err := interruptOf(ctx)
+	if err != nil {
+		return err
+	}
+	defer interrupt.Close()
 	if _, err := c.Stats(); err != nil {
 		return err
 	}
@@ -51,7 +56,7 @@ func (c *Container) Events(interval time.Duration, emit func(Event) error) error
 		return nil
 	}
 	for next := time.Now().Add(interval); ; {
-		if _, err := linux.PollUntil(fds, next); err != nil {
+		if _, err := interrupt.PollUntil(fds, next); err != nil {
 			return fmt.Errorf("events of container %q: %w", c.id, err)
 		}
 		// The lack of memory may be what ended the container.

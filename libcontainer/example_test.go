@@ -1,6 +1,7 @@
 package libcontainer_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log"
@@ -19,13 +20,14 @@ func Example() {
 	}
 	defer os.RemoveAll(dir)
 
+	ctx := context.Background()
 	rt := libcontainer.Runtime{Root: filepath.Join(dir, "state")}
 	output, err := os.Create(filepath.Join(dir, "output"))
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer output.Close()
-	c, err := rt.Create("example", libcontainer.CreateOptions{Bundle: dir, Stdout: output})
+	c, err := rt.Create(ctx, "example", libcontainer.CreateOptions{Bundle: dir, Stdout: output})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -35,7 +37,7 @@ func Example() {
 	}
 	fmt.Println(s.ID, s.Status)
 
-	if err := c.Start(); err != nil {
+	if err := c.Start(ctx); err != nil {
 		log.Fatal(err)
 	}
 	process, err := os.FindProcess(c.Pid())
@@ -45,7 +47,7 @@ func Example() {
 	if _, err := process.Wait(); err != nil {
 		log.Fatal(err)
 	}
-	if err := c.Delete(); err != nil {
+	if err := c.Delete(ctx); err != nil {
 		log.Fatal(err)
 	}
 	text, err := os.ReadFile(output.Name())

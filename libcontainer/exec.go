@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -137,7 +138,7 @@ func (c *Container) spec() (*specs.Spec, error) {
 // Exec runs another process in a container. In the foreground it returns the exit
 // status of the process, 128 plus the number of the signal for one that a signal
 // ended, passes signals on to it and connects a terminal, like [Runtime.Run].
-func (c *Container) Exec(o ExecOptions) (status int, err error) {
+func (c *Container) Exec(ctx context.Context, o ExecOptions) (status int, err error) {
 	problems, warnings := bundle.ValidateProcess(o.Process)
 	for _, w := range warnings {
 		c.runtime.warn("exec: %s", w.Sentence())
@@ -153,6 +154,10 @@ func (c *Container) Exec(o ExecOptions) (status int, err error) {
 	}
 	x := &execution{container: c, options: o}
 	if o.Detach {
+		if x.interrupt, err = interruptOf(ctx); err != nil {
+			return 0, err
+		}
+		defer x.interrupt.Close()
 		err := x.start()
 		x.close()
 		return 0, err
@@ -163,6 +168,10 @@ func (c *Container) Exec(o ExecOptions) (status int, err error) {
 	}
 	defer f.close()
 	x.foreground = f
+	if x.interrupt, err = f.interrupt(ctx); err != nil {
+		return 0, err
+	}
+	defer x.interrupt.Close()
 	err = x.start()
 	defer x.close()
 	if err != nil {
@@ -188,6 +197,7 @@ type execution struct {
 	container  *Container
 	options    ExecOptions
 	foreground *foreground // nil when detached
+	interrupt  *linux.Interrupt
 	init       *launch.Init
 	files      hostFiles
 }
@@ -224,7 +234,9 @@ func (x *execution) explain(err error) error {
 	if errors.As(err, &death) && death.Killed() {
 		// Who kills all processes of a container may have come to this one first.
 		for i := 0; i < 20 && !c.record.Ending(); i++ {
-			time.Sleep(5 * time.Millisecond)
+			if x.interrupt.Sleep(5*time.Millisecond) != nil {
+				break
+			}
 		}
 	}
 	if failure := c.orNotRunning(err); errors.Is(failure, ErrNotRunning) {
@@ -371,10 +383,9 @@ func (x *execution) openContainer() (pidfd, root int, err error) {
 
 func (x *execution) launch(out *compile.Output, preserved []bool) error {
 	terminal := -1
-	var interrupt linux.FD
 	var inProcess func() (*os.File, error)
 	if x.foreground != nil {
-		interrupt, inProcess = interruptBy(x.foreground.signals), x.foreground.consoleSocket
+		inProcess = x.foreground.consoleSocket
 	}
 	var err error
 	if out.Console >= 0 {
@@ -391,6 +402,6 @@ func (x *execution) launch(out *compile.Output, preserved []bool) error {
 	if x.options.IgnorePaused {
 		patience = 0
 	}
-	x.init, err = x.container.runtime.launch(&x.files, out, files, out.Birth, interrupt, patience)
+	x.init, err = x.container.runtime.launch(&x.files, out, files, out.Birth, x.interrupt, patience)
 	return err
 }

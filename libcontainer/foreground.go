@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -25,25 +26,19 @@ type foreground struct {
 	notify      *notifyProxy // nil when nobody is to be told that the container is ready
 }
 
-// ending are the signals by which users and engines end a command.
-var ending = []unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT}
-
-// newForeground begins to catch the signals of ending: before the process runs they
+// newForeground begins to catch the signals that end a command: before the process runs they
 // end its creation, and then they are passed on to it.
 func newForeground(r *Runtime, id string) (*foreground, error) {
-	pipe, err := signals.Open(ending...)
+	pipe, err := signals.Open(signals.Ending...)
 	if err != nil {
 		return nil, err
 	}
 	return &foreground{runtime: r, id: id, signals: pipe}, nil
 }
 
-// interruptBy is the descriptor that interrupts a set-up.
-func interruptBy(p *signals.Pipe) linux.FD {
-	if p == nil {
-		return linux.FD{}
-	}
-	return linux.NewFD(p.FD)
+// interrupt is what ends a set-up: a signal, or the end of the context.
+func (f *foreground) interrupt(ctx context.Context) (*linux.Interrupt, error) {
+	return linux.NewInterrupt(ctx, linux.NewFD(f.signals.FD))
 }
 
 // consoleSocket makes the socket that the terminal comes through, and returns the
@@ -57,7 +52,7 @@ func (f *foreground) consoleSocket() (*os.File, error) {
 	return os.NewFile(uintptr(pair[1]), "console"), nil
 }
 
-// forwarded are the signals that are passed on besides those of ending, and SIGCHLD.
+// forwarded are the signals that are passed on besides [signals.Ending], and SIGCHLD.
 // Those about this process and its own terminal are not among them, nor those that
 // the Go runtime needs.
 func forwarded() []unix.Signal {

@@ -34,8 +34,8 @@ type hookRunner struct {
 	pidfd, root int
 	// dir notes the process of each hook; nil for hooks that end with the container.
 	dir *state.Dir
-	// interrupt becomes readable when everything is to be given up.
-	interrupt linux.FD
+	// interrupt ends a hook when everything is to be given up.
+	interrupt *linux.Interrupt
 }
 
 // place is where hooks of a kind run.
@@ -169,7 +169,7 @@ type hookProcess struct {
 	// without it, -1 otherwise. That one ends when the container is deleted meanwhile.
 	container int
 	// interrupt is that of the hookRunner.
-	interrupt linux.FD
+	interrupt *linux.Interrupt
 }
 
 // start returns when the hook has been executed. listener takes its seccomp listener; nil
@@ -229,7 +229,7 @@ func (p *hookProcess) wait(timeout time.Duration) error {
 			{Fd: int32(p.result), Events: unix.POLLIN},
 			{Fd: int32(p.input), Events: unix.POLLOUT},
 			{Fd: int32(p.container), Events: unix.POLLIN},
-			{Fd: int32(p.interrupt.Int()), Events: unix.POLLIN},
+			{Fd: int32(p.interrupt.FD().Int()), Events: unix.POLLIN},
 		}
 		n, err := linux.PollUntil(fds, deadline)
 		switch {
@@ -257,7 +257,7 @@ func (p *hookProcess) wait(timeout time.Duration) error {
 		}
 		if fds[4].Revents != 0 {
 			p.kill()
-			return fmt.Errorf("was killed: %w", launch.ErrInterrupted)
+			return fmt.Errorf("was killed: %w", p.interrupt.Err())
 		}
 	}
 }

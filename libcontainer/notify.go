@@ -107,10 +107,10 @@ func (p *notifyProxy) ready() bool {
 
 // wait waits until the container is ready or has ended, and hands its first process
 // over to the service manager as the one to watch.
-func (p *notifyProxy) wait(pid, pidfd int) {
+func (p *notifyProxy) wait(pid, pidfd int, interrupt *linux.Interrupt) {
 	for {
 		fds := []unix.PollFd{{Fd: int32(p.socket), Events: unix.POLLIN}, {Fd: int32(pidfd), Events: unix.POLLIN}}
-		if _, err := linux.Poll(fds, linux.Forever); err != nil {
+		if _, err := interrupt.PollUntil(fds, time.Time{}); err != nil {
 			p.runtime.warn("container %q: wait until it is ready: %v", p.id, err)
 			return
 		}

@@ -1,18 +1,23 @@
 package libcontainer
 
 import (
+	"context"
 	"fmt"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
-	"coracle/internal/foreground/signals"
 	"coracle/libcontainer/internal/host/cgroup"
 )
 
-// Pause stops all processes of a running or created container. When that fails, they go
-// on.
-func (c *Container) Pause() error {
-	dir, s, err := c.lock()
+// Pause stops all processes of a running or created container. When that fails, or the context
+// ends it, they go on. A process that ends in the middle would leave them half frozen.
+func (c *Container) Pause(ctx context.Context) error {
+	interrupt, err := interruptOf(ctx)
+	if err != nil {
+		return err
+	}
+	defer interrupt.Close()
+	dir, s, err := c.lock(interrupt)
 	if err != nil {
 		return err
 	}
@@ -23,13 +28,9 @@ func (c *Container) Pause() error {
 	if s != specs.StateRunning && s != specs.StateCreated {
 		return fmt.Errorf("cannot pause container %q: it is %s, not running or created", c.id, s)
 	}
-	// A command that ends in the middle would leave them half frozen.
-	caught, err := signals.Open(ending...)
-	if err != nil {
-		return err
-	}
-	defer caught.Close()
-	if err := cgroup.Load(c.record.Cgroup).Freeze(caught.FD); err != nil {
+	group := cgroup.Load(c.record.Cgroup)
+	group.Interrupt = interrupt
+	if err := group.Freeze(); err != nil {
 		return fmt.Errorf("cannot pause container %q: %w", c.id, c.orNotRunning(err))
 	}
 	c.runtime.trace("processes frozen")
@@ -37,8 +38,13 @@ func (c *Container) Pause() error {
 }
 
 // Resume lets the processes of a paused container go on.
-func (c *Container) Resume() error {
-	dir, s, err := c.lock()
+func (c *Container) Resume(ctx context.Context) error {
+	interrupt, err := interruptOf(ctx)
+	if err != nil {
+		return err
+	}
+	defer interrupt.Close()
+	dir, s, err := c.lock(interrupt)
 	if err != nil {
 		return err
 	}
@@ -49,7 +55,9 @@ func (c *Container) Resume() error {
 	if s != StatusPaused {
 		return fmt.Errorf("cannot resume container %q: it is %s, not paused", c.id, s)
 	}
-	if err := cgroup.Load(c.record.Cgroup).Unfreeze(); err != nil {
+	group := cgroup.Load(c.record.Cgroup)
+	group.Interrupt = interrupt
+	if err := group.Unfreeze(); err != nil {
 		return fmt.Errorf("cannot resume container %q: %w", c.id, c.orNotRunning(err))
 	}
 	c.runtime.trace("processes thawed")

@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -24,10 +25,15 @@ type RunOptions struct {
 //
 // Signals that this process gets meanwhile are passed on to the container. A
 // terminal is connected with the standard streams of this process.
-func (r *Runtime) Run(id string, o RunOptions) (status int, err error) {
+func (r *Runtime) Run(ctx context.Context, id string, o RunOptions) (status int, err error) {
 	o.starts = true
 	if o.Detach {
-		n, err := r.create(id, o.CreateOptions)
+		interrupt, err := interruptOf(ctx)
+		if err != nil {
+			return 0, err
+		}
+		defer interrupt.Close()
+		n, err := r.create(id, o.CreateOptions, interrupt)
 		if err != nil {
 			return 0, err
 		}
@@ -51,8 +57,13 @@ func (r *Runtime) Run(id string, o RunOptions) (status int, err error) {
 			return 0, fmt.Errorf("become the reaper of the container's orphans: %w", err)
 		}
 	}
-	o.signals, o.console = f.signals, f.consoleSocket
-	n, err := r.create(id, o.CreateOptions)
+	o.console = f.consoleSocket
+	interrupt, err := f.interrupt(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer interrupt.Close()
+	n, err := r.create(id, o.CreateOptions, interrupt)
 	if err != nil {
 		return 0, err
 	}
@@ -76,12 +87,12 @@ func (r *Runtime) Run(id string, o RunOptions) (status int, err error) {
 	if o.Keep {
 		return status, nil
 	}
-	return status, r.ForceDelete(id)
+	return status, r.forceDelete(id, nil)
 }
 
 // deleteAfter deletes a container after a failure that is reported anyway.
 func (r *Runtime) deleteAfter(id string) {
-	if err := r.ForceDelete(id); err != nil {
+	if err := r.forceDelete(id, nil); err != nil {
 		r.warn("%v", err)
 	}
 }

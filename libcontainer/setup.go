@@ -27,7 +27,7 @@ func (r *Runtime) holdThread() (release func()) {
 
 // launch starts a program with its files, in the cgroup of the unified hierarchy that birth
 // names. patience is how long the conversation may wait for the program, 0 for any time.
-func (r *Runtime) launch(h *hostFiles, out *compile.Output, files []int, birth string, interrupt linux.FD, patience time.Duration) (*launch.Init, error) {
+func (r *Runtime) launch(h *hostFiles, out *compile.Output, files []int, birth string, interrupt *linux.Interrupt, patience time.Duration) (*launch.Init, error) {
 	command := launch.Command{
 		Program: out.Program, CloneFlags: out.CloneFlags, Files: files,
 		Socket: out.Socket, Image: out.Image, Interrupt: interrupt, Patience: patience, Trace: r.traceMessage(),

@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -18,12 +19,19 @@ import (
 // its processes: where the pid namespace is shared with others, those in the
 // cgroup are killed one by one, also when the first one has ended. The error wraps
 // [ErrNotRunning] when there is no process to signal.
-func (c *Container) Signal(sig unix.Signal) error {
+func (c *Container) Signal(ctx context.Context, sig unix.Signal) error {
+	interrupt, err := interruptOf(ctx)
+	if err != nil {
+		return err
+	}
+	defer interrupt.Close()
 	record, err := c.reload()
 	if err != nil {
 		return err
 	}
-	if group := cgroup.Load(record.Cgroup); sig == unix.SIGKILL && !record.PrivatePid && !group.Disabled() {
+	group := cgroup.Load(record.Cgroup)
+	group.Interrupt = interrupt
+	if sig == unix.SIGKILL && !record.PrivatePid && !group.Disabled() {
 		alive, err := record.Alive()
 		if err == nil && !alive && record.Cgroup.Claimed {
 			var left []int
@@ -54,7 +62,7 @@ func (c *Container) Signal(sig unix.Signal) error {
 		return fmt.Errorf("signal container %q: %w", c.id, err)
 	}
 	c.runtime.trace("signal sent")
-	if group := cgroup.Load(record.Cgroup); sig == unix.SIGKILL && !group.KilledWhenFrozen() {
+	if sig == unix.SIGKILL && !group.KilledWhenFrozen() {
 		group.ThawAll()
 	}
 	return nil
@@ -87,12 +95,19 @@ func (c *Container) waitsForStart() (release func(), waits bool) {
 
 // SignalAll sends a signal to every process in the cgroup of the container, also
 // when the first one has ended.
-func (c *Container) SignalAll(sig unix.Signal) error {
+func (c *Container) SignalAll(ctx context.Context, sig unix.Signal) error {
+	interrupt, err := interruptOf(ctx)
+	if err != nil {
+		return err
+	}
+	defer interrupt.Close()
 	record, err := c.reload()
 	if err != nil {
 		return err
 	}
-	return cgroup.Load(record.Cgroup).Signal(sig)
+	group := cgroup.Load(record.Cgroup)
+	group.Interrupt = interrupt
+	return group.Signal(sig)
 }
 
 func (c *Container) notRunning(err error) error {
@@ -122,13 +137,13 @@ func (c *Container) reload() (*state.Record, error) {
 
 // lock keeps other commands from changing the container until the directory is closed,
 // and looks at the container.
-func (c *Container) lock() (*state.Dir, specs.ContainerState, error) {
+func (c *Container) lock(interrupt *linux.Interrupt) (*state.Dir, specs.ContainerState, error) {
 	dir, err := c.runtime.root().Open(c.id)
 	if err != nil {
 		return nil, "", err
 	}
 	var s specs.ContainerState
-	if err = dir.Lock(); err == nil {
+	if err = dir.Lock(interrupt); err == nil {
 		if c.record, err = dir.Load(); err == nil {
 			s, err = status(dir, c.record, true)
 		}
@@ -142,8 +157,13 @@ func (c *Container) lock() (*state.Dir, specs.ContainerState, error) {
 
 // Delete removes a stopped container, or one whose creation was cut off: its cgroup with
 // all that is left in it, and its state.
-func (c *Container) Delete() error {
-	dir, s, err := c.lock()
+func (c *Container) Delete(ctx context.Context) error {
+	interrupt, err := interruptOf(ctx)
+	if err != nil {
+		return err
+	}
+	defer interrupt.Close()
+	dir, s, err := c.lock(interrupt)
 	if err != nil {
 		return err
 	}
@@ -154,18 +174,19 @@ func (c *Container) Delete() error {
 		// With the lock here nobody is creating it: create was killed, or a run that would
 		// have started it. Its init is about to follow, or waits in vain. BuildKit, which
 		// kills the steps of a cancelled build so, does not try again.
-		if err := killInit(c.record); err != nil {
+		if err := killInit(c.record, interrupt); err != nil {
 			return fmt.Errorf("container %q: %w", c.id, err)
 		}
 	default:
 		return fmt.Errorf("cannot delete container %q that is not stopped: it is %s (--force kills it first)", c.id, s)
 	}
-	return c.runtime.destroy(dir, c.record)
+	return c.runtime.destroy(dir, c.record, interrupt)
 }
 
 // destroy removes what a container without its init has.
-func (r *Runtime) destroy(dir *state.Dir, record *state.Record) error {
+func (r *Runtime) destroy(dir *state.Dir, record *state.Record, interrupt *linux.Interrupt) error {
 	group := cgroup.Load(record.Cgroup)
+	group.Interrupt = interrupt
 	end := group.Destroy
 	if dir.Creating() {
 		end = group.Undo
@@ -189,7 +210,7 @@ func (r *Runtime) destroy(dir *state.Dir, record *state.Record) error {
 		return err
 	}
 	r.trace("state removed")
-	r.afterStop(spec, record)
+	r.afterStop(spec, record, interrupt)
 	return nil
 }
 
@@ -202,7 +223,16 @@ const thawInterval = 100 * time.Millisecond
 // ForceDelete kills a container and removes it. It works in any condition that a
 // command which was killed can leave behind, and succeeds when there is no
 // container.
-func (r *Runtime) ForceDelete(id string) error {
+func (r *Runtime) ForceDelete(ctx context.Context, id string) error {
+	interrupt, err := interruptOf(ctx)
+	if err != nil {
+		return err
+	}
+	defer interrupt.Close()
+	return r.forceDelete(id, interrupt)
+}
+
+func (r *Runtime) forceDelete(id string, interrupt *linux.Interrupt) error {
 	dir, err := r.root().Open(id)
 	if errors.Is(err, ErrNotExist) {
 		return nil
@@ -211,7 +241,7 @@ func (r *Runtime) ForceDelete(id string) error {
 		return err
 	}
 	defer dir.Close()
-	if err := r.interruptOthers(dir); err != nil {
+	if err := r.interruptOthers(dir, interrupt); err != nil {
 		return err
 	}
 	record, err := dir.Load()
@@ -226,37 +256,40 @@ func (r *Runtime) ForceDelete(id string) error {
 	if err != nil {
 		return err
 	}
-	if err := killInit(record); err != nil {
+	if err := killInit(record, interrupt); err != nil {
 		return fmt.Errorf("container %q: %w", id, err)
 	}
 	r.trace("container killed")
-	return r.destroy(dir, record)
+	return r.destroy(dir, record, interrupt)
 }
 
 // interruptOthers gets the lock of a container from a create or start that is still running.
 // When its init has ended, and the poststart hook if there is one, that command gives up its
 // lock.
-func (r *Runtime) interruptOthers(dir *state.Dir) error {
+func (r *Runtime) interruptOthers(dir *state.Dir, interrupt *linux.Interrupt) error {
 	ok, err := dir.TryLock()
 	if err != nil || ok {
 		return err
 	}
 	if record, err := dir.Load(); err == nil {
-		if err := killInit(record); err != nil {
+		if err := killInit(record, interrupt); err != nil {
 			return fmt.Errorf("container %q: %w", dir.ID, err)
 		}
 	}
-	for deadline := time.Now().Add(killTimeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(killTimeout); time.Now().Before(deadline); {
 		dir.KillHook()
 		if ok, err := dir.TryLock(); err != nil || ok {
 			return err
+		}
+		if err := interrupt.Sleep(5 * time.Millisecond); err != nil {
+			return fmt.Errorf("lock container %q: %w", dir.ID, err)
 		}
 	}
 	return fmt.Errorf("container %q: another command has been at work on it for more than %d s", dir.ID, killTimeout/time.Second)
 }
 
 // killInit ends the first process of a container and waits until it has ended.
-func killInit(record *state.Record) error {
+func killInit(record *state.Record, interrupt *linux.Interrupt) error {
 	pidfd, err := record.OpenInit()
 	if errors.Is(err, state.ErrGone) {
 		return nil
@@ -274,7 +307,7 @@ func killInit(record *state.Record) error {
 		// A frozen process would not die, nor would the first one of a pid namespace before
 		// all others there. They may be frozen again meanwhile.
 		group.ThawAll()
-		n, err := linux.Poll(fds, thawInterval)
+		n, err := interrupt.PollUntil(fds, time.Now().Add(thawInterval))
 		switch {
 		case err != nil:
 			return fmt.Errorf("wait for the init process: %w", err)

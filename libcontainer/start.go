@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"syscall"
@@ -21,8 +22,13 @@ import (
 // Start opens the gate of a created container and returns when its process has
 // been executed. When that fails, the error says why, and the container is
 // stopped.
-func (c *Container) Start() error {
-	dir, s, err := c.lock()
+func (c *Container) Start(ctx context.Context) error {
+	interrupt, err := interruptOf(ctx)
+	if err != nil {
+		return err
+	}
+	defer interrupt.Close()
+	dir, s, err := c.lock(interrupt)
 	if err != nil {
 		return err
 	}
@@ -35,7 +41,7 @@ func (c *Container) Start() error {
 		dir.Close()
 		return fmt.Errorf("cannot start container %q: %w", c.id, err)
 	}
-	n := &handle{container: c, dir: dir, pidfd: pidfd}
+	n := &handle{container: c, dir: dir, pidfd: pidfd, interrupt: interrupt}
 	defer n.close()
 	return c.startDetached(n)
 }
@@ -50,7 +56,7 @@ func (c *Container) startDetached(n *handle) error {
 	}
 	n.unlock()
 	if err == nil && notify != nil {
-		notify.wait(c.record.Pid, n.pidfd)
+		notify.wait(c.record.Pid, n.pidfd, n.interrupt)
 	}
 	return err
 }
@@ -62,14 +68,14 @@ func (c *Container) start(n *handle) error {
 		// "process: This property is REQUIRED when start is called" (config.md#process).
 		return fmt.Errorf("cannot start container %q: its configuration has no process", c.id)
 	}
-	h, err := c.startHooks(dir, n.pidfd)
+	h, err := c.startHooks(n)
 	if err != nil {
 		return err
 	}
 	if h != nil {
 		defer unix.Close(h.root)
 	}
-	s := starting{container: c, dir: dir, pidfd: n.pidfd, hooks: h, name: launch.OpenName(record.Pid)}
+	s := starting{container: c, dir: dir, pidfd: n.pidfd, interrupt: n.interrupt, hooks: h, name: launch.OpenName(record.Pid)}
 	defer s.name.Close()
 	direct := n.conversation != nil
 	if direct {
@@ -93,12 +99,18 @@ func (c *Container) start(n *handle) error {
 		}
 	}
 	var failed *hookError
-	if errors.As(err, &failed) {
+	switch {
+	case errors.As(err, &failed):
 		// The container is stopped and destroyed (runtime.md#lifecycle, steps 7, 9, 12).
-		if killErr := killInit(record); killErr != nil {
+		if killErr := killInit(record, nil); killErr != nil {
 			c.runtime.warn("%v", killErr)
-		} else if destroyErr := c.runtime.destroy(dir, record); destroyErr != nil {
+		} else if destroyErr := c.runtime.destroy(dir, record, nil); destroyErr != nil {
 			c.runtime.warn("%v", destroyErr)
+		}
+	case errors.Is(err, ErrInterrupted):
+		// It must not start later, when nobody expects that any more.
+		if killErr := killInit(record, nil); killErr != nil {
+			c.runtime.warn("%v", killErr)
 		}
 	}
 	return err
@@ -117,11 +129,11 @@ func (h *hookRunner) asHookError(err error) error {
 }
 
 // startHooks prepares for the hooks of start; nil when there are none.
-func (c *Container) startHooks(dir *state.Dir, pidfd int) (*hookRunner, error) {
+func (c *Container) startHooks(n *handle) (*hookRunner, error) {
 	if !c.record.StartHooks {
 		return nil, nil
 	}
-	spec, err := specOf(dir)
+	spec, err := specOf(n.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +141,7 @@ func (c *Container) startHooks(dir *state.Dir, pidfd int) (*hookRunner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("root of container %q: %w", c.id, err)
 	}
-	return &hookRunner{runtime: c.runtime, spec: spec, record: c.record, pidfd: pidfd, root: root}, nil
+	return &hookRunner{runtime: c.runtime, spec: spec, record: c.record, pidfd: n.pidfd, root: root, interrupt: n.interrupt}, nil
 }
 
 // starting is the conversation with an init that becomes the process of its container.
@@ -137,6 +149,7 @@ type starting struct {
 	container *Container
 	dir       *state.Dir
 	pidfd     int
+	interrupt *linux.Interrupt
 	hooks     *hookRunner // nil when there are none
 	// name was opened when the init was known to wait.
 	name launch.Name
@@ -151,7 +164,7 @@ func (s *starting) openGate() error {
 		}
 		return fmt.Errorf("start: gate of container %q: %w", s.container.id, err)
 	}
-	c := launch.Conversation{Socket: linux.NewFD(conn), Pidfd: linux.NewFD(s.pidfd), Trace: s.container.runtime.traceMessage()}
+	c := launch.Conversation{Socket: linux.NewFD(conn), Pidfd: linux.NewFD(s.pidfd), Interrupt: s.interrupt, Trace: s.container.runtime.traceMessage()}
 	defer c.Close()
 	s.container.runtime.trace("gate opened")
 	return s.follow(&c)

@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"fmt"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -24,11 +25,16 @@ type UpdateOptions struct {
 
 // Update changes limits of a container. When a part fails, nothing is changed. The error
 // wraps [ErrNotRunning] for a stopped container.
-func (c *Container) Update(o UpdateOptions) error {
+func (c *Container) Update(ctx context.Context, o UpdateOptions) error {
+	interrupt, err := interruptOf(ctx)
+	if err != nil {
+		return err
+	}
+	defer interrupt.Close()
 	if problems := bundle.ValidateResources(&o.Resources); len(problems) > 0 {
 		return fmt.Errorf("update container %q: %s", c.id, problems[0].Sentence())
 	}
-	dir, s, err := c.lock()
+	dir, s, err := c.lock(interrupt)
 	if err != nil {
 		return err
 	}
@@ -57,7 +63,9 @@ func (c *Container) Update(o UpdateOptions) error {
 			return fmt.Errorf("update container %q: %w", c.id, err)
 		}
 	}
-	warnings, err := cgroup.Load(c.record.Cgroup).Update(&o.Resources, o.Devices)
+	group := cgroup.Load(c.record.Cgroup)
+	group.Interrupt = interrupt
+	warnings, err := group.Update(&o.Resources, o.Devices)
 	for _, w := range warnings {
 		c.runtime.warn("%s", w)
 	}

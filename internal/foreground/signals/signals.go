@@ -27,6 +27,9 @@ type Pipe struct {
 	saved map[unix.Signal]sigaction
 }
 
+// Ending are the signals by which users and engines end a command.
+var Ending = []unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT}
+
 // sigaction is the kernel's structure.
 type sigaction struct {
 	handler, flags, restorer, mask uint64

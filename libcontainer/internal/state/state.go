@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -189,7 +190,7 @@ func (r Root) Create(id string) (*Dir, error) {
 		_ = os.Remove(path)
 		return nil, err
 	}
-	if err = d.Lock(); err == nil {
+	if err = d.Lock(nil); err == nil {
 		err = d.writeNew(creatingName, nil)
 	}
 	if err != nil {
@@ -259,9 +260,20 @@ func (r Root) IDs() ([]string, error) {
 // FD is a descriptor of the directory.
 func (d *Dir) FD() int { return d.fd }
 
+// lockInterval is how often a lock is tried that can be interrupted.
+const lockInterval = 5 * time.Millisecond
+
 // Lock waits until no other command changes the container. Closing the directory
 // unlocks it.
-func (d *Dir) Lock() error {
+func (d *Dir) Lock(i *linux.Interrupt) error {
+	for i != nil {
+		if ok, err := d.TryLock(); ok || err != nil {
+			return err
+		}
+		if err := i.Sleep(lockInterval); err != nil {
+			return fmt.Errorf("lock container %q: %w", d.ID, err)
+		}
+	}
 	for {
 		err := unix.Flock(d.FD(), unix.LOCK_EX)
 		if errors.Is(err, unix.EINTR) {

@@ -30,6 +30,9 @@ const (
 
 // Manager is the cgroup of one container, in all hierarchies.
 type Manager struct {
+	// Interrupt ends what waits.
+	Interrupt *linux.Interrupt
+
 	saved Saved
 	scope *scope // for the systemd driver, before the creation
 	lock  int    // a descriptor that locks the claimed cgroup; -1 without one

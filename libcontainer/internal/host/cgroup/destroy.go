@@ -119,7 +119,9 @@ func (m *Manager) waitEmpty(deadline time.Time, round func()) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%d processes of the cgroup are still there after SIGKILL", len(pids))
 		}
-		time.Sleep(delay)
+		if err := m.Interrupt.Sleep(delay); err != nil {
+			return err
+		}
 		delay = min(2*delay, 50*time.Millisecond)
 	}
 }
@@ -176,7 +178,9 @@ func (m *Manager) Destroy() error {
 			return fmt.Errorf("remove the cgroup: %w", last)
 		}
 		// EBUSY: a process is on its way out, or came after the kill.
-		time.Sleep(delay)
+		if err := m.Interrupt.Sleep(delay); err != nil {
+			return err
+		}
 		delay = min(2*delay, 50*time.Millisecond)
 		if err := m.kill(deadline); err != nil {
 			return err

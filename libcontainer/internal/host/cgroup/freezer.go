@@ -87,9 +87,8 @@ func (m *Manager) setFrozen(frozen bool) error {
 }
 
 // Freeze stops all processes of the cgroup and returns when the last one has stopped.
-// When that fails, they go on. It gives up when the descriptor interrupt becomes
-// readable; -1 stands for none.
-func (m *Manager) Freeze(interrupt int) error {
+// When that fails, or is interrupted, they go on.
+func (m *Manager) Freeze() error {
 	if m.Disabled() {
 		return errDisabled
 	}
@@ -97,7 +96,10 @@ func (m *Manager) Freeze(interrupt int) error {
 	if m.saved.Unified {
 		freeze = m.freezeV2
 	}
-	err := freeze(time.Now().Add(freezeDeadline), interrupt)
+	err := freeze(time.Now().Add(freezeDeadline))
+	if errors.Is(err, linux.ErrInterrupted) {
+		err = fmt.Errorf("%w; the processes go on", err)
+	}
 	if err != nil {
 		m.Thaw()
 	}
@@ -106,12 +108,10 @@ func (m *Manager) Freeze(interrupt int) error {
 
 var errNotFrozen = fmt.Errorf("some processes did not freeze within %d s; the container was thawed", int(freezeDeadline.Seconds()))
 
-var errInterrupted = errors.New("interrupted by a signal; the processes go on")
-
 // freezeV1 tries again and again: a cgroup stays in the state FREEZING when processes
 // came into it meanwhile (Linux, cgroup-v1/freezer-subsystem.rst). Letting it go in
 // between lets forks come to their end.
-func (m *Manager) freezeV1(deadline time.Time, interrupt int) error {
+func (m *Manager) freezeV1(deadline time.Time) error {
 	for round := 1; ; round++ {
 		if err := m.setFrozen(true); err != nil {
 			return err
@@ -128,8 +128,8 @@ func (m *Manager) freezeV1(deadline time.Time, interrupt int) error {
 			return errNotFrozen
 		case round%50 == 0:
 			m.Thaw()
-			if n, _ := linux.Poll([]unix.PollFd{{Fd: int32(interrupt), Events: unix.POLLIN}}, 10*time.Millisecond); n > 0 {
-				return errInterrupted
+			if err := m.Interrupt.Sleep(10 * time.Millisecond); err != nil {
+				return err
 			}
 		case round%10 == 0:
 			time.Sleep(50 * time.Microsecond)
@@ -139,7 +139,7 @@ func (m *Manager) freezeV1(deadline time.Time, interrupt int) error {
 
 // freezeV2 waits until the kernel tells that the last process has stopped
 // (Linux, cgroup-v2.rst, cgroup.events).
-func (m *Manager) freezeV2(deadline time.Time, interrupt int) error {
+func (m *Manager) freezeV2(deadline time.Time) error {
 	events := filepath.Join(m.saved.Paths[unifiedKey], "cgroup.events")
 	fd, err := unix.Open(events, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -162,12 +162,8 @@ func (m *Manager) freezeV2(deadline time.Time, interrupt int) error {
 			return errNotFrozen
 		}
 		// The kernel wakes up those who poll when the file has changed since it was read.
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}, {Fd: int32(interrupt), Events: unix.POLLIN}}
-		if _, err := linux.PollUntil(fds, deadline); err != nil {
+		if _, err := m.Interrupt.PollUntil([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}, deadline); err != nil {
 			return err
-		}
-		if fds[1].Revents != 0 {
-			return errInterrupted
 		}
 	}
 }
@@ -215,13 +211,16 @@ func (m *Manager) heldFrozen() (bool, error) {
 		return m.Frozen()
 	}
 	// The end of a freeze takes a moment, that of a cgroup above is not to be expected.
-	for deadline := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Second); ; {
 		events, err := linux.ReadFollow(filepath.Join(m.saved.Paths[unifiedKey], "cgroup.events"), 1<<12)
 		if err != nil || !strings.Contains("\n"+string(events), "\nfrozen 1\n") {
 			return false, err
 		}
 		if time.Now().After(deadline) {
 			return true, nil
+		}
+		if err := m.Interrupt.Sleep(time.Millisecond); err != nil {
+			return false, err
 		}
 	}
 }

@@ -59,7 +59,7 @@ func limitsOf(settings []setting) []systemd.Property {
 func (m *Manager) startScope(pid int, settings []setting) error {
 	u := m.saved.Systemd
 	properties := slices.Concat(systemd.Accounting(m.saved.Unified), limitsOf(settings), m.scope.properties)
-	if err := u.Instance.StartScope(u.Unit, pid, properties); err != nil {
+	if err := m.instance().StartScope(u.Unit, pid, properties); err != nil {
 		return fmt.Errorf("make the cgroup (linux.cgroupsPath, linux.resources): %w", err)
 	}
 	m.saved.Claimed, m.fresh = true, m.saved.Unified
@@ -102,14 +102,23 @@ func (m *Manager) endScope(deadline time.Time) error {
 		if !exists() {
 			return nil
 		}
-		time.Sleep(delay)
+		if err := m.Interrupt.Sleep(delay); err != nil {
+			return err
+		}
 	}
-	if err := m.saved.Systemd.Instance.Stop(m.saved.Systemd.Unit); err != nil && exists() {
+	if err := m.instance().Stop(m.saved.Systemd.Unit); err != nil && exists() {
 		if rmdir(dir) != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// instance is the systemd that has the unit, for an exchange that can be interrupted.
+func (m *Manager) instance() systemd.Instance {
+	i := m.saved.Systemd.Instance
+	i.Interrupt = m.Interrupt
+	return i
 }
 
 func (u *SavedUnit) path() string { return u.Instance.Path(u.Unit) }
@@ -126,7 +135,7 @@ func (m *Manager) updateScope(settings []setting) error {
 	if len(changed) == 0 {
 		return nil
 	}
-	if err := u.Instance.Set(u.Unit, changed); err != nil {
+	if err := m.instance().Set(u.Unit, changed); err != nil {
 		return err
 	}
 	// It has written the files, too, less exactly.

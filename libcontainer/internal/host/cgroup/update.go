@@ -51,6 +51,7 @@ func (m *Manager) Update(r *specs.LinuxResources, devices bool) (warnings []stri
 		}
 	}
 	if err != nil {
+		m.Interrupt = nil // what is half done is undone
 		failed := m.rollBack(undos)
 		if failed == nil && told {
 			failed = m.updateScope(formerOf(undos))

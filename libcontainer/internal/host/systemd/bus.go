@@ -29,13 +29,14 @@ var ErrTimeout = errors.New("no answer from systemd")
 // calls in one write, because each message wakes up PID 1, which all services of the host depend
 // on.
 type conn struct {
-	fd       int
-	deadline time.Time
-	out      bytes.Buffer
-	in       *bufio.Reader
-	broker   bool
-	welcomed bool
-	serial   uint32
+	fd        int
+	deadline  time.Time
+	interrupt *linux.Interrupt
+	out       bytes.Buffer
+	in        *bufio.Reader
+	broker    bool
+	welcomed  bool
+	serial    uint32
 }
 
 // dial connects to the first address that can be reached. It sends nothing.
@@ -151,7 +152,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		if time.Until(c.deadline) <= 0 {
 			return 0, ErrTimeout
 		}
-		n, err := linux.PollUntil([]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}, c.deadline)
+		n, err := c.interrupt.PollUntil([]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}, c.deadline)
 		if err != nil {
 			return 0, err
 		}

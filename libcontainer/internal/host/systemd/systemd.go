@@ -34,6 +34,9 @@ type Instance struct {
 	// Root is the cgroup that its units are in: "/" for the system manager.
 	Root string `json:"root"`
 
+	// Interrupt ends an exchange.
+	Interrupt *linux.Interrupt `json:"-"`
+
 	timeout time.Duration // 0 for the default
 }
 
@@ -253,6 +256,7 @@ func (i Instance) exchange(u Unit, verb string, talk func(*conn) error) error {
 		return fmt.Errorf("%s the systemd unit %q: connect to systemd: %w", verb, u.Name, err)
 	}
 	defer c.close()
+	c.interrupt = i.Interrupt
 	if err := talk(c); err != nil {
 		if errors.Is(err, ErrTimeout) {
 			return fmt.Errorf("%s the systemd unit %q: %w within %v", verb, u.Name, ErrTimeout, timeout)

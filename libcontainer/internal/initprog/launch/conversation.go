@@ -18,8 +18,8 @@ type Conversation struct {
 	Socket linux.FD
 	// Pidfd is the process.
 	Pidfd linux.FD
-	// Interrupt ends the conversation when it becomes readable.
-	Interrupt linux.FD
+	// Interrupt ends the conversation.
+	Interrupt *linux.Interrupt
 	// Patience is how long the conversation may wait for the init, in all: the time in which
 	// the runtime itself is at work does not count. 0 is forever.
 	Patience time.Duration
@@ -37,8 +37,6 @@ var (
 	ErrEnded = errors.New("the init process has ended")
 	// ErrSilent: the patience is over.
 	ErrSilent = errors.New("the process does not answer")
-	// ErrInterrupted: the caller is to give up.
-	ErrInterrupted = errors.New("interrupted")
 
 	errMalformed = errors.New("the init process sent a malformed message")
 )
@@ -51,12 +49,11 @@ type Event struct {
 }
 
 // Receive waits for the next message. The report of a failed op is the error that Explain
-// makes of it; the other errors are those above.
+// makes of it; the other errors are those above, and that of the interrupt.
 func (c *Conversation) Receive() (Event, error) {
 	fds := []unix.PollFd{
 		{Fd: int32(c.Socket.Int()), Events: unix.POLLIN},
 		{Fd: int32(c.Pidfd.Int()), Events: unix.POLLIN},
-		{Fd: int32(c.Interrupt.Int()), Events: unix.POLLIN},
 	}
 	n, err := c.poll(fds)
 	switch {
@@ -67,19 +64,17 @@ func (c *Conversation) Receive() (Event, error) {
 	// The socket first: what the process said before it died counts.
 	case fds[0].Revents != 0:
 		return c.read()
-	case fds[1].Revents != 0:
-		return Event{}, ErrEnded
 	}
-	return Event{}, ErrInterrupted
+	return Event{}, ErrEnded
 }
 
 // poll waits as long as there is patience.
 func (c *Conversation) poll(fds []unix.PollFd) (n int, err error) {
 	if c.Patience == 0 {
-		return linux.Poll(fds, linux.Forever)
+		return c.Interrupt.PollUntil(fds, time.Time{})
 	}
 	begin := time.Now()
-	n, err = linux.Poll(fds, max(c.Patience-c.waited, 0))
+	n, err = c.Interrupt.PollUntil(fds, begin.Add(max(c.Patience-c.waited, 0)))
 	c.waited += time.Since(begin)
 	return n, err
 }

@@ -39,7 +39,7 @@ type Command struct {
 	CgroupFD linux.FD
 	// Patience, Interrupt and Trace are those of the [Conversation].
 	Patience  time.Duration
-	Interrupt linux.FD
+	Interrupt *linux.Interrupt
 	Trace     func(protocol.Message)
 	// Opaque makes the image unreadable: the kernel then lets nobody look into the
 	// process, from its first moment on, who could not do so outside of its user

@@ -1,0 +1,167 @@
+package libcontainer_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"coracle/libcontainer"
+)
+
+// prompt is how long a method may take to return after its context is over. It is far less
+// than what it waits for, and far more than it needs.
+const prompt = 10 * time.Second
+
+// bundleWith makes a bundle with a busybox, removed after the test.
+func bundleWith(t *testing.T, change func(*specs.Spec), args ...string) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only the superuser can make these containers")
+	}
+	dir, err := exampleBundle(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if change == nil {
+		return dir
+	}
+	path := filepath.Join(dir, libcontainer.ConfigName)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var spec specs.Spec
+	if err := json.Unmarshal(raw, &spec); err != nil {
+		t.Fatal(err)
+	}
+	change(&spec)
+	if raw, err = json.Marshal(&spec); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// sleepingHook is a hook that tells by a file that it runs, and does not end by itself.
+func sleepingHook(begun string) []specs.Hook {
+	return []specs.Hook{{Path: "/bin/busybox", Args: []string{"sh", "-c", "echo > " + begun + "; exec sleep 1000"}}}
+}
+
+// cancelAt makes a context that is cancelled once a file is there.
+func cancelAt(t *testing.T, file string) context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	go func() {
+		for ctx.Err() == nil {
+			if _, err := os.Stat(file); err == nil {
+				time.Sleep(20 * time.Millisecond) // for what waits to wait
+				cancel()
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	return ctx
+}
+
+// promptly calls what has to end with a context, and checks that it does.
+func promptly(t *testing.T, what string, call func() error) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- call() }()
+	select {
+	case err := <-done:
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, libcontainer.ErrInterrupted) {
+			t.Errorf("%s: %v; want the end of the context", what, err)
+		}
+	case <-time.After(prompt):
+		t.Fatalf("%s goes on after the end of its context", what)
+	}
+}
+
+// nothingLeft checks that a state root has no containers.
+func nothingLeft(t *testing.T, rt *libcontainer.Runtime) {
+	t.Helper()
+	entries, err := os.ReadDir(rt.Root)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		t.Errorf("%s is left in the state root", e.Name())
+	}
+}
+
+func TestCancelCreate(t *testing.T) {
+	begun := filepath.Join(t.TempDir(), "begun")
+	dir := bundleWith(t, func(s *specs.Spec) {
+		s.Hooks = &specs.Hooks{CreateRuntime: sleepingHook(begun)}
+	}, "true")
+	rt := &libcontainer.Runtime{Root: filepath.Join(dir, "state")}
+	ctx := cancelAt(t, begun)
+	promptly(t, "create", func() error {
+		_, err := rt.Create(ctx, "cancelled", libcontainer.CreateOptions{Bundle: dir})
+		return err
+	})
+	nothingLeft(t, rt)
+	promptly(t, "create with a context that is over", func() error {
+		_, err := rt.Create(ctx, "cancelled", libcontainer.CreateOptions{Bundle: dir})
+		return err
+	})
+	nothingLeft(t, rt)
+}
+
+func TestCancelStart(t *testing.T) {
+	begun := filepath.Join(t.TempDir(), "begun")
+	dir := bundleWith(t, func(s *specs.Spec) {
+		s.Hooks = &specs.Hooks{Poststart: sleepingHook(begun)}
+	}, "sleep", "1000")
+	rt := &libcontainer.Runtime{Root: filepath.Join(dir, "state")}
+	c, err := rt.Create(context.Background(), "cancelled", libcontainer.CreateOptions{Bundle: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := cancelAt(t, begun)
+	promptly(t, "start", func() error { return c.Start(ctx) })
+	nothingLeft(t, rt) // as after any hook that fails
+}
+
+func TestCancelWaitForLock(t *testing.T) {
+	begun := filepath.Join(t.TempDir(), "begun")
+	dir := bundleWith(t, func(s *specs.Spec) {
+		s.Hooks = &specs.Hooks{CreateRuntime: sleepingHook(begun)}
+	}, "true")
+	rt := &libcontainer.Runtime{Root: filepath.Join(dir, "state")}
+	creating, stop := context.WithCancel(context.Background())
+	defer stop()
+	created := make(chan error, 1)
+	go func() {
+		_, err := rt.Create(creating, "busy", libcontainer.CreateOptions{Bundle: dir})
+		created <- err
+	}()
+	// Each of these waits until the creation lets go of the container.
+	for what, call := range map[string]func(context.Context) error{
+		"start":  func(ctx context.Context) error { return rt.Container("busy").Start(ctx) },
+		"delete": func(ctx context.Context) error { return rt.Container("busy").Delete(ctx) },
+		"pause":  func(ctx context.Context) error { return rt.Container("busy").Pause(ctx) },
+		"resume": func(ctx context.Context) error { return rt.Container("busy").Resume(ctx) },
+		"update": func(ctx context.Context) error {
+			return rt.Container("busy").Update(ctx, libcontainer.UpdateOptions{})
+		},
+	} {
+		ctx := cancelAt(t, begun)
+		promptly(t, what, func() error { return call(ctx) })
+	}
+	stop()
+	if err := <-created; !errors.Is(err, context.Canceled) {
+		t.Errorf("create: %v", err)
+	}
+	nothingLeft(t, rt)
+}
