@@ -302,7 +302,11 @@ func (c *conn) job(u Unit, method string, body ...any) error {
 
 // ask calls a method and waits for the answer.
 func (c *conn) ask(method string, body ...any) (*message, error) {
-	serial := c.call(method, body...)
+	return c.answer(c.call(method, body...))
+}
+
+// answer sends what is queued and waits for the answer to a call.
+func (c *conn) answer(serial uint32) (*message, error) {
 	if err := c.flush(); err != nil {
 		return nil, err
 	}

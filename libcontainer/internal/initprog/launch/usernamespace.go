@@ -108,3 +108,34 @@ func writeMap(path, text string) error {
 	}
 	return &os.PathError{Op: "write", Path: path, Err: err}
 }
+
+// TryNamespaces runs a program that makes new namespaces (CLONE_NEW*), in a user namespace of
+// its own where that is asked for, and ends. Without namespaces it shows that a program can
+// be run at all. Nothing is left.
+func TryNamespaces(flags uint64, inUserNamespace bool) error {
+	const socket, image = 3, 4
+	b := program.NewBuilder(socket)
+	if inUserNamespace {
+		// The kernel makes this one first, and the others belong to it.
+		flags |= unix.CLONE_NEWUSER
+	}
+	if flags != 0 {
+		b.Describe(program.Note{What: "make the namespace"})
+		b.Unshare(flags)
+	}
+	b.Describe(program.Note{What: "report that the namespace is there"})
+	b.Send(program.FD(socket), protocol.Done(protocol.StageCreated))
+	b.Exit(0)
+	p, err := b.Finish()
+	if err != nil {
+		return err
+	}
+	trial, err := Start(Command{Program: p, Files: []int{-1, -1, -1, -1, -1}, Socket: socket, Image: image})
+	if err != nil {
+		return err
+	}
+	defer trial.Close()
+	defer trial.Kill()
+	_, err = trial.Receive()
+	return err
+}

@@ -1,0 +1,16 @@
+package main
+
+import (
+	"slices"
+	"testing"
+
+	"coracle/libcontainer"
+)
+
+// The choices of --engine are written down, because a call when the program starts costs
+// every command.
+func TestDoctorEngines(t *testing.T) {
+	if got, want := doctorCommand.flagNamed("engine").choices, libcontainer.EngineNames(); !slices.Equal(got, want) {
+		t.Errorf("--engine offers %q, the library knows %q", got, want)
+	}
+}

@@ -1,0 +1,153 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/initprog/launch"
+	"coracle/libcontainer/internal/linux"
+)
+
+// propagation looks at how the mounts of the host spread.
+func (p *patient) propagation() {
+	f := Finding{Name: "propagation", Found: "the root mount of the host is shared"}
+	root, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter("/"))
+	switch {
+	case err != nil || len(root) == 0:
+		f.Status, f.Found, f.Cost = Degraded, "the root mount of the host cannot be seen", "mount propagation cannot be judged"
+		f.Mend = "run this command outside of a chroot"
+	case !strings.Contains(root[0].Optional, "shared:"):
+		f.Status, f.Found = Degraded, "the root mount of the host is private"
+		f.Cost = "what the host mounts later does not appear in volumes with rslave or rshared, and what a container mounts in one with rshared does not appear on the host"
+		f.Mend, f.Commands = "make it shared, as systemd does at boot", []string{"mount --make-rshared /"}
+	}
+	p.add(f)
+}
+
+// manyMounts is a number of mounts that makes a new mount namespace slow to make.
+const manyMounts = 1000
+
+// mounts makes a mount by the new interface, without attaching it, and counts those of the host.
+func (p *patient) mounts() {
+	f := Finding{Name: "mounts.api", Required: p.privileged, Found: "mounts can be made, changed and attached by descriptors"}
+	if !p.privileged {
+		f.Found += " (in a user namespace: not tried)"
+	} else if err := detachedMount(); err != nil {
+		f.Status, f.Found, f.Cost = Missing, fmt.Sprintf("a mount cannot be made by descriptors: %v", err), "no container can be made"
+		f.Mend = "a security policy or a sandbox forbids it"
+	}
+	p.add(f)
+	all, err := mountinfo.GetMounts(nil)
+	if err != nil {
+		return
+	}
+	f = Finding{Name: "mounts.host", Found: fmt.Sprintf("a mount namespace is made as a copy of the host's, which has %s", plural(len(all), "mount"))}
+	if len(all) > manyMounts {
+		f.Status, f.Cost = Degraded, "each container takes longer to make and to end, in proportion to that number"
+		f.Mend = "unmount what is not needed; mounts of containers that have ended are listed by \"findmnt\""
+	}
+	p.add(f)
+	if limit := number("/proc/sys/fs/mount-max"); limit > 0 && len(all)*2 > limit {
+		p.add(Finding{
+			Name: "mounts.limit", Status: Degraded, Found: fmt.Sprintf("a mount namespace may have %d mounts, the host has %d", limit, len(all)),
+			Cost: "containers with many mounts are refused", Mend: "raise the limit", Commands: []string{fmt.Sprintf("sysctl -w fs.mount-max=%d", 4*len(all))},
+		})
+	}
+}
+
+// detachedMount makes a tmpfs that is attached nowhere.
+func detachedMount() error {
+	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("fsopen: %w", err)
+	}
+	defer unix.Close(fs)
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return fmt.Errorf("fsconfig: %w", err)
+	}
+	mnt, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("fsmount: %w", err)
+	}
+	defer unix.Close(mnt)
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+	if err := unix.MountSetattr(mnt, "", unix.AT_EMPTY_PATH, &attr); err != nil {
+		return fmt.Errorf("mount_setattr: %w", err)
+	}
+	return nil
+}
+
+// interfaces are file systems that show the kernel and hold no files of users.
+var interfaces = []string{
+	"autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "efivarfs", "fusectl", "hugetlbfs",
+	"mqueue", "nsfs", "proc", "pstore", "ramfs", "resctrl", "rpc_pipefs", "securityfs", "selinuxfs", "sysfs", "tracefs",
+}
+
+// idmapped gives a copy of a mount of each file system in use other ids, without attaching it.
+func (p *patient) idmapped() {
+	const name = "mounts.idmapped"
+	if !p.privileged {
+		p.add(Finding{
+			Name: name, Status: Missing, Found: "mounts get other ids by privileges only",
+			Cost: "mounts with uidMappings or idmap are refused", Mend: "run as root",
+		})
+		return
+	}
+	mounts, err := mountinfo.GetMounts(nil)
+	if err != nil {
+		return
+	}
+	users, err := launch.UserNamespace("0 1000 1000\n", "0 1000 1000\n")
+	if err != nil {
+		p.add(Finding{
+			Name: name, Status: Missing, Found: fmt.Sprintf("there is no user namespace to take ids from: %v", err),
+			Cost: "mounts with uidMappings or idmap are refused", Mend: "see namespaces.user",
+		})
+		return
+	}
+	ns := linux.NewFD(users)
+	defer ns.Close()
+	var can, cannot []string
+	for _, m := range mounts {
+		if slices.Contains(interfaces, m.FSType) || slices.Contains(can, m.FSType) || slices.Contains(cannot, m.FSType) {
+			continue
+		}
+		switch err := idmapOf(m.Mountpoint, ns); {
+		case err == nil:
+			can = append(can, m.FSType)
+		case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP):
+			cannot = append(cannot, m.FSType)
+		}
+	}
+	slices.Sort(can)
+	slices.Sort(cannot)
+	f := Finding{Name: name, Found: "mounts of " + strings.Join(can, ", ") + " can have other ids"}
+	if len(cannot) > 0 {
+		f.Status = Degraded
+		if len(can) == 0 {
+			f.Status, f.Found = Missing, "no mount can have other ids"
+		}
+		f.Found += ", those of " + strings.Join(cannot, ", ") + " cannot"
+		f.Cost = "volumes there are refused with uidMappings or idmap, which Kubernetes uses for pods with a user namespace"
+		f.Mend = "a newer kernel, or another file system for volumes"
+	}
+	p.add(f)
+}
+
+// idmapOf changes the ids of a copy of the mount at a path. The copy is attached nowhere.
+func idmapOf(path string, users linux.FD) error {
+	//allow:path a mount of the host, which root may see; nothing of it is changed
+	n, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_NO_AUTOMOUNT)
+	if err != nil {
+		return err
+	}
+	tree := linux.NewFD(n)
+	defer tree.Close()
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(users.Int())}
+	return unix.MountSetattr(tree.Int(), "", unix.AT_EMPTY_PATH, &attr)
+}
