@@ -77,7 +77,9 @@ var createCommand = command{
 		}
 		rt.TimerSlack = slowMonitor()
 		rt.Remark = remarkToPerson
-		_, err = rt.Create(c.Context, c.Args().First(), createOptions(c))
+		options := createOptions(c)
+		options.Notify = notifySocket() != ""
+		_, err = rt.Create(c.Context, c.Args().First(), options)
 		return err
 	},
 }

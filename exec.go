@@ -11,6 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 
+	"coracle/internal/foreground"
 	"coracle/libcontainer"
 )
 
@@ -74,16 +75,20 @@ func execute(c *cli.Context) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return container.Exec(c.Context, libcontainer.ExecOptions{
+	options := libcontainer.ExecOptions{
 		Process:       process,
 		ConsoleSocket: c.String("console-socket"),
 		PidFile:       c.String("pid-file"),
 		PidfdSocket:   c.String("pidfd-socket"),
 		Cgroups:       repeated(c, "cgroup"),
 		PreserveFDs:   preservedFDs(c),
-		Detach:        c.Bool("detach"),
 		IgnorePaused:  c.Bool("ignore-paused"),
-	})
+	}
+	if c.Bool("detach") {
+		_, err := container.Exec(c.Context, options)
+		return 0, err
+	}
+	return foreground.Exec(c.Context, container, options)
 }
 
 // processOf puts the process together: from a file, or from that of the container and

@@ -198,13 +198,17 @@ func runtimeOf(c *cli.Context) (*libcontainer.Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	rt := &libcontainer.Runtime{Root: root, Exclusive: true, CgroupDriver: driver, NotifySocket: os.Getenv("NOTIFY_SOCKET"), Warn: warn, Remark: warn, Trace: tracer()}
+	rt := &libcontainer.Runtime{Root: root, Exclusive: true, CgroupDriver: driver, Warn: warn, Remark: warn, Trace: tracer()}
 	if mode := c.String("rootless"); mode != "auto" {
 		rootless := mode == "true"
 		rt.Rootless = &rootless
 	}
 	return rt, nil
 }
+
+// notifySocket is the address of the service manager that is to be told when a container is
+// ready (sd_notify(3)).
+func notifySocket() string { return os.Getenv("NOTIFY_SOCKET") }
 
 // containerOf is the container that the only argument names, if there is one.
 func containerOf(c *cli.Context) (*libcontainer.Container, error) {

@@ -3,8 +3,7 @@ package main
 import (
 	"github.com/urfave/cli/v2"
 
-	pipe "coracle/internal/foreground/signals"
-	"coracle/libcontainer"
+	"coracle/internal/foreground"
 )
 
 var pauseCommand = command{
@@ -18,11 +17,6 @@ var pauseCommand = command{
 			return err
 		}
 		// A command that ends in the middle would leave them half frozen.
-		caught, err := pipe.Open(pipe.Ending...)
-		if err != nil {
-			return err
-		}
-		defer caught.Close()
-		return container.Pause(libcontainer.WithInterrupt(c.Context, uintptr(caught.FD)))
+		return foreground.Interruptible(c.Context, container.Pause)
 	},
 }

@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/urfave/cli/v2"
 
-	"coracle/libcontainer"
+	"coracle/internal/foreground"
 )
 
 var runCommand = command{
@@ -27,11 +27,12 @@ var runCommand = command{
 		}
 		rt.TimerSlack = slowMonitor()
 		rt.Remark = remarkToPerson
-		status, err := rt.Run(c.Context, c.Args().First(), libcontainer.RunOptions{
+		status, err := foreground.Run(c.Context, rt, c.Args().First(), foreground.RunOptions{
 			CreateOptions: createOptions(c),
 			Detach:        c.Bool("detach"),
 			Keep:          c.Bool("keep"),
 			NoSubreaper:   c.Bool("no-subreaper"),
+			NotifySocket:  notifySocket(),
 		})
 		if err == nil && status != 0 {
 			return exitStatus(status)

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/urfave/cli/v2"
+import (
+	"github.com/urfave/cli/v2"
+
+	"coracle/internal/foreground"
+)
 
 var startCommand = command{
 	name:        "start",
@@ -12,6 +16,6 @@ var startCommand = command{
 		if err != nil {
 			return err
 		}
-		return container.Start(c.Context)
+		return foreground.Start(c.Context, container, notifySocket())
 	},
 }

@@ -52,10 +52,6 @@ type Runtime struct {
 	// containers get. It is for callers who change that of their own threads, which
 	// is inherited (prctl(2), PR_SET_TIMERSLACK).
 	TimerSlack int
-	// NotifySocket is the address of a service manager that is to be told when a
-	// container is ready, like that in the environment variable of this name
-	// (sd_notify(3)); empty without one. Start then waits for that.
-	NotifySocket string
 	// Warn is called with messages that are worth logging and are not errors. It
 	// may be nil.
 	Warn func(message string)
@@ -121,6 +117,9 @@ type Container struct {
 	config  *specs.Spec // see spec; nil when it has not been read
 }
 
+// Runtime is what the container was found or created with.
+func (c *Container) Runtime() *Runtime { return c.runtime }
+
 // ID is the id of the container.
 func (c *Container) ID() string { return c.id }
 
@@ -131,6 +130,22 @@ func (c *Container) Pid() int {
 		return 0
 	}
 	return c.record.Pid
+}
+
+// Pidfd opens the first process of the container, so that it can be waited for and signalled
+// (pidfd_open(2)). The caller has to close the descriptor. The error wraps [ErrNotRunning] when
+// the process has ended.
+func (c *Container) Pidfd() (int, error) {
+	if c.record == nil {
+		if _, err := c.reload(); err != nil {
+			return -1, err
+		}
+	}
+	fd, err := c.record.OpenInit()
+	if err != nil {
+		return -1, c.notRunning(err)
+	}
+	return fd, nil
 }
 
 // Container names a container without looking for it: its methods do that, and their

@@ -72,6 +72,19 @@ func cancelAt(t *testing.T, file string) context.Context {
 	return ctx
 }
 
+// waitFor waits until a file is there.
+func waitFor(t *testing.T, file string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(file); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not appear", file)
+		}
+	}
+}
+
 // promptly calls what has to end with a context, and checks that it does.
 func promptly(t *testing.T, what string, call func() error) {
 	t.Helper()
@@ -156,7 +169,9 @@ func TestCancelWaitForLock(t *testing.T) {
 			return rt.Container("busy").Update(ctx, libcontainer.UpdateOptions{})
 		},
 	} {
-		ctx := cancelAt(t, begun)
+		waitFor(t, begun)
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(20*time.Millisecond, cancel) // when it waits
 		promptly(t, what, func() error { return call(ctx) })
 	}
 	stop()

@@ -34,9 +34,15 @@ type CreateOptions struct {
 	// in the configuration are relative to the bundle in any case.
 	Config string
 	// ConsoleSocket is the path of a socket that gets the master of the terminal.
-	// It is required when the configuration has process.terminal, and refused
+	// It or Terminal is required when the configuration has process.terminal; it is refused
 	// otherwise.
 	ConsoleSocket string
+	// Terminal, when not nil, is called in place of ConsoleSocket with the master of the
+	// terminal, before the process is executed. The file is its own from then on.
+	Terminal func(master *os.File) error
+	// Notify gives the process a socket at which it says that it is ready, see
+	// [Container.StartNotify].
+	Notify bool
 	// PidFile is written when the container has been created: the pid in digits
 	// and nothing else.
 	PidFile string
@@ -59,8 +65,6 @@ type CreateOptions struct {
 	// terminal; nil for those of the caller.
 	Stdin, Stdout, Stderr *os.File
 
-	// console makes the socket for a terminal in the foreground, see Run.
-	console func() (*os.File, error)
 	// starts reports whether the caller starts the container at once.
 	starts bool
 }
@@ -111,7 +115,7 @@ func (h *handle) close() {
 // create makes a container in phases. Their names are those in docs/design.md, and those
 // that are traced.
 func (r *Runtime) create(id string, o CreateOptions, interrupt *linux.Interrupt) (*handle, error) {
-	n := &creator{runtime: r, id: id, options: o, interrupt: interrupt}
+	n := &creator{runtime: r, id: id, options: o, interrupt: interrupt, terminal: terminal{path: o.ConsoleSocket, take: o.Terminal}}
 	defer n.close()
 	// What is refused before the directory is there leaves no trace.
 	if err := n.phases(phase{"prepare", n.prepare}, phase{"reserve", n.reserve}); err != nil {
@@ -167,6 +171,7 @@ type creator struct {
 	preserved []bool
 	init      *launch.Init
 	files     hostFiles
+	terminal  terminal
 	hooked    bool // whether hooks have run
 	devices   *netdevice.Moved
 	// conversation is what becomes of that with the init, see handle.
@@ -271,7 +276,7 @@ func privatePid(s *specs.Spec) bool {
 func checkTerminal(s *specs.Spec, o CreateOptions) error {
 	terminal := s.Process != nil && s.Process.Terminal
 	switch {
-	case terminal && o.ConsoleSocket == "" && o.console == nil:
+	case terminal && o.ConsoleSocket == "" && o.Terminal == nil:
 		return errors.New("cannot allocate tty if coracle will detach without setting console socket (process.terminal is true)")
 	case !terminal && o.ConsoleSocket != "":
 		return errors.New("cannot use console socket if coracle will not detach or allocate tty (process.terminal is false)")
@@ -285,7 +290,7 @@ func checkTerminal(s *specs.Spec, o CreateOptions) error {
 func (n *creator) direct() bool {
 	p, o := n.bundle.Spec.Process, n.options
 	return o.starts && p != nil && !p.Terminal && !n.record.StartHooks &&
-		n.runtime.NotifySocket == "" && o.PidFile == "" && o.PidfdSocket == ""
+		!o.Notify && o.PidFile == "" && o.PidfdSocket == ""
 }
 
 // claim records the container, and takes its cgroup: that has to be empty, and nobody else
@@ -415,6 +420,9 @@ func (n *creator) follow() error {
 
 // publish makes the container known as created.
 func (n *creator) publish() error {
+	if err := n.terminal.handOver(); err != nil {
+		return err
+	}
 	if !n.direct() {
 		if err := n.dir.Created(); err != nil {
 			return err
@@ -450,7 +458,8 @@ func (n *creator) launch() (err error) {
 		}
 	}
 	if out.Console >= 0 {
-		if terminal, err = n.files.consoleSocket(n.options.ConsoleSocket, n.options.console); err != nil {
+		n.later(n.terminal.close)
+		if terminal, err = n.terminal.open(&n.files); err != nil {
 			return err
 		}
 	}

@@ -3,10 +3,14 @@ package libcontainer_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"os"
 	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer"
 )
@@ -58,6 +62,60 @@ func Example() {
 	// Output:
 	// example created
 	// hello from the container
+}
+
+// Run starts a container at once, and Exec puts another process into it. Both processes are
+// children of this one, which waits for them.
+func ExampleRuntime_Run() {
+	dir, err := exampleBundle("sleep", "1000")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	// Whatever takes too long is given up, and undone.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+
+	rt := libcontainer.Runtime{Root: filepath.Join(dir, "state")}
+	c, err := rt.Run(ctx, "example-run", libcontainer.CreateOptions{Bundle: dir})
+	if err != nil {
+		log.Fatal(err)
+	}
+	first, err := os.FindProcess(c.Pid())
+	if err != nil {
+		log.Fatal(err)
+	}
+	process, err := c.ProcessTemplate()
+	if err != nil {
+		log.Fatal(err)
+	}
+	process.Args = []string{"sh", "-c", "exit 7"}
+	pid, err := c.Exec(ctx, libcontainer.ExecOptions{Process: process})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if p, err := os.FindProcess(pid); err == nil {
+		if status, err := p.Wait(); err == nil {
+			fmt.Println("the second process:", status)
+		}
+	}
+
+	if err := c.Signal(ctx, unix.SIGKILL); err != nil {
+		log.Fatal(err)
+	}
+	if status, err := first.Wait(); err == nil {
+		fmt.Println("the first process:", status)
+	}
+	if err := c.Delete(ctx); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.State(); errors.Is(err, libcontainer.ErrNotExist) {
+		fmt.Println("there is no container")
+	}
+	// Output:
+	// the second process: exit status 7
+	// the first process: signal: killed
+	// there is no container
 }
 
 // exampleBundle makes a bundle with a busybox of the host.

@@ -30,15 +30,15 @@ type ExecOptions struct {
 	// label, capabilities, resource limits, oomScoreAdj, scheduler, I/O priority, CPU
 	// affinity, umask.
 	Process *specs.Process
-	// ConsoleSocket, PidFile, PidfdSocket, PreserveFDs, Stdin, Stdout and Stderr are as
-	// in [CreateOptions].
+	// ConsoleSocket, Terminal, PidFile, PidfdSocket, PreserveFDs, Stdin, Stdout and Stderr are
+	// as in [CreateOptions], but for Terminal, which is called when the process has been
+	// executed.
 	ConsoleSocket         string
+	Terminal              func(master *os.File) error
 	PidFile               string
 	PidfdSocket           string
 	PreserveFDs           int
 	Stdin, Stdout, Stderr *os.File
-	// Detach returns when the process has been executed.
-	Detach bool
 	// IgnorePaused runs the process in a paused container, where it waits until the
 	// container is resumed.
 	IgnorePaused bool
@@ -135,10 +135,14 @@ func (c *Container) spec() (*specs.Spec, error) {
 	return c.config, nil
 }
 
-// Exec runs another process in a container. In the foreground it returns the exit
-// status of the process, 128 plus the number of the signal for one that a signal
-// ended, passes signals on to it and connects a terminal, like [Runtime.Run].
-func (c *Container) Exec(ctx context.Context, o ExecOptions) (status int, err error) {
+// Exec runs another process in a container, and returns when it has been executed. The process
+// is a child of this one, which has to wait for it.
+func (c *Container) Exec(ctx context.Context, o ExecOptions) (pid int, err error) {
+	interrupt, err := interruptOf(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer interrupt.Close()
 	problems, warnings := bundle.ValidateProcess(o.Process)
 	for _, w := range warnings {
 		c.runtime.warn("exec: %s", w.Sentence())
@@ -147,45 +151,17 @@ func (c *Container) Exec(ctx context.Context, o ExecOptions) (status int, err er
 		return 0, fmt.Errorf("exec: %s", problems[0].Sentence())
 	}
 	switch {
-	case o.Process.Terminal && o.Detach && o.ConsoleSocket == "":
+	case o.Process.Terminal && o.ConsoleSocket == "" && o.Terminal == nil:
 		return 0, errors.New("cannot allocate tty if coracle will detach without setting console socket")
-	case o.ConsoleSocket != "" && (!o.Process.Terminal || !o.Detach):
+	case o.ConsoleSocket != "" && (!o.Process.Terminal || o.Terminal != nil):
 		return 0, errors.New("cannot use console socket if coracle will not detach or allocate tty")
 	}
-	x := &execution{container: c, options: o}
-	if o.Detach {
-		if x.interrupt, err = interruptOf(ctx); err != nil {
-			return 0, err
-		}
-		defer x.interrupt.Close()
-		err := x.start()
-		x.close()
-		return 0, err
-	}
-	f, err := newForeground(c.runtime, c.id)
-	if err != nil {
-		return 0, err
-	}
-	defer f.close()
-	x.foreground = f
-	if x.interrupt, err = f.interrupt(ctx); err != nil {
-		return 0, err
-	}
-	defer x.interrupt.Close()
-	err = x.start()
+	x := &execution{container: c, options: o, interrupt: interrupt, terminal: terminal{path: o.ConsoleSocket, take: o.Terminal}}
 	defer x.close()
-	if err != nil {
+	if err := x.start(); err != nil {
 		return 0, err
 	}
-	if err := f.attach(); err != nil {
-		// Nobody would hear of the process, or wait for it.
-		x.init.Kill()
-		return 0, err
-	}
-	x.files.closeIdle()
-	status = f.wait(x.init.Pid, x.init.Pidfd)
-	c.warnOfShortage(status)
-	return status, nil
+	return x.init.Pid, nil
 }
 
 // joinPatience is how long a program that has joined a container may be silent. A process
@@ -194,17 +170,18 @@ const joinPatience = 30 * time.Second
 
 // execution is a process on its way into a container.
 type execution struct {
-	container  *Container
-	options    ExecOptions
-	foreground *foreground // nil when detached
-	interrupt  *linux.Interrupt
-	init       *launch.Init
-	files      hostFiles
+	container *Container
+	options   ExecOptions
+	interrupt *linux.Interrupt
+	init      *launch.Init
+	files     hostFiles
+	terminal  terminal
 }
 
 func (x *execution) close() {
 	x.files.close()
 	x.files.closeIdle()
+	x.terminal.close()
 	if x.init != nil {
 		x.init.Close()
 	}
@@ -336,6 +313,10 @@ func (x *execution) execute() error {
 	if err == nil {
 		err = pidfdSocket.send(x.init.Pidfd, pidfdOfExec)
 	}
+	if err == nil {
+		// Otherwise nobody would hear of the process, or wait for it.
+		err = x.terminal.handOver()
+	}
 	if err == nil && x.options.PidFile != "" {
 		err = writePidFile(x.options.PidFile, x.init.Pid)
 	}
@@ -383,13 +364,9 @@ func (x *execution) openContainer() (pidfd, root int, err error) {
 
 func (x *execution) launch(out *compile.Output, preserved []bool) error {
 	terminal := -1
-	var inProcess func() (*os.File, error)
-	if x.foreground != nil {
-		inProcess = x.foreground.consoleSocket
-	}
 	var err error
 	if out.Console >= 0 {
-		if terminal, err = x.files.consoleSocket(x.options.ConsoleSocket, inProcess); err != nil {
+		if terminal, err = x.terminal.open(&x.files); err != nil {
 			return err
 		}
 	}

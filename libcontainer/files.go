@@ -257,28 +257,6 @@ func gatePath(dir *state.Dir) string {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.FD(), state.GateName)
 }
 
-// consoleSocket connects to the receiver of a terminal: a socket at a path or, in the
-// foreground, one that inProcess makes.
-func (h *hostFiles) consoleSocket(path string, inProcess func() (*os.File, error)) (int, error) {
-	if inProcess != nil {
-		f, err := inProcess()
-		if err != nil {
-			return -1, fmt.Errorf("console socket: %w", err)
-		}
-		defer f.Close()
-		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			return -1, fmt.Errorf("console socket: %w", os.NewSyscallError("fcntl", err))
-		}
-		return h.keep(fd), nil
-	}
-	fd, err := connectSocket(path, "console socket")
-	if err != nil {
-		return -1, err
-	}
-	return h.keep(fd), nil
-}
-
 // openDescriptors reports which of the descriptors from 3 on are open. Descriptors
 // of the runtime itself, which are all closed on exec, do not count.
 func openDescriptors(count int) []bool {

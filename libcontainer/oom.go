@@ -57,13 +57,14 @@ func describe(s *cgroup.Shortage) string {
 	return fmt.Sprintf("limit %d bytes (linux.resources.memory.limit), peak %d bytes", s.Limit, s.Peak)
 }
 
-// warnOfShortage warns when the process of a container was killed for lack of memory; its
-// exit status could have come from anything.
-func (c *Container) warnOfShortage(status int) {
-	if status != 128+int(unix.SIGKILL) {
-		return
+// KilledForMemory says how memory ran out when a process of the container was killed for lack
+// of it; it is empty otherwise. The exit status of such a process could have come from anything.
+func (c *Container) KilledForMemory() string {
+	if c.record == nil {
+		return ""
 	}
 	if s := cgroup.Load(c.record.Cgroup).Shortage(); s != nil && s.Killed > 0 {
-		c.runtime.warn("container %q: a process was killed for lack of memory: %s", c.id, describe(s))
+		return describe(s)
 	}
+	return ""
 }

@@ -28,37 +28,30 @@ func (c *Container) Start(ctx context.Context) error {
 		return err
 	}
 	defer interrupt.Close()
-	dir, s, err := c.lock(interrupt)
+	n, err := c.created(interrupt)
 	if err != nil {
 		return err
 	}
+	defer n.close()
+	return c.start(n)
+}
+
+// created locks a container that is to be started.
+func (c *Container) created(interrupt *linux.Interrupt) (*handle, error) {
+	dir, s, err := c.lock(interrupt)
+	if err != nil {
+		return nil, err
+	}
 	if s != specs.StateCreated {
 		dir.Close()
-		return fmt.Errorf("cannot start container %q: it is %s, not created", c.id, s)
+		return nil, fmt.Errorf("cannot start container %q: it is %s, not created", c.id, s)
 	}
 	pidfd, err := c.record.OpenInit()
 	if err != nil {
 		dir.Close()
-		return fmt.Errorf("cannot start container %q: %w", c.id, err)
+		return nil, fmt.Errorf("cannot start container %q: %w", c.id, err)
 	}
-	n := &handle{container: c, dir: dir, pidfd: pidfd, interrupt: interrupt}
-	defer n.close()
-	return c.startDetached(n)
-}
-
-// startDetached starts the container, unlocks it and, where a service manager is to be
-// told, waits until it is ready.
-func (c *Container) startDetached(n *handle) error {
-	notify, err := c.runtime.openNotify(n.dir)
-	defer notify.close()
-	if err == nil {
-		err = c.start(n)
-	}
-	n.unlock()
-	if err == nil && notify != nil {
-		notify.wait(c.record.Pid, n.pidfd, n.interrupt)
-	}
-	return err
+	return &handle{container: c, dir: dir, pidfd: pidfd, interrupt: interrupt}, nil
 }
 
 // start is Start for a container that is known to be created, and is locked.

@@ -14,6 +14,8 @@ import (
 type checker struct {
 	set    *token.FileSet
 	rootfs bool
+	// library reports whether the file belongs to the library.
+	library bool
 	// annotated reports whether the file is where annotations get their meaning.
 	annotated bool
 	imports   map[string]string // paths of imports, by their names in the file
@@ -77,6 +79,9 @@ func (c *checker) readImports(file *ast.File) {
 		c.imports[name] = p
 	}
 	for name, p := range c.imports {
+		if c.library && p == "os/signal" {
+			c.add(file.Pos(), "process", "%s takes signals from the whole process", name)
+		}
 		if p == "io/ioutil" {
 			c.add(file.Pos(), "import", "%s is what package os is now", name)
 		}

@@ -124,6 +124,35 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestLibraryDoesNothingProcessWide: what concerns the whole process is refused in the library,
+// and nowhere else.
+func TestLibraryDoesNothingProcessWide(t *testing.T) {
+	for code, refused := range map[string]bool{
+		`err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)`: true,
+		`pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)`:         true,
+		`pid, err := unix.Wait4(-pgid, nil, 0, nil)`:                 true,
+		`pid, err := unix.Wait4(pid, nil, 0, nil)`:                   false,
+		`n, err := os.Stdin.Read(b)`:                                 true,
+		`err := os.Setenv("A", "b")`:                                 true,
+		`value := os.Getenv("A")`:                                    false,
+		`old := syscall.Umask(0)`:                                    true,
+		`err := unix.Chdir("/")`:                                     true,
+	} {
+		for name, applies := range map[string]bool{
+			"libcontainer/p.go": true, internal + "host/p/p.go": true, internal + "initprog/compile/p.go": false, "internal/foreground/p.go": false, "p.go": false,
+		} {
+			found, err := check(name, []byte(head+code+"\n}\n"), false, map[string]bool{})
+			if err != nil || strings.Contains(strings.Join(found, "\n"), ": process: ") != (refused && applies) {
+				t.Errorf("%s in %s: %q, %v", code, name, found, err)
+			}
+		}
+	}
+	found, err := check("libcontainer/p.go", []byte("package p\nimport \"os/signal\"\nvar _ = signal.Notify\n"), false, map[string]bool{})
+	if err != nil || len(found) != 1 || !strings.Contains(found[0], ": process: ") {
+		t.Errorf("%q, %v", found, err)
+	}
+}
+
 func TestOtherPackagesMayUsePaths(t *testing.T) {
 	found, err := check("p.go", []byte(head+"f, err := os.Open(name)\nfd, err := unix.Dup(3)\n}\n"), false, map[string]bool{})
 	if err != nil || len(found) != 1 || !strings.Contains(found[0], "p.go:19: cloexec") {
@@ -208,6 +237,8 @@ func TestLayers(t *testing.T) {
 		{".", "libcontainer", ""},
 		{".", internal + "state", "may not import"},
 		{"libcontainer", internal + "host/cgroup", ""},
+		{"libcontainer", "internal/foreground", "may not import"},
+		{"libcontainer", "internal/foreground/signals", "may not import"},
 		{internal + "host/cgroup", "libcontainer", "may not import"},
 		{internal + "host/cgroup", internal + "oci/jsonpos", ""},
 		{internal + "initprog/program", internal + "initprog/launch", "may not import"},

@@ -104,6 +104,12 @@ func checkTree(top string) ([]string, error) {
 	return findings, err
 }
 
+// isLibrary reports whether a file is code of the library that runs in the process of its caller:
+// what the init does is written down in two packages.
+func isLibrary(name string) bool {
+	return strings.HasPrefix(name, "libcontainer/") && !strings.HasPrefix(name, internal+"initprog/compile/") && !strings.HasPrefix(name, internal+"initprog/program/")
+}
+
 // check checks one file. rootfs reports whether it may have files of a container at hand. The
 // packages of the product that it imports are added to imports.
 func check(name string, source []byte, rootfs bool, imports map[string]bool) ([]string, error) {
@@ -112,7 +118,7 @@ func check(name string, source []byte, rootfs bool, imports map[string]bool) ([]
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{set: set, rootfs: rootfs, annotated: name == "libcontainer/internal/oci/bundle/annotations.go", imports: make(map[string]string), allowed: make(map[int]*allowance), lines: make(map[string]bool)}
+	c := &checker{set: set, rootfs: rootfs, library: isLibrary(name), annotated: name == "libcontainer/internal/oci/bundle/annotations.go", imports: make(map[string]string), allowed: make(map[int]*allowance), lines: make(map[string]bool)}
 	c.readImports(file)
 	c.ownImports(imports)
 	c.readAllowances(file)

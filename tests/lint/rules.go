@@ -3,6 +3,7 @@ package main
 import (
 	"go/ast"
 	"go/token"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -22,7 +23,20 @@ import (
 //	annotations
 //	        what an annotation changes is in the list of package bundle, which features
 //	        shows to engines: nothing else looks into them.
-var rules = []string{"path", "links", "cloexec", "prefix", "exec", "atoi", "annotations"}
+//	process what concerns the whole process is not for a library: its program may have other
+//	        children, signals, streams and a working directory that it needs itself. What a
+//	        command does with them is in internal/foreground. Only in the library.
+var rules = []string{"path", "links", "cloexec", "prefix", "exec", "atoi", "annotations", "process"}
+
+// processWide are functions and constants that concern the whole process. A thread of its own
+// is no process.
+var processWide = map[string][]string{
+	"os": {"Chdir", "Clearenv", "Exit", "Setenv", "Stderr", "Stdin", "Stdout", "Unsetenv"},
+	"golang.org/x/sys/unix": {
+		"Chdir", "Chroot", "Clearenv", "Exec", "Exit", "Fchdir", "PR_SET_CHILD_SUBREAPER", "PR_SET_NAME", "PR_SET_PDEATHSIG", "SYS_RT_SIGACTION",
+		"Setenv", "Setpgid", "Setpriority", "Setrlimit", "Setsid", "TCSETS", "TIOCSPGRP", "Umask", "Unsetenv",
+	},
+}
 
 // byPath are the functions that take a path, and no directory to start from.
 var byPath = map[string][]string{
@@ -120,6 +134,9 @@ func (c *checker) selector(s *ast.SelectorExpr, isLiteral, isCall bool) {
 			}
 		}
 	}
+	if c.library && slices.Contains(processWide[pkg], name) {
+		c.add(s.Pos(), "process", "%s concerns the whole process, which is not the library's", name)
+	}
 	switch {
 	case pkg == "path/filepath" && name == "EvalSymlinks":
 		c.add(s.Pos(), "links", "EvalSymlinks tells where a path led: let the kernel resolve it, with openat2")
@@ -149,6 +166,9 @@ func (c *checker) call(call *ast.CallExpr) {
 	pkg, name := c.called(call.Fun)
 	switch pkg {
 	case "golang.org/x/sys/unix", "syscall":
+		if name == "Wait4" && c.library && len(call.Args) > 0 && isNegative(call.Args[0]) {
+			c.add(call.Pos(), "process", "Wait4 takes the status of children that are not the library's")
+		}
 		if flag := closing[name]; flag != "" && !mentions(call.Args, flag) && !c.flagsHold(call, flag) {
 			c.add(call.Pos(), "cloexec", "%s without %s", name, flag)
 		}
@@ -181,6 +201,12 @@ func (c *checker) call(call *ast.CallExpr) {
 			}
 		}
 	}
+}
+
+// isNegative reports whether an expression is a negative number, which names many processes.
+func isNegative(e ast.Expr) bool {
+	u, ok := e.(*ast.UnaryExpr)
+	return ok && u.Op == token.SUB
 }
 
 // programCall are the methods of package program that make descriptors.

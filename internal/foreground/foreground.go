@@ -1,0 +1,298 @@
+// Package foreground is what a command does while it waits for the process of a container. All
+// of it concerns the whole process, so that a library must not do it: it catches signals and
+// passes them on, adopts orphans and reaps them, connects the terminal of its caller, and tells
+// its service manager.
+package foreground
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/internal/foreground/console"
+	"coracle/internal/foreground/signals"
+	"coracle/libcontainer"
+)
+
+// foreground is what this process needs to wait for a container's process.
+type foreground struct {
+	runtime  *libcontainer.Runtime
+	id       string
+	signals  *signals.Pipe
+	terminal *console.Foreground // nil without one
+	notify   *notifyProxy        // nil when nobody is to be told that the container is ready
+}
+
+// open begins to catch the signals that end a command: before the process runs they end its
+// creation, and then they are passed on to it.
+func open(rt *libcontainer.Runtime, id string) (*foreground, error) {
+	pipe, err := signals.Open(signals.Ending...)
+	if err != nil {
+		return nil, err
+	}
+	return &foreground{runtime: rt, id: id, signals: pipe}, nil
+}
+
+// close gives back what the container used.
+func (f *foreground) close() {
+	f.signals.Close()
+	f.notify.close()
+	if f.terminal != nil {
+		f.terminal.Close()
+	}
+}
+
+// until is a context that signals end, too.
+func (f *foreground) until(ctx context.Context) context.Context {
+	return libcontainer.WithInterrupt(ctx, uintptr(f.signals.FD))
+}
+
+// attach takes the terminal of the container.
+func (f *foreground) attach(master *os.File) (err error) {
+	f.terminal, err = console.Attach(master)
+	return err
+}
+
+// Interruptible calls a function with a context that a signal ends by which users and engines
+// end a command. Without it the signal would end this process in the middle.
+func Interruptible(ctx context.Context, do func(context.Context) error) error {
+	caught, err := signals.Open(signals.Ending...)
+	if err != nil {
+		return err
+	}
+	defer caught.Close()
+	return do(libcontainer.WithInterrupt(ctx, uintptr(caught.FD)))
+}
+
+// RunOptions are the choices of [Run].
+type RunOptions struct {
+	libcontainer.CreateOptions
+	// Detach returns when the process has been started.
+	Detach bool
+	// Keep leaves the stopped container, with its cgroup, for a later delete.
+	Keep bool
+	// NoSubreaper does not adopt the orphans of the container.
+	NoSubreaper bool
+	// NotifySocket is the address of a service manager that is to be told when the container
+	// is ready, as in the environment variable of this name (sd_notify(3)); empty without one.
+	NotifySocket string
+}
+
+// Run creates a container, starts it and, unless it is detached, waits for its process and
+// deletes the container. It returns the exit status of the process, 128 plus the number of the
+// signal for one that a signal ended.
+//
+// Signals that this process gets meanwhile are passed on to the container. A terminal is
+// connected with the standard streams of this process.
+func Run(ctx context.Context, rt *libcontainer.Runtime, id string, o RunOptions) (status int, err error) {
+	o.Notify = o.NotifySocket != ""
+	if o.Detach {
+		c, notify, err := start(ctx, rt, id, o)
+		if notify != nil {
+			defer notify.close()
+			notify.handOver(c)
+		}
+		return 0, err
+	}
+	if o.ConsoleSocket != "" {
+		return 0, errors.New("cannot use console socket if coracle will not detach")
+	}
+	f, err := open(rt, id)
+	if err != nil {
+		return 0, err
+	}
+	defer f.close()
+	if !o.NoSubreaper {
+		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+			return 0, fmt.Errorf("become the reaper of the container's orphans: %w", err)
+		}
+	}
+	o.Terminal = f.attach
+	c, notify, err := start(f.until(ctx), rt, id, o)
+	if err != nil {
+		f.reap(0)
+		return 0, err
+	}
+	f.notify = notify
+	status = f.wait(c.Pid())
+	f.warnOfShortage(c, status)
+	if o.Keep {
+		return status, nil
+	}
+	return status, rt.ForceDelete(ctx, id)
+}
+
+// start creates a container and starts it. Where a service manager is to be told, it waits for
+// the container with the proxy. When it fails, nothing is left.
+func start(ctx context.Context, rt *libcontainer.Runtime, id string, o RunOptions) (*libcontainer.Container, *notifyProxy, error) {
+	if !o.Notify {
+		c, err := rt.Run(ctx, id, o.CreateOptions)
+		return c, nil, err
+	}
+	c, err := rt.Create(ctx, id, o.CreateOptions)
+	if err != nil {
+		return nil, nil, err
+	}
+	notify, err := startNotify(ctx, c, o.NotifySocket)
+	if err != nil {
+		if failed := rt.ForceDelete(context.WithoutCancel(ctx), id); failed != nil {
+			warn(rt, "%v", failed)
+		}
+		return nil, nil, err
+	}
+	return c, notify, nil
+}
+
+// Start starts a created container. When a service manager is to be told, see [RunOptions], it
+// returns when the container is ready or has ended, and hands its process over to it.
+func Start(ctx context.Context, c *libcontainer.Container, notifySocket string) error {
+	if notifySocket == "" {
+		return c.Start(ctx)
+	}
+	notify, err := startNotify(ctx, c, notifySocket)
+	if notify != nil {
+		defer notify.close()
+		notify.handOver(c)
+	}
+	return err
+}
+
+// Exec runs another process in a container, and waits for it. It returns its exit status, 128
+// plus the number of the signal for one that a signal ended, passes signals on to it and connects
+// a terminal, like [Run].
+func Exec(ctx context.Context, c *libcontainer.Container, o libcontainer.ExecOptions) (status int, err error) {
+	if o.ConsoleSocket != "" {
+		return 0, errors.New("cannot use console socket if coracle will not detach or allocate tty")
+	}
+	f, err := open(c.Runtime(), c.ID())
+	if err != nil {
+		return 0, err
+	}
+	defer f.close()
+	o.Terminal = f.attach
+	pid, err := c.Exec(f.until(ctx), o)
+	if err != nil {
+		return 0, err
+	}
+	status = f.wait(pid)
+	f.warnOfShortage(c, status)
+	return status, nil
+}
+
+// wait passes signals on and reaps orphans until the process has ended and its output has been
+// copied. It returns the exit status of the process, 128 plus the number of the signal for one
+// that a signal ended.
+func (f *foreground) wait(pid int) int {
+	status := f.waitForEnd(pid)
+	if f.terminal != nil {
+		// After the last process the kernel ends the terminal. Where others have it
+		// open too, that may be much later.
+		f.terminal.Drain(time.Second)
+		f.terminal.Close()
+	}
+	if f.runtime.Trace != nil {
+		f.runtime.Trace("process ended")
+	}
+	return status
+}
+
+func (f *foreground) waitForEnd(pid int) int {
+	// It is a child that nobody has waited for: its pid is its own.
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		warn(f.runtime, "wait for container %q: %v", f.id, os.NewSyscallError("pidfd_open", err))
+		return 255
+	}
+	defer unix.Close(pidfd)
+	if err := f.signals.Catch(forwarded()...); err != nil {
+		warn(f.runtime, "container %q: %v", f.id, err)
+	}
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}, {Fd: int32(f.signals.FD), Events: unix.POLLIN}, {Fd: int32(f.notify.fd()), Events: unix.POLLIN}}
+	for {
+		if err := poll(fds); err != nil {
+			warn(f.runtime, "wait for container %q: %v", f.id, err)
+			return 255
+		}
+		if fds[2].Revents != 0 && f.notify.ready() {
+			// This process stays the one to watch.
+			f.notify.tell("READY=1", false)
+		}
+		for s, ok := f.signals.Next(); ok; s, ok = f.signals.Next() {
+			if s != unix.SIGCHLD {
+				_ = unix.PidfdSendSignal(pidfd, s, nil, 0)
+			}
+		}
+		if status, ended := f.reap(pid); ended {
+			return status
+		}
+	}
+}
+
+// poll is poll(2) without a timeout that goes on after a signal.
+func poll(fds []unix.PollFd) error {
+	for {
+		if _, err := unix.Poll(fds, -1); !errors.Is(err, unix.EINTR) {
+			return os.NewSyscallError("poll", err)
+		}
+	}
+}
+
+// reap waits for all children that have ended. It tells the exit status when the
+// container's process is among them.
+func (f *foreground) reap(pid int) (status int, ended bool) {
+	for {
+		var ws unix.WaitStatus
+		got, err := unix.Wait4(-1, &ws, unix.WNOHANG, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil || got <= 0:
+			return status, ended
+		case got == pid:
+			ended = true
+			status = ws.ExitStatus()
+			if ws.Signaled() {
+				status = 128 + int(ws.Signal())
+			}
+		}
+	}
+}
+
+// forwarded are the signals that are passed on besides [signals.Ending], and SIGCHLD.
+// Those about this process and its own terminal are not among them, nor those that
+// the Go runtime needs.
+func forwarded() []unix.Signal {
+	own := map[unix.Signal]bool{
+		unix.SIGKILL: true, unix.SIGSTOP: true, unix.SIGTSTP: true, unix.SIGCONT: true, unix.SIGTTIN: true, unix.SIGTTOU: true,
+		unix.SIGWINCH: true, unix.SIGURG: true, unix.SIGPIPE: true, unix.SIGSEGV: true, unix.SIGBUS: true, unix.SIGFPE: true,
+		unix.SIGILL: true, unix.SIGTRAP: true, unix.SIGPROF: true,
+	}
+	var list []unix.Signal
+	for s := unix.Signal(1); s <= 64; s++ {
+		if !own[s] {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// warnOfShortage warns when the process of a container was killed for lack of memory; its
+// exit status could have come from anything.
+func (f *foreground) warnOfShortage(c *libcontainer.Container, status int) {
+	if status != 128+int(unix.SIGKILL) {
+		return
+	}
+	if shortage := c.KilledForMemory(); shortage != "" {
+		warn(f.runtime, "container %q: a process was killed for lack of memory: %s", f.id, shortage)
+	}
+}
+
+func warn(rt *libcontainer.Runtime, format string, args ...any) {
+	if rt.Warn != nil {
+		rt.Warn(fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,161 @@
+package foreground
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer"
+)
+
+// notifyProxy passes on that a container is ready, and nothing else: what a container
+// says must not change how the service manager treats the runtime's service.
+type notifyProxy struct {
+	runtime *libcontainer.Runtime
+	id      string
+	socket  *os.File // where the container says it
+	manager string   // the address of the service manager
+}
+
+// startNotify starts a container. The proxy is nil for one that was created without a place for
+// the socket, or that could not be started.
+func startNotify(ctx context.Context, c *libcontainer.Container, manager string) (*notifyProxy, error) {
+	socket, err := c.StartNotify(ctx)
+	if err != nil || socket == nil {
+		return nil, err
+	}
+	return &notifyProxy{c.Runtime(), c.ID(), socket, manager}, nil
+}
+
+func (p *notifyProxy) close() {
+	if p != nil {
+		p.socket.Close()
+	}
+}
+
+// fd is the descriptor that becomes readable when the container says something; -1
+// without a proxy.
+func (p *notifyProxy) fd() int {
+	if p == nil {
+		return -1
+	}
+	return int(p.socket.Fd())
+}
+
+// ready reads one message and reports whether it says that the container is ready.
+// Descriptors that come with it are closed by the kernel, which is what their sender
+// waits for (sd_notify_barrier(3)).
+func (p *notifyProxy) ready() bool {
+	buf := make([]byte, 64<<10)
+	n, _, err := unix.Recvfrom(int(p.socket.Fd()), buf, unix.MSG_DONTWAIT)
+	if err != nil {
+		return false
+	}
+	for line := range bytes.SplitSeq(buf[:n], []byte("\n")) {
+		if string(line) == "READY=1" {
+			return true
+		}
+	}
+	return false
+}
+
+// handOver waits until the container is ready or has ended, and hands its first process
+// over to the service manager as the one to watch.
+func (p *notifyProxy) handOver(c *libcontainer.Container) {
+	pidfd, err := c.Pidfd() // none when it has ended, which is no end of what it has said
+	defer unix.Close(pidfd)
+	for {
+		fds := []unix.PollFd{{Fd: int32(p.socket.Fd()), Events: unix.POLLIN}, {Fd: int32(pidfd), Events: unix.POLLIN}}
+		if err == nil {
+			err = poll(fds)
+		}
+		if p.ready() {
+			// The manager trusts this process only as long as it is there.
+			p.tell(fmt.Sprintf("MAINPID=%d\nREADY=1", c.Pid()), true)
+			return
+		}
+		if errors.Is(err, libcontainer.ErrNotRunning) || fds[1].Revents != 0 && fds[0].Revents == 0 {
+			return
+		}
+		if err != nil {
+			warn(p.runtime, "container %q: wait until it is ready: %v", p.id, err)
+			return
+		}
+	}
+}
+
+// tell sends a message to the service manager. With a barrier it returns when that has
+// read it.
+func (p *notifyProxy) tell(message string, barrier bool) {
+	err := send(p.manager, message, nil)
+	if err == nil && barrier {
+		err = p.barrier()
+	}
+	if err != nil {
+		warn(p.runtime, "tell the service manager (NOTIFY_SOCKET) that container %q is ready: %v", p.id, err)
+	}
+}
+
+// barrierTimeout is how long the service manager may take to read a message.
+const barrierTimeout = 5 * time.Second
+
+// barrier sends one end of a pipe, and waits until the manager has closed it.
+func (p *notifyProxy) barrier() error {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		return os.NewSyscallError("pipe", err)
+	}
+	defer unix.Close(pipe[0])
+	err := send(p.manager, "BARRIER=1", unix.UnixRights(pipe[1]))
+	unix.Close(pipe[1])
+	if err != nil {
+		return err
+	}
+	fds := []unix.PollFd{{Fd: int32(pipe[0])}}
+	for deadline := time.Now().Add(barrierTimeout); ; {
+		n, err := unix.Poll(fds, int(max(time.Until(deadline), 0).Milliseconds()))
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err == nil && n == 0:
+			return errors.New("it does not read")
+		}
+		return os.NewSyscallError("poll", err)
+	}
+}
+
+// send sends a message, with descriptors, to the socket of a service manager: a path or, with
+// @, a name in the abstract namespace.
+func send(address, message string, rights []byte) error {
+	if !strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "@") {
+		return fmt.Errorf("%q is neither the path nor the @name of a socket", address)
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	if dir, name := filepath.Split(address); dir != "" {
+		// By a descriptor: the path may be longer than a socket address can be.
+		//allow:path the caller's own path, as connect(2) would take it
+		d, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return &os.PathError{Op: "open", Path: dir, Err: err}
+		}
+		defer unix.Close(d)
+		address = fmt.Sprintf("/proc/self/fd/%d/%s", d, name)
+	}
+	for {
+		err := unix.Sendmsg(fd, []byte(message), rights, &unix.SockaddrUnix{Name: address}, unix.MSG_NOSIGNAL)
+		if !errors.Is(err, unix.EINTR) {
+			return os.NewSyscallError("sendmsg", err)
+		}
+	}
+}

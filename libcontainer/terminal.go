@@ -1,0 +1,55 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/linux"
+)
+
+// terminal is where the master of a terminal goes: to the caller of this package or to a socket
+// at a path.
+type terminal struct {
+	path string
+	take func(master *os.File) error // nil for the socket
+	// socket is where it comes in on its way to the caller.
+	socket linux.FD
+}
+
+// open makes the socket that the init sends it through.
+func (t *terminal) open(h *hostFiles) (int, error) {
+	if t.take == nil {
+		fd, err := connectSocket(t.path, "console socket")
+		if err != nil {
+			return -1, err
+		}
+		return h.keep(fd), nil
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("console socket: %w", os.NewSyscallError("socketpair", err))
+	}
+	t.socket = linux.NewFD(pair[0])
+	return h.keep(pair[1]), nil
+}
+
+// handOver gives the terminal to the caller, if they take it. The init has sent it before the
+// container is created, or the process executed.
+func (t *terminal) handOver() error {
+	if !t.socket.Exists() {
+		return nil
+	}
+	_, fd, err := linux.ReceiveFD(t.socket.Int(), make([]byte, 64), unix.MSG_DONTWAIT)
+	if err == nil && !fd.Exists() {
+		err = errors.New("no descriptor came")
+	}
+	if err != nil {
+		return fmt.Errorf("receive the terminal: %w", err)
+	}
+	return t.take(os.NewFile(uintptr(fd.Int()), "terminal"))
+}
+
+func (t *terminal) close() { t.socket.Close() }
