@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -128,6 +129,9 @@ func (r *Runtime) create(id string, o CreateOptions, interrupt *linux.Interrupt)
 	if err != nil {
 		n.close()
 		err = asShortage(n.group, "the container was set up", err)
+		if lost := n.restoreDevices(); lost != nil {
+			err = fmt.Errorf("%w; %w", err, lost)
+		}
 		n.undo()
 		n.dir.Close()
 		return nil, err
@@ -267,6 +271,15 @@ func (n *creator) reserve() (err error) {
 	return nil
 }
 
+// newKeyringName is a name that nobody else knows.
+func newKeyringName(id string) (string, error) {
+	var random [8]byte
+	if _, err := unix.Getrandom(random[:], 0); err != nil {
+		return "", fmt.Errorf("name the session keyring: %w", os.NewSyscallError("getrandom", err))
+	}
+	return compile.KeyringName(id, hex.EncodeToString(random[:])), nil
+}
+
 // privatePid reports whether the container's pid namespace is a new one, whose end
 // is the end of all its processes.
 func privatePid(s *specs.Spec) bool {
@@ -296,7 +309,12 @@ func (n *creator) direct() bool {
 // claim records the container, and takes its cgroup: that has to be empty, and nobody else
 // may take it until a process is in it. All that happens before the launch has to be quick:
 // afterwards this process would only wait.
-func (n *creator) claim() error {
+func (n *creator) claim() (err error) {
+	if !n.options.NoNewKeyring {
+		if n.record.Keyring, err = newKeyringName(n.id); err != nil {
+			return err
+		}
+	}
 	if err := n.dir.Save(n.record); err != nil {
 		return err
 	}
@@ -328,7 +346,7 @@ func (n *creator) compile() (err error) {
 	host.Maker = n.maker
 	out, err := compile.Init(compile.Input{
 		Bundle: n.bundle, ID: n.record.ID, Host: host,
-		NoPivot: n.options.NoPivot, NoNewKeyring: n.options.NoNewKeyring, Direct: n.direct(), Preserved: n.preserved,
+		NoPivot: n.options.NoPivot, NoNewKeyring: n.options.NoNewKeyring, Keyring: n.record.Keyring, Direct: n.direct(), Preserved: n.preserved,
 	})
 	if err != nil {
 		return err
@@ -525,6 +543,16 @@ func (n *creator) netDevices() (err error) {
 	return err
 }
 
+// restoreDevices brings the network devices back to the host. The host lacks those of the
+// error.
+func (n *creator) restoreDevices() error {
+	if n.devices == nil {
+		return nil
+	}
+	defer n.devices.Close()
+	return n.devices.Restore()
+}
+
 // idMaps gives the user namespace its mappings.
 func (n *creator) idMaps() error {
 	l := n.bundle.Spec.Linux
@@ -560,12 +588,6 @@ func (n *creator) hooks(root int) error {
 func (n *creator) undo() {
 	// What has to be undone has to be undone.
 	n.group.Interrupt = nil
-	if n.devices != nil {
-		if err := n.devices.Restore(); err != nil {
-			n.runtime.warn("container %q: %v", n.record.ID, err)
-		}
-		n.devices.Close()
-	}
 	if n.init != nil {
 		n.init.Kill()
 		n.init.Close()

@@ -277,7 +277,8 @@ func (x *execution) execute() error {
 		return uids, gids
 	}
 	out, err := compile.Exec(compile.ExecInput{
-		Spec: &spec, ID: c.id, Host: h, NoNewKeyring: record.NoNewKeyring, Preserved: preserved, Pidfd: pidfd, Root: root,
+		Spec: &spec, ID: c.id, Host: h, NoNewKeyring: record.NoNewKeyring, Keyring: record.Keyring,
+		Preserved: preserved, Pidfd: pidfd, Root: root,
 	})
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ import (
 // host gathers what compiling has to know. group may be nil.
 func (r *Runtime) host(s *specs.Spec, group *cgroup.Manager, noPivot bool) compile.Host {
 	h := compile.Host{
-		LastCap: lastCap(), Capabilities: ownCapabilities(), Look: look, Readlink: readlink, Follow: follow, Real: realPath, OpenFiles: openFiles, Shared: shared, TimerSlack: r.TimerSlack, Nested: InUserNamespace(),
+		UID: os.Geteuid(), LastCap: lastCap(), Capabilities: ownCapabilities(), Look: look, Readlink: readlink, Follow: follow, Real: realPath, OpenFiles: openFiles, Shared: shared, TimerSlack: r.TimerSlack, Nested: InUserNamespace(),
 	}
 	h.Mappings, h.NodePath = mappingsOf(s), nodePath
 	h.OpensNothing = opensNothing(s, h)

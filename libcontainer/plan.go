@@ -55,6 +55,7 @@ func (r *Runtime) Plan(id string, o CreateOptions) (*Plan, error) {
 	host.Maker = namespaceMaker(b.Spec)
 	out, err := compile.Init(compile.Input{
 		Bundle: b, ID: id, Host: host, NoPivot: o.NoPivot, NoNewKeyring: o.NoNewKeyring,
+		Keyring:   compile.KeyringName(id, "RANDOM"),
 		Preserved: make([]bool, o.PreserveFDs),
 	})
 	if err != nil {

@@ -567,6 +567,28 @@ read_only() {
 	nothing_left
 }
 
+@test "a user who locks the directory of a cgroup keeps nobody from creating a container in it" {
+	foreign
+	# Whatever of the cgroups can be opened by this user.
+	aside bash -c 'exec >"$0"; exec python3 -c "$1" $2' "$BATS_TEST_TMPDIR/locked" '
+import fcntl, os, signal, sys
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+for directory in sys.argv[1:]:
+    for name in [".", *os.listdir(directory)]:
+        try:
+            fcntl.flock(os.open(directory + "/" + name, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pass
+print("locked", flush=True)
+signal.pause()' "$(directories | grep foreign)"
+	wait_for grep -qs locked "$BATS_TEST_TMPDIR/locked"
+	args true
+	background run "$ID"
+	[ "$status" -eq 0 ]
+}
+
 @test "a cgroup with many siblings costs no more than another" {
 	command -v strace >/dev/null || skip "no strace"
 	args true

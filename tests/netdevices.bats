@@ -213,6 +213,43 @@ not_on_host() {
 	nothing_left
 }
 
+# meddled fails to create a container in a network namespace that is joined, after a script has
+# done something there.
+meddled() {
+	NS=cortest-$$
+	ip netns add "$NS"
+	join network "/run/netns/$NS"
+	devices '{($a): {}}'
+	args true
+	config --arg ns "$NS" --arg script "set -e; $1" '.hooks.createRuntime = [{path: "/bin/sh", env: ["PATH=" + env.PATH],
+		args: ["sh", "-c", "ip netns exec " + $ns + " sh -c \"$0\"; exit 1", $script]}]'
+	background create "$ID"
+	failed createRuntime
+	nothing_left
+}
+
+@test "a device that a peer has put in the place of one that was moved is not brought to the host" {
+	ip addr add 192.0.2.1/24 dev "$A"
+	# With the number, the name and the hardware address of the first.
+	meddled "index=\$(cat /sys/class/net/$A/ifindex) mac=\$(cat /sys/class/net/$A/address)
+		ip link del $A
+		ip link add $A index \$index address \$mac type veth peer name evil"
+	not_on_host "$A"
+	ip netns exec "$NS" ip link show dev "$A"
+	says "bring the network device \"$A\" back to the host: it has been removed from the network namespace of the container, or moved on, by somebody else"
+}
+
+@test "a device that a peer has changed, and not replaced, is brought back" {
+	ip addr add 192.0.2.1/24 dev "$A"
+	meddled "ip link add other type bridge; ip link set $A master other; ip link set $A nomaster
+		for i in 1 2 3 4 5 6 7 8 9; do ip link add cable type veth peer name end; ip link del cable; done
+		ip link set $A down; ip link set $A name changed"
+	on_host "$A"
+	output=$(ip -o addr show dev "$A")
+	says 192.0.2.1/24
+	[[ $(ip netns exec "$NS" ip -o link) != *changed* ]]
+}
+
 @test "a port of a bridge is one again when the creation fails" {
 	OTHER=cor$$o
 	ip link add "$OTHER" type bridge

@@ -250,6 +250,41 @@ session_keyring='use POSIX; my $n = (POSIX::uname())[4] eq "x86_64" ? 250 : 219;
 	[ "$output" != "$(perl -e "$session_keyring")" ]
 }
 
+# squat makes a keyring as another user of the host, and prints its number.
+squat() {
+	aside bash -c 'exec python3 "$0" 65534 "$2" >"$1"' "$BATS_TEST_DIRNAME/keys.py" "$BATS_TEST_TMPDIR/squatted" "$1"
+	wait_for grep -qs . "$BATS_TEST_TMPDIR/squatted"
+	cat "$BATS_TEST_TMPDIR/squatted"
+}
+
+@test "the session keyring is not one that another user has made and called like it" {
+	command -v perl >/dev/null || skip "no perl on the host"
+	setup_debian
+	squatted=$(squat "_ses.$ID")
+	args perl -e "$session_keyring"
+	run coracle run "$ID"
+	[ "$status" -eq 0 ]
+	[ "$output" -gt 0 ]
+	[ "$output" != "$squatted" ]
+}
+
+@test "exec has the session keyring of the container, and none that another user has called like it" {
+	command -v perl >/dev/null || skip "no perl on the host"
+	setup_debian
+	args perl -e '$| = 1;'"$session_keyring"'; $SIG{USR1} = sub { syscall($n, 3, -3); print "gone\n" }; sleep 1 while 1'
+	background run --detach "$ID"
+	wait_for grep -qs . "$BATS_TEST_TMPDIR/out"
+	run coracle exec "$ID" perl -e "$session_keyring"
+	[ "$output" = "$(printed)" ]
+	# The container revokes its keyring (KEYCTL_REVOKE), so that the name is free.
+	coracle kill "$ID" USR1
+	wait_for has_printed gone
+	squat "$(jq -r '.keyring // "_ses.'"$ID"'"' "$ROOT/$ID/state.json")"
+	run coracle exec "$ID" true
+	[ "$status" -eq 255 ]
+	says "make the session keyring: the keyring \"_ses.$ID." "belongs to another user"
+}
+
 @test "--no-new-keyring keeps that of the caller" {
 	command -v perl >/dev/null || skip "no perl on the host"
 	setup_debian

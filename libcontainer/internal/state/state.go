@@ -70,6 +70,9 @@ type Record struct {
 	PrivatePid bool `json:"privatePid"`
 	// NoNewKeyring reports whether the container has the session keyring of its creator.
 	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
+	// Keyring is the name of the session keyring; empty without one, and in records of older
+	// versions.
+	Keyring string `json:"keyring,omitempty"`
 	// HasProcess reports whether the configuration has a process, which start needs.
 	HasProcess bool `json:"hasProcess,omitempty"`
 	// StartHooks reports whether start has to run hooks.

@@ -263,10 +263,7 @@ func (m *Manager) Claim() error {
 	case m.scope != nil:
 		return m.checkUnused()
 	}
-	dir := m.BirthDir()
-	if dir == "" {
-		dir = m.anyDir()
-	}
+	dir := m.lockDir()
 	if dir == "" {
 		return errors.New("the host has no cgroups that a container could be put into (--cgroup-manager disabled does without)")
 	}
@@ -275,9 +272,9 @@ func (m *Manager) Claim() error {
 		return fmt.Errorf("make the cgroup (linux.cgroupsPath): %w", err)
 	}
 	m.fresh = fresh && m.saved.Unified
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := openLock(dir)
 	if err != nil {
-		return fmt.Errorf("cgroup: %w", &os.PathError{Op: "open", Path: dir, Err: err})
+		return err
 	}
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		unix.Close(fd)
@@ -293,6 +290,43 @@ func (m *Manager) Claim() error {
 		return m.Create(-1)
 	}
 	return nil
+}
+
+// lockFiles are files of a cgroup that only its owner can open: of cgroup v2, and of the
+// controllers devices and memory of v1. Opening them does nothing.
+var lockFiles = [...]string{"cgroup.kill", "devices.deny", "memory.force_empty"}
+
+// openLock opens what the lock on a cgroup is held by.
+//
+// Attacker: any user of the host, who can open the directory of a cgroup, and could keep
+// others from creating a container there by a lock of their own. Where there is no such file,
+// or it belongs to somebody else, as in a cgroup that was handed to this user, it is still
+// the directory.
+func openLock(dir string) (int, error) {
+	for _, name := range lockFiles {
+		fd, err := unix.Open(filepath.Join(dir, name), unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			return fd, nil
+		}
+	}
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("cgroup: %w", &os.PathError{Op: "open", Path: dir, Err: err})
+	}
+	return fd, nil
+}
+
+// lockDir is a directory of the cgroup where openLock finds a file.
+func (m *Manager) lockDir() string {
+	if dir := m.BirthDir(); dir != "" {
+		return dir
+	}
+	for _, key := range []string{"devices", "memory"} {
+		if dir := m.saved.Paths[key]; dir != "" {
+			return dir
+		}
+	}
+	return m.anyDir()
 }
 
 // Release lets others find the cgroup, which by now has a process in it or is gone.

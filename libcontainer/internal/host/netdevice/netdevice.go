@@ -22,6 +22,7 @@ import (
 // Moved are devices that are in the network namespace of a container.
 type Moved struct {
 	host, container     *conn
+	watch               *watch
 	hostNS, containerNS int
 	devices             []device
 }
@@ -31,6 +32,8 @@ type device struct {
 	before    link      // as it was on the host
 	addresses []address // that it had there
 	now       link      // as it is in the container
+	// departures is how many devices with that number had left the container before it came.
+	departures int
 }
 
 // Move moves devices from the network namespace of this thread to that of a process.
@@ -76,8 +79,13 @@ func (m *Moved) open(pid int) error {
 	if m.host, err = dial(); err != nil {
 		return err
 	}
-	m.container, err = dialIn(m.containerNS, m.hostNS)
-	return err
+	if m.container, err = dialIn(m.containerNS, m.hostNS); err != nil {
+		return err
+	}
+	if m.watch, err = openWatch(m.containerNS, m.hostNS); err != nil {
+		return fmt.Errorf("watch the network namespace of the container: %w", err)
+	}
+	return nil
 }
 
 func openNamespace(path string) (int, error) {
@@ -126,10 +134,14 @@ func (m *Moved) move(hostName, name string) error {
 	if err != nil {
 		return fmt.Errorf("look at the devices of the container: %w", err)
 	}
+	departures, err := m.watch.departures(index)
+	if err != nil {
+		return err
+	}
 	sent := m.host.send(before.index, m.containerNS, index, name)
 	now, err := m.container.byIndex(index)
 	if err == nil {
-		m.devices = append(m.devices, device{before, addresses, now})
+		m.devices = append(m.devices, device{before, addresses, now, departures})
 	}
 	switch {
 	case sent != nil:
@@ -183,12 +195,46 @@ func (m *Moved) Restore() error {
 	return failed
 }
 
+// errReplaced means that a device in the container is not the one that was moved there.
+var errReplaced = errors.New("it has been removed from the network namespace of the container, or moved on, by somebody else")
+
+// restore brings a device back if it is still the one that was moved. It goes by way of a
+// network namespace that nobody else is in: the host sees it only when it is known which one
+// has come.
 func (m *Moved) restore(d device) error {
 	index, err := m.host.freeIndex(d.before.index)
 	if err != nil {
 		return err
 	}
-	if err := m.container.send(d.now.index, m.hostNS, index, d.before.name); err != nil {
+	left, err := m.watch.departures(d.now.index)
+	if err == nil && left != d.departures {
+		err = errReplaced
+	}
+	if err != nil {
+		return err
+	}
+	between, err := makeNamespace(m.hostNS)
+	if err != nil {
+		return err
+	}
+	// One that is in it with the namespace ends, unless it is hardware, which the kernel
+	// takes to the host.
+	defer unix.Close(between)
+	if err := m.container.send(d.now.index, between, index, d.before.name); err != nil {
+		return err
+	}
+	if left, err = m.watch.departures(d.now.index); err == nil && left != d.departures+1 {
+		err = errReplaced // just now
+	}
+	if err != nil {
+		return err
+	}
+	there, err := dialIn(between, m.hostNS)
+	if err != nil {
+		return err
+	}
+	defer there.close()
+	if err := there.send(index, m.hostNS, index, d.before.name); err != nil {
 		return err
 	}
 	back, err := m.host.byIndex(index)
@@ -215,6 +261,9 @@ func (m *Moved) Close() {
 		if c != nil {
 			c.close()
 		}
+	}
+	if m.watch != nil {
+		m.watch.close()
 	}
 	for _, fd := range []int{m.hostNS, m.containerNS} {
 		if fd >= 0 {

@@ -57,6 +57,26 @@ func dialIn(namespace, own int) (*conn, error) {
 	return c, err
 }
 
+// makeNamespace makes a network namespace, which ends with the descriptor and whatever lies
+// in it. Only this thread goes there, and comes back.
+func makeNamespace(own int) (int, error) {
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		runtime.UnlockOSThread()
+		return -1, fmt.Errorf("make a network namespace: %w", os.NewSyscallError("unshare", err))
+	}
+	fd, err := openNamespace("/proc/thread-self/ns/net")
+	if back := unix.Setns(own, unix.CLONE_NEWNET); back != nil {
+		// The thread stays locked, so it ends with the goroutine.
+		if err == nil {
+			unix.Close(fd)
+		}
+		return -1, fmt.Errorf("leave the network namespace: %w", os.NewSyscallError("setns", back))
+	}
+	runtime.UnlockOSThread()
+	return fd, err
+}
+
 func (c *conn) close() { unix.Close(c.fd) }
 
 // kernelError is an error with what the kernel says about it.

@@ -36,6 +36,8 @@ import (
 type Host struct {
 	// LastCap is the highest capability of the kernel.
 	LastCap int
+	// UID is the user that the runtime is.
+	UID int
 	// Capabilities are those that the runtime has and can pass on.
 	Capabilities uint64
 	// Look looks at the source of a bind mount.
@@ -105,6 +107,8 @@ type Input struct {
 	Host         Host
 	NoPivot      bool
 	NoNewKeyring bool
+	// Keyring is the name of the session keyring; that of an older version when it is empty.
+	Keyring string
 	// Direct reports whether the process starts as soon as the container is created: there is no
 	// gate, and the conversation goes on until the execve.
 	Direct bool
@@ -225,6 +229,7 @@ type compiler struct {
 	stray   program.Label // where a program goes on that the runtime has not launched
 	command program.Word  // the address of the path of the command
 	conn    program.Word  // the connection to start
+	joins   bool          // whether the container is there already
 	noHome  bool          // whether the environment gets no HOME that it has not
 }
 

@@ -22,6 +22,7 @@ type ExecInput struct {
 	ID           string
 	Host         Host
 	NoNewKeyring bool
+	Keyring      string
 	Preserved    []bool
 	// Pidfd and Root are open: the first process of the container, verified to be
 	// the one of the record, and its root directory.
@@ -36,8 +37,10 @@ type ExecInput struct {
 // container, and resolves everything by itself, below the pinned root.
 func Exec(in ExecInput) (*Output, error) {
 	c := newCompiler(Input{
-		Bundle: &bundle.Bundle{Spec: in.Spec}, ID: in.ID, Host: in.Host, NoNewKeyring: in.NoNewKeyring, Preserved: in.Preserved,
+		Bundle: &bundle.Bundle{Spec: in.Spec}, ID: in.ID, Host: in.Host, NoNewKeyring: in.NoNewKeyring,
+		Keyring: in.Keyring, Preserved: in.Preserved,
 	}, false)
+	c.joins = true
 	c.users = usersOfRunning(in.Spec)
 
 	c.oomScoreAdj()

@@ -262,6 +262,56 @@ func (c *compiler) keyOwner() string {
 	return "the first user of the container's user namespace"
 }
 
+// KeyringName is the name of a container's session keyring, with a part that nobody can guess.
+// Containers of older versions have none.
+func KeyringName(id, random string) string {
+	if random != "" {
+		random = "." + random
+	}
+	return "_ses." + id + random
+}
+
+// checkKeyring checks that the keyring which was joined is the one that this runtime has made.
+//
+// Attacker: a user of the host. The kernel finds a keyring by its name alone, whoever has made
+// it and let others in.
+func (c *compiler) checkKeyring(name string, keyring program.Arg) {
+	defer c.block()()
+	c.Describe(program.Note{Step: stepKeyring, What: "check the session keyring", Explain: func(e syscall.Errno) string {
+		switch e {
+		case unix.EKEYREJECTED:
+			return fmt.Sprintf("make the session keyring: the keyring %q belongs to another user", name)
+		case unix.EEXIST:
+			return fmt.Sprintf("make the session keyring: the keyring %q is in use already", name)
+		}
+		return ""
+	}})
+	uid := c.in.Host.UID
+	if c.users != hostUsers {
+		uid = 0 // see takeIDs
+	}
+	wanted := fmt.Sprintf("keyring;%d;", uid)
+	// Both ids, the permissions and a NUL besides.
+	size := len("keyring;;;;") + 10 + 10 + 8 + len(name) + 1
+	text := c.Buffer("keyring", size)
+	c.Keyctl(unix.KEYCTL_DESCRIBE, keyring, program.Ptr(text), program.Int(size))
+	for at := 0; at < len(wanted); at += 4 {
+		part := wanted[at:min(at+4, len(wanted))]
+		value, mask := uint32(0), uint32(0)
+		for i := range len(part) {
+			value |= uint32(part[i]) << (8 * i)
+			mask |= 0xff << (8 * i)
+		}
+		c.Check(program.Word(text)+program.Word(at), mask, value, unix.EKEYREJECTED)
+	}
+	if c.joins {
+		return
+	}
+	used := c.take("used")
+	c.Keyctl(unix.KEYCTL_READ, keyring, program.Int(0), program.Int(0)).Into(used)
+	c.Check(used, ^uint32(0), 0, unix.EEXIST)
+}
+
 // keyring gives the container a session keyring of its own, so that it cannot
 // use the keys of the caller (keyrings(7)).
 func (c *compiler) keyring() {
@@ -278,8 +328,13 @@ func (c *compiler) keyring() {
 			"a container that is created with --no-new-keyring needs no key)", c.keyOwner())
 	}})
 	next := c.Label()
+	name := c.in.Keyring
+	if name == "" {
+		name = KeyringName(c.in.ID, "")
+	}
 	// ENOSYS: a kernel without keys, or a seccomp filter around the runtime.
-	c.Keyctl(unix.KEYCTL_JOIN_SESSION_KEYRING, c.String("_ses."+c.in.ID)).Into(tmp).Allow(unix.ENOSYS).Else(next)
+	c.Keyctl(unix.KEYCTL_JOIN_SESSION_KEYRING, c.String(name)).Into(tmp).Allow(unix.ENOSYS).Else(next)
+	c.checkKeyring(name, tmp.Arg())
 	// The possessor may do all; the user may view, read and, for exec by
 	// name, search and link.
 	const permissions = 0x3f1b0000
