@@ -80,7 +80,7 @@ seccomp-profiles: ## write the engines' seccomp profiles for the tests anew, of 
 	cd tests/profiles && CGO_ENABLED=0 GOARCH=arm64 $(GO) run -exec qemu-aarch64-static . ../../libcontainer/internal/initprog/seccomp/testdata/engines
 
 # What is written in assembly, and the encoding of ops, differs between machines.
-ARM64_PACKAGES := libcontainer/internal/initprog/program libcontainer/internal/initprog/seccomp internal/foreground/signals
+ARM64_PACKAGES := libcontainer/internal/initprog/program libcontainer/internal/initprog/seccomp internal/foreground/signals libcontainer/internal/linux/aside
 
 .PHONY: arm64
 arm64: ## run the unit tests of the machine-dependent packages for arm64, emulated

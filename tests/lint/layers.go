@@ -44,7 +44,7 @@ var layers = map[string][]string{
 	internal + "host/rdt":       {internal + "oci", internal + "oci/*", internal + "linux"},
 	internal + "host/netdevice": {internal + "oci", internal + "oci/*", internal + "linux"},
 	internal + "host/idmap":     {internal + "oci", internal + "oci/*", internal + "linux"},
-	internal + "host/source":    {internal + "oci", internal + "oci/*", internal + "linux", internal + "initprog/launch", internal + "initprog/program", internal + "initprog/protocol"},
+	internal + "host/source":    {internal + "oci", internal + "oci/*", internal + "linux", internal + "linux/aside", internal + "initprog/launch", internal + "initprog/program", internal + "initprog/protocol"},
 	internal + "host/trial":     {internal + "oci", internal + "oci/*", internal + "linux"},
 	internal + "host/hostfs":    {internal + "linux"},
 	internal + "state":          {internal + "host/cgroup", internal + "host/rdt", internal + "oci/jsonpos", internal + "linux"},
@@ -55,8 +55,9 @@ var layers = map[string][]string{
 	internal + "oci/jsonpos": {},
 
 	// System calls and /proc.
-	internal + "linux":     {},
-	internal + "failpoint": {},
+	internal + "linux":       {},
+	internal + "linux/aside": {},
+	internal + "failpoint":   {},
 }
 
 // checkLayers compares the imports of the product, by directory, with the layers.

@@ -4,22 +4,36 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/linux/aside"
 )
 
-// Maker makes new namespaces on a thread of its own, while the program that will enter
+// Maker makes new namespaces in a process beside this one, while the program that will enter
 // them is still being compiled: a network namespace takes the kernel as long as all the
 // rest of a container.
 //
 // They belong to the user namespace of the runtime.
 type Maker struct {
 	flags uint64
-	done  chan struct{}
-	fds   map[uint64]int
+	aside aside.Process
 	err   error
+	begun bool
+	// request brings up the loopback device.
+	request ifreq
+	paths   [][]byte
+	calls   []aside.Call
+	// fds are the namespaces that nobody has taken yet, as in makeable.
+	fds []linux.FD
+}
+
+// ifreq is struct ifreq of the kernel (netdevice(7)).
+type ifreq struct {
+	name  [unix.IFNAMSIZ]byte
+	flags uint16
+	_     [22]byte
 }
 
 // makeable are the namespaces that a Maker can make: those that a process enters without
@@ -54,86 +68,98 @@ func (m *Maker) Flags() uint64 {
 	return m.flags
 }
 
+// The calls of the process; behind them it opens the namespaces.
+const (
+	callUnshare = iota
+	callSocket
+	callLoopback
+	callClose
+	callOpen
+)
+
 // Start begins to make the namespaces. [New.Open] waits for them.
 func (m *Maker) Start() {
 	if m == nil {
 		return
 	}
-	m.done = make(chan struct{})
-	go m.run()
-}
-
-func (m *Maker) run() {
-	// The thread cannot be used for anything else afterwards. It ends with the
-	// goroutine, which never unlocks it.
-	runtime.LockOSThread()
-	if unix.Gettid() == os.Getpid() {
-		// The first thread stands for the process and does not end. While it waits
-		// here, another one has to take over.
-		go m.run()
-		<-m.done
-		runtime.UnlockOSThread()
-		return
-	}
-	m.fds, m.err = makeNamespaces(m.flags)
-	close(m.done)
-}
-
-// makeNamespaces puts the calling thread into new namespaces and opens them.
-func makeNamespaces(flags uint64) (map[uint64]int, error) {
-	if err := unix.Unshare(int(flags)); err != nil {
-		return nil, fmt.Errorf("make the other namespaces (linux.namespaces): %w", os.NewSyscallError("unshare", err))
-	}
-	if err := loopbackUp(); err != nil {
-		return nil, fmt.Errorf("bring up the loopback device (linux.namespaces): %w", err)
-	}
-	fds := make(map[uint64]int)
+	m.begun = true
+	copy(m.request.name[:], "lo")
+	m.request.flags = unix.IFF_UP | unix.IFF_RUNNING
+	calls := make([]aside.Call, callOpen, callOpen+len(makeable))
+	calls[callUnshare] = aside.Call{Number: unix.SYS_UNSHARE, Args: [3]uintptr{uintptr(m.flags)}}
+	calls[callSocket] = aside.Call{Number: unix.SYS_SOCKET, Args: [3]uintptr{unix.AF_INET, unix.SOCK_DGRAM | unix.SOCK_CLOEXEC}}
+	socket := &calls[callSocket].Result
+	calls[callLoopback] = aside.Call{Number: unix.SYS_IOCTL, Args: [3]uintptr{0, unix.SIOCSIFFLAGS, aside.Address(&m.request)}, First: socket}
+	calls[callClose] = aside.Call{Number: unix.SYS_CLOSE, First: socket}
 	for _, ns := range makeable {
-		if flags&ns.flag == 0 {
+		if m.flags&ns.flag == 0 {
 			continue
 		}
-		//allow:path the host's /proc
-		fd, err := unix.Open("/proc/thread-self/ns/"+ns.name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			for _, fd := range fds {
-				unix.Close(fd)
-			}
-			return nil, fmt.Errorf("make the other namespaces (linux.namespaces): %w", &os.PathError{Op: "open", Path: "/proc/thread-self/ns/" + ns.name, Err: err})
-		}
-		fds[ns.flag] = fd
+		path := append([]byte("/proc/self/ns/"+ns.name), 0)
+		m.paths = append(m.paths, path)
+		calls = append(calls, aside.Call{Number: unix.SYS_OPENAT, Args: [3]uintptr{^uintptr(0), aside.Address(&path[0]), unix.O_RDONLY | unix.O_CLOEXEC}})
 	}
-	return fds, nil
+	m.calls = calls
+	if err := m.aside.Start(calls); err != nil {
+		m.err = fmt.Errorf("make the other namespaces (linux.namespaces): %w", err)
+	}
 }
 
-// loopbackUp brings up the loopback device of the thread's network namespace.
-func loopbackUp() error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return os.NewSyscallError("socket", err)
+// finish waits for the process and takes what it has made.
+func (m *Maker) finish() {
+	if m.fds != nil {
+		return
 	}
-	defer unix.Close(fd)
-	request := struct {
-		name  [unix.IFNAMSIZ]byte
-		flags uint16
-		_     [22]byte // the rest of struct ifreq
-	}{flags: unix.IFF_UP | unix.IFF_RUNNING}
-	copy(request.name[:], "lo")
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&request))); errno != 0 {
-		return os.NewSyscallError("ioctl", errno)
+	m.fds = make([]linux.FD, len(makeable))
+	if m.err != nil {
+		return
 	}
-	return nil
+	done := m.aside.Wait()
+	m.err = m.failure(m.calls, done)
+	n := callOpen
+	for i, ns := range makeable {
+		if m.flags&ns.flag == 0 {
+			continue
+		}
+		if n < done {
+			m.fds[i] = linux.NewFD(m.calls[n].Result)
+		}
+		n++
+	}
+}
+
+// failure says what the process could not do. It has made the given number of calls.
+func (m *Maker) failure(calls []aside.Call, done int) error {
+	var err error
+	if done > 0 {
+		err = calls[done-1].Err()
+	}
+	what := "make the other namespaces"
+	switch last := done - 1; {
+	case err == nil && done == len(calls):
+		return nil
+	case err == nil:
+		err = errors.New("the process that makes them was killed")
+	case last == callUnshare:
+		err = os.NewSyscallError("unshare", err)
+	case last < callOpen:
+		what = "bring up the loopback device"
+		err = os.NewSyscallError([]string{callSocket: "socket", callLoopback: "ioctl", callClose: "close"}[last], err)
+	default:
+		err = &os.PathError{Op: "open", Path: unix.ByteSliceToString(m.paths[last-callOpen]), Err: err}
+	}
+	return fmt.Errorf("%s (linux.namespaces): %w", what, err)
 }
 
 // Close closes what nobody has taken. It may be called more than once.
 func (m *Maker) Close() {
-	if m == nil || m.done == nil {
+	if m == nil || !m.begun {
 		return
 	}
-	<-m.done
-	for _, fd := range m.fds {
-		unix.Close(fd)
+	m.finish()
+	for i := range m.fds {
+		m.fds[i].Close()
 	}
-	m.fds = nil
 }
 
 // New is a new namespace that a [Maker] makes.
@@ -145,14 +171,14 @@ type New struct {
 
 // Open waits until the namespace is there.
 func (n New) Open(Opened) (int, error) {
-	<-n.Maker.done
+	n.Maker.finish()
 	if n.Maker.err != nil {
 		return -1, n.Maker.err
 	}
-	fd, ok := n.Maker.fds[n.Flag]
-	if !ok {
-		return -1, errors.New("a namespace was asked for twice")
+	for i, ns := range makeable {
+		if ns.flag == n.Flag && n.Maker.fds[i].Exists() {
+			return n.Maker.fds[i].Take().Int(), nil
+		}
 	}
-	delete(n.Maker.fds, n.Flag)
-	return fd, nil
+	return -1, errors.New("a namespace was asked for twice")
 }

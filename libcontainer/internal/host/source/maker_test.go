@@ -4,9 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
+	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/linux/aside"
 )
 
 // own identifies a namespace of this process.
@@ -50,9 +55,9 @@ func TestMaker(t *testing.T) {
 			t.Errorf("%s is given away twice", ns.name)
 		}
 	}
-	left := m.fds[unix.CLONE_NEWUTS]
+	left := m.fds[2]
 	m.Close()
-	if _, err := unix.FcntlInt(uintptr(left), unix.F_GETFD, 0); !errors.Is(err, unix.EBADF) {
+	if _, err := unix.FcntlInt(uintptr(left.Int()), unix.F_GETFD, 0); !errors.Is(err, unix.EBADF) {
 		t.Errorf("descriptor %d of a namespace that nobody took stays open: %v", left, err)
 	}
 	for name, link := range before {
@@ -62,9 +67,9 @@ func TestMaker(t *testing.T) {
 	}
 }
 
-// TestMakerSparesFirstThread: the first thread stands for the process, so it must not be
-// the one that is lost.
-func TestMakerSparesFirstThread(t *testing.T) {
+// TestMakerLeavesNothing: no thread of this process has come into other namespaces, and no
+// process is left.
+func TestMakerLeavesNothing(t *testing.T) {
 	net := own(t, "net")
 	for range 50 {
 		m := NewMaker(unix.CLONE_NEWNET)
@@ -77,9 +82,86 @@ func TestMakerSparesFirstThread(t *testing.T) {
 			t.Fatal(m.err)
 		}
 	}
-	// The others end with their goroutines, the first one would stay as it is.
-	if link, err := os.Readlink(fmt.Sprintf("/proc/self/task/%d/ns/net", os.Getpid())); err != nil || link != net {
-		t.Errorf("the first thread is in %s (%v), not in %s", link, err, net)
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, thread := range threads {
+		if link, err := os.Readlink("/proc/self/task/" + thread.Name() + "/ns/net"); err == nil && link != net {
+			t.Errorf("a thread is in %s, not in %s", link, net)
+		}
+	}
+	if pid, err := unix.Wait4(-1, nil, unix.WALL|unix.WNOHANG, nil); !errors.Is(err, unix.ECHILD) {
+		t.Errorf("process %d is left (%v)", pid, err)
+	}
+}
+
+// TestMakerUnderLoad: the process uses the memory of this one while that moves stacks, collects
+// garbage, and is interrupted.
+func TestMakerUnderLoad(t *testing.T) {
+	stop := make(chan struct{})
+	var busy sync.WaitGroup
+	for range 4 {
+		busy.Go(func() {
+			for keep := [][]byte{}; ; {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if keep = append(keep, make([]byte, 5000)); len(keep) > 100 {
+					keep = nil
+					runtime.GC()
+				}
+				deep(50)
+			}
+		})
+	}
+	defer busy.Wait()
+	defer close(stop)
+	for range 100 {
+		m := NewMaker(unix.CLONE_NEWNET | unix.CLONE_NEWUTS)
+		m.Start()
+		deep(200)
+		fd, err := New{Flag: unix.CLONE_NEWUTS, Maker: m}.Open(nil)
+		if errors.Is(err, unix.EPERM) {
+			t.Skip("needs root:", err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE); err != nil || kind != unix.CLONE_NEWUTS {
+			t.Fatalf("type %#x, %v", kind, err)
+		}
+		unix.Close(fd)
+		m.Close()
+	}
+}
+
+// deep makes the stack of the goroutine grow.
+func deep(n int) byte {
+	var room [512]byte
+	if n > 0 {
+		room[n%512] = deep(n - 1)
+	}
+	return room[n%512]
+}
+
+// What the process cannot do is told with the call and its object.
+func TestMakerFails(t *testing.T) {
+	m := NewMaker(unix.CLONE_NEWNET)
+	m.flags |= unix.CLONE_PTRACE // which is nothing to unshare
+	m.Start()
+	defer m.Close()
+	_, err := New{Flag: unix.CLONE_NEWNET, Maker: m}.Open(nil)
+	if want := "make the other namespaces (linux.namespaces): unshare: invalid argument"; err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	calls := make([]aside.Call, callOpen)
+	for done := range len(calls) {
+		if err := m.failure(calls, done); err == nil || !strings.HasSuffix(err.Error(), "was killed") {
+			t.Errorf("after %d calls: %v", done, err)
+		}
 	}
 }
 
