@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# AppArmor: process.apparmorProfile and `exec --apparmor`, with profiles in the kernel.
-# `make test-vm` runs it where there is AppArmor.
+# AppArmor: process.apparmorProfile and `exec --apparmor`, with profiles in the kernel. `make
+# test-vm` runs it with AppArmor.
 
 # shellcheck disable=SC2016 # scripts for others in quotes
 
@@ -16,8 +16,8 @@ needs_apparmor() {
 	command -v apparmor_parser >/dev/null || skip "apparmor_parser is missing (package apparmor)"
 }
 
-# profiles prints the profiles of these tests: one for the container, one that denies
-# something else, and two for the runtime itself.
+# profiles prints the profiles of these tests: two for the container, which deny different files,
+# and two for the runtime itself.
 profiles() {
 	local everything='file, capability, network, mount, remount, umount, pivot_root, ptrace, signal, unix, dbus,'
 	cat <<-END
@@ -71,8 +71,8 @@ label_of() {
 	cat "/proc/$1/attr/apparmor/current"
 }
 
-# saw PROFILE FILE... asserts that a process had the profile, and could read all but these
-# files.
+# saw PROFILE FILE... asserts that a process had the profile, and could read all files except
+# these.
 saw() {
 	local f want=$1
 	shift
@@ -126,7 +126,7 @@ saw() {
 	saw "$PROFILE-other" other
 	run coracle exec --apparmor unconfined "$ID" sh -c "$look"
 	saw unconfined
-	# A process that says nothing of it is no way out.
+	# A process that sets no profile does not escape the confinement.
 	jq --arg look "$look" '.process | del(.apparmorProfile) | .args = ["sh", "-c", $look]' config.json >process.json
 	run coracle exec --process process.json "$ID"
 	saw "$PROFILE" denied
@@ -176,7 +176,7 @@ saw() {
 	background create "$ID"
 	failed "apply the AppArmor profile \"$PROFILE-missing\" (process.apparmorProfile)" "the profile is not loaded"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 1 ]
-	# Engines would take that for a missing command.
+	# Engines would read this as a missing command.
 	[[ $output != *"no such file"* ]]
 	nothing_left
 
@@ -192,11 +192,11 @@ saw() {
 	needs_apparmor
 	command -v aa-exec >/dev/null || skip "aa-exec is missing (package apparmor)"
 	args sh -c "$look"
-	# Its profile does not let it change to another one.
+	# The runtime's profile does not allow a change of profile.
 	confine "$PROFILE"
 	run aa-exec -p "$PROFILE-confined" -- "$CORACLE" --root "$ROOT" run "$ID"
 	failed "$PROFILE\"" "the profile that the runtime itself runs under does not allow it: permission denied"
-	# It does, but with no_new_privs nothing leaves the confinement it is in.
+	# This one allows it, but with no_new_privs no process can leave its confinement.
 	config '.process.noNewPrivileges = false'
 	run aa-exec -p "$PROFILE-changing" -- "$CORACLE" --root "$ROOT" run "$ID"
 	saw "$PROFILE" denied

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What the kernel keeps about a process or its namespaces: scheduler, I/O priority, CPU affinity,
-# memory policy, personality, kernel parameters.
+# Attributes of a process or its namespaces: scheduler, I/O priority, CPU affinity, memory policy,
+# personality, kernel parameters.
 
 load helpers
 
@@ -8,7 +8,7 @@ setup() {
 	setup_busybox
 }
 
-# pid_running starts the container and leaves its pid in $pid.
+# pid_running starts the container and sets $pid to its pid.
 pid_running() {
 	detached 'exec sleep 1000'
 	pid=$(pid_of "$ID")
@@ -40,8 +40,8 @@ attributes() {
 	END
 }
 
-# realtime_possible reports whether a process in a cgroup of its own may have a realtime
-# scheduler: with group scheduling, the group would need a share of it.
+# realtime_possible reports whether a process in its own cgroup may have a realtime scheduler:
+# with group scheduling the cgroup would need realtime time.
 realtime_possible() {
 	[ ! -e /sys/fs/cgroup/cpu/cpu.rt_runtime_us ] && chrt -f 1 true 2>/dev/null
 }
@@ -124,7 +124,7 @@ last_cpu() {
 	[ "$cpu" -gt 0 ] || skip "there is one CPU"
 	config --arg cpu "$cpu" '.process.execCPUAffinity = {initial: "0", final: $cpu}'
 	detached 'grep Cpus_allowed_list /proc/self/status; exec sleep 1000'
-	wait_for has_printed "$(grep Cpus_allowed_list /proc/self/status)" # that of the first process stays
+	wait_for has_printed "$(grep Cpus_allowed_list /proc/self/status)" # the affinity of the first process stays
 	run coracle exec "$ID" grep Cpus_allowed_list /proc/self/status
 	[ "$output" = $'Cpus_allowed_list:\t'"$cpu" ]
 	coracle delete --force "$ID"

@@ -15,7 +15,7 @@ teardown() {
 	wait_for remove_cgroups
 }
 
-# remove_cgroups removes what a test made itself, deepest first.
+# remove_cgroups removes the cgroups that a test made itself, deepest first.
 remove_cgroups() {
 	local d
 	cgroup_dirs "$ID" | while read -r d; do
@@ -24,8 +24,8 @@ remove_cgroups() {
 	[ -z "$(cgroup_dirs "$ID")" ]
 }
 
-# hierarchies prints, for each hierarchy that is mounted here, its directory and the
-# cgroup in it of the process whose /proc/PID/cgroup is given.
+# hierarchies prints, for each mounted hierarchy, its directory and the cgroup in it of the
+# process whose /proc/PID/cgroup is given.
 hierarchies() {
 	local names path dir
 	while IFS=: read -r _ names path; do
@@ -55,8 +55,9 @@ limit() {
 	fi
 }
 
-# at_caller PATH prints the hierarchies with a cgroup below that of the caller. On cgroup
-# v2 it is next to it: one that has processes cannot have children with controllers.
+# at_caller PATH prints the hierarchies that have a cgroup at PATH below the caller's cgroup. On
+# cgroup v2 it is a sibling of the caller's: a cgroup with processes cannot have children with
+# controllers.
 at_caller() {
 	if unified; then
 		hierarchies /proc/self/cgroup | sed "s|/[^/ ]*$|/$1|"
@@ -311,7 +312,7 @@ busy() {
 	kill -0 "$SLEEP"
 	hierarchies "/proc/$SLEEP/cgroup" | grep -q "$ID-busy"
 	[ -z "$(ls -A "$ROOT")" ]
-	# A delete does not touch it either.
+	# delete does not touch the process, either.
 	coracle delete --force "$ID"
 	kill -0 "$SLEEP"
 }
@@ -328,7 +329,7 @@ busy() {
 	kill -0 "$SLEEP"
 }
 
-# foreign makes the cgroup of the container, in all hierarchies, before the container.
+# foreign makes the cgroup for the container, in all hierarchies, before the container.
 foreign() {
 	config --arg path "/$ID-above/foreign" '.linux.cgroupsPath = $path'
 	hierarchies /proc/self/cgroup | while read -r dir _; do
@@ -382,7 +383,7 @@ directories() {
 	[ "$(directories | grep -c foreign)" -eq 0 ]
 }
 
-# failing prints changes of config.json that make create fail, each later than the one before.
+# failing prints changes of config.json that make create fail, each at a later stage.
 failing() {
 	cat <<-'END'
 		.linux.resources.memory = {limit: 100000000} | .linux.resources.cpu = {cpus: "4000"}
@@ -393,7 +394,7 @@ failing() {
 
 @test "a create that fails leaves the cgroups that were there as they were, and no others" {
 	local change before file
-	# The last two directories of the path are missing in some of the hierarchies only.
+	# The last two directories of the path are missing only in some hierarchies.
 	config --arg path "/$ID-above/b/c" '.linux.cgroupsPath = $path | .linux.resources.devices = []'
 	hierarchies /proc/self/cgroup | while read -r dir _; do
 		case $dir in
@@ -434,7 +435,7 @@ failing() {
 		sleep "$(printf '0.%05d' $((RANDOM % 1500)))"
 		kill -9 $! 2>/dev/null || true
 		wait $! 2>/dev/null || true
-		# One that had done its work leaves the cgroups above its own, like any other.
+		# A create that had finished leaves the cgroups above its own, as always.
 		done=$([ -e "$ROOT/$ID/creating" ] || [ ! -e "$ROOT/$ID" ] || echo yes)
 		coracle delete --force "$ID"
 		if [ -n "$done" ]; then
@@ -465,12 +466,13 @@ failing() {
 		output=$(printed)
 		failed frozen linux.cgroupsPath
 		[ -z "$(ls -A "$ROOT")" ]
-		# What was there stays, and nothing else.
+		# Only the cgroups that existed before stay.
 		[ "$(directories)" = "$before" ]
 	done
 }
 
-# threaded makes a cgroup with a process, below which a container is in a threaded one (v2).
+# threaded makes a cgroup with a process, so that a container below it is in a threaded cgroup
+# (v2).
 threaded() {
 	unified || skip "cgroup v1"
 	sleep 1000 3>&- >/dev/null 2>&1 &
@@ -490,7 +492,7 @@ threaded() {
 	two() { [ "$(coracle ps --format json "$ID" | jq length)" -eq 2 ]; }
 	wait_for two
 	coracle ps --format json "$ID" | jq -e --argjson pid "$(pid_of "$ID")" 'any(. == $pid)'
-	# Nothing counts memory there.
+	# Memory is not accounted there.
 	timeout --foreground 20 "$CORACLE" --root "$ROOT" events --interval 100ms "$ID" >"$BATS_TEST_TMPDIR/events" 2>&1 &
 	events=$!
 	ASIDE+=("$events")
@@ -510,7 +512,7 @@ threaded() {
 	[ -z "$(ls -A "$ROOT")" ]
 }
 
-# read_only runs coracle where all cgroups are mounted read-only.
+# read_only runs coracle with all cgroups mounted read-only.
 read_only() {
 	status=0
 	# shellcheck disable=SC2016 # it is for the other shell

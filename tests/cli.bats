@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The command line: where flags may be, ids that look like something else, suggestions.
+# The command line: positions of flags, ids that look like something else, suggestions.
 
 load helpers
 
@@ -149,7 +149,7 @@ elsewhere() {
 	failed 'broken.json: '
 	run coracle run --config none.json "$ID"
 	failed 'configuration: open none.json: no such file or directory'
-	# What is only found when the program is compiled.
+	# Errors that are found only when the program is compiled.
 	jq '.linux.seccomp = {defaultAction: "SCMP_ACT_ERRNO", syscalls: [{names: ["write"], action: "SCMP_ACT_ALLOW"}]}' <"$OTHER" >filter.json
 	run coracle run --config filter.json "$ID"
 	failed 'filter.json: linux.seccomp'

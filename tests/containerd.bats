@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# containerd with coracle as its runtime: a private one, so that nothing of the system is
-# used or changed, or that of the system, see engines/engines.bash.
+# containerd with coracle as its runtime: either a private containerd, which leaves the system's
+# alone, or the system's, see engines/engines.bash.
 
 load helpers
 load engines/engines
@@ -25,7 +25,7 @@ setup_file() {
 	ctr_ image import --base-name test/image "$dir/image.tar"
 }
 
-# private_containerd starts one that has nothing to do with the system's.
+# private_containerd starts a containerd that is independent of the system's.
 private_containerd() {
 	local dir=$BATS_FILE_TMPDIR
 	cat >"$dir/config.toml" <<-END
@@ -43,7 +43,7 @@ private_containerd() {
 ADDRESS=${BATS_FILE_TMPDIR:-}/sock
 ! of_system || ADDRESS=/run/containerd/containerd.sock
 
-# namespace is containerd's; it is the parent of the containers' cgroups, too.
+# namespace prints containerd's namespace; it is also the parent of the containers' cgroups.
 namespace() {
 	echo "cortest-$RUN-containerd"
 }
@@ -79,7 +79,7 @@ setup() {
 	! of_system || CGROUP=/cortest.slice/cortest-$RUN.slice/ctr-$ID.scope
 }
 
-# place ID prints the flags of run that let systemd make the cgroup, where it is to.
+# place ID prints the flags of run for a cgroup by systemd, where the engines are the system's.
 place() {
 	! of_system || echo "--runc-systemd-cgroup --cgroup cortest-$RUN.slice:ctr:$1"
 }
@@ -88,7 +88,7 @@ teardown() {
 	[ -z "${ID:-}" ] || ! ctr_ task ls -q | grep -qx "$ID" || ctr_ task rm -f "$ID" || true
 }
 
-# ctr_run ID ARG... runs a container; options come in $options.
+# ctr_run ID ARG... runs a container; $options has its options.
 options=()
 ctr_run() {
 	# shellcheck disable=SC2046 # several words
@@ -152,7 +152,7 @@ has_task() {
 	run ctr_run "$ID" /script
 	[ "$status" -eq 1 ]
 	[[ "$output" == *'exec: "/script": no such file or directory'* ]]
-	# ctr gives up on deleting a task whose end containerd has not noticed yet.
+	# ctr does not delete a task when containerd has not noticed its end yet.
 	teardown
 	[ -z "$(cgroup_dirs "$ID")" ]
 }
@@ -240,7 +240,7 @@ has_task() {
 # bats test_tags=vm,system
 @test "task metrics, after an update as containerd does it" {
 	ctr_ tasks --help | grep -q -w metrics || skip "this ctr has no metrics"
-	# As it is while something of another namespace, or what it left, has it as cgroup v1.
+	# This is so while another namespace has it mounted as cgroup v1, or shortly after.
 	! grep -q ':hugetlb:' /proc/self/cgroup || grep -q ' - cgroup .*hugetlb' /proc/self/mountinfo ||
 		skip "the shim finds no metrics: hugetlb is in a hierarchy that is mounted nowhere"
 	options=(--detach --memory-limit 67108864)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# The contract with engines: coracle called as containerd's shim, conmon, Podman, CRI-O,
-# BuildKit and Buildah call it, with their arguments, environments, working directories
-# and streams. The check-list that they come from, and where else its points are tested:
+# The contract with engines: coracle is called as containerd's shim, conmon, Podman, CRI-O,
+# BuildKit and Buildah call it, with their arguments, environments, working directories and
+# streams. The points of the contract, and the files that test them:
 #
 #  1 commands, flags and their forms       here
 #  2 missing values, checkpoint --help     here, errors.bats
@@ -40,33 +40,33 @@ setup() {
 	mkdir "$ELSEWHERE"
 }
 
-# The callers. Each leaves $status, and the output of both streams in $output.
+# The callers. Each sets $status, and $output to the output of both streams.
 
-# call COMMAND... with pipes, as programs do that read the result.
+# call COMMAND... runs it with pipes, as programs do that read the result.
 call() {
 	status=0
 	"$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || status=$?
 	output=$(cat "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/err")
 }
 
-# shim is containerd's: its working directory is that of another container.
+# shim calls as containerd's shim: its working directory is another container's.
 shim() {
 	call env -C "$ELSEWHERE" -i "PATH=$PATH" GOMAXPROCS=4 OTEL_SERVICE_NAME=containerd-shim-x "TTRPC_ADDRESS=$ELSEWHERE/s" \
 		"$CORACLE" --root "$ROOT" --log "$BUNDLE/log.json" --log-format json "$@"
 }
 
-# conmon passes podman's flags on, and ignores SIGPIPE.
+# conmon calls as conmon: it passes Podman's flags on, and ignores SIGPIPE.
 conmon() {
 	call bash -c 'trap "" PIPE; exec "$@"' bash env -C "$ELSEWHERE" -i "PATH=$PATH" XDG_RUNTIME_DIR= _OCI_SYNCPIPE=8 _OCI_STARTPIPE=9 \
 		"$CORACLE" --log-format=json --log="$BUNDLE/oci-log" --root="$ROOT" "$@"
 }
 
-# podman calls with next to no environment.
+# podman calls with an almost empty environment.
 podman() {
 	call env -C "$ELSEWHERE" -i XDG_RUNTIME_DIR= "$CORACLE" --root "$ROOT" "$@"
 }
 
-# silent asserts that the last command succeeded and said nothing.
+# silent asserts that the last command succeeded without output.
 silent() {
 	if [ "$status" -ne 0 ] || [ -n "$output" ]; then
 		echo "status $status: $output" >&2
@@ -74,7 +74,7 @@ silent() {
 	fi
 }
 
-# logged FILE COUNT asserts that a log has so many entries, in the form that engines read.
+# logged FILE COUNT asserts that a log has COUNT entries, in the form that engines read.
 logged() {
 	[ "$(wc -l <"$1")" -eq "$2" ]
 	jq -se 'all(.level == "error" and (.msg | length > 0) and (.time | test("^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(Z|[+-]\\d\\d:\\d\\d)$")))' "$1"
@@ -125,7 +125,7 @@ process() {
 	failed "does not exist"
 	shim delete --force "$ID"
 	silent
-	# Only the two that failed have left something.
+	# Only the two failed commands have left entries.
 	logged "$BUNDLE/log.json" 2
 	nothing_left
 }
@@ -139,7 +139,7 @@ process() {
 	podman start "$ID"
 	silent
 	wait_for grep -qx 2 "$BATS_TEST_TMPDIR/log"
-	# Signals that conmon ignores are not ignored here, and its variables are not there.
+	# Signals that conmon ignores are not ignored here, and its variables are not set.
 	grep -q 'SigIgn:.0000000000000000' "$BATS_TEST_TMPDIR/log"
 	[ "$(grep -cE 'OCI|XDG_RUNTIME_DIR' "$BATS_TEST_TMPDIR/log")" -eq 0 ]
 	# The process leads a session: conmon kills its process group.
@@ -186,7 +186,7 @@ process() {
 	output=$(echo word | env -i XDG_RUNTIME_DIR="$ELSEWHERE" "$CORACLE" --root "$ROOT" exec --process "$BUNDLE/process.json" "$ID" 2>&1) || status=$?
 	[ "$status" -eq 9 ]
 	[ "$output" = word ]
-	# The pid file of exec is there before, and empty.
+	# The pid file of exec exists before, and is empty.
 	: >"$BUNDLE/exec.pid"
 	process true >process.json
 	call "$CORACLE" --root="$ROOT" exec --pid-file "$BUNDLE/exec.pid" --process "$BUNDLE/process.json" --detach "$ID"
@@ -216,7 +216,7 @@ call_stdin() {
 	[ "$status" -eq 6 ]
 	[ "$output" = step ]
 	[ ! -s "$BUNDLE/runc-log.json" ]
-	# It reads the cgroup, and then deletes without force.
+	# It reads the cgroup, then deletes without force.
 	[ -n "$(cgroup_dirs "$ID")" ]
 	has_status "$ID" stopped
 	call "$CORACLE" --root "$ROOT" --log "$BUNDLE/runc-log.json" --log-format json delete "$ID"
@@ -224,7 +224,7 @@ call_stdin() {
 	nothing_left
 }
 
-# buildkit calls from a process group of its own.
+# buildkit calls from its own process group.
 buildkit() {
 	call setsid --wait "$CORACLE" --root "$ROOT" --log "$BUNDLE/runc-log.json" --log-format json "$@"
 }
@@ -234,7 +234,7 @@ buildkit() {
 	args sleep 1000
 	aside "$CORACLE" --root "$ROOT" --log "$BUNDLE/runc-log.json" --log-format json run --bundle "$BUNDLE" --keep "$ID"
 	wait_for has_status "$ID" running
-	# It opens the configuration that state tells of, and looks users up in the rootfs.
+	# It opens the configuration whose bundle is in the state, and looks users up in the rootfs.
 	buildkit state "$ID"
 	[ -e "$(jq -r .bundle <<<"$output")/config.json" ]
 	[ -e "$(jq -r .rootfs <<<"$output")/etc/passwd" ]
@@ -265,8 +265,8 @@ buildkit() {
 	config --arg hook "$BUNDLE/hook" '.hooks.createRuntime = [{path: $hook}]'
 	aside "$CORACLE" --root "$ROOT" --log "$BUNDLE/runc-log.json" --log-format json run --bundle "$BUNDLE" --keep "$ID"
 	wait_for test -s hooked
-	# When it cannot kill the container, it kills the runtime, and deletes at once, without
-	# force. The init is slow to die: on cgroup v1, what is frozen does not.
+	# When it cannot kill the container, it kills the runtime and deletes at once, without force.
+	# The init dies slowly: on cgroup v1 a frozen process does not die.
 	for d in $(cgroup_dirs "$ID"); do
 		[ ! -e "$d/freezer.state" ] || echo FROZEN >"$d/freezer.state"
 	done
@@ -323,7 +323,7 @@ buildkit() {
 }
 
 @test "contract: how engines find out about checkpoints" {
-	# Podman takes status 0 as a yes.
+	# Podman reads status 0 as "supported".
 	background checkpoint --help
 	[ "$status" -ne 0 ]
 	background restore --lsm-mount-context
@@ -366,7 +366,7 @@ buildkit() {
 	rm "$BUNDLE/log.json"
 	shim create --bundle "$BUNDLE" "$ID"
 	silent
-	# Containerd says that it cannot read it otherwise.
+	# Otherwise containerd reports that it cannot read the log.
 	[ -f "$BUNDLE/log.json" ]
 	[ ! -s "$BUNDLE/log.json" ]
 }
@@ -394,7 +394,7 @@ buildkit() {
 		shim exec --process "$BUNDLE/process.json" --detach --pid-file "$BUNDLE/exec.pid" "$ID-0"
 		[ "$status" -eq 255 ]
 		says "${words[$command]}"
-		# Conmon takes a pid file as a sign that the process was started.
+		# Conmon reads a pid file as a sign that the process was started.
 		[ ! -e exec.pid ]
 	done
 }
@@ -436,14 +436,14 @@ buildkit() {
 	reader=$!
 	"$CORACLE" --root "$ROOT" create --bundle "$BUNDLE" "$ID" >pipe 2>&1 </dev/null
 	"$CORACLE" --root "$ROOT" start "$ID" >/dev/null 2>&1
-	# The end of the file comes when the process has given its streams away.
+	# The stream ends when the process no longer holds it.
 	wait "$reader"
 	has_status "$ID" running
 }
 
 @test "contract: what is done when create returns" {
 	args sleep 1000
-	# dockerd's hook of old reads the pid of the state to set up the network.
+	# dockerd's former hook reads the pid in the state to set up the network.
 	printf '#!/bin/sh\nreadlink /proc/$(jq .pid)/ns/net >%s/net\n' "$ELSEWHERE" >hook
 	chmod 755 hook
 	config --arg hook "$BUNDLE/hook" '.hooks.prestart = [{path: $hook, env: ["PATH=/usr/bin:/bin"]}]'
@@ -452,7 +452,7 @@ buildkit() {
 	pid=$(cat init.pid)
 	[ "$(cat "$ELSEWHERE/net")" = "$(readlink "/proc/$pid/ns/net")" ]
 	[ "$(readlink "/proc/$pid/ns/net")" != "$(readlink /proc/self/ns/net)" ]
-	# The limits and events of the cgroup are those of the process.
+	# The limits and events of the cgroup apply to the process.
 	cgroup=$(sed -n 's/^[0-9]*:pids://p;s/^0:://p' "/proc/$pid/cgroup" | grep -m 1 "$ID")
 	[ -n "$cgroup" ]
 }
@@ -474,7 +474,7 @@ buildkit() {
 }
 
 @test "contract: the same container by flags that differ" {
-	# Who cleans up does not pass the flags of create again.
+	# The process that cleans up does not pass the flags of create again.
 	args sleep 1000
 	background --cgroup-manager disabled --rootless=false create "$ID"
 	silent

@@ -193,8 +193,7 @@ setup() {
 	nothing_left
 }
 
-# in_tmpfs_root SCRIPT runs a script that has a state root of 16 KiB on a tmpfs that
-# nobody else sees.
+# in_tmpfs_root SCRIPT runs a script with a state root of 16 KiB on a private tmpfs.
 in_tmpfs_root() {
 	mkdir -p "$ROOT"
 	# shellcheck disable=SC2016

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# coracle delete: nothing stays.
+# coracle delete: nothing is left.
 
 load helpers
 
@@ -32,7 +32,7 @@ setup() {
 
 @test "a container whose process had just begun when run was killed is a running one" {
 	detached 'exec sleep 1000'
-	# The last that run does.
+	# The last step of run.
 	touch "$ROOT/$ID/creating"
 	[ "$(status_of "$ID")" = running ]
 	run coracle delete "$ID"
@@ -151,7 +151,7 @@ setup() {
 	[[ $output == *"$sleeper"* ]] && seen=1 || seen=0
 	status=0
 	coracle delete --force "$ID" || status=$?
-	# If it fails, nobody else would get rid of them.
+	# If delete fails, nothing else would remove them.
 	mapfile -t left < <(cgroup_dirs "$ID")
 	kill -9 "$sleeper" 2>/dev/null || true
 	[ "${#left[@]}" -eq 0 ] || find "${left[@]}" -depth -type d -execdir rmdir {} \; || true
@@ -202,7 +202,7 @@ setup() {
 	nothing_left
 }
 
-# Each round kills create at another moment of its few milliseconds.
+# Each round kills create at another moment within its few milliseconds.
 killed_creates() {
 	for _ in $(seq "$1"); do
 		"$CORACLE" --root "$ROOT" create "$ID" >/dev/null 2>&1 </dev/null 3>&- &

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Devices: the default ones, linux.devices, and what is in /dev besides.
+# Devices: the default ones, linux.devices, and other entries of /dev.
 
 load helpers
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What is wrong is said in one line: on standard error and in the log.
+# An error is one line, on standard error and in the log.
 
 load helpers
 
@@ -8,8 +8,8 @@ setup() {
 	args true
 }
 
-# refused TEXT... expects create to fail with all the texts in one line on standard
-# error, the same in the log, and no trace.
+# refused TEXT... expects create to fail with all the texts in one line on standard error, with
+# the same line in the log, and to leave nothing behind.
 refused() {
 	local log=$BATS_TEST_TMPDIR/refused.log
 	rm -f "$log"
@@ -28,7 +28,7 @@ one_line() {
 	fi
 }
 
-# one_entry FILE asserts that a log has one entry, which is what standard error got.
+# one_entry FILE asserts that a log has one entry, equal to the line on standard error.
 one_entry() {
 	jq -es --rawfile err "$BATS_TEST_TMPDIR/err" 'length == 1 and .[0].level == "error" and (.[0].msg + "\n") == $err
 		and (.[0].time | test("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(Z|[+-][0-9:]{5})$"))' "$1" >/dev/null || {
@@ -254,7 +254,7 @@ with() {
 
 @test "a state root that is full" {
 	mkdir "$ROOT"
-	# In a mount namespace of its own, so that the mount ends with it.
+	# In a new mount namespace, so that the mount ends with it.
 	run unshare -m bash -c '
 		mount -t tmpfs -o size=16k full "$1"
 		head -c 16k /dev/zero >"$1/.filler" 2>/dev/null
@@ -394,8 +394,8 @@ with() {
 	[ ! -e "$ROOT/$ID" ]
 }
 
-# in_pipe COMMAND... runs a command whose standard error is a pipe that nobody reads before
-# its end, or ever when CLOSED is set. What was written there is in $output.
+# in_pipe COMMAND... runs a command whose standard error is a pipe that is not read before the
+# command ends; with CLOSED set it is never read. $output is what was written to it.
 in_pipe() {
 	run python3 -c '
 import os, subprocess, sys
@@ -410,7 +410,7 @@ if not closed:
 sys.exit(status % 256)' "$@"
 }
 
-# lacking makes a configuration that gives a warning: a capability that cannot be granted.
+# lacking makes a configuration that causes a warning: a capability that cannot be granted.
 lacking() {
 	config '.process.capabilities |= (.permitted -= ["CAP_KILL"] | .effective += ["CAP_KILL"])'
 }
@@ -494,8 +494,8 @@ lacking() {
 	rm -r "$ROOT/broken"
 }
 
-# system_log SOCKET ARG... runs coracle where there is nothing in /dev or /run but a socket.
-# What is sent there is in the file "heard", what is on standard error in "shown".
+# system_log SOCKET ARG... runs coracle with only a socket in /dev and /run. What is sent to it is
+# in the file "heard", and standard error is in "shown".
 system_log() {
 	local socket=$1
 	shift

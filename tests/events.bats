@@ -8,7 +8,7 @@ setup() {
 	setup_busybox
 }
 
-# stats prints what a jq program makes of the statistics.
+# stats prints the result of a jq program on the statistics.
 stats() {
 	coracle events --stats "$ID" | jq -r "$1"
 }
@@ -20,7 +20,7 @@ watch() {
 	ASIDE+=("$WATCH")
 }
 
-# watched waits for the end of events, which is a success.
+# watched waits for the end of events, and asserts success.
 watched() {
 	status=0
 	wait "$WATCH" || status=$?

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# coracle exec: one more process in a container.
+# coracle exec: an additional process in a container.
 
 # shellcheck disable=SC2016,SC2030,SC2031 # scripts for others in quotes; each test is a subshell
 
@@ -10,7 +10,7 @@ setup() {
 	SOCKET=$BATS_TEST_TMPDIR/console.sock
 }
 
-# waiting starts a container that does nothing.
+# waiting starts a container that only sleeps.
 waiting() {
 	args sleep 1000
 	background run --detach "$ID"
@@ -22,8 +22,7 @@ x() {
 	run coracle exec "$@" </dev/null
 }
 
-# refused TEXT... asserts that exec itself has failed: status 255 and one line with
-# these texts.
+# refused TEXT... asserts that exec itself failed: status 255 and one line with these texts.
 refused() {
 	if [ "$status" -ne 255 ] || [ "${#lines[@]}" -ne 1 ]; then
 		echo "status $status: $output" >&2
@@ -32,14 +31,14 @@ refused() {
 	says "$@"
 }
 
-# process_json CHANGE makes a file for --process: the process of config.json, with a jq
-# program applied.
+# process_json CHANGE makes a file for --process: the process of config.json, changed by a jq
+# program.
 process_json() {
 	jq ".process | $1" config.json >"$BATS_TEST_TMPDIR/process.json"
 }
 
-# exec_detached ARG... leaves a process running; its pid is in $pid, its output is printed
-# by `printed`.
+# exec_detached ARG... starts a process and leaves it running; its pid is in $pid, and `printed`
+# prints its output.
 exec_detached() {
 	rm -f "$BATS_TEST_TMPDIR/pid"
 	background exec --detach --pid-file "$BATS_TEST_TMPDIR/pid" "$@"
@@ -54,7 +53,7 @@ foreground() {
 	EXEC=$!
 }
 
-# ended waits for that exec. Its status is in $status.
+# ended waits for that exec and sets $status.
 ended() {
 	status=0
 	wait "$EXEC" || status=$?
@@ -77,7 +76,7 @@ receiver() {
 	wait_for test -S "$SOCKET"
 }
 
-# gone PID reports whether a process has ended; a zombie has.
+# gone PID reports whether a process has ended, also as a zombie.
 gone() {
 	! grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status"
 }
@@ -168,7 +167,7 @@ gone() {
 	[ "$(status_of "$ID")" = running ]
 }
 
-# --- what exec itself refuses: status 255
+# --- errors of exec itself: status 255
 
 @test "an unknown container is an error" {
 	x "$ID" true
@@ -285,7 +284,7 @@ gone() {
 	[[ "$(jq -r .msg "$BATS_TEST_TMPDIR/log")" == *'executable file not found in $PATH'* ]]
 }
 
-# --- what comes from the container's configuration
+# --- attributes from the container's configuration
 
 @test "user, groups, environment, working directory and umask are the container's" {
 	config '.process.user = {uid: 1000, gid: 1001, additionalGids: [7, 8], umask: 63} | .process.env += ["A=1", "B=two words"] | .process.cwd = "/tmp"'
@@ -366,10 +365,10 @@ gone() {
 		x "$ID" "$command"
 		refused "exec: \"$command\": no such file or directory" "leads to the program that sets the container up"
 	done
-	# One that is in the middle of a script is told by itself.
+	# A script that is running keeps its own interpreter.
 	x "$ID" sh -c '/proc/1/exe; echo $?'
 	says "there is no command in it" 127
-	# Once the container runs, it is the container's own.
+	# Once the container runs, the name is the container's own.
 	coracle start "$ID"
 	background exec "$ID" /proc/1/exe
 	says "applet not found"
@@ -403,7 +402,7 @@ gone() {
 	[ "$(cat "/proc/$pid/oom_score_adj")" = 300 ]
 	[ "$(chrt -p "$pid" | grep -c SCHED_BATCH)" -eq 1 ]
 	[ "$(ionice -p "$pid")" = idle ]
-	# What it says counts, also when that is little.
+	# Attributes that the process sets are used, even if they are weaker.
 	process_json '{args: ["sleep", "1000"], cwd: "/", user: {uid: 0, gid: 0, umask: 2}, env: ["PATH=/bin"],
 		capabilities: {}, oomScoreAdj: 400, noNewPrivileges: false, execCPUAffinity: {}, scheduler: {policy: "SCHED_OTHER"}}'
 	exec_detached --process "$BATS_TEST_TMPDIR/process.json" "$ID"
@@ -592,7 +591,7 @@ warning: exec: user 1000 will not have the capability CAP_KILL: that would take 
 	x -e A=1 -u 5:6 -g 7 -c CAP_CHOWN "$ID" sh -c 'echo "$A"; id -u; id -g; id -G'
 	[ "$status" -eq 0 ]
 	[ "${lines[*]:0:4}" = "1 5 6 6 7" ]
-	# A user who is not root does not get the capability, and that is told.
+	# A user other than root does not get the capability; a warning says so.
 	[[ ${lines[4]} == *CAP_CHOWN* ]]
 	process_json '.args = ["echo", "hello"]'
 	x -p "$BATS_TEST_TMPDIR/process.json" "$ID"
@@ -644,9 +643,9 @@ warning: exec: user 1000 will not have the capability CAP_KILL: that would take 
 	x "$ID" tty
 	[ "$status" -eq 1 ]
 	[ "$output" = "not a tty" ]
-	# A second terminal beside the first.
+	# A second terminal next to the first.
 	run script -qec "'$CORACLE' --root '$ROOT' exec --tty '$ID' tty" /dev/null </dev/null
-	# script types the end of its input, which the terminal may echo.
+	# script sends an end-of-file character, which the terminal may echo.
 	[[ "$output" == */dev/pts/1* ]]
 	coracle delete --force "$ID"
 	wait "$RECEIVER"
@@ -738,7 +737,7 @@ warning: exec: user 1000 will not have the capability CAP_KILL: that would take 
 @test "a detached process leads a session of its own" {
 	waiting
 	exec_detached "$ID" sleep 1000
-	# The pid is that of its group and its session.
+	# The process leads its process group and its session.
 	[ "$(ps -o pgid=,sid= -p "$pid" | xargs)" = "$pid $pid" ]
 }
 
@@ -763,14 +762,14 @@ warning: exec: user 1000 will not have the capability CAP_KILL: that would take 
 	exec_detached "$ID" sleep 1000 9<"$BATS_TEST_TMPDIR/file"
 	[ "$(find "/proc/$pid/fd" -mindepth 1 -printf '%f\n' | sort | xargs)" = "0 1 2" ]
 	x "$ID" ls /proc/self/fd
-	[ "$(xargs <<<"$output")" = "0 1 2 3" ] # 3 is what ls has opened
+	[ "$(xargs <<<"$output")" = "0 1 2 3" ] # ls has opened 3
 }
 
 @test "--preserve-fds passes on descriptors, and no others" {
 	echo one >"$BATS_TEST_TMPDIR/one"
 	echo two >"$BATS_TEST_TMPDIR/two"
 	waiting
-	# 4 is closed, 6 is not asked for.
+	# 4 is closed, and 6 is not among the preserved ones.
 	run coracle exec --preserve-fds 3 "$ID" sh -c 'cat <&3; cat <&5; for f in 3 4 5 6; do [ ! -e /proc/self/fd/$f ] || echo $f; done' </dev/null \
 		3<"$BATS_TEST_TMPDIR/one" 4<&- 5<"$BATS_TEST_TMPDIR/two" 6<"$BATS_TEST_TMPDIR/two"
 	[ "$status" -eq 0 ]
@@ -820,7 +819,8 @@ pidfd_receiver() {
 	config '.process.execCPUAffinity = {initial: "0"}'
 	waiting
 	x "$ID" sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status
-	# Without final the kernel decides: some give a process that changes its cpuset all of that.
+	# Without final the kernel decides: some kernels give a process that changes its cpuset all of
+	# its CPUs.
 	[ "$output" = 0 ] || [ "$output" = "$(proc_status Cpus_allowed_list "$(pid_of "$ID")")" ]
 	for final in 1:1 0-1:0-1 1,1024-8000:1; do
 		process_json ".args = [\"sed\", \"-n\", \"s/^Cpus_allowed_list:[[:space:]]*//p\", \"/proc/self/status\"] | .execCPUAffinity = {initial: \"0\", final: \"${final%:*}\"}"
@@ -853,7 +853,7 @@ pidfd_receiver() {
 	process_json '.args = ["sed", "-n", "s/^Cpus_allowed_list:[[:space:]]*//p", "/proc/self/status"] | .execCPUAffinity = {initial: "4000", final: "0"}'
 	"$CORACLE" --root "$ROOT" --log "$BATS_TEST_TMPDIR/log" exec --process "$BATS_TEST_TMPDIR/process.json" "$ID" >"$BATS_TEST_TMPDIR/out" </dev/null
 	has_printed 0
-	# What can be used is not warned of.
+	# CPUs that can be used cause no warning.
 	rm -f "$BATS_TEST_TMPDIR/log"
 	process_json '.args = ["true"] | .execCPUAffinity = {initial: "0,4000"}'
 	coracle --log "$BATS_TEST_TMPDIR/log" exec --process "$BATS_TEST_TMPDIR/process.json" "$ID"
@@ -882,7 +882,7 @@ subgroups() {
 		[ "$status" -eq 0 ]
 		want=/coracle-$ID/sub
 		[ "$path" != sub/deep ] || want+=/deep
-		# In all hierarchies that the container is in.
+		# In all hierarchies of the container.
 		[ "$(grep -c ":.*coracle-$ID" <<<"$output")" -gt 0 ]
 		[ "$(grep "coracle-$ID" <<<"$output")" = "$(grep "$want\$" <<<"$output")" ]
 	done
@@ -978,12 +978,11 @@ subgroups() {
 	foreground "$ID" sh -c 'for s in 1 2 3 10 12 15; do trap "echo $s" $s; done; trap "exit 9" USR2; echo ready; while :; do sleep 0.05; done'
 	wait_for has_printed ready
 	for s in 1 2 3 15; do
-		# A signal that is ignored here is so in coracle: background jobs ignore INT and
-		# QUIT, for instance.
+		# coracle inherits ignored signals: background jobs ignore INT and QUIT, for instance.
 		if ignores "$EXEC" "$s"; then
 			continue
 		fi
-		# The first milliseconds of a process belong to the ending signals alone.
+		# In its first milliseconds the process catches only the signals that end it.
 		wait_for repeat_until_printed "$s" "$EXEC"
 	done
 	wait_for repeat_until_printed 10 "$EXEC"
@@ -1162,7 +1161,7 @@ pids_of_cgroup() {
 	process_json '.args = ["cat", "/proc/self/cgroup"] | .execCPUAffinity = {initial: "0", final: "0"}'
 	x --process "$BATS_TEST_TMPDIR/process.json" "$ID"
 	[ "$status" -eq 0 ]
-	# The limit is one all the same.
+	# The limit still applies.
 	x "$ID" sh -c 'true & wait'
 	[ "$status" -ne 0 ]
 	[[ $output == *"can't fork"* ]]
@@ -1201,7 +1200,7 @@ pids_of_cgroup() {
 	writable
 	config '.linux.resources.memory = {limit: 16777216}'
 	waiting
-	# What it caches of files is its memory, too.
+	# Its page cache counts as memory, too.
 	x "$ID" sh -c 'dd if=/dev/zero of=/file bs=1M count=40 2>/dev/null; exec cat /file >/dev/null'
 	[ "$status" -eq 0 ]
 	for _ in 1 2 3; do
@@ -1214,7 +1213,7 @@ pids_of_cgroup() {
 # bats test_tags=vm
 @test "a user who has as many processes as RLIMIT_NPROC allows is an error that says so" {
 	local uid=$((70000 + $$ % 10000))
-	# The kernel lets a user have one more than that.
+	# The kernel allows a user one process more.
 	config ".process.user = {uid: $uid, gid: 0} | .process.rlimits = [{type: \"RLIMIT_NPROC\", hard: 0, soft: 0}]"
 	waiting
 	x "$ID" true
@@ -1222,10 +1221,10 @@ pids_of_cgroup() {
 }
 
 @test "a process that exec has started can be seen, but not before it is the container's" {
-	# While the exec program joins, it is non-dumpable: a process of the container
-	# cannot open its /proc/PID/{exe,fd,mem,root,...}. That takes less than a
-	# millisecond and cannot be caught here without a race; the program is checked for it in
-	# libcontainer/internal/initprog/compile. What it becomes is an ordinary process:
+	# While the exec program joins, it is non-dumpable: a process of the container cannot open its
+	# /proc/PID/{exe,fd,mem,root,...}. Joining takes less than a millisecond, so a test here would
+	# be a race; libcontainer/internal/initprog/compile checks the program instead. The command is
+	# an ordinary process:
 	waiting
 	exec_detached "$ID" sleep 1000
 	inner=$(awk '/^NSpid:/ { print $NF }' "/proc/$pid/status")
@@ -1235,7 +1234,7 @@ pids_of_cgroup() {
 }
 
 @test "a process in the container that watches sees no init program it could open" {
-	# The watcher opens whatever it can of each process that is not its own.
+	# The watcher opens what it can of each process that is not its own.
 	config '.process.capabilities |= map_values(. + ["CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"])'
 	detached 'while :; do for p in /proc/[0-9]*; do
 		case $(readlink $p/exe) in *memfd*) echo "caught $p";; esac; done; done 2>/dev/null'
@@ -1254,7 +1253,7 @@ pids_of_cgroup() {
 		[ "$status" -eq 0 ]
 		: >"$BATS_TEST_TMPDIR/statuses"
 		for _ in 1 2; do
-			# A subshell each: it goes on until the container is gone.
+			# Each has its own subshell, which runs until the container is gone.
 			(
 				exec 3>&-
 				for _ in {1..200}; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# Whether the command was executed is all that start, run and exec report, however soon its
-# process has ended.
+# start, run and exec report only whether the command was executed, even if its process ends at
+# once.
 
 load helpers
 
@@ -21,8 +21,8 @@ children() {
 	return 1
 }
 
-# sees_late PHASE CONDITION COMMAND... runs a command of coracle that stands still after a
-# phase until a condition holds, with $late for its pid.
+# sees_late PHASE CONDITION COMMAND... runs a command of coracle that stops after a phase until a
+# condition holds; its pid is $late.
 sees_late() {
 	local phase=$1 condition=$2
 	CORACLE_FAILPOINT="phase=$phase:stop" "$failing" --root "$ROOT" "${@:3}" >"$BATS_TEST_TMPDIR/late" 2>&1 </dev/null 3>&- &
@@ -49,8 +49,8 @@ child_has_ended() {
 	children "$late" Z
 }
 
-# commands are those that run, and do not live until somebody looks: one that runs out of
-# memory, one with a child that does, one that fails, one that succeeds.
+# commands are commands that end at once: one that runs out of memory, one whose child does, one
+# that fails, one that succeeds.
 commands=('exec tail -c 50m /dev/zero' '{ tail -c 50m /dev/zero; } 2>/dev/null; exit 0' 'exit 1' 'exit 0')
 statuses=(137 0 1 0)
 
@@ -124,7 +124,7 @@ statuses=(137 0 1 0)
 @test "exec says that the container is not running when it ends meanwhile, whatever failed by that" {
 	args sleep 1000
 	local op
-	# While the process is put together, and while its program runs.
+	# While the process is set up, and while its program runs.
 	for op in phase="program compiled":stop op={20,60,70,80,90,100,120,140,160}:delay; do
 		background run --detach "$ID"
 		[ "$status" -eq 0 ]
@@ -139,14 +139,14 @@ statuses=(137 0 1 0)
 		status=0
 		wait "$late" || status=$?
 		output=$(<"$BATS_TEST_TMPDIR/late")
-		# It may have come in time.
+		# start may have come in time.
 		[[ $status -eq 0 || $status -eq 137 ]] || says "container not running"
 		coracle delete --force "$ID"
 	done
 }
 
-# Like an engine that takes its time to wait for the container: it kills an init that stands
-# still behind its announcement, and prints what start says.
+# Like an engine that waits for the container late: it kills an init that hangs after its
+# announcement, and prints the output of start.
 kill_before_execve='
 import ctypes, os, subprocess, sys, time
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) # PR_SET_CHILD_SUBREAPER
@@ -156,7 +156,7 @@ def coracle(*args, **more):
 coracle("create", "--pid-file", pid_file).wait()
 pid = int(open(pid_file).read())
 start = coracle("start")
-calls = 35, 101, 230 # nanosleep, where the failpoint lets it hang
+calls = 35, 101, 230 # nanosleep, in which the failpoint hangs
 while start.poll() is None:
     try:
         if int(open(f"/proc/{pid}/syscall").read().split()[0]) in calls:

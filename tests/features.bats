@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# coracle features: what the program supports. Every claim is tried on `validate`, which
-# has the checks of create: what is claimed must be known, and what is not must be refused.
+# coracle features: what the program supports. `validate`, which has the checks of create, tests
+# every claim: what is claimed must be accepted, and what is not must be refused.
 
 load helpers
 
@@ -29,8 +29,8 @@ accepted() {
 	fi
 }
 
-# agrees CLAIM PROGRAM expects the configuration to be valid when the claim is true, and
-# otherwise to be refused as not supported.
+# agrees CLAIM PROGRAM expects the configuration to be valid when the claim is true, and otherwise
+# to be refused as unsupported.
 agrees() {
 	case $(jq -r "$1" features.json) in
 	true) accepted "$2" ;;
@@ -87,14 +87,14 @@ agrees() {
 }
 
 @test "mount options are known, and all that the specification demands" {
-	# config.md#linux-mount-options: MUST and SHOULD, but for those that are for the tmpfs itself.
+	# config.md#linux-mount-options: MUST and SHOULD, except options of the tmpfs itself.
 	for option in async atime bind defaults dev diratime dirsync exec iversion lazytime loud noatime nodev nodiratime noexec \
 		noiversion nolazytime norelatime nostrictatime nosuid nosymfollow private rbind rdev rdiratime relatime rexec rnoatime rnodiratime \
 		rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro rprivate rrelatime rro rrw rshared rslave rstrictatime rsuid \
 		rsymfollow runbindable rw shared silent slave strictatime suid symfollow sync unbindable; do
 		feature '.mountOptions[]' | grep -qx "$option"
 	done
-	# An option of a bind mount that is not known is refused.
+	# An unknown option of a bind mount is refused.
 	for option in $(feature '.mountOptions[]'); do
 		case $option in
 		tmpcopyup | async | sync | dirsync | lazytime | nolazytime | mand | nomand) accepted --arg o "$option" '.mounts += [{destination: "/x", type: "tmpfs", source: "x", options: [$o]}]' ;;
@@ -176,7 +176,7 @@ agrees() {
 	[ "commit: $(feature '.annotations["coracle.commit"]')" = "$("$CORACLE" --version | sed -n 2p)" ]
 	jq -e '.annotations["org.opencontainers.runc.checkpoint.enabled"] == "false"' features.json
 	accepted '.annotations = {"run.oci.keep_original_groups": "1", "run.oci.mount_context_type": "context", "org.systemd.property.KillSignal": "15"}'
-	# What is of no use to this driver is looked at by the other one.
+	# An annotation without effect for this driver is checked by the other one.
 	cp good config.json
 	config '.annotations = {"org.systemd.property.ExecStart": "x"}'
 	run "$CORACLE" --systemd-cgroup validate

@@ -1,39 +1,39 @@
-# Helpers for the bats tests. A test loads this file and calls setup_busybox or
-# setup_debian; what it makes is removed by teardown.
+# Helpers for the bats tests. A test loads this file and calls setup_busybox or setup_debian;
+# teardown removes what they create.
 #
 #   CORACLE        the binary to test; default: the one that `make` built
 #   CORACLE_CACHE  where root file systems are kept; default: /var/cache/coracle
 
 CORACLE=${CORACLE:-$(cd "$BATS_TEST_DIRNAME/.." && pwd)/coracle}
 CORACLE_CACHE=${CORACLE_CACHE:-/var/cache/coracle}
-# RUN tells this run of bats from others on the machine.
+# RUN distinguishes this run of bats from others on the machine.
 RUN=${BATS_RUN_TMPDIR##*-}
 
-# Of what a test takes, most is the start of other programs, above all in the emulated
-# machine. jq 1.6 needs ten times as long for that as gojq.
+# Starting programs takes most of the time of a test, especially in the emulated machine. jq 1.6
+# takes ten times as long to start as gojq.
 jq() {
 	gojq "$@"
 }
 
-# Every test has a state root, a bundle and an id of its own.
+# Every test has its own state root, bundle and id.
 common_setup() {
 	ROOT=$BATS_TEST_TMPDIR/root
 	BUNDLE=$BATS_TEST_TMPDIR/bundle
-	# With the name of the run in it: zz-leaks.bats looks for it.
+	# The name of the run is in it, because zz-leaks.bats looks for it.
 	ID=cortest-$RUN-$$-$BATS_TEST_NUMBER
 	mkdir -p "$BUNDLE"
 	cd "$BUNDLE" || return
 }
 
-# setup_busybox makes a bundle with a small, writable rootfs of its own.
+# setup_busybox makes a bundle with its own small, writable rootfs.
 setup_busybox() {
 	common_setup
 	cp -a "$CORACLE_CACHE/busybox" "$BUNDLE/rootfs"
 	make_config
 }
 
-# setup_debian makes a bundle on the shared rootfs that debootstrap made. It is
-# read-only: the same one serves all tests.
+# setup_debian makes a bundle on the shared rootfs that debootstrap made. All tests share it, so
+# it is read-only.
 setup_debian() {
 	common_setup
 	make_config
@@ -42,7 +42,7 @@ setup_debian() {
 
 make_config() {
 	local made=$BATS_RUN_TMPDIR/config.json
-	# Made once: it is the same for all tests, and two processes less for each.
+	# Made only once, because it is the same for all tests and saves two processes in each.
 	if [ ! -e "$made" ]; then
 		"$CORACLE" spec --bundle "$BUNDLE"
 		config '.process.terminal = false'
@@ -63,9 +63,9 @@ args() {
 	config '.process.args = $ARGS.positional' --args -- "$@"
 }
 
-# coracle runs the binary with the state root of the test. Do not use it with bats'
-# `run` for create and detached run of long-lived containers: these inherit the
-# output, and `run` waits for its end. Use `background` there.
+# coracle runs the binary with the state root of the test. Do not use it with bats' `run` for
+# create or a detached run of a long-lived container: the container inherits the output, and `run`
+# waits until it is closed. Use `background` instead.
 coracle() {
 	if [ -n "${CORACLE_AGREE-}" ]; then
 		agreeing "$@"
@@ -74,9 +74,10 @@ coracle() {
 	fi
 }
 
-# agreeing runs coracle and, when it is to make a container, asks `validate --host` about the
-# bundle before. They have to agree: what has errors is not created, and what is refused has
-# some. The file $CORACLE_AGREE gets a line for each time that they do not, see tests/agreement.
+# agreeing runs coracle. If the command makes a container, it first asks `validate --host` about
+# the bundle. The two have to agree: a bundle with errors is not created, and a bundle that is
+# refused has errors. The file $CORACLE_AGREE gets a line for each disagreement, see
+# tests/agreement.
 agreeing() {
 	local all=("$@") global=() said=$CORACLE_AGREE.$BATS_SUITE_TEST_NUMBER log=(--log "$CORACLE_AGREE.$BATS_SUITE_TEST_NUMBER") named=() before='' verdict='' arg status=0
 	while [ $# -gt 0 ] && [[ $1 == -* ]]; do
@@ -104,15 +105,15 @@ agreeing() {
 	if [ -n "$verdict" ] && [ "$status" -eq 0 ]; then
 		printf '%s\t%s\tcreated\t%s\n' "${BATS_TEST_FILENAME##*/}" "$BATS_TEST_DESCRIPTION" "${verdict//$'\n'/ }" >>"$CORACLE_AGREE"
 	elif [ -z "$verdict" ] && [ "$status" -ne 0 ] && grep -qs level=error "$said"; then
-		# (The status may be that of the process, after a warning.)
+		# (The status may be the process's, after a warning.)
 		printf '%s\t%s\trefused\t%s\n' "${BATS_TEST_FILENAME##*/}" "$BATS_TEST_DESCRIPTION" "$(grep level=error "$said" | tail -n 1 | sed -e 's/^time="[^"]*" level=[a-z]* msg="//' -e 's/\\"/"/g')" >>"$CORACLE_AGREE"
 	fi
 	rm -f "$said"
 	return "$status"
 }
 
-# background runs coracle with the standard streams of the container in files. The
-# status is in $status and the combined output in $output, as with `run`.
+# background runs coracle with the container's standard streams in files. The status is in $status
+# and the combined output in $output, as with `run`.
 background() {
 	status=0
 	coracle "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || status=$?
@@ -122,7 +123,7 @@ background() {
 	output=$out${out:+${err:+$'\n'}}$err
 }
 
-# shell runs a script in the container; $status and $output are those of bats' `run`.
+# shell runs a script in the container; $status and $output are set as by bats' `run`.
 shell() {
 	args sh -c "$1"
 	run coracle run "$ID"
@@ -135,14 +136,14 @@ detached() {
 	[ "$status" -eq 0 ]
 }
 
-# created leaves a container waiting to be started; options of create may be given.
+# created creates a container that waits to be started; options of create may be given.
 created() {
 	background create "$@" "$ID"
 	[ "$status" -eq 0 ]
 }
 
-# create_and_start does both below a process that, like an engine, takes its time to wait
-# for the container: what became of a process can be seen until somebody has.
+# create_and_start creates and starts the container below a process that waits for it late, as an
+# engine may. Until then the container's exit can be observed.
 create_and_start() {
 	python3 -c 'import ctypes, subprocess, sys
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) # PR_SET_CHILD_SUBREAPER
@@ -151,8 +152,7 @@ for command in "create", "start":
 sys.exit(status)' "$CORACLE" --root "$ROOT" "$1"
 }
 
-# printed prints what the container has printed up to now. The next `background`
-# empties the file.
+# printed prints the container's output up to now. The next `background` empties the file.
 printed() {
 	cat "$BATS_TEST_TMPDIR/out"
 }
@@ -162,8 +162,8 @@ has_printed() {
 	grep -qxF "$1" "$BATS_TEST_TMPDIR/out"
 }
 
-# failed asserts that the last command failed with status 1 and all these texts in
-# its output.
+# failed asserts that the last command failed with status 1 and that its output has all these
+# texts.
 failed() {
 	if [ "$status" -ne 1 ]; then
 		echo "status $status: $output" >&2
@@ -172,7 +172,7 @@ failed() {
 	says "$@"
 }
 
-# says TEXT... asserts that these texts are in the output of the last command.
+# says TEXT... asserts that the output of the last command has these texts.
 says() {
 	local text
 	for text in "$@"; do
@@ -183,14 +183,14 @@ says() {
 	done
 }
 
-# share removes a namespace from the configuration: the container is in that of the
-# host then. Mounts that would need it go too.
+# share removes a namespace from the configuration, so that the container shares the host's.
+# Mounts that need a new one are removed as well.
 share() {
 	config --arg type "$1" 'del(.linux.namespaces[] | select(.type == $type))'
 	[ "$1" != uts ] || config 'del(.hostname, .domainname)'
 }
 
-# join TYPE PATH lets the container join a namespace.
+# join TYPE PATH makes the container join a namespace.
 join() {
 	config --arg type "$1" --arg path "$2" '(.linux.namespaces[] | select(.type == $type)).path = $path'
 	[ "$1" != uts ] || config 'del(.hostname, .domainname)'
@@ -201,14 +201,14 @@ writable() {
 	config '.root.readonly = false'
 }
 
-# mounted DESTINATION prints the mount there of the mountinfo in $output: attributes,
+# mounted DESTINATION prints the mount at a path, from the mountinfo in $output: attributes,
 # optional fields, "-", type, source, options of the file system.
 mounted() {
 	awk -v d="$1" '$5 == d { l = $6; for (i = 7; i <= NF; i++) l = l " " $i } END { print l }' <<<"$output"
 }
 
-# far makes a directory at a path that is longer than the address of a socket. It is $FAR,
-# and, by a link for programs that bind there, $NEAR.
+# far makes a directory with a path that is too long for a socket address. $FAR is the path, and
+# $NEAR is a link to it for programs that bind there.
 far() {
 	FAR=$BATS_TEST_TMPDIR/$(printf 'd%.0s' {1..100})/$(printf 'e%.0s' {1..100})
 	NEAR=$BATS_TEST_TMPDIR/near
@@ -216,8 +216,8 @@ far() {
 	ln -s "$FAR" "$NEAR"
 }
 
-# aside runs a command in the background until the end of the test. Its pid is the
-# last one in ASIDE.
+# aside runs a command in the background until the end of the test. Its pid is the last element of
+# ASIDE.
 aside() {
 	"$@" >/dev/null 2>&1 </dev/null 3>&- &
 	ASIDE+=($!)
@@ -253,8 +253,8 @@ has_status() {
 	[ "$(status_of "$1")" = "$2" ]
 }
 
-# repeat_until_printed SIGNAL PID sends a signal by its number to a command that passes it
-# on to a process which prints that, when the command catches signals by now.
+# repeat_until_printed SIGNAL PID sends a signal, by number, to a command that forwards it to a
+# process that prints the number. It fails while the command does not catch signals yet.
 repeat_until_printed() {
 	[[ $(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$2/status") == *[1-9a-f]* ]] || return 1
 	kill "-$1" "$2"
@@ -265,15 +265,15 @@ repeat_until_printed() {
 	return 1
 }
 
-# ignores PID SIGNAL reports whether a process ignores a signal, given by its number, as it
-# does when it was started by nohup(1) or in the background.
+# ignores PID SIGNAL reports whether a process ignores a signal, by number, as when nohup(1) or a
+# shell in the background started it.
 ignores() {
 	local mask
 	mask=$(sed -n 's/^SigIgn:[[:space:]]*//p' "/proc/$1/status")
 	(((0x$mask >> ($2 - 1)) & 1))
 }
 
-# unified reports whether the host has cgroup v2 alone.
+# unified reports whether the host has cgroup v2 only.
 unified() {
 	[ -e /sys/fs/cgroup/cgroup.controllers ]
 }
@@ -283,8 +283,8 @@ cgroup_dirs() {
 	find /sys/fs/cgroup -type d -name "*$1*" 2>/dev/null
 }
 
-# processes prints the processes of the test's containers: those in a cgroup with the
-# id, and init programs that see the test's files.
+# processes prints the processes of the test's containers: those in a cgroup with the id, and init
+# programs that use the test's files.
 processes() {
 	{
 		grep -ls -- "$ID" /proc/[0-9]*/cgroup
@@ -292,9 +292,8 @@ processes() {
 	} | of_test
 }
 
-# of_test reads names of files in /proc/PID and prints the directories of those processes
-# that are the test's. Those that have ended, and whose parent is slow to notice, do not
-# count.
+# of_test reads names of files in /proc/PID and prints the directories of the processes that
+# belong to the test. Zombies do not count: their parent may be slow to reap them.
 of_test() {
 	local p
 	while read -r p; do
@@ -307,8 +306,8 @@ of_test() {
 	done
 }
 
-# alive prints the cgroups of the test's containers, which is where all processes but init
-# programs are, and those. It is run after each test, so it takes one process for both.
+# alive prints the cgroups of the test's containers, which contain all processes except init
+# programs, and the init programs. It runs after each test, so it uses one process for both.
 alive() {
 	local found
 	find /sys/fs/cgroup /proc/[0-9]*/exe \( -type d -name "*$ID*" -o -lname '/memfd:coracle-init*' \) 2>/dev/null | while read -r found; do
@@ -319,7 +318,7 @@ alive() {
 	done
 }
 
-# leftovers prints everything of the test's containers that is still there.
+# leftovers prints everything that is left of the test's containers.
 leftovers() {
 	[ ! -d "$ROOT" ] || find "$ROOT" -mindepth 1
 	alive
@@ -327,8 +326,8 @@ leftovers() {
 	return 0
 }
 
-# nothing_left asserts that nothing of the test's containers is there. Processes that
-# were killed may be on their way out.
+# nothing_left asserts that nothing is left of the test's containers. Processes that were killed
+# may still be exiting.
 nothing_left() {
 	wait_for no_leftovers || {
 		leftovers >&2
@@ -358,8 +357,8 @@ no_cgroups() {
 	[ -z "$(alive)" ]
 }
 
-# at_once COUNT FUNCTION has a function run as many containers in parallel. It gets a name
-# and the command, and has to give the output and the status of that.
+# at_once COUNT FUNCTION runs a function for several containers in parallel. The function gets a
+# name and the command, and has to pass on the command's output and status.
 at_once() {
 	local i jobs=()
 	for ((i = 0; i < $1; i++)); do

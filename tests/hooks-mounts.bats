@@ -14,7 +14,7 @@ setup() {
 	echo /usr/lib/gpu >rootfs/etc/ld.so.conf
 	echo volume >volume/file
 	config '.mounts += [{destination: "/opt", type: "bind", source: "volume", options: ["rbind"]}]'
-	# Root of a user namespace has no right to go through what is closed to others.
+	# Root of a user namespace may not pass through directories that are closed to others.
 	chmod 711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$BATS_TEST_TMPDIR"
 }
 
@@ -26,13 +26,13 @@ says_exactly() {
 	fi
 }
 
-# users gives the container a user namespace of its own.
+# users adds a new user namespace.
 users() {
 	config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 1000}] | .linux.gidMappings = .linux.uidMappings'
 	chown -R 100000:100000 rootfs
 }
 
-# joined_users gives the container the user namespace of another container.
+# joined_users makes the container join the user namespace of another one.
 joined_users() {
 	users
 	args sleep 1000
@@ -41,7 +41,7 @@ joined_users() {
 	config --arg p "/proc/$(pid_of "$ID-a")/ns/user" '(.linux.namespaces[] | select(.type == "user")).path = $p | del(.linux.uidMappings, .linux.gidMappings)'
 }
 
-# script NAME makes a file of the host with the script on standard input that hooks can run.
+# script NAME makes a file on the host from the script on standard input; hooks can run it.
 script() {
 	{ echo '#!/bin/sh -e' && cat; } >"$BATS_TEST_TMPDIR/$1"
 	chmod 755 "$BATS_TEST_TMPDIR/$1"
@@ -52,8 +52,9 @@ hook() {
 	config --arg kind "$1" --arg path "$BATS_TEST_TMPDIR/$2" '.hooks[$kind] += [{path: $path, env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin"]}]'
 }
 
-# cdi_hook adds the hook of a CDI device: it finds the rootfs by the bundle of the state and the configuration, makes a
-# link beside a library that is mounted, and updates the cache of the linker. The container tells of what it sees.
+# cdi_hook adds the hook of a CDI device: it finds the rootfs by the bundle in the state and the
+# configuration, makes a link next to a mounted library, and updates the cache of the dynamic
+# linker. The container prints what it sees.
 cdi_hook() {
 	local library
 	library=$(ldconfig -p | awk '/^\tlibm\.so\.6 / { print $NF; exit }')
@@ -73,8 +74,8 @@ cdi_hook_has_worked() {
 	says_exactly $'libgpu.so.1.2\nlibgpu.so.1.2\n1\nvolume'
 }
 
-# legacy_hook KIND adds a hook of the runtime that mounts a file and a device, as the container's root where it has to
-# make something.
+# legacy_hook KIND adds a hook in the runtime's namespaces that mounts a file and a device. It
+# acts as the container's root where it has to create something.
 legacy_hook() {
 	script legacy <<-END
 		pid=\$(sed 's/.*"pid":\([0-9]*\).*/\1/')
@@ -89,7 +90,7 @@ legacy_hook() {
 
 legacy_hook_has_worked() {
 	says_exactly $'volume\n3'
-	# Nothing of it is on the host.
+	# The host has none of it.
 	[ ! -s rootfs/gpu.lib ] && [ ! -e rootfs/dev/gpu0 ]
 }
 
@@ -172,7 +173,7 @@ legacy_hook_has_worked() {
 	END
 	hook createContainer look
 	config '.process.capabilities = {bounding: ["CAP_SYS_ADMIN", "CAP_SYS_CHROOT"], effective: ["CAP_SYS_ADMIN", "CAP_SYS_CHROOT"], permitted: ["CAP_SYS_ADMIN", "CAP_SYS_CHROOT"]}'
-	# A mount namespace shows what is in it, and has a root that whoever joins it gets.
+	# A mount namespace shows its mounts, and a process that joins it gets its root.
 	args sh -c 'awk "{ print \$5 }" /proc/self/mountinfo | grep -vE "^/(proc|sys|dev|opt)(/|$)"; nsenter --mount=/proc/self/ns/mnt ls -d /usr/lib/gpu; umount / 2>/dev/null; umount -l / 2>/dev/null; cat /opt/file'
 	run coracle run "$ID"
 	says_exactly $'/\n/usr/lib/gpu\nvolume'

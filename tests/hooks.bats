@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# hooks: all six kinds, as runtime.md#lifecycle and config.md#posix-platform-hooks say.
+# hooks: all six kinds of runtime.md#lifecycle and config.md#posix-platform-hooks.
 
 # shellcheck disable=SC2016,SC2030,SC2031 # scripts for others in quotes; each test is a subshell
 
@@ -8,23 +8,22 @@ load helpers
 setup() {
 	setup_busybox
 	writable
-	# What hooks write, for those in the container: /log.
+	# The output of hooks; in the container it is /log.
 	LOG=$BUNDLE/rootfs/log
 	KINDS="prestart createRuntime createContainer startContainer poststart poststop"
 }
 
-# hook KIND SCRIPT [PROPERTIES] adds a hook that runs a script; more properties can be
-# given as a jq object.
+# hook KIND SCRIPT [PROPERTIES] adds a hook that runs a script. PROPERTIES is a jq object.
 hook() {
 	config --arg kind "$1" --arg script "$2" ".hooks[\$kind] += [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \$script]} + ${3:-{\}}]"
 }
 
-# hook_file KIND PATH adds a hook with nothing but a path.
+# hook_file KIND PATH adds a hook that has only a path.
 hook_file() {
 	config --arg kind "$1" --arg path "$2" '.hooks[$kind] += [{path: $path}]'
 }
 
-# log_of KIND is the log as a hook of this kind sees it.
+# log_of KIND prints the path of the log for a hook of this kind.
 log_of() {
 	if [ -n "$command" ]; then
 		set -- "$command" "$ID"
@@ -39,8 +38,7 @@ log_hooks() {
 	done
 }
 
-# each_hook SCRIPT adds a hook of each kind; what the script prints goes to a file per
-# kind, see said.
+# each_hook SCRIPT adds a hook of each kind; its output goes to a file per kind, see said.
 each_hook() {
 	local kind
 	for kind in $KINDS; do
@@ -52,7 +50,7 @@ said() {
 	cat "$LOG.$1"
 }
 
-# logged WORD... asserts what is in the log.
+# logged WORD... asserts the content of the log.
 logged() {
 	local got
 	got=$([ ! -e "$LOG" ] || xargs <"$LOG")
@@ -62,7 +60,7 @@ logged() {
 	fi
 }
 
-# alive PID reports whether a process is there and no zombie.
+# alive PID reports whether a process exists and is not a zombie.
 alive() {
 	grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status"
 }
@@ -354,7 +352,7 @@ life() {
 }
 
 @test "a startContainer hook may be a link that stays in the container" {
-	# It must not lead to the host's file of the same name.
+	# The path must not lead to the host's file of the same name.
 	printf '#!/bin/sh\necho inside >/log\n' >rootfs/script
 	chmod 755 rootfs/script
 	ln -s /script rootfs/link
@@ -371,7 +369,7 @@ life() {
 }
 
 @test "without args, args[0] is the path" {
-	# busybox looks at its name.
+	# busybox reads its own name.
 	ln -s "$(command -v busybox)" "$BATS_TEST_TMPDIR/false"
 	hook_file createRuntime "$BATS_TEST_TMPDIR/false"
 	shell true
@@ -403,7 +401,8 @@ life() {
 }
 
 @test "without env the environment is that of the command, and of the process for startContainer" {
-	# As trace contexts travel. Nothing of the image reaches the host, and nothing of the host the container.
+	# Trace contexts are passed like this. No variable of the image reaches a hook on the host,
+	# and no variable of the host reaches a hook in the container.
 	config '.process.env = ["PATH=/bin", "LD_PRELOAD=/evil.so", "SECRET=1"]'
 	echo 'root:x:0:0::/home/user:/bin/sh' >rootfs/etc/passwd
 	each_hook 'tr "\0" "\n" </proc/self/environ'
@@ -712,7 +711,7 @@ life() {
 	for kind in createRuntime createContainer startContainer poststart; do
 		config 'del(.hooks)'
 		rm -f "$LOG"
-		# In the container the shell sees other pids than we do.
+		# In the container the shell sees other pids.
 		hook "$kind" "sleep 1$$ & grep -s NSpid /proc/\$!/status >>'$(log_of "$kind")'; echo said; sleep 1$$" '{timeout: 1}'
 		log_hooks poststop
 		args sleep 1000
@@ -766,8 +765,8 @@ life() {
 	done <"$LOG"
 }
 
-# hanging KIND [COMMAND] adds a hook that does not end by itself, and begins a create or, for those
-# kinds, a start, which is $COMMAND then. It can be told to begin a run.
+# hanging KIND [COMMAND] adds a hook that does not end by itself, and starts a command in the
+# background: create, or start for the kinds that run there, or COMMAND.
 hanging() {
 	local command=${2:-}
 	hook "$1" "echo hangs >>'$(log_of "$1")'; exec sleep 1$$"
@@ -794,7 +793,7 @@ hanging() {
 	nothing_left
 }
 
-# delete_ends_it deletes the container of a hanging command, which fails then.
+# delete_ends_it deletes the container of a hanging command, which makes the command fail.
 delete_ends_it() {
 	status=0
 	timeout --foreground 20 "$CORACLE" --root "$ROOT" delete --force "$ID" </dev/null || status=$?

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Who and where the process is: user, groups, environment, directory, limits.
+# The identity of the process: user, groups, environment, directory, limits.
 
 load helpers
 
@@ -296,8 +296,8 @@ setup() {
 	[ "$output" = $'1000\n1000\nagain\nerror' ]
 }
 
-# stdout_again MODE prints what a process of user 1000 wrote to the /dev/stdout of a regular file
-# in MODE (run, create or exec), and the owner of the file.
+# stdout_again MODE prints what a process of user 1000 wrote to /dev/stdout when that is a regular
+# file, and the owner of the file. MODE is run, create or exec.
 stdout_again() {
 	local file=$BATS_TEST_TMPDIR/$1.log script='echo first; echo again >>/dev/stdout'
 	case $1 in
@@ -489,7 +489,7 @@ has_sys_resource() {
 }
 
 @test "the process has the timer slack of the caller" {
-	# The command changes that of some of its own threads.
+	# coracle changes the slack of some of its own threads.
 	config '.process.args = ["sh", "-c", "cat /proc/1/timerslack_ns"]'
 	local slack='import ctypes, os, sys
 ctypes.CDLL(None).prctl(29, 123456, 0, 0, 0)

@@ -180,7 +180,7 @@ no_processes() {
 # bats test_tags=vm
 @test "KILL reaches processes that fork all the time" {
 	share pid
-	# Each has one child at a time: the limit would end the shells, not the test.
+	# Each shell has one child at a time. The limit would stop the shells, not the test.
 	config '.linux.resources.pids = {limit: 100}'
 	detached 'f() { while :; do sleep 0.001 & wait; done; }; f & f & f & f & f & echo ready; f'
 	wait_for has_printed ready
@@ -203,7 +203,7 @@ no_processes() {
 	detached 'sleep 1000 & exec sleep 1000'
 	kill -9 "$(pid_of "$ID")"
 	wait_for has_status "$ID" stopped
-	# No other signal has somebody to go to, unless to all.
+	# There is no process for any other signal, except with --all.
 	run coracle kill "$ID" TERM
 	failed "container not running"
 	run coracle kill --all "$ID" CONT

@@ -7,7 +7,7 @@ setup() {
 	setup_busybox
 }
 
-# two makes a created container and a stopped one.
+# two makes a created and a stopped container.
 two() {
 	created
 	args true
@@ -78,7 +78,7 @@ two() {
 	background list -q
 	[ "$status" -eq 0 ]
 	[ "$(printed)" = "$ID" ]
-	# Of what looks like one there is a word.
+	# A directory that looks like a container causes a warning.
 	grep -q '^warning: container "garbage": unreadable state: id: line 2' "$BATS_TEST_TMPDIR/err"
 	grep -q '^warning: container "runc": unreadable state: it belongs to another runtime' "$BATS_TEST_TMPDIR/err"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 2 ]

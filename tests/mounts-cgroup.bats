@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# Mounts of cgroups: what a container sees of its own, and that it sees nothing else.
+# Mounts of cgroups: a container sees its own cgroups and no others.
 
 load helpers
 load mounts
 
-# hierarchy finds a hierarchy in the container: one of several, or the only one.
+# hierarchy prints a hierarchy in the container: one of several, or the only one.
 hierarchy() {
 	if [ -d /sys/fs/cgroup/memory ]; then
 		HIERARCHY=/sys/fs/cgroup/pids

@@ -4,7 +4,7 @@
 load helpers
 load mounts
 
-# layers N LENGTH makes N lower directories with long names, and LOWER out of them.
+# layers N LENGTH makes N lower directories with long names, and sets LOWER to the list.
 layers() {
 	local i name
 	LOWER=
@@ -41,7 +41,7 @@ overlay() {
 	shell 'cat /mnt/file-0 /mnt/file-9 /mnt/same; touch /mnt/new 2>/dev/null || echo read-only; cat /proc/self/mountinfo'
 	[ "${lines[0]} ${lines[1]} ${lines[2]} ${lines[3]}" = "0 9 0 read-only" ]
 	[[ $(mounted /mnt) == "ro,nosuid,noatime - overlay overlay "* ]]
-	# Nothing is left of the way there.
+	# No temporary mount is left.
 	[ "$(grep -c ' - tmpfs ' <<<"$output")" -le 6 ]
 	[ "$(awk '$5 == "/"' <<<"$output" | wc -l)" -eq 1 ]
 	nothing_left
@@ -113,7 +113,7 @@ teardown() {
 	[ -z "${LOOP-}" ] || losetup -d "$LOOP"
 }
 
-# image makes a disk with a file system on a loop device, in LOOP.
+# image makes a disk with a file system, and sets LOOP to its loop device.
 image() {
 	truncate -s 16M "$BATS_TEST_TMPDIR/disk.img"
 	mke2fs -q -t ext4 "$BATS_TEST_TMPDIR/disk.img"

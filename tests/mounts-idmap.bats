@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# Mounts with mapped ids.
+# Mounts with id mappings.
 
 load helpers
 load mounts
@@ -27,7 +27,7 @@ owned() {
 	[ "${lines[0]}" = "0 100000:100000" ]
 	[ "${lines[1]}" = "1000 101000:101000" ]
 	[ "${lines[2]}" = "70000 65534:65534" ]
-	# Root is not mapped in it, so it cannot make files.
+	# Root is not mapped in the mount, so it cannot create files.
 	says "Value too large" "idmapped"
 	[ ! -e "$SOURCE/new" ]
 	[ "$(stat -c %u:%g "$SOURCE/0")" = 0:0 ]
@@ -135,7 +135,7 @@ owned() {
 	nothing_left
 }
 
-# The process that names a new user namespace has gone before the container starts.
+# The process whose user namespace is named has ended before the container starts.
 @test "no process of the mapping is left, and none is seen in the container" {
 	owned
 	mount_also "{destination: \"/mnt\", source: \$SOURCE, options: [\"bind\", \"idmap\"], $(maps 0 100000 65536)}"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# Symbolic links as the source of a bind mount or in the place of its mount point, and the
-# options of crun that mean the link itself: copy-symlink, src-nofollow, dest-nofollow.
+# Symbolic links as the source or the destination of a bind mount, and the options of crun that
+# apply to the link itself: copy-symlink, src-nofollow, dest-nofollow.
 
 load helpers
 load mounts
@@ -28,7 +28,7 @@ setup_links() {
 	bind src/dir /dir rbind copy-symlink
 	bind src /mnt rbind copy-symlink
 	args sh -c 'for l in /copy /new/dir/copy /no/where/copy /dir; do readlink $l; done; cat /copy /mnt/file; grep -c copy /proc/self/mountinfo'
-	# The second time they are there already.
+	# The second time they exist already.
 	for _ in 1 2; do
 		run coracle run "$ID"
 		[ "$output" = $'/etc/inside\n/etc/inside\n/etc/inside\n../src\ninside\nhost\n0' ]
@@ -66,7 +66,7 @@ setup_links() {
 	[ "${lines[*]:0:7}" = "/etc/inside /etc/inside ../src inside inside host host" ]
 	[[ $(mounted /present) == ro,* ]]
 	[ "$(cat rootfs/present)" = covered ]
-	# Without the option it is the host's file that the link leads to there.
+	# Without the option it is the file on the host that the link leads to.
 	config 'del(.mounts[7:])'
 	bind src/link /missing bind
 	background create "$ID"
@@ -87,7 +87,7 @@ setup_links() {
 	[ "${lines[*]:0:7}" = "host host host host /etc/inside inside inside" ]
 	says "/no: No such file"
 	[ "$(readlink rootfs/a) $(readlink rootfs/b)" = "etc/inside no/where" ]
-	# A directory cannot cover a link.
+	# A directory cannot be mounted on a link.
 	config 'del(.mounts[7:])'
 	bind src /a rbind dest-nofollow
 	background create "$ID"

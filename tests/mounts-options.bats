@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Options of mounts: each one of the specification's table, and their combinations.
+# Mount options: each option in the table of the specification, and combinations.
 
 load helpers
 load mounts
@@ -22,8 +22,8 @@ expect() {
 	}
 }
 
-# in_turn TYPE LINE... mounts one after the other at /mnt/0, /mnt/1 and so on; each line
-# is "options = attributes".
+# in_turn TYPE LINE... mounts one after another at /mnt/0, /mnt/1 and so on; each line is "options
+# = attributes".
 in_turn() {
 	local type=$1 line i=0
 	shift
@@ -64,7 +64,7 @@ in_turn() {
 			"rbind noatime ${r}relatime = relatime rw" "rbind ${r}norelatime = rw" "rbind ${r}strictatime = rw" "rbind strictatime ${r}nostrictatime = relatime rw"
 			"rbind ${r}nosymfollow = nosymfollow relatime rw" "rbind nosymfollow ${r}symfollow = relatime rw")
 	done
-	# Whatever the file system of the test's directory is mounted with.
+	# The result does not depend on the options of the file system of the test's directory.
 	config --arg SOURCE "$SOURCE" '.mounts += [{destination: "/first", source: $SOURCE, options: ["bind"]}]'
 	see_mounts
 	[ "$(attributes /first)" = "relatime rw " ] || skip "the mount of $SOURCE has attributes of its own: $(attributes /first)"
@@ -81,7 +81,8 @@ in_turn() {
 	expect /clear "relatime rw"
 }
 
-# Engines name "rw" or "ro" in any case. A host's noexec is not meant by that: see mount(8).
+# Engines always pass "rw" or "ro". They do not mean to clear the host's noexec with it: see
+# mount(8).
 @test "what the host's mount forbids stays forbidden unless an option names it" {
 	mount_also '{destination: "/rw", source: $SOURCE, options: ["rbind", "rprivate", "rw"]}, {destination: "/ro", source: $SOURCE, options: ["rbind", "ro"]},
 		{destination: "/exec", source: $SOURCE, options: ["rbind", "exec"]}'

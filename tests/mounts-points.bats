@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Mount points: where mounts land, what is made for them, and that none lands outside.
+# Mount points: where mounts land, what is created for them, and that none lands outside.
 
 load helpers
 load mounts
@@ -85,7 +85,7 @@ content" ]
 	nothing_left
 }
 
-# To outside, to outside of the rootfs by "..", dangling, and to a place in the rootfs.
+# Links to outside, to outside of the rootfs by "..", to nothing, and to a place in the rootfs.
 @test "proc, sys and dev as links: special file systems are refused, nothing is made outside" {
 	for name in proc sys dev; do
 		for target in "$OUTSIDE" ../../outside "$OUTSIDE/new" /missing /usr/bin; do

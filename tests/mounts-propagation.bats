@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# Propagation of mounts, between host and container and as the options say.
+# Propagation of mounts, between host and container and by the options.
 
 load helpers
 load mounts
@@ -87,8 +87,8 @@ shared_host() {
 	late_mount_appears
 }
 
-# late_mount_appears runs the container, makes a mount in the source meanwhile, and expects
-# the container to see it.
+# late_mount_appears runs the container, then makes a mount in the source, and expects the
+# container to see it.
 late_mount_appears() {
 	args sh -c 'echo ready; for i in $(seq 200); do [ ! -e /mnt/below/late ] || { echo late; exit; }; sleep 0.05; done; exit 1'
 	rm -f "$BATS_TEST_TMPDIR/out"
@@ -121,7 +121,7 @@ late_mount_appears() {
 		{destination: "/g", source: $SOURCE, options: ["rbind", "rslave", "rshared"]}'
 	args cat /proc/self/mountinfo
 	shared_host
-	[[ $(mounted /a) == rw,relatime" - "* ]] # a slave of nobody
+	[[ $(mounted /a) == rw,relatime" - "* ]] # not a slave
 	[[ $(mounted /b) =~ ^rw,relatime" shared:"[0-9]+" - " ]]
 	[[ $(mounted /c) == rw,relatime" - "* ]]
 	[[ $(mounted /d) == rw,relatime" unbindable - "* ]]

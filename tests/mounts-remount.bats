@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Remounts: entries that change what earlier ones have mounted.
+# Remounts: entries that change the mounts of earlier entries.
 
 load helpers
 load mounts
@@ -77,7 +77,7 @@ load mounts
 		nothing_left
 	done
 	[ ! -e rootfs/missing ]
-	# Nor may it reach the parts of a procfs.
+	# A remount must not reach the parts of a procfs, either.
 	config '.mounts[7].destination = "/proc/sys"'
 	background create "$ID"
 	failed "mounts[7].destination"

@@ -1,14 +1,13 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# Where the sources of bind mounts come from: trees of the host that are not like others, and
-# the container's own tree.
+# Sources of bind mounts: special trees of the host, and the container's own tree.
 
 load helpers
 load mounts
 
-# pinned runs coracle on a host where a mount below the source pins a mount namespace, as
-# snapd has them, and another one is a file system. It is all on one processor: newer kernels
-# hand out the numbers by which they know which namespace is older for each of them.
+# pinned runs coracle on a host where one mount below the source pins a mount namespace, as snapd
+# has them, and another one is a file system. It uses one processor only: newer kernels allocate
+# the numbers by which they compare the age of namespaces per processor.
 pinned() {
 	mkdir -p "$SOURCE/pins" "$SOURCE/sub"
 	echo plain >"$SOURCE/pins/ns"
@@ -34,7 +33,7 @@ users() {
 	[ "${lines[*]:0:3}" = "plain below content" ]
 	[[ $(mounted /mnt) == ro,nosuid* ]]
 	[[ $(mounted /mnt/sub) == rw,* ]]
-	[ "${#lines[@]}" -eq 5 ] # nothing is mounted at the pin
+	[ "${#lines[@]}" -eq 5 ] # the pin is not mounted
 	nothing_left
 }
 
@@ -66,7 +65,8 @@ users() {
 @test "with a user namespace, and with mapped ids, a tree with a pinned mount namespace is what it is otherwise" {
 	users
 	mount_also '{destination: "/mnt", source: $SOURCE, options: ["rbind", "ro"]}, {destination: "/opt", source: $SOURCE, options: ["rbind", "idmap"]}'
-	# The init has left the processor before it makes its mount namespace, so the pin may be seen.
+	# The init has left the processor before it makes its mount namespace, so the kernel may allow
+	# the pin.
 	args sh -c 'stat -c %u /mnt/sub/file /mnt/file /opt/file; cat /opt/sub/file'
 	pinned run
 	[ "$output" = $'0\n65534\n0\nbelow' ]
@@ -97,7 +97,7 @@ users() {
 	has_printed late
 }
 
-# inside PATH... binds places of the rootfs to /b0, /b1 and so on.
+# inside PATH... binds paths of the rootfs to /b0, /b1 and so on.
 inside() {
 	local p i=0
 	for p; do
@@ -105,7 +105,7 @@ inside() {
 	done
 }
 
-# ordered asserts that a source in the rootfs is what earlier entries of mounts have put there.
+# ordered asserts that a source in the rootfs includes the mounts of earlier entries.
 ordered() {
 	mkdir -p rootfs/a
 	echo image >rootfs/a/file
@@ -154,7 +154,7 @@ ordered() {
 	inside a a
 	config '.mounts[-2].options += ["ro", "nosuid", "rprivate"] | .mounts[-1].options += ["idmap"]'
 	run coracle run "$ID"
-	# Its file system may have mapped ids or not; that is for the kernel to say.
+	# The kernel decides whether its file system supports id mappings.
 	config 'del(.mounts[-1])'
 	see_mounts
 	[[ $(mounted /b0) == ro,nosuid,relatime" - tmpfs"* ]]
@@ -188,7 +188,7 @@ ordered() {
 	mount_also '{destination: "/volume", source: $SOURCE, options: ["bind", "ro"]}'
 	inside kernel
 	run coracle run "$ID"
-	# It would be a procfs without masks.
+	# The result would be a procfs without masks.
 	failed "mounts[8]" "leads it from one mount into another"
 	config '.mounts |= .[:-1]'
 	inside link

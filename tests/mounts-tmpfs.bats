@@ -9,7 +9,7 @@ load mounts
 	mkdir -m 3777 rootfs/b
 	mkdir -m 755 rootfs/c
 	ln -s b rootfs/link
-	# Read-only at last, so that the mode cannot be set too late.
+	# The mount is read-only in the end, so the mode has to be set before.
 	mount_also '{destination: "/a", type: "tmpfs", options: ["ro"]}, {destination: "/link", type: "tmpfs"}, {destination: "/c", type: "tmpfs", options: ["mode=711"]},
 		{destination: "/missing", type: "tmpfs"}'
 	shell 'stat -c %a /a /b /c /missing'
@@ -28,7 +28,7 @@ load mounts
 	[ "$output" = "$first" ]
 }
 
-# A tree with everything in it that can be copied.
+# A tree with every kind of file that can be copied.
 fill() {
 	mkdir -p "$1/sub/deep" "$1/empty"
 	chmod 775 "$1"
@@ -76,7 +76,7 @@ rw,nosuid,nodev,relatime"
 		diff <(echo "$expected") <(echo "$output") >&2
 		return 1
 	}
-	# The original is as it was.
+	# The original is unchanged.
 	[ "$(cat rootfs/data/file)" = one ]
 	[ -d rootfs/data/sub/deep ]
 }

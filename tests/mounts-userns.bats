@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Mounts of containers with a user namespace of their own.
+# Mounts of containers with a new user namespace.
 
 load helpers
 load mounts
@@ -10,8 +10,8 @@ users() {
 	chown -R 100000:100000 rootfs
 }
 
-# locked runs the container where the mount of the source has attributes that a user
-# namespace cannot take away.
+# locked runs the container on a host where the mount of the source has attributes that cannot be
+# cleared in a user namespace.
 locked() {
 	args cat /proc/self/mountinfo
 	run unshare --mount bash -c 'mount --bind "$1" "$1" && mount -o remount,bind,nosuid,nodev,noexec,noatime "$1" && exec "$2" --root "$3" run "$4"' - "$SOURCE" "$CORACLE" "$ROOT" "$ID"

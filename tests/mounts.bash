@@ -1,4 +1,4 @@
-# What the tests of mounts have in common. It is loaded after helpers.bash.
+# Helpers for the tests of mounts. Load it after helpers.bash.
 
 setup() {
 	setup_busybox
@@ -10,7 +10,7 @@ setup() {
 	echo content >"$SOURCE/file"
 }
 
-# mount JSON adds a mount; $SOURCE and $OUTSIDE are variables of jq.
+# mount_also JSON adds a mount; $SOURCE and $OUTSIDE are variables of jq.
 mount_also() {
 	config --arg SOURCE "$SOURCE" --arg OUTSIDE "$OUTSIDE" ".mounts += [$1]"
 }
@@ -20,7 +20,7 @@ without() {
 	config --arg d "$1" 'del(.mounts[] | select(.destination == $d or (.destination | startswith($d + "/"))))'
 }
 
-# see_mounts leaves the container's table of mounts in $output.
+# see_mounts sets $output to the container's mountinfo.
 # shellcheck disable=SC2154 # bats assigns status and output
 see_mounts() {
 	shell 'cat /proc/self/mountinfo'
@@ -30,7 +30,7 @@ see_mounts() {
 	}
 }
 
-# untouched asserts that nothing was made or changed outside of the rootfs.
+# untouched asserts that nothing was created or changed outside of the rootfs.
 untouched() {
 	[ "$(ls -A "$OUTSIDE")" = canary ]
 	[ "$(cat "$OUTSIDE/canary")" = canary ]

@@ -141,7 +141,7 @@ load mounts
 	nothing_left
 }
 
-# In a mount namespace of its own, so that nobody else changes the table meanwhile.
+# In a new mount namespace, so that no other process changes the table meanwhile.
 @test "the mounts of the host are the same after runs, also after failing ones" {
 	cp config.json good.json
 	jq '.mounts += [{destination: "/mnt", type: "nosuchfs"}]' good.json >bad-1.json
@@ -193,7 +193,7 @@ load mounts
 	[ "$(awk '{ print $5 }' <<<"$output")" = "$with_pivot" ]
 }
 
-# The kernel gives a user namespace a new proc only if a full one is in sight already.
+# The kernel allows a new proc in a user namespace only if an unmasked one is visible already.
 @test "a user namespace in the container cannot mount a proc without masks, with --no-pivot neither" {
 	config '.process.user = {uid: 1000, gid: 1000}'
 	args unshare -Urpmf mount -t proc proc /tmp
@@ -203,7 +203,7 @@ load mounts
 		[ "$status" -ne 0 ]
 		[[ $output == *mount*"ermi"* ]]
 	done
-	# It is the masks that forbid it.
+	# The masks are what prevents it.
 	config '.linux.maskedPaths = [] | .linux.readonlyPaths = []'
 	run coracle run "$ID"
 	[ "$status" -eq 0 ]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Namespaces: new ones, those of the host, and joined ones.
+# Namespaces: new, shared with the host, and joined.
 
 load helpers
 
@@ -33,7 +33,7 @@ namespace() {
 	[ "$(namespace mnt "$pid")" != "$(namespace mnt self)" ]
 }
 
-# The first use of all: a shell with a small world of its own.
+# The basic use: a shell with its own namespaces.
 @test "bash in a Debian is process 1 with its own hostname, processes, network, IPC and mounts" {
 	setup_debian
 	args bash -c '
@@ -89,7 +89,7 @@ namespace() {
 	altering mount /proc/self/ns/mnt . 'root.path: the mount namespace /proc/self/ns/mnt is that of the host'
 	altering user /proc/self/ns/user '.linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings' 'linux.uidMappings: the user namespace'
 	[ "$(cat /proc/sys/kernel/domainname)" != elsewhere ]
-	# And by a runtime in a namespace of its own.
+	# And with a runtime in its own namespace.
 	make_config_again
 	join uts "/proc/$$/ns/uts"
 	config '.hostname = "elsewhere"'
@@ -97,19 +97,19 @@ namespace() {
 		run unshare --uts "$CORACLE" --root "$ROOT" create "$ID" </dev/null
 		failed "hostname: the uts namespace /proc/$$/ns/uts is that of the host"
 	fi
-	# One of somebody else is changed as asked.
+	# The namespace of another process is changed as asked.
 	join uts "/proc/${ASIDE[-1]}/ns/uts"
 	config '.hostname = "elsewhere"'
 	shell hostname
 	[ "$output" = elsewhere ]
-	# And that of the host is joined when nothing changes it.
+	# The host's namespace can be joined when nothing changes it.
 	join uts "/proc/$$/ns/uts"
 	shell hostname
 	[ "$output" = "$(hostname)" ]
 }
 
-# altering TYPE PATH PROGRAM TEXT changes the configuration, joins a namespace of the host and
-# expects both create and validate to refuse that.
+# altering TYPE PATH PROGRAM TEXT changes the configuration, joins a namespace of the host, and
+# expects create and validate to refuse it.
 altering() {
 	make_config_again
 	config --arg type "$1" --arg path "$2" '.linux.namespaces |= map(select(.type != $type)) + [{type: $type, path: $path}] | del(.hostname)'
@@ -334,8 +334,8 @@ make_config_again() {
 	[ "$output" = 1 ]
 }
 
-# Each type is new, or that of another container, in all 64 combinations. (The mount
-# namespace brings its own root along; it has a test of its own.)
+# Each type is new, or another container's, in all 64 combinations. (The mount namespace has its
+# own root, so it has its own test.)
 # bats test_tags=vm
 @test "namespaces are joined in every combination" {
 	setup_busybox
@@ -368,7 +368,7 @@ make_config_again() {
 			fi
 		done
 	done
-	# The last one, with all of them, takes further processes.
+	# The last container, with all of them, accepts further processes.
 	args sleep 1000
 	background run --detach "$ID-all"
 	mapfile -t inside < <(coracle exec "$ID-all" sh -c "$list")

@@ -5,7 +5,7 @@ load helpers
 
 setup() {
 	setup_busybox
-	# Two ends of a cable: A is for the container, B stays.
+	# Two ends of a cable: A is for the container, B stays on the host.
 	A=cor$$a
 	B=cor$$b
 	ip link add "$A" type veth peer name "$B"
@@ -25,7 +25,7 @@ devices() {
 	config --arg a "$A" ".linux.netDevices = $1"
 }
 
-# inside DEVICE prints what ip says of a device in the container, on one line.
+# inside DEVICE prints ip's output about a device in the container, on one line.
 inside() {
 	nsenter -t "$(pid_of "$ID")" -n ip -o "${@:2}" show dev "$1"
 }
@@ -35,13 +35,13 @@ on_host() {
 	ip link show dev "$1" >/dev/null 2>&1
 }
 
-# note_device DEVICE prints how a device of the host is.
+# note_device DEVICE prints the properties of a device of the host.
 note_device() {
 	ip -j addr show dev "$1" | jq 'del(.[].addr_info[].valid_life_time, .[].ifindex, .[].link_index, .[].operstate, .[].flags)'
 	ip -j link show dev "$1" | jq -c '.[].flags | index("UP") != null'
 }
 
-# says_of_device DEVICE TEXT... asserts what ip says of a device in the container.
+# says_of_device DEVICE TEXT... asserts ip's output about a device in the container.
 says_of_device() {
 	output=$(inside "$1" link)
 	says "${@:2}"
@@ -67,7 +67,7 @@ not_on_host() {
 	detached 'exec sleep 1000'
 	not_on_host "$A"
 	says_of_device eth0 UP
-	# The other end is where it was, and the cable works.
+	# The other end stays where it was, and the cable works.
 	ip link set "$B" up
 	wait_for test "$(cat "/sys/class/net/$B/carrier")" = 1
 }
@@ -204,7 +204,7 @@ not_on_host() {
 	failed "network device \"$B\"" '"lo" already'
 	diff "$BATS_TEST_TMPDIR/a" <(note_device "$A")
 	diff "$BATS_TEST_TMPDIR/b" <(note_device "$B")
-	# A hook fails, with its device renamed meanwhile.
+	# A hook fails after it renamed its device.
 	config --arg a "$A" '.linux.netDevices = {($a): {}} | .process.args = ["true"]
 		| .hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "nsenter -t $(jq .pid) -n ip link set dev " + $a + " name renamed; exit 1"], env: ["PATH=" + env.PATH]}]'
 	background create "$ID"

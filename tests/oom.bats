@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# A container that runs out of memory, and what is said about it.
+# Errors and events of a container that runs out of memory.
 
 load helpers
 
@@ -8,7 +8,7 @@ setup() {
 	setup_busybox
 }
 
-# limited BYTES sets the limit of memory, without swap.
+# limited BYTES sets the memory limit, without swap.
 limited() {
 	config --argjson limit "$1" '.linux.resources.memory = {limit: $limit}'
 }

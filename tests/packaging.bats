@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What `make install` and `make deb` put where: manual pages, completions, snippets.
+# Files of `make install` and `make deb`: manual pages, completions, snippets.
 
 load helpers
 
@@ -66,7 +66,7 @@ options() {
 	says "coracle [GLOBAL OPTION]... kill [OPTION]... ID [SIGNAL]" "coracle-kill - send a signal"
 }
 
-# complete_bash WORD... prints what bash completes the last word to, sorted, on one line.
+# complete_bash WORD... prints the completions of the last word in bash, sorted, on one line.
 complete_bash() {
 	bash --norc --noprofile -c '
 		source "$1"
@@ -136,7 +136,7 @@ complete_bash() {
 		compinit -u -D
 		PS1='ready> '
 	END
-	# completes TEXT RESULT types a text and the tabulator.
+	# completes TEXT RESULT types a text and a tab.
 	completes() {
 		ZDOTDIR=$BATS_TEST_TMPDIR TERM=dumb run python3 "$BATS_TEST_DIRNAME/pty.py" run 'expect=ready> ' "send=$1\\t" "expect=$2" 'send=\x15exit\n' -- zsh -i
 		if [ "$status" -eq 99 ]; then

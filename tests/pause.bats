@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# pause, resume, and what other commands do with a paused container.
+# pause, resume, and other commands on a paused container.
 
 load helpers
 
@@ -15,13 +15,13 @@ teardown() {
 		[ ! -d "$d" ] || coracle delete --force "$(basename "$d")" || true
 	done
 	for d in "$BATS_TEST_TMPDIR/inner" "$BATS_TEST_TMPDIR/outer"; do
-		# The kernel takes a moment to give up a loop device.
+		# The kernel takes a moment to release a loop device.
 		! mountpoint -q "$d" || wait_for umount "$d"
 	done
 	wait_for no_cgroups
 }
 
-# counting starts a container that counts in the file "count" of its root.
+# counting starts a container that counts in the file "count" of its rootfs.
 counting() {
 	writable
 	detached 'i=0; while :; do i=$((i + 1)); echo $i >/count.new; mv /count.new /count; sleep 0.01; done'
@@ -157,8 +157,8 @@ freezer() {
 	[[ "${lines[1]}" == "$ID "*" paused "* ]]
 }
 
-# unfreezable starts a container with a process that cannot be frozen: it waits for a
-# disk, and that is a file of a file system which is frozen itself.
+# unfreezable starts a container with a process that cannot be frozen: it waits for a disk that is
+# a file on a frozen file system.
 unfreezable() {
 	local fs image=$BATS_TEST_TMPDIR/image
 	command -v fsfreeze mkfs.ext4 >/dev/null || skip "fsfreeze or mkfs.ext4 is not there"
@@ -195,7 +195,7 @@ waits() {
 	[ "$(status_of "$ID")" = running ]
 }
 
-# freezing reports whether the container is to be frozen, be it already or not.
+# freezing reports whether the container is being frozen or is frozen.
 freezing() {
 	if unified; then
 		[ "$(cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(pid_of "$ID")/cgroup")/cgroup.freeze")" = 1 ]

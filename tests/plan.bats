@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# coracle plan: what would be done, without doing it.
+# coracle plan: shows what would be done, without doing it.
 
 load helpers
 
@@ -11,8 +11,8 @@ teardown() {
 	[ -z "${OPEN:-}" ] || rm -rf "$OPEN"
 }
 
-# nobody_plan runs coracle plan as a user without any privilege, who cannot see the
-# directories of bats.
+# nobody_plan runs coracle plan as a user without privileges, who cannot access the directories of
+# bats.
 nobody_plan() {
 	OPEN=$(mktemp -d "/tmp/cortest-$RUN-plan.XXXXXX")
 	chmod 755 "$OPEN"
@@ -45,7 +45,7 @@ nobody_plan() {
 		| .mounts += [{destination: "/mnt", source: "rootfs", options: ["rbind", "rprivate"]}]'
 	run "$CORACLE" plan
 	[ "$status" -eq 0 ]
-	# With cgroup v2 the process is born in its cgroup: there is no step for that.
+	# On cgroup v2 the process starts in its cgroup, so there is no step for that.
 	local cgroup=linux.cgroupsPath
 	! unified || cgroup=
 	for pointer in $cgroup root.path root.readonly 'mounts[0]' 'mounts[1]' 'mounts[6]' 'mounts[7]' linux.namespaces linux.rootfsPropagation \

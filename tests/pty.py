@@ -60,7 +60,7 @@ class Terminal:
         if select.select([self.master], [], [], seconds)[0]:
             try:
                 data = os.read(self.master, 65536)
-            except OSError:  # EIO: nobody has the slave open any more
+            except OSError:  # EIO: the slave is closed
                 data = b""
             if not data:
                 self.open = False
@@ -123,7 +123,7 @@ class Terminal:
 
 
 def run(steps, command):
-    # The slave stays open here, so that its modes can be looked at afterwards.
+    # The slave stays open here so that its modes can be read afterwards.
     master, slave = os.openpty()
     before = termios.tcgetattr(slave)
     pid = os.fork()

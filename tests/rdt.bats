@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# linux.intelRdt, as far as it can be seen without the hardware. What is done in a resctrl
-# file system is tested on a fake one (libcontainer/internal/host/rdt).
+# linux.intelRdt, as far as it can be tested without the hardware. libcontainer/internal/host/rdt
+# tests it on a fake resctrl file system.
 
 load helpers
 

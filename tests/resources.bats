@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# linux.resources: what the kernel has in the end. A test of something that this machine
-# lacks is skipped; the other kind of machine has it.
+# linux.resources: the values in the kernel. A test of a feature that this machine lacks is
+# skipped; the other kind of machine has it.
 
 load helpers
 
-# On a hybrid host a container that needs a controller of the unified hierarchy has it
-# enabled, which would keep others from mounting it.
+# On a hybrid host, a container that needs a controller of the unified hierarchy enables it there,
+# which would keep others from mounting it.
 setup_file() {
 	HYBRID=/sys/fs/cgroup/unified/cgroup.subtree_control
 	[ ! -e "$HYBRID" ] || cp "$HYBRID" "$BATS_FILE_TMPDIR/enabled"
@@ -68,8 +68,8 @@ path_of() {
 	fi
 }
 
-# is CONTROLLER V1-FILE V2-FILE VALUE compares a file of the container's cgroup; V1-FILE may
-# be in the unified hierarchy of a hybrid host under its other name.
+# is CONTROLLER V1-FILE V2-FILE VALUE compares a file of the container's cgroup. On a hybrid host
+# V1-FILE may be in the unified hierarchy under its other name.
 is() {
 	local dir file
 	dir=$(path_of "$1")
@@ -93,7 +93,7 @@ has_line() {
 	}
 }
 
-# refused CONFIG TEXT... creates a container, which fails without a trace.
+# refused CONFIG TEXT... expects create to fail and to leave nothing behind.
 refused() {
 	config --argjson r "$1" '.linux.resources = $r'
 	background create "$ID"
@@ -111,7 +111,7 @@ disk() {
 	skip "no disk"
 }
 
-# throttle NAME DEVICE RATE prints blockIO with one throttle.
+# throttle NAME DEVICE RATE prints blockIO with a throttle.
 throttle() {
 	jq -nc --arg name "$1" --argjson major "${2%:*}" --argjson minor "${2#*:}" --argjson rate "$3" \
 		'{blockIO: {($name): [{$major, $minor, $rate}]}}'
@@ -252,7 +252,7 @@ throttle() {
 		refused '{"cpu": {"realtimeRuntime": 5000}}' linux.resources.cpu.realtimeRuntime cpu.rt_runtime_us
 		return
 	}
-	# Below the root: the cgroup of the caller may have no realtime time to give.
+	# Below the root, because the caller's cgroup may have no realtime time to give.
 	config --arg path "/$ID" '.linux.cgroupsPath = $path'
 	resources '{"cpu": {"realtimeRuntime": 5000, "realtimePeriod": 500000}}'
 	is cpu cpu.rt_runtime_us - 5000
@@ -376,7 +376,7 @@ throttle() {
 	local loop dir number prefix=blkio files
 	truncate -s 8M "$BATS_TEST_TMPDIR/disk.img"
 	loop=$(losetup --find --show "$BATS_TEST_TMPDIR/disk.img") || skip "no loop device"
-	# It goes when nobody has it open any more, whatever becomes of the test.
+	# It is removed when it is no longer open, whatever happens to the test.
 	exec {held}<"$loop"
 	losetup --detach "$loop"
 	echo bfq >"/sys/block/${loop##*/}/queue/scheduler" || skip "this kernel has no scheduler bfq"
@@ -416,8 +416,8 @@ throttle() {
 	refused '{"hugepageLimits": [{"pageSize": "2MB/../../x", "limit": 4194304}]}' "hugepageLimits[0].pageSize"
 }
 
-# networking runs a function in a mount namespace in which the controllers net_cls and net_prio,
-# which hardly any host mounts, are with the others.
+# networking runs a function in a mount namespace in which net_cls and net_prio, which few hosts
+# mount, are mounted like the other controllers.
 networking() {
 	local hierarchies=$BATS_TEST_TMPDIR/hierarchies
 	mkdir "$hierarchies"
@@ -443,8 +443,8 @@ networking_in() {
 	"$2"
 }
 
-# no_networking ends hierarchies that networking has made. The kernel does not end one by itself
-# that had a cgroup a moment ago.
+# no_networking removes the hierarchies of networking. The kernel does not remove one by itself
+# shortly after it had a cgroup.
 no_networking() {
 	local name
 	for name in net_cls net_prio; do

@@ -1,10 +1,9 @@
 #!/usr/bin/env bats
-# Containers of a user without privileges: a real one, with nothing set up but
-# /etc/subuid and /etc/subgid.
+# Containers of a real user without privileges, with only /etc/subuid and /etc/subgid set up.
 
 load helpers
 
-# The user. He exists in a mount namespace of the test only.
+# The user, who exists only in a mount namespace of the test.
 USER_ID=54321 GROUP_ID=54322
 
 setup() {
@@ -21,14 +20,14 @@ setup() {
 	config '.process.terminal = false'
 }
 
-# subordinate gives the user ids of the host to hand out.
+# subordinate gives the user subordinate ids.
 subordinate() {
 	echo "cortest:$1:$2" >"$BATS_TEST_TMPDIR/etc/subuid"
 	echo "cortest:$1:$2" >"$BATS_TEST_TMPDIR/etc/subgid"
 }
 
-# as_user runs a command as the user, in the bundle. The directories of bats are closed
-# to them, so they see them at another place. What the script `before` mounts is there already.
+# as_user runs a command as the user, in the bundle. The directories of bats are closed to the
+# user, so they are mounted at another place. The mounts of the script `before` are made first.
 as_user() {
 	# shellcheck disable=SC2016 # expanded by the shell inside
 	unshare --mount sh -c '
@@ -43,12 +42,12 @@ as_user() {
 		sh "$BATS_TEST_TMPDIR" "$USER_ID" "$GROUP_ID" "$@"
 }
 
-# coracle is the user's.
+# coracle runs coracle as the user.
 coracle() {
 	as_user /mnt/coracle "$@"
 }
 
-# background is that of the helpers, for the user.
+# background is the helper of that name, as the user.
 background() {
 	status=0
 	coracle "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || status=$?
@@ -62,7 +61,7 @@ background() {
 	rm config.json
 	coracle spec --rootless
 	[ "$(jq -c .linux.uidMappings config.json)" = '[{"containerID":0,"hostID":54321,"size":1}]' ]
-	# Group 5 of the terminals is not there then.
+	# Group 5, the terminals' group, is then not mapped.
 	[ "$(jq '[.mounts[] | select(.destination == "/dev/pts").options[] | select(. == "gid=5")] | length' config.json)" = 0 ]
 }
 
@@ -93,7 +92,7 @@ background() {
 	shell 'id -u; cat /proc/self/setgroups; wc -l </proc/self/uid_map'
 	[ "$status" -eq 0 ]
 	[ "${lines[*]}" = "0 deny 1" ]
-	# Groups cannot be set there: to have none would be wrong as well.
+	# setgroups is denied there, and running without groups would be wrong as well.
 	config '.process.user.additionalGids = [0]'
 	shell true
 	failed "process.user.additionalGids" "user namespace does not allow it"
@@ -219,8 +218,8 @@ background() {
 	[ "$output" = $'/bin/true\n/bin/true\ncontent\nruns\n0:0' ]
 }
 
-# locked gives the user a directory that is mounted with restrictions that they cannot change,
-# and the container mounts of it that ask for the opposite.
+# locked makes a directory with mount restrictions that the user cannot remove, and mounts of it
+# in the container that ask for the opposite.
 locked() {
 	mkdir -m 777 locked
 	echo content >locked/file
@@ -236,7 +235,7 @@ locked() {
 }
 
 # still_locked asserts that the container ran with all restrictions, and with a warning for each
-# that an option would take away.
+# restriction that an option would remove.
 still_locked() {
 	[ "$status" -eq 0 ]
 	[ "${lines[0]} ${lines[1]}" = "content read-only" ]
@@ -258,7 +257,7 @@ still_locked() {
 /later keeps its access times" ]
 }
 
-# Engines name "rw" in any case (podman).
+# Engines always pass "rw" (podman).
 @test "a source that the host has read-only and the like is mounted as it is, with warnings, whatever the options ask for" {
 	locked
 	run coracle --log /mnt/run/log --log-format json run "$ID"
@@ -304,7 +303,7 @@ still_locked() {
 }
 
 @test "what the host forbids for a mount stays forbidden" {
-	# The mounts in /sys of the host cannot be taken away from over what they hide.
+	# The mounts below the host's /sys cannot be removed from what they hide.
 	config '.mounts += [{destination: "/hostsys", source: "/sys", options: ["bind"]}]'
 	writable
 	run coracle run "$ID"
@@ -373,7 +372,7 @@ poststart 54321
 poststop 54321" ]
 }
 
-# mounting_hook KIND SCRIPT adds a hook with a script.
+# mounting_hook KIND SCRIPT adds a hook that runs a script.
 mounting_hook() {
 	printf '#!/bin/sh -e\n%s\n' "$2" >"$1"
 	chmod 755 "$1"
@@ -466,13 +465,13 @@ mounting_hook() {
 
 # bats test_tags=vm
 @test "root of a user namespace, as engines without root are" {
-	# Such an engine has made its namespaces already; the container gets none for users.
+	# Such an engine has already made its namespaces; the container gets no user namespace.
 	config '(.mounts[] | select(.type == "devpts").options) -= ["gid=5"] | del(.linux.uidMappings, .linux.gidMappings) | .linux.namespaces |= map(select(.type != "user"))'
 	args sh -c 'id -u; echo x >/dev/null; stat -c %t:%T /dev/null; hostname'
 	run as_user unshare --user --map-root-user --mount /mnt/coracle run "$ID"
 	[ "$status" -eq 0 ]
 	[ "${lines[*]}" = "0 1:3 coracle" ]
-	# And one that has not made a mount namespace.
+	# An engine that has not made a mount namespace works, too.
 	run as_user unshare --user --map-root-user /mnt/coracle run "$ID"
 	[ "$status" -eq 0 ]
 	[ "${lines[*]}" = "0 1:3 coracle" ]

@@ -98,7 +98,7 @@ load helpers
 		if ignores $! "$signal"; then
 			continue
 		fi
-		# The first milliseconds of a process belong to the ending signals alone.
+		# In its first milliseconds the process catches only the signals that end it.
 		wait_for repeat_until_printed "$signal" $!
 	done
 	kill -TERM $!
@@ -217,15 +217,14 @@ load helpers
 	nothing_left
 }
 
-# orphaned PID INIT reports whether a process has another parent than a shell that has
-# ended.
+# orphaned PID INIT reports whether a process has a parent other than a shell that has ended.
 orphaned() {
 	[ -e "/proc/$(proc_status PPid "$1")" ] && [ "$(tr '\0' ' ' <"/proc/$(proc_status PPid "$1")/cmdline")" != "" ] &&
 		! grep -q '^Name:.sh$' "/proc/$(proc_status PPid "$1")/status"
 }
 
-# Older kernels refuse the pid of a process that has gone in another way as long as it is
-# that of a session.
+# Older kernels report another error for the pid of a process that has ended while a session still
+# has that id.
 # bats test_tags=vm
 @test "processes that the first one leaves in a shared pid namespace are ended" {
 	setup_busybox

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# seccomp: filters as config-linux.md#seccomp says, in the kernel. What they answer in
-# all cases is compared with libseccomp by `make seccomp-diff`.
+# seccomp: the filters of config-linux.md#seccomp, in the kernel. `make seccomp-diff` compares all
+# answers with libseccomp.
 
 # shellcheck disable=SC2016 # scripts for others in quotes
 
@@ -26,13 +26,13 @@ privileged() {
 	config '.process.noNewPrivileges = false'
 }
 
-# perl_setup is for calls with numbers and arguments that no command makes.
+# perl_setup is for system calls that no command makes.
 perl_setup() {
 	rm -rf "$BUNDLE"
 	setup_debian
 }
 
-# call NUMBER [ARGUMENT...] prints the errno and the result of a system call.
+# call NUMBER [ARGUMENT...] makes a system call and prints the errno and the result.
 call() {
 	local list
 	list=$(IFS=, && echo "$*")
@@ -40,7 +40,7 @@ call() {
 	run coracle run "$ID"
 }
 
-# agent runs a seccomp agent; what it writes is in $AGENT.
+# agent runs a seccomp agent, whose output is in $AGENT.
 agent() {
 	AGENT=$BATS_TEST_TMPDIR/agent
 	SOCKET=${1:-$BATS_TEST_TMPDIR/socket}
@@ -49,7 +49,7 @@ agent() {
 	wait_for test -S "$SOCKET"
 }
 
-# notifies makes the agent decide mkdir.
+# notifies makes the agent decide about mkdir.
 notifies() {
 	profile '{"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "'"$SOCKET"'", "listenerMetadata": "any text",
 		"syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]}'
@@ -123,10 +123,10 @@ notifies() {
 	[ "$output" = '38 -1' ]
 	call 163 0 # acct
 	[ "$output" = '1 -1' ]
-	# What nobody knows: by number.
+	# A call that nothing knows, by number.
 	call 9999
 	[ "$output" = '38 -1' ]
-	# With an action that lets pass what is not known there is nothing to add.
+	# With an action that passes unknown calls, nothing is added.
 	profile '{"defaultAction": "SCMP_ACT_LOG", "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO"}]}'
 	call 9999
 	[ "$output" = '38 -1' ] # from the kernel
@@ -344,7 +344,7 @@ notifies() {
 		background run "$ID"
 		[ "$status" -eq 7 ]
 		wait_for test -s "$AGENT/state.$((n += 1))"
-		# The agent sees calls of the process only: none of the hand-over.
+		# The agent sees only calls of the process, not those of the hand-over.
 		[ ! -e "$AGENT/calls" ]
 		args sleep 1000
 		created
@@ -355,7 +355,7 @@ notifies() {
 		wait_for test -s "$AGENT/state.$((n += 1))"
 		coracle delete --force "$ID"
 	done
-	# What the process then does is the agent's.
+	# The agent decides about the process's later calls.
 	args sh -c 'echo lost'
 	background run "$ID"
 	[ "$output" = "" ]
@@ -420,7 +420,7 @@ notifies() {
 	background exec "$ID" /text
 	[ "$status" -ne 0 ]
 	says 'the command could not be executed'
-	# And what can be executed is no error for being mute.
+	# A command that can be executed is not an error, even if its failure could not be reported.
 	background exec "$ID" sleep 0
 	[ ! -s "$BATS_TEST_TMPDIR/err" ]
 }

@@ -18,7 +18,7 @@ needs_selinux() {
 PROCESS=system_u:system_r:cortest_t:s0:c1,c2
 FILES=system_u:object_r:cortest_file_t:s0:c1,c2
 
-# It replaces the policy that the machine has started with.
+# It replaces the policy that the machine was booted with.
 setup_file() {
 	export POLICY_LOADED=
 	local policy=$BATS_TEST_DIRNAME/../.selinux-policy
@@ -38,7 +38,7 @@ teardown() {
 	common_teardown
 }
 
-# enforce has the policy enforced until the end of the test.
+# enforce enforces the policy until the end of the test.
 enforce() {
 	ENFORCING=1
 	setenforce 1
@@ -90,7 +90,7 @@ file_label() {
 	[ "$(tr -d '\0' <<<"$output")" = "$PROCESS" ]
 	run coracle exec --process-label "${PROCESS/c2/c3}" "$ID" cat /proc/self/attr/current
 	[ "$(tr -d '\0' <<<"$output")" = "${PROCESS/c2/c3}" ]
-	# A process that says nothing of it is no way out.
+	# A process that sets no label does not escape the confinement.
 	jq '.process | del(.selinuxLabel) | .args = ["cat", "/proc/self/attr/current"]' config.json >process.json
 	run coracle exec --process process.json "$ID"
 	[ "$(tr -d '\0' <<<"$output")" = "$PROCESS" ]
@@ -122,7 +122,7 @@ file_label() {
 		echo "$path: $(file_label "$path")"
 		[ "$(file_label "$path")" = "$FILES" ]
 	done
-	# There is one of each on the host.
+	# The host has one of each.
 	for path in /proc /sys; do
 		[ "$(file_label "$path")" = "$(stat -c %C "$path")" ]
 	done
@@ -177,7 +177,7 @@ file_label() {
 
 @test "a label that the policy does not allow is an error of start" {
 	needs_selinux
-	# No program on these file systems may be the entry to that domain.
+	# A program on these file systems must not be an entry point to that domain.
 	label system_u:system_r:syslogd_t:s0
 	args true
 	enforce

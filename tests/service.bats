@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
-# What a service manager and its services hand each other: sockets (LISTEN_FDS), the news
-# that a service is ready (NOTIFY_SOCKET), and pidfds.
+# What a service manager and its services exchange: sockets (LISTEN_FDS), readiness
+# (NOTIFY_SOCKET), and pidfds.
 
 # shellcheck disable=SC2016,SC2030,SC2031 # scripts for others in quotes; each test is a subshell
 
 load helpers
 
-# manager [ADDRESS] is a service manager; what it hears is in the file "heard".
+# manager [ADDRESS] runs a service manager, which writes what it receives to the file "heard".
 manager() {
 	NOTIFY=${1:-$BATS_TEST_TMPDIR/manager.sock}
 	HEARD=$BATS_TEST_TMPDIR/heard
@@ -15,7 +15,7 @@ manager() {
 	wait_for grep -q "ready to listen" "$HEARD"
 }
 
-# heard LINE... asserts what the manager has heard, and nothing else.
+# heard LINE... asserts what the manager has received, and nothing else.
 heard() {
 	diff <(printf '%s\n' "ready to listen" "$@") "$HEARD"
 }
@@ -24,7 +24,7 @@ has_heard() {
 	grep -qxF "$1" "$HEARD"
 }
 
-# setup_service makes a Debian with a program "notify", which sends its argument.
+# setup_service makes a Debian bundle with a program "notify", which sends its argument.
 setup_service() {
 	setup_debian
 	mkdir bin
@@ -41,8 +41,8 @@ setup_service() {
 
 # --- LISTEN_FDS
 
-# listening N ARG... runs coracle with N sockets from a service manager, which are files
-# here, and a descriptor more.
+# listening N ARG... runs coracle with N sockets from a service manager, which are files here, and
+# one more descriptor.
 listening() {
 	bash -c 'n=$1; shift; exec 3<<<one 4<<<two 5<<<three; LISTEN_FDS=$n LISTEN_PID=$$ exec "$@"' - "$1" "$CORACLE" --root "$ROOT" "${@:2}"
 }
@@ -52,7 +52,7 @@ listening() {
 	args sh -c 'echo $LISTEN_FDS $LISTEN_PID $LISTEN_FDNAMES; cat <&3; cat <&4; ls /proc/self/fd | wc -l'
 	export LISTEN_FDNAMES=a:b
 	run listening 2 run "$ID"
-	[ "$output" = $'2 1 a:b\none\ntwo\n6' ] # and that of ls itself
+	[ "$output" = $'2 1 a:b\none\ntwo\n6' ] # 6 is ls's own
 }
 
 @test "LISTEN_FDS: --preserve-fds come behind them" {
@@ -149,7 +149,7 @@ listening() {
 	touch bin/go
 	wait "$start"
 	heard "MAINPID=$(pid_of "$ID")|READY=1 0" "BARRIER=1 1"
-	# exec has nothing to do with it.
+	# exec does not get it.
 	[ -z "$(coracle exec "$ID" sh -c 'echo $NOTIFY_SOCKET')" ]
 }
 

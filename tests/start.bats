@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# coracle start: the waiting process becomes the user's.
+# coracle start: the waiting process executes the user's command.
 
 load helpers
 
@@ -32,7 +32,7 @@ setup() {
 	[ "$(pid_of "$ID")" = "$pid" ]
 }
 
-# older turns the record of the container into that of a version without kinds of steps.
+# older turns the record of the container into one of an older version, without kinds of steps.
 older() {
 	jq 'del(.hasProcess) | del(.steps[].kind)' <"$ROOT/$ID/state.json" >"$BATS_TEST_TMPDIR/new"
 	cp "$BATS_TEST_TMPDIR/new" "$ROOT/$ID/state.json"

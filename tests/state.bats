@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# coracle state: what runtime.md#state says, and what engines expect besides.
+# coracle state: the output of runtime.md#state, and what engines expect in addition.
 
 load helpers
 
@@ -116,7 +116,7 @@ setup() {
 	failed "invalid container id"
 }
 
-# Other commands change records and remove containers at any moment.
+# Other commands change records and remove containers at any time.
 @test "fifty parallel list and state while containers come and go give no error" {
 	args true
 	background create "$ID"

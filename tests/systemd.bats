@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# The systemd driver: --systemd-cgroup. What takes a systemd is skipped where there is
-# none; the virtual machine has one.
+# The systemd driver: --systemd-cgroup. Tests that need systemd are skipped where it does not run;
+# it runs in the virtual machine.
 
 load helpers
 
@@ -26,7 +26,7 @@ show() {
 	systemctl show --property "$1" --value "$UNIT"
 }
 
-# managed SCRIPT starts a script in a container with a cgroup by systemd.
+# managed SCRIPT starts a script in a container whose cgroup systemd makes.
 managed() {
 	args sh -c "$1"
 	background --systemd-cgroup run --detach "$ID"
@@ -37,7 +37,7 @@ managed() {
 	PID=$(pid_of "$ID")
 }
 
-# own_cgroup prints the cgroup of the container as systemd sees it.
+# own_cgroup prints the cgroup in which systemd has the container.
 own_cgroup() {
 	sed -n -e 's/^0:://p' -e 's/^[0-9]*:name=systemd://p' "/proc/$PID/cgroup" | tail -n 1
 }
@@ -150,7 +150,7 @@ gone() {
 	coracle resume "$ID"
 	coracle kill "$ID" KILL
 	wait_for has_status "$ID" stopped
-	# The scope ends with its process, so this has nothing to ask.
+	# The scope ends with its process, so there is nothing to stop.
 	wait_for gone
 	coracle delete "$ID"
 }
@@ -172,7 +172,7 @@ gone() {
 	[ "$(file memory.low)" = 33554432 ]
 	[ "$(file pids.max)" = 77 ]
 	[ "$(file cpuset.cpus)" = 0 ]
-	# The exact value, where systemd knows hundredths only.
+	# The exact value, although systemd only has hundredths.
 	[ "$(file cpu.max)" = "33333 100000" ]
 }
 
@@ -280,7 +280,7 @@ gone() {
 	config '.linux.resources.pids = {limit: 55} | .linux.resources.cpu = {quota: 50000, cpus: "0"}'
 	managed 'exec sleep 1000'
 	echo '{"pids": {"limit": 66}, "cpu": {"quota": 20000, "cpus": "1"}, "devices": [{"allow": true, "access": "rwm"}]}' >limits.json
-	# Without these rights nobody can attach a filter of devices.
+	# Attaching a device filter needs these capabilities.
 	run setpriv --bounding-set -sys_admin,-bpf --inh-caps -sys_admin,-bpf "$CORACLE" --root "$ROOT" update --devices --resources limits.json "$ID"
 	failed linux.resources.devices "not permitted"
 	[ "$(file pids.max)" = 55 ]
@@ -342,7 +342,7 @@ gone() {
 	need_systemd
 	systemd-run --quiet --wait --unit "$UNIT" false 2>/dev/null || true
 	systemd-run --quiet --unit "${UNIT%.scope}" --property Type=oneshot false 2>/dev/null || true
-	# A scope fails when it runs into its time limit.
+	# A scope fails when it exceeds its time limit.
 	aside systemd-run --quiet --scope --property RuntimeMaxSec=1 --unit "$UNIT" sleep 1000
 	failed_() { [ "$(show ActiveState)" = failed ]; }
 	wait_for failed_
@@ -442,7 +442,7 @@ time.sleep(1000)' "$BATS_TEST_TMPDIR/bus"
 }
 
 @test "systemd: an init that has failed meanwhile says why" {
-	# A bus that hangs up when the init has ended.
+	# A bus that closes the connection when the init has ended.
 	aside python3 -c 'import glob, socket, struct, sys, time
 s = socket.socket(socket.AF_UNIX)
 s.bind(sys.argv[1])
@@ -498,7 +498,7 @@ while not ended():
 	background --cgroup-manager disabled create "$ID"
 	failed linux.resources.memory.limit "without a cgroup"
 	nothing_left
-	# These are none.
+	# These values mean no limit.
 	config '.linux.resources |= {memory: {limit: 0, swap: -1}, cpu: {shares: 0, quota: 0, cpus: ""}, blockIO: {weight: 0}, pids: {limit: -1}}'
 	args sleep 1000
 	background --cgroup-manager disabled run --detach "$ID"

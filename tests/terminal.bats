@@ -13,14 +13,14 @@ setup() {
 on_terminal() {
 	run python3 "$BATS_TEST_DIRNAME/pty.py" run "$@" -- "$CORACLE" --root "$ROOT" run "$ID"
 	output=${output//$'\r'/}
-	echo "$output" # for when the test fails
+	echo "$output" # shown when the test fails
 }
 
-# shell_on_terminal STEP... does so with bash between the terminal and coracle.
+# shell_on_terminal STEP... does the same with bash between the terminal and coracle.
 shell_on_terminal() {
 	run python3 "$BATS_TEST_DIRNAME/pty.py" run "$@" -- bash --norc --noprofile -i
 	output=${output//$'\r'/}
-	echo "$output" # for when the test fails
+	echo "$output" # shown when the test fails
 }
 
 # receiver MODE STEP... waits for the master of the terminal at $SOCKET.
@@ -39,7 +39,7 @@ received() {
 	output=$(tr -d '\r' <"$BATS_TEST_TMPDIR/received")
 }
 
-# forever is a command that handles a signal by doing something.
+# forever SIGNAL ACTION runs a command that handles a signal with an action.
 forever() {
 	args sh -c "trap '$2' $1; echo ready; while :; do sleep 0.05; done"
 }
@@ -87,7 +87,7 @@ forever() {
 
 @test "Ctrl-C ends a child of the container's shell" {
 	args sh -i
-	# The child itself says that it is there: by then it has the terminal.
+	# The child itself prints "go": by then it has the terminal.
 	on_terminal 'expect=# ' 'send=sh -c "echo go; exec sleep 1000"\n' 'expect=\ngo' 'send=\x03' 'expect=# ' 'send=exit 9\n'
 	[ "$status" -eq 9 ]
 }
@@ -268,7 +268,7 @@ forever() {
 	[ -z "$(ls -A "$ROOT")" ]
 }
 
-# refused COMMAND... expects an error with $wanted in it, and no trace.
+# refused COMMAND... expects an error that contains $wanted, and that nothing is left.
 refused() {
 	background "$@"
 	failed "$wanted"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Time namespaces: new ones with offsets, joined ones, and what can be wrong.
+# Time namespaces: new ones with offsets, joined ones, and errors.
 
 load helpers
 
@@ -7,13 +7,12 @@ setup() {
 	setup_busybox
 }
 
-# new_time adds a new time namespace with offsets in the form of the configuration.
+# new_time adds a new time namespace. The offsets have the form of the configuration.
 new_time() {
 	config --argjson offsets "$1" '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = $offsets'
 }
 
-# days prints for how many days the machine has been up, as the container sees it
-# or, without an id, as the host does.
+# days prints the uptime in days, as the container sees it or, without an id, as the host does.
 days() {
 	local uptime
 	if [ $# -eq 0 ]; then

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What is left when things go wrong: at some of all places; `make torture` takes every one.
+# Leftovers after failures at some places; `make torture` tries all places.
 
 load helpers
 
@@ -10,7 +10,7 @@ setup() {
 	export TMPDIR
 }
 
-# torture runs one mode; what it prints goes to the terminal when it fails.
+# torture runs one mode; its output is shown when it fails.
 torture() {
 	run "$TORTURE" -coracle "${CORACLE_FAILPOINTS:-$BATS_TEST_DIRNAME/../bin/coracle-failpoints}" -rootfs "$CORACLE_CACHE/busybox" "$@"
 	echo "$output"

@@ -24,7 +24,7 @@ limit() {
 	fi
 }
 
-# limits prints all that sleeping sets.
+# limits prints all limits that sleeping sets.
 limits() {
 	if unified; then
 		for f in memory.max memory.low memory.swap.max cpu.weight cpu.max pids.max cpuset.cpus.effective cpuset.mems.effective; do
@@ -41,7 +41,7 @@ update() {
 	run coracle update "$@" "$ID"
 }
 
-# updated runs an update that says nothing and succeeds.
+# updated runs an update and asserts success without output.
 updated() {
 	update "$@"
 	echo "$output"

@@ -1,10 +1,9 @@
 #!/usr/bin/env bats
-# User namespaces: new ones with mappings of ids, and those of others.
+# User namespaces: new ones with id mappings, and joined ones.
 
 load helpers
 
-# users gives the container a user namespace in which root is 100000 of the host, and
-# all of the rootfs.
+# users adds a user namespace in which root is 100000 of the host and owns the whole rootfs.
 users() {
 	setup_busybox
 	writable
@@ -39,8 +38,8 @@ all_caps() {
 	says "Permission denied"
 }
 
-# within runs coracle as root of a user namespace that has delegated cgroups, as in a system
-# container without privileges.
+# within runs coracle as root of a user namespace with delegated cgroups, as in an unprivileged
+# system container.
 within() {
 	status=0
 	unshare --user --map-root-user --mount "$CORACLE" --root "$ROOT" --log log "$@" </dev/null >out 2>&1 || status=$?
@@ -84,7 +83,7 @@ within() {
 @test "the other namespaces belong to the user namespace" {
 	users
 	all_caps
-	# Each of these takes a capability over the namespace.
+	# Each of these needs a capability over the namespace.
 	shell 'hostname other && hostname && ip link set lo down && mount -t tmpfs tmpfs /home && mount | grep -c "on /home "'
 	[ "$status" -eq 0 ]
 	[ "${lines[0]}" = other ]
@@ -176,13 +175,13 @@ unmapped() {
 	[ "$(tr '\t' ' ' <<<"$output" | tail -1)" = "0 4" ]
 }
 
-# in_other_users PID reports whether a process has another user namespace.
+# in_other_users PID reports whether a process is in another user namespace.
 in_other_users() {
 	[ "$(readlink /proc/self/ns/user)" != "$(readlink "/proc/$1/ns/user")" ]
 }
 
-# users_of ID starts a process in a new user namespace of 10 ids from that one on,
-# and joins it.
+# users_of ID starts a process in a new user namespace of 10 ids from that id on, and makes the
+# container join it.
 users_of() {
 	unshare --user sleep 20 &
 	other=$!
@@ -290,7 +289,7 @@ users_of() {
 		"/opt/dir/null character special file 1:3 666 0:0" "/dev/loop block special file 7:0 600 0:0" "/run/fifo fifo 0:0 600 5:0"
 	[ "$(printf '%s ' "${lines[@]:5}")" = "3 2 null 400 1 " ]
 	[ "$(stat -c '%a %u' /dev/null /dev/urandom | xargs)" = "666 0 666 0" ]
-	# What an earlier run has left in the rootfs is no obstacle.
+	# Leftovers of an earlier run in the rootfs do no harm.
 	coracle delete --force "$ID"
 	shell 'stat -c %u:%a /dev/random8 /opt/dir/null'
 	[ "$output" = $'5:660\n0:666' ]
@@ -525,13 +524,13 @@ users_of() {
 @test "the process of a joined user namespace cannot be looked into from there" {
 	users
 	all_caps
-	# A neighbour with all capabilities over the namespace, who tries at all times.
+	# A neighbour with all capabilities over the namespace tries continuously.
 	detached 'while :; do for p in /proc/[0-9]*; do case $(cat $p/comm 2>/dev/null) in coracle/init) for f in root environ; do { ls $p/$f/ || cat $p/$f; } >/dev/null 2>&1 && [ "$(cat $p/comm)" = coracle/init ] && echo "read $p/$f"; done ;; esac; done; done'
 	for _ in 1 2 3 4 5; do
 		run coracle exec "$ID" true
 		[ "$status" -eq 0 ]
 	done
-	# Once more with time to look, before some of the steps.
+	# Once more with a delay before some of the steps, so that there is time to look.
 	failing=${CORACLE_FAILPOINTS:-$BATS_TEST_DIRNAME/../bin/coracle-failpoints}
 	if [ -x "$failing" ]; then
 		for ((op = 40; op < 180; op += 10)); do
@@ -543,8 +542,8 @@ users_of() {
 
 @test "root without privileges, as in a container without a user namespace, cannot look into the init" {
 	users
-	# To the kernel they have made the user namespace, and so may do all in it. A
-	# hook stands for a container that shares the pid namespace of the host.
+	# The kernel sees them as the creator of the user namespace, who has all capabilities over it.
+	# A hook stands for a container that shares the pid namespace of the host.
 	cat >"$BATS_TEST_TMPDIR/hook" <<-'END'
 		#!/bin/sh
 		exec >"$1"
@@ -594,7 +593,7 @@ users_of() {
 		within --rootless "$rootless" create "$ID"
 		[ "$status" -eq 0 ]
 		[ "$(cat "/sys/fs/cgroup/pids/$ID/pids.max" "/sys/fs/cgroup/memory/$ID/memory.limit_in_bytes" "/sys/fs/cgroup/cpu/$ID/cpu.shares" "/sys/fs/cgroup/cpuset/$ID/cpuset.cpus" | xargs)" = "50 99999744 100 0" ]
-		# As a list of devices this one would be "c 1:3 rwm" and more.
+		# As a list of devices it would be "c 1:3 rwm" and more.
 		[ "$(cat "/sys/fs/cgroup/devices/$ID/devices.list")" = "a *:* rwm" ]
 		echo '{"devices": [{"allow": true, "type": "c", "major": 10, "minor": 229, "access": "rw"}], "pids": {"limit": 60}}' >resources.json
 		within update --devices --resources resources.json "$ID"

@@ -201,7 +201,7 @@ make_other() {
 	no_leftovers
 }
 
-# only_here PROGRAM TEXT expects a change to be valid as such, and to be refused for this host by
+# only_here PROGRAM TEXT expects a change to be valid by itself, and to be refused on this host by
 # both validate --host and create.
 only_here() {
 	cp config.json good

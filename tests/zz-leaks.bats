@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # bats file_tags=vm,system
-# What the tests have left behind: nothing. This file runs last.
+# Checks that the tests have left nothing behind. This file runs last.
 
 load helpers
 
-# none COMMAND... asserts that a command prints nothing, soon.
+# none COMMAND... asserts that a command soon prints nothing.
 none() {
 	silent() { [ -z "$("$@")" ]; }
 	wait_for silent "$@" || {
@@ -18,7 +18,7 @@ none() {
 }
 
 @test "no mount of a test is left" {
-	# bats puts all files of all tests below one directory.
+	# All files of bats are below one directory.
 	none grep -F -e "$BATS_RUN_TMPDIR/" -e "/cortest-$RUN-" /proc/self/mountinfo
 }
 
@@ -30,8 +30,8 @@ none() {
 	none find /tmp /run -maxdepth 2 -name "cortest-$RUN-*"
 }
 
-# users prints processes that belong to a test: by their working directory, their
-# arguments, or, for init programs, the mounts that they see.
+# users prints processes that belong to a test, by their working directory, their arguments or,
+# for init programs, their mounts.
 users() {
 	local p
 	for p in /proc/[0-9]*; do

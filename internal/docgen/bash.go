@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// bash is a completion that needs nothing but bash itself.
+// bash returns a completion that needs only bash itself.
 func bash(p Program) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# bash completion of %[1]s; made from the definitions of the commands, see docgen.
@@ -122,7 +122,7 @@ func orEmpty(name string) string {
 	return name
 }
 
-// orNothing joins patterns. Without any it is one that matches nothing.
+// orNothing joins patterns. Without patterns it returns one that matches nothing.
 func orNothing(patterns []string, separator string) string {
 	if len(patterns) == 0 {
 		return "''"
@@ -130,7 +130,7 @@ func orNothing(patterns []string, separator string) string {
 	return strings.Join(patterns, separator)
 }
 
-// valuePatterns are the options with a value, each with its command in front.
+// valuePatterns returns the options that have a value, each preceded by its command.
 func valuePatterns(p Program) (patterns []string) {
 	for _, c := range append([]Command{{Flags: p.Flags}}, p.Commands...) {
 		for _, o := range c.Flags {

@@ -1,14 +1,14 @@
-// Package docgen writes the manual pages and the completions of shells from a description of
-// a program, which is made from the same tables of commands and flags as --help.
+// Package docgen writes the manual pages and the shell completions from a description of a
+// program, which is made from the same tables of commands and flags as --help.
 //
-// It is not a part of the program: `make docs` runs it (generate.go), so that the start of
-// a command costs nothing more.
+// The program does not contain it: `make docs` runs it (generate.go), so it does not slow down
+// the start of a command.
 package docgen
 
-// Program is what is documented.
+// Program is the program to document.
 type Program struct {
 	Name, Version, Usage, Description string
-	Flags                             []Flag // those that go before the command
+	Flags                             []Flag // before the command
 	Commands                          []Command
 }
 
@@ -17,48 +17,47 @@ type Command struct {
 	Name, Usage, Description string
 	Arguments                []Argument
 	Flags                    []Flag
-	// PassesOn says that what follows the first argument is for another program, with its
-	// flags.
+	// PassesOn reports whether everything after the first argument, including flags, is for
+	// another program.
 	PassesOn bool
 }
 
 // Argument is an argument of a command.
 type Argument struct {
 	Name string
-	// Optional arguments may be left out; with More there may be several of them.
+	// Optional reports whether the argument may be left out, More whether it may be repeated.
 	Optional, More bool
 	Value          Value
 }
 
 // Flag is a flag.
 type Flag struct {
-	Names       []string // without dashes, the long one first
-	Placeholder string   // of the value, "" for a switch
+	Names       []string // without dashes, the long name first
+	Placeholder string   // of the value; empty for a switch
 	Usage       string
-	Default     string // "" when there is none to tell
+	Default     string // empty when there is none to show
 	Repeatable  bool
 	Value       Value
 }
 
-// Value is what a value can be, for completions. The zero value is any text.
+// Value is the set of possible values, for completions. The zero value means any text.
 type Value struct {
 	Words []string
 	Kind  Kind
 }
 
-// Kind is the kind of what a value names.
+// Kind is the kind of object that a value names.
 type Kind int
 
 const (
 	Text Kind = iota
 	File
 	Directory
-	Container // the id of one that exists
+	Container // the id of an existing container
 )
 
-// Files gives the content of all files by their names: the pages in man/, and the
-// completions with the names that the shells want. date is that of the pages, like
-// 2026-11-24.
+// Files returns the content of all files by name: the pages in man/, and the completions, named
+// as the shells expect. date is the date of the pages, like 2026-11-24.
 func Files(p Program, date string) map[string]string {
 	files := map[string]string{
 		p.Name + ".bash":       bash(p),
@@ -72,7 +71,7 @@ func Files(p Program, date string) map[string]string {
 	return files
 }
 
-// dashed is a name with its dashes.
+// dashed returns a name with its dashes.
 func dashed(name string) string {
 	if len(name) == 1 {
 		return "-" + name
@@ -80,7 +79,7 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// passingOn are the names of the commands that pass arguments on.
+// passingOn returns the names of the commands that pass arguments to another program.
 func (p Program) passingOn() (names []string) {
 	for _, c := range p.Commands {
 		if c.PassesOn {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// fish is a completion in the declarations that fish has for it.
+// fish returns a completion for fish.
 func fish(p Program) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# fish completion of %[1]s; made from the definitions of the commands, see docgen.

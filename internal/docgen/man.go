@@ -17,20 +17,20 @@ func newPage(title, date, source string) *page {
 
 func (p *page) section(name string) { fmt.Fprintf(p, ".SH %s\n", name) }
 
-// text writes paragraphs. Lines with an indent stay as they are.
+// text writes paragraphs. Indented lines are kept as they are.
 func (p *page) text(text string) {
 	for line := range strings.Lines(text) {
 		p.WriteString(escaped(strings.TrimSuffix(line, "\n")) + "\n")
 	}
 }
 
-// item writes an entry of a list: roff for what it is about, and text about it.
+// item writes an entry of a list: the head, in roff, and its text.
 func (p *page) item(head, text string) {
 	p.WriteString(".TP\n" + head + "\n")
 	p.text(text)
 }
 
-// escaped protects text from being taken for roff.
+// escaped escapes text for roff.
 func escaped(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`, "→", `\(->`, "–", `\(en`, "…", `...`).Replace(text)
 	if strings.HasPrefix(text, ".") {
@@ -39,13 +39,13 @@ func escaped(text string) string {
 	return text
 }
 
-// quoted is an argument of a macro.
+// quoted returns text as the argument of a macro.
 func quoted(text string) string { return `"` + strings.ReplaceAll(escaped(text), `"`, `\(dq`) + `"` }
 
 func bold(text string) string   { return `\fB` + escaped(text) + `\fR` }
 func italic(text string) string { return `\fI` + escaped(text) + `\fR` }
 
-// argument is an argument of a synopsis: what is in brackets may be left out.
+// argument returns an argument for the synopsis, in brackets when it is optional.
 func argument(a Argument) string {
 	text := italic(a.Name)
 	if a.More {
@@ -78,7 +78,7 @@ func (p *page) options(options []Flag) {
 	}
 }
 
-// sentence makes a sentence of the words of a usage.
+// sentence turns a usage text into a sentence.
 func sentence(usage string) string {
 	if usage == "" {
 		return ""
@@ -86,7 +86,7 @@ func sentence(usage string) string {
 	return strings.ToUpper(usage[:1]) + usage[1:] + "."
 }
 
-// programPage is the page of the program as a whole.
+// programPage returns the page of the program.
 func programPage(p Program, date string) string {
 	m := newPage(p.Name, date, p.Name+" "+p.Version)
 	m.section("NAME")
@@ -114,7 +114,7 @@ func programPage(p Program, date string) string {
 	return m.String()
 }
 
-// commandPage is the page of a command.
+// commandPage returns the page of a command.
 func commandPage(p Program, c Command, date string) string {
 	m := newPage(p.Name+"-"+c.Name, date, p.Name+" "+p.Version)
 	m.section("NAME")
@@ -138,7 +138,7 @@ func commandPage(p Program, c Command, date string) string {
 	return m.String()
 }
 
-// seeAlso refers to all other pages.
+// seeAlso lists all other pages.
 func seeAlso(m *page, p Program, except string) {
 	m.section("SEE ALSO")
 	var pages []string

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// zsh is a completion for its system of functions, compsys.
+// zsh returns a completion for zsh's completion system, compsys.
 func zsh(p Program) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `#compdef %[1]s
@@ -40,7 +40,7 @@ _%[1]s() {
 		case $words[1] in
 `, p.Name)
 	for _, c := range p.Commands {
-		end := "" // where options end
+		end := "" // the marker of the end of options
 		if c.PassesOn {
 			end = " -A '-*'"
 		}
@@ -53,8 +53,8 @@ _%[1]s() {
 	return b.String()
 }
 
-// zshArguments are the arguments of _arguments for those of a command. There is one in any
-// case: the first one is never an option.
+// zshArguments returns the arguments of a command in the syntax of _arguments. There is at least
+// one, because the first argument is never an option.
 func zshArguments(p Program, c Command) (specs []string) {
 	for i, a := range c.Arguments {
 		switch {
@@ -70,7 +70,7 @@ func zshArguments(p Program, c Command) (specs []string) {
 	return specs
 }
 
-// zshOptions writes the options as arguments of _arguments.
+// zshOptions writes the options in the syntax of _arguments.
 func zshOptions(b *strings.Builder, options []Flag, indent string) {
 	for _, o := range options {
 		for _, n := range o.Names {

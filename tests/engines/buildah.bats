@@ -43,7 +43,7 @@ buildah_() {
 	inside "${engine[@]}" "$@"
 }
 
-# from_busybox makes a container to work in, with the name $ID.
+# from_busybox makes a working container named $ID.
 from_busybox() {
 	buildah_ from --pull-never --name "$ID" "${parent[@]}" localhost/busybox >/dev/null
 }
@@ -52,14 +52,14 @@ run_() {
 	buildah_ run --network none "$@"
 }
 
-# bud builds what the standard input says.
+# bud builds the Containerfile on standard input.
 bud() {
 	mkdir "$BATS_FILE_TMPDIR/$ID"
 	cat >"$BATS_FILE_TMPDIR/$ID/Dockerfile"
 	buildah_ bud --pull-never --network none "${parent[@]}" --tag "$ID" "$DIR/$ID"
 }
 
-# state_dirs prints what the runtime keeps.
+# state_dirs prints the state directories of the runtime.
 state_dirs() {
 	inside sh -c 'ls /run/coracle 2>/dev/null' | grep ^buildah
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# BuildKit with coracle as the program of its OCI worker: a daemon of its own, and its
-# client. tests/engines/buildkit/build makes both.
+# BuildKit with coracle as the program of its OCI worker: a private daemon and its client, both
+# built by tests/engines/buildkit/build.
 
 load ../helpers
 load engines
@@ -28,7 +28,7 @@ setup_file() {
 
 teardown_file() {
 	[ ! -e "$BATS_FILE_TMPDIR/missing" ] || return 0
-	# Those that a failed test has left, in mount namespaces of their own perhaps.
+	# Daemons that a failed test has left, possibly in other mount namespaces.
 	for pid in "$BATS_FILE_TMPDIR"/*.pid; do
 		kill -9 "$(cat "$pid")" 2>/dev/null || true
 	done
@@ -42,7 +42,7 @@ setup() {
 
 teardown() {
 	[ -z "${CLIENT:-}" ] || end_build
-	# The cgroup that the test has asked for stays, as with every other runtime.
+	# The cgroup that the test has named stays, as with every other runtime.
 	[ -z "${ID:-}" ] || wait_for no_cgroups_of_it
 }
 
@@ -51,8 +51,8 @@ no_cgroups_of_it() {
 	[ -z "$(find /sys/fs/cgroup -type d -path "*/$CGROUP/$ID*")" ]
 }
 
-# daemon NAME [RUN...] starts a daemon that listens at /mnt/sockets/NAME, with what the
-# variable settings has for its OCI worker, by a command that runs others.
+# daemon NAME [RUN...] starts a daemon that listens at /mnt/sockets/NAME, by means of a command
+# that runs others. The variable settings configures its OCI worker.
 daemon() {
 	local dir=$BATS_FILE_TMPDIR name=$1 program=$PROGRAMS/buildkitd
 	shift
@@ -85,7 +85,7 @@ answers() {
 	buildctl_ debug workers >/dev/null 2>&1
 }
 
-# stop_daemon NAME [SIGNAL] ends a daemon, in order by default.
+# stop_daemon NAME [SIGNAL] ends a daemon, by default in an orderly way.
 stop_daemon() {
 	local pid
 	pid=$(cat "$BATS_FILE_TMPDIR/$1.pid")
@@ -99,24 +99,23 @@ buildctl_() {
 	inside "$PROGRAMS/buildctl" --addr "unix:///mnt/sockets/${daemon:-main}" "$@"
 }
 
-# dockerfile [NAME] keeps what the standard input has as the Dockerfile of a directory
-# that becomes a build's context: /mnt/$ID, or /mnt/$ID-NAME.
+# dockerfile [NAME] stores standard input as the Dockerfile of a build context: /mnt/$ID, or
+# /mnt/$ID-NAME.
 dockerfile() {
 	CONTEXT=$ID${1:+-$1}
 	mkdir -p "$BATS_FILE_TMPDIR/$CONTEXT"
 	cat >"$BATS_FILE_TMPDIR/$CONTEXT/Dockerfile"
 }
 
-# build [OPTION...] builds what dockerfile was given. Its steps' containers are in a cgroup
-# of the test.
+# build [OPTION...] builds that context. The containers of its steps are in a cgroup of the test.
 build() {
 	buildctl_ build --progress plain --frontend dockerfile.v0 \
 		--local "context=/mnt/$CONTEXT" --local "dockerfile=/mnt/$CONTEXT" --opt "cgroup-parent=/$CGROUP/$ID" \
 		--oci-layout image=/mnt/image --opt "context:busybox=oci-layout://image@$(cat "$BATS_FILE_TMPDIR/digest")" "$@"
 }
 
-# steps runs a build. What its steps have printed, and only that, is in $steps: the rest
-# of the output has the steps' commands too.
+# steps runs a build and sets $steps to the output of its steps only; the whole output also has
+# the steps' commands.
 steps() {
 	try build "$@"
 	steps=$(printed_by <<<"$output")
@@ -126,12 +125,12 @@ printed_by() {
 	sed -nE 's/^#[0-9]+ [0-9]+\.[0-9]+ //p'
 }
 
-# printed_is TEXT asserts what the steps have printed, all of it.
+# printed_is TEXT asserts the complete output of the steps.
 printed_is() {
 	[ "$steps" = "$1" ] || diff <(printf '%s\n' "$1") - <<<"$steps" >&2
 }
 
-# printed_has LINE... asserts lines that they have printed.
+# printed_has LINE... asserts lines in the output of the steps.
 printed_has() {
 	local line
 	for line in "$@"; do
@@ -147,32 +146,32 @@ printed() {
 	printed_by <"$BATS_TEST_TMPDIR/build" | grep -qxF "$1"
 }
 
-# in_place runs one of these commands in the background in the place of the shell that
-# is made for that, so that $! is its own pid.
+# in_place runs one of these commands in the background without a shell around it, so that $! is
+# its own pid.
 in_place() {
 	nsenter() { exec nsenter "$@"; }
 	"$@"
 }
 
-# start_build builds in the background. The client is CLIENT.
+# start_build builds in the background. CLIENT is the pid of the client.
 start_build() {
 	in_place build >"$BATS_TEST_TMPDIR/build" 2>&1 </dev/null 3>&- &
 	CLIENT=$!
 }
 
-# end_build kills the client, with which its daemon loses the build.
+# end_build kills the client, so that the daemon cancels the build.
 end_build() {
 	kill -9 "$CLIENT" 2>/dev/null || true
 	wait "$CLIENT" 2>/dev/null || true
 }
 
-# gateway [OPTION...] COMMAND... is the client that executes processes in containers.
+# gateway [OPTION...] COMMAND... runs the client that executes processes in containers.
 gateway() {
 	inside "$GATEWAY" -addr "unix:///mnt/sockets/${daemon:-main}" -image /mnt/image "$@"
 }
 
-# Nothing is there of the steps of this test; no other has any at the same time. BuildKit
-# deletes a container after it has told what has become of the step.
+# Nothing is left of the steps of this test; no other test has steps at the same time. BuildKit
+# reports the result of a step before it deletes the container.
 nothing_of_it() {
 	[ -z "$(inside ls /run/coracle)" ] && [ -z "$(find /sys/fs/cgroup -type d -path "*/$CGROUP/*buildkit/*" 2>/dev/null)" ]
 }
@@ -190,7 +189,7 @@ nothing_of_it() {
 	END
 	steps
 	is 0
-	# The two streams are not in order.
+	# The order between the two streams is undefined.
 	steps=$(sort <<<"$steps")
 	printed_is $'0\n1:3\nerr\nlines\nno shell of BuildKit\nout\nseveral'
 	wait_for nothing_of_it
@@ -323,7 +322,7 @@ cat: can\'t open \'/disk\': Operation not permitted'
 		{"cniVersion": "1.0.0", "name": "build", "type": "bridge", "bridge": "cortest0", "isGateway": true,
 		 "ipam": {"type": "host-local", "ranges": [[{"subnet": "192.0.2.0/24"}]]}}
 	END
-	# The bridge is in a network namespace of the daemon's own.
+	# The bridge is in the daemon's own network namespace.
 	settings=$'networkMode = "cni"\ncniConfigPath = "/mnt/cni.json"\ncniBinaryPath = "/usr/lib/cni"' daemon networked unshare --net
 	dockerfile <<-'END'
 		FROM busybox AS one
@@ -358,7 +357,7 @@ cat: can\'t open \'/disk\': Operation not permitted'
 	else
 		printed_has "memory.limit_in_bytes 50331648" "cpu.shares 512" "cpu.cfs_quota_us 30000" "cpu.cfs_period_us 60000" "cpuset.cpus 0"
 	fi
-	# Where there is a namespace for it, which BuildKit makes on cgroup v2, it is not seen.
+	# With a cgroup namespace, which BuildKit makes on cgroup v2, the path is not visible.
 	grep -qE "^([0-9]+:.*:/$CGROUP/$ID/buildkit/[a-z0-9]{25}|0::/)$" <<<"$steps"
 	wait_for nothing_of_it
 }
@@ -416,7 +415,7 @@ cat: can\'t open \'/disk\': Operation not permitted'
 	END
 	mkdir "$BATS_FILE_TMPDIR/tools"
 	cp "$PROGRAMS/buildctl" "$BATS_FILE_TMPDIR/tools"
-	# Any server does for the agent: this one is of use with the programs that are there.
+	# Any server serves as the agent; this one can be used with the programs in the image.
 	steps --ssh "default=/mnt/sockets/main,raw=true" --local tools=/mnt/tools --opt context:tools=local:tools
 	is 0
 	[ "$(head -n 1 <<<"$steps")" = "socket 1000 600" ]
@@ -445,7 +444,7 @@ cat: can\'t open \'/disk\': Operation not permitted'
 }
 
 @test "buildkit: stages at the same time" {
-	# Each waits for the other.
+	# Each step waits for the other.
 	dockerfile <<-'END'
 		FROM busybox AS one
 		RUN --mount=type=cache,id=parallel,target=/c touch /c/one; for i in $(seq 300); do [ ! -e /c/two ] || { touch /made; exit; }; sleep 0.1; done; exit 1
@@ -494,7 +493,7 @@ cat: can\'t open \'/disk\': Operation not permitted'
 	[ "$(inside ls /run/coracle | wc -l)" -eq 1 ]
 	end_build
 	wait_for nothing_of_it
-	# At other moments, most of them before its step has begun.
+	# At other times, mostly before the step has begun.
 	for i in {1..15}; do
 		start_build
 		sleep "0.$((i % 4))$i"
@@ -581,7 +580,7 @@ cat: can\'t open \'/disk\': Operation not permitted'
 
 @test "buildkit: steps in a user namespace" {
 	settings='userRemapUnsupported = "cortest"' daemon remapped
-	# BuildKit unpacks images with the ids that they have, and makes / with those of the host.
+	# BuildKit unpacks images with their own ids, and creates / with the host's ids.
 	dockerfile <<-'END'
 		FROM scratch
 		ADD busybox.tar /
@@ -603,7 +602,7 @@ hostname: sethostname: Operation not permitted
 c/x 0
 b/Dockerfile 0
 hidden'
-	# In the image are the ids that the container has.
+	# The image has the ids of the container.
 	tar -tvf "$BATS_FILE_TMPDIR/$ID.tar" made/file | grep ' 1000/0 '
 	wait_for nothing_of_it
 	stop_daemon remapped

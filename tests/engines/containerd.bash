@@ -1,7 +1,7 @@
 # Helpers for the tests with containerd, in the namespaces of engines.bash.
 
-# containerd_programs VERSION prints the directory of containerd's programs: those of
-# Debian, which are 1.6, or those that tests/engines/containerd/build has made.
+# containerd_programs VERSION prints the directory of containerd's programs: Debian's, which are
+# 1.6, or those of tests/engines/containerd/build.
 containerd_programs() {
 	local built
 	if [ "$1" = 1 ]; then
@@ -16,9 +16,9 @@ containerd2_version() {
 	sed -n 's|^\s*github.com/containerd/containerd/v2 v\([^ ]*\).*|\1|p' "$BATS_TEST_DIRNAME/containerd/go.mod"
 }
 
-# containerd_start NAME VERSION [COMMAND...] starts containerd 1 or 2, as engines_start
-# does, with what the standard input has for its configuration. There is an image
-# localhost/busybox, which sleeps unless it is told to do something else.
+# containerd_start NAME VERSION [COMMAND...] starts containerd 1 or 2, as engines_start does, with
+# the configuration from standard input. It has an image localhost/busybox, which sleeps by
+# default.
 containerd_start() {
 	local dir=$BATS_FILE_TMPDIR programs
 	programs=$(containerd_programs "$2") || {
@@ -31,7 +31,7 @@ containerd_start() {
 	cat - >"$dir/config.toml"
 	cat >"$dir/start" <<-'END'
 		#!/bin/sh
-		# Starts containerd; when it runs already it is stopped before.
+		# Starts containerd, and stops it before if it is running.
 		ended() {
 			! kill -0 "$pid" 2>/dev/null || grep -q '^State:.*[ZX]' "/proc/$pid/status"
 		}
@@ -60,23 +60,23 @@ containerd_start() {
 	umoci insert --image "$dir/image:latest" "$dir/group" /etc/group
 	umoci config --image "$dir/image:latest" --config.env PATH=/bin --config.cmd sleep --config.cmd 1000000
 	tar -C "$dir/image" -cf "$dir/image.tar" .
-	# The shim finds no metrics when a controller is in a hierarchy that is mounted nowhere,
-	# as hugetlb is while another namespace has it as cgroup v1, for crun.
+	# The shim finds no metrics when a controller belongs to a hierarchy that is not mounted in
+	# the namespace. hugetlb is in that state while another namespace has it mounted as cgroup v1
+	# for crun.
 	if grep -q ':hugetlb:' /proc/self/cgroup && ! grep -q ' - cgroup .*hugetlb' /proc/self/mountinfo; then
 		inside mkdir /run/hugetlb
 		inside mount -t cgroup -o hugetlb cgroup /run/hugetlb
 	fi
 	if by_systemd; then
-		# The namespace has a /run of its own. A path into that of the first process is
-		# one to its sockets.
+		# The namespace has its own /run. The first process's /run is reachable through its root.
 		inside ln -s /proc/1/root/run/systemd /proc/1/root/run/dbus /run/
 	fi
 	[ ! -e "$dir/with-network" ] || containerd_network
 	containerd_inside /mnt/start
 }
 
-# containerd_network makes a network for containerd and its pods, which get addresses of
-# that reserved for examples.
+# containerd_network makes a network for containerd and its pods, with an address range that is
+# reserved for examples.
 containerd_network() {
 	local dir=$BATS_FILE_TMPDIR
 	mkdir "$dir/cni"
@@ -97,9 +97,8 @@ containerd_reason() {
 	fi
 }
 
-# containerd_inside runs a command in the namespace, in that of the network as well if
-# there is one, with the programs of the tested containerd. (ctr says each time that
-# cgroup v1 has no future.)
+# containerd_inside runs a command in the namespace, and in the network namespace if there is one,
+# with the programs of the tested containerd. (ctr always warns that cgroup v1 is deprecated.)
 containerd_inside() {
 	local net=()
 	[ ! -e "$BATS_FILE_TMPDIR/net" ] || net=(nsenter --net=/run/netns/cortest --)
@@ -110,7 +109,7 @@ ctr_() {
 	containerd_inside ctr --namespace "${CGROUP:-$(cat "$BATS_FILE_TMPDIR/cgroup")}" "$@"
 }
 
-# containerd_end ends what a failed test has left, and containerd.
+# containerd_end ends containerd and what a failed test has left.
 containerd_end() {
 	local dir=$BATS_FILE_TMPDIR
 	[ -e "$dir/ready" ] || return 0
@@ -119,26 +118,25 @@ containerd_end() {
 	engines_end
 }
 
-# by_systemd reports whether systemd makes the cgroups of pods, as it should where it runs.
+# by_systemd reports whether systemd manages the cgroups of pods, as it should where it runs.
 by_systemd() {
 	[ -d /run/systemd/system ]
 }
 
-# slice CGROUP prints the name of the slice that takes the place of a cgroup. Dashes would
-# make slices within slices.
+# slice CGROUP prints the name of the slice for a cgroup. Dashes would mean nested slices.
 slice() {
 	echo "${1//-/_}.slice"
 }
 
-# runtime_table [EDIT...] prints the configuration that the package has for containerd, with
-# the tested program. Edits are of sed.
+# runtime_table [EDIT...] prints the package's configuration for containerd, with the tested
+# program. Edits are sed commands.
 runtime_table() {
 	local systemd=()
 	! by_systemd || systemd=(-e '$a\  SystemdCgroup = true')
 	sed -e 's|/usr/bin/coracle|/mnt/coracle|' "${systemd[@]}" "$@" "$BATS_TEST_DIRNAME/../../packaging/engines/containerd.toml"
 }
 
-# cri_start VERSION starts containerd with the CRI plugin, configured by the standard input.
+# cri_start VERSION starts containerd with the CRI plugin, configured by standard input.
 cri_start() {
 	touch "$BATS_FILE_TMPDIR/with-network"
 	[ -x "$CRI_TEST" ] || {
@@ -148,7 +146,7 @@ cri_start() {
 	containerd_start "cri$1" "$1" ip /usr/lib/cni/ptp /usr/lib/cni/loopback /usr/lib/cni/host-local
 	[ ! -e "$BATS_FILE_TMPDIR/missing" ] || return 0
 	cp "$CRI_TEST" "$BATS_FILE_TMPDIR/cri.test"
-	# A configuration that the plugin does not like stops only the plugin.
+	# A configuration that the plugin refuses stops only the plugin.
 	containerd_inside ctr plugins ls | grep -qE '^io.containerd.grpc.v1 +cri .* ok *$' || {
 		grep -i 'failed to load' "$BATS_FILE_TMPDIR/containerd.log" >&2
 		return 1
@@ -156,21 +154,21 @@ cri_start() {
 	CGROUP=k8s.io ctr_ image import --base-name localhost/busybox /mnt/image.tar
 }
 
-# The tests of the CRI, as tests/engines/containerd/build has made them.
+# The tests of the CRI, built by tests/engines/containerd/build.
 CRI_TEST=${CRI_TEST:-$BATS_TEST_DIRNAME/../../bin/cri.test}
 
-# cri TEST runs one of them; $restart is what restarts containerd.
+# cri TEST runs one of them; $restart is the command that restarts containerd.
 cri() {
 	local parent=$CGROUP
 	! by_systemd || parent=$(slice "$CGROUP")
 	mkdir -p "$BATS_FILE_TMPDIR/$ID"
 	try containerd_inside env "TMPDIR=/mnt/$ID" /mnt/cri.test -test.v -test.run "^$1\$" \
 		-coracle /mnt/coracle -restart "${restart:-/mnt/start}" -cgroup "/$parent"
-	# shellcheck disable=SC2154 # what try has set
+	# shellcheck disable=SC2154 # set by try
 	if grep -q -- "^--- SKIP: $1 " <<<"$output"; then
 		skip "$(sed -n 's/^ *[a-z_]*\.go:[0-9]*: //p' <<<"$output" | head -n 1)"
 	fi
-	# A test that is not there does not fail.
+	# A test that does not exist does not fail.
 	# shellcheck disable=SC2154
 	if [ "$status" -ne 0 ] || ! grep -q -- "^--- PASS: $1 " <<<"$output"; then
 		echo "$output" >&2

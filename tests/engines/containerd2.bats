@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# containerd 2 with coracle as its runtime, called by ctr. What is the same as in
-# containerd 1.6 is in tests/containerd.bats.
+# containerd 2 with coracle as its runtime, called by ctr. tests/containerd.bats has the tests
+# that also apply to containerd 1.6.
 
 load ../helpers
 load engines
@@ -42,15 +42,15 @@ split() {
 	words=("${@:2}")
 }
 
-# run_ [OPTION...] -- COMMAND... runs a container with the name $ID.
+# run_ [OPTION...] -- COMMAND... runs a container named $ID.
 run_() {
 	local options words
 	split "$@"
 	ctr_ run "${options[@]}" "${RUNTIME[@]}" localhost/busybox:latest "${name:-$ID}" "${words[@]}"
 }
 
-# tells [OPTION...] -- COMMAND... runs one whose output matters. It does not end at once:
-# ctr gives up what it has not begun to read by then, with any runtime.
+# tells [OPTION...] -- COMMAND... runs a container whose output matters. It does not end at once:
+# ctr drops output that it has not begun to read by then, with any runtime.
 tells() {
 	local options words
 	split "$@"
@@ -58,7 +58,7 @@ tells() {
 	run_ --rm "${options[@]}" -- sh -c '"$@"; status=$?; sleep 0.5; exit "$status"' sh "${words[@]}"
 }
 
-# start [OPTION...] -- COMMAND... leaves one running.
+# start [OPTION...] -- COMMAND... starts a container and leaves it running.
 start() {
 	run_ --detach "$@" >/dev/null 2>&1 </dev/null 3>&-
 }
@@ -71,7 +71,7 @@ task_pid() {
 	ctr_ task ls | awk -v id="$ID" '$1 == id { print $2 }'
 }
 
-# gone asserts that nothing is left of a container, for containerd and for coracle.
+# gone asserts that neither containerd nor coracle has anything left of a container.
 gone() {
 	[ -z "$(inside sh -c "ls -d /run/containerd/runc/$CGROUP/$ID* 2>/dev/null")" ]
 	[ -z "$(find /sys/fs/cgroup -type d -path "*/$CGROUP/$ID*")" ]
@@ -170,7 +170,7 @@ gone() {
 	is 1 paused
 	ctr_ task resume "$ID"
 	wait_for task_is RUNNING
-	# A paused one is removed as well.
+	# A paused container is removed as well.
 	ctr_ task pause "$ID"
 	ctr_ task rm --force "$ID"
 	ctr_ container rm "$ID"
@@ -232,7 +232,7 @@ gone() {
 
 @test "containerd 2: the shim shows the features of the runtime" {
 	output=$(ctr_ plugins inspect-runtime "${RUNTIME[@]}")
-	# What it reads is what the runtime prints, and nothing is lost on the way.
+	# containerd reads what the runtime prints, and nothing is lost.
 	diff <(jq .Features <<<"$output") <(inside /mnt/coracle features | jq .)
 	[[ $(jq -r .Version.Version <<<"$output") == "$(containerd2_version)" ]]
 	[ "$(jq '.Features | .linux.mountExtensions.idmap.enabled and (.mountOptions | index("rro") != null) and (.linux.namespaces | index("user") != null)' <<<"$output")" = true ]

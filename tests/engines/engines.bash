@@ -1,19 +1,19 @@
 # Helpers for the tests with real engines.
 #
-# An engine believes that the machine is its own. So those of a file live in a mount
-# namespace: /run, /dev/shm and what they keep below /var/lib are empty there and end
-# with it, and /mnt is the directory of the file, which is open to every user.
+# An engine assumes that the machine is its own. So the engines of a file run in a mount
+# namespace: /run, /dev/shm and their directories below /var/lib are empty there and are removed
+# with it, and /mnt is the directory of the file, which is accessible for all users.
 #
-# With ENGINES=system they are those of the system, with its services and with the
-# defaults that they have there; coracle is what the configuration in packaging/engines
-# makes of it. That is for a machine of which nothing is needed afterwards, such as the
-# virtual one; the directory of the file is below /mnt there.
+# With ENGINES=system the engines are those of the system, with its services and defaults, and
+# coracle is configured by the files in packaging/engines. This is for a machine that is thrown
+# away afterwards, such as the virtual one; there the directory of the file is below /mnt.
 
-# The user for those who need one, with the ids that they may hand out. They exist in the
-# namespace only, or is one of the virtual machine.
+# The user for rootless engines, with subordinate ids. The user exists only in the namespace, or
+# is a user of the virtual machine.
 USER_ID=54321 GROUP_ID=54322
 
-# DIR is the directory of the file as engines see it, PROGRAM is coracle there.
+# DIR is the directory of the file as the engines see it, and PROGRAM is the path of coracle
+# there.
 if [ "${ENGINES:-private}" = system ]; then
 	DIR=/mnt/$(basename "$BATS_TEST_FILENAME" .bats) PROGRAM=/usr/bin/coracle
 else
@@ -25,28 +25,28 @@ of_system() {
 	[ "${ENGINES:-private}" = system ]
 }
 
-# need_apparmor skips a test where there is none.
+# need_apparmor skips a test where AppArmor is not enabled.
 need_apparmor() {
 	[ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ] || skip "AppArmor is not there"
 }
 
-# need_unified skips a test where there are the hierarchies of cgroup v1.
+# need_unified skips a test on cgroup v1.
 need_unified() {
 	unified || skip "cgroup v1"
 }
 
-# need_system skips a test for private engines.
+# need_system skips a test unless the engines are those of the system.
 need_system() {
 	of_system || skip "not the engines of a system with systemd"
 }
 
-# unit PROPERTY UNIT prints a property of a unit of systemd.
+# unit PROPERTY UNIT prints a property of a systemd unit.
 unit() {
 	systemctl show --property "$1" --value "$2"
 }
 
-# engines_start NAME COMMAND... makes the namespace, if the commands are there. NAME is
-# the cgroup of the file's containers.
+# engines_start NAME COMMAND... makes the namespace, if the commands exist. NAME is the parent
+# cgroup of the file's containers.
 engines_start() {
 	local dir=$BATS_FILE_TMPDIR name=$1
 	shift
@@ -71,7 +71,7 @@ engines_start() {
 		touch "$dir/ready"
 		return
 	fi
-	# The name of the program is its name for engines.
+	# Engines use the program's name as the runtime's name.
 	cp "$CORACLE" "$dir/coracle"
 	{ cat /etc/passwd && echo "cortest:x:$USER_ID:$GROUP_ID::/mnt/home:/bin/sh"; } >"$dir/etc/passwd"
 	{ cat /etc/group && echo "cortest:x:$GROUP_ID:"; } >"$dir/etc/group"
@@ -95,7 +95,7 @@ engines_start() {
 	wait_for test -e "$dir/ready"
 }
 
-# engines_end ends all processes of the namespace, and what is left of the cgroups.
+# engines_end kills all processes of the namespace, and removes the remaining cgroups.
 engines_end() {
 	local dir=$BATS_FILE_TMPDIR namespace p
 	[ -e "$dir/ready" ] || return 0
@@ -125,7 +125,7 @@ engines_setup() {
 	ID=test$BATS_TEST_NUMBER
 }
 
-# inside runs a command where the engines are.
+# inside runs a command in the namespace of the engines.
 inside() {
 	if of_system; then
 		(cd "$DIR" && exec "$@" 3>&-)
@@ -135,7 +135,7 @@ inside() {
 	nsenter --mount --target "$(cat "$BATS_FILE_TMPDIR/namespace")" -- sh -c 'cd /mnt && exec "$@"' sh "$@" 3>&-
 }
 
-# as_user runs a command there as the user; in the system with their service manager.
+# as_user runs a command there as the user; with system engines below the user's systemd.
 as_user() {
 	local home=$DIR/home runtime=$DIR/xdg bus=()
 	if of_system; then
@@ -150,13 +150,13 @@ on_terminal() {
 	inside python3 "$BATS_TEST_DIRNAME/../pty.py" run size=31x97 -- "$@"
 }
 
-# try runs a command as bats' run does, which warns of status 127.
+# try runs a command as bats' run does, but without its warning about status 127.
 try() {
 	status=0
 	output=$("$@" 2>&1) || status=$?
 }
 
-# is STATUS [TEXT...] asserts the status of the last command, and texts in its output.
+# is STATUS [TEXT...] asserts the status of the last command, and that its output has these texts.
 is() {
 	if [ "$status" -ne "$1" ]; then
 		echo "status $status, not $1: $output" >&2
@@ -166,8 +166,8 @@ is() {
 	says "$@"
 }
 
-# limit V1FILE V2FILE ID... prints what the cgroup of a container has in a file of one
-# version or the other.
+# limit V1FILE V2FILE ID... prints a file of a container's cgroup, by its name on each cgroup
+# version.
 limit() {
 	local f
 	for f in "/sys/fs/cgroup/${1%%.*}/$CGROUP"/*"$3"*/"$1" "/sys/fs/cgroup/$CGROUP"/*"$3"*/"$2" \

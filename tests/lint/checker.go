@@ -16,14 +16,14 @@ type checker struct {
 	rootfs bool
 	// library reports whether the file belongs to the library.
 	library bool
-	// annotated reports whether the file is where annotations get their meaning.
+	// annotated reports whether the file is the one that interprets annotations.
 	annotated bool
-	imports   map[string]string // paths of imports, by their names in the file
+	imports   map[string]string // paths of imports, by name in the file
 	allowed   map[int]*allowance
 	found     []finding
-	// functions are those of the file, with their flags.
+	// functions are the functions of the file, with their flags.
 	functions []*function
-	lines     map[string]bool // findings by line and rule, each of which is told once
+	lines     map[string]bool // findings by line and rule; each is reported once
 }
 
 type finding struct {
@@ -31,14 +31,14 @@ type finding struct {
 	text string
 }
 
-// allowance is a comment that makes an exception.
+// allowance is a comment that allows an exception.
 type allowance struct {
 	pos  token.Pos
 	rule string
 	used bool
 }
 
-// add adds a finding, unless there is an exception for it.
+// add adds a finding, unless an exception covers it.
 func (c *checker) add(pos token.Pos, rule, format string, args ...any) {
 	at := c.set.Position(pos)
 	for _, line := range []int{at.Line, at.Line - 1} {
@@ -53,7 +53,7 @@ func (c *checker) add(pos token.Pos, rule, format string, args ...any) {
 	}
 }
 
-// findings are the findings in the order of the file.
+// findings returns the findings in the order of the file.
 func (c *checker) findings() []string {
 	slices.SortStableFunc(c.found, func(a, b finding) int { return a.pos.Offset - b.pos.Offset })
 	var out []string
@@ -108,8 +108,8 @@ func (c *checker) readAllowances(file *ast.File) {
 	}
 }
 
-// called splits what a selector names: the path of the package and the name in it. For
-// anything but a name of a package, the path is empty.
+// called splits a selector into the path of the package and the name in it. The path is empty
+// when the selector does not name a package.
 func (c *checker) called(e ast.Expr) (pkg, name string) {
 	s, ok := e.(*ast.SelectorExpr)
 	if !ok {
@@ -121,8 +121,7 @@ func (c *checker) called(e ast.Expr) (pkg, name string) {
 	return pkg, s.Sel.Name
 }
 
-// mentions reports whether an identifier that ends in one of these names is in the
-// expressions.
+// mentions reports whether the expressions have an identifier that ends in one of these suffixes.
 func mentions(exprs []ast.Expr, suffixes ...string) bool {
 	found := false
 	for _, e := range exprs {

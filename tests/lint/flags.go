@@ -5,8 +5,8 @@ import (
 	"go/token"
 )
 
-// readFunctions notes, for each function, the flags that a variable called flags gets
-// when it is declared. Later ones may only be added, by |=.
+// readFunctions records, for each function, the initial flags of a variable named flags. After
+// that flags may only be added, by |=.
 func (c *checker) readFunctions(file *ast.File) {
 	for _, d := range file.Decls {
 		f, ok := d.(*ast.FuncDecl)
@@ -37,11 +37,10 @@ func (c *checker) readFunctions(file *ast.File) {
 type function struct {
 	from, to token.Pos
 	declared []ast.Expr
-	changed  bool // in a way that may take flags away
+	changed  bool // in a way that may remove flags
 }
 
-// flagsHold reports whether the flags of a call are a variable with that name which always
-// has a flag.
+// flagsHold reports whether a call passes a variable named flags that always has a flag.
 func (c *checker) flagsHold(call *ast.CallExpr, flag string) bool {
 	for _, a := range call.Args {
 		i, ok := a.(*ast.Ident)

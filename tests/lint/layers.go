@@ -11,14 +11,14 @@ import (
 // module is the path of the module.
 const module = "coracle"
 
-// internal is where the packages of the library are that nobody else can import.
+// internal is the directory of the library's internal packages.
 const internal = "libcontainer/internal/"
 
-// layers has, for each package of the product, the packages of the product that it may
-// import. Arrows point down: a package stands below all that import it. What is not listed
-// here may not exist: whoever adds a package says where it stands.
+// layers has, for each package of the product, the packages of the product that it may import.
+// Arrows point down: a package is below all packages that import it. A package that is not listed
+// is an error, so that whoever adds one decides on its layer.
 var layers = map[string][]string{
-	// The commands, and what only a command does.
+	// The commands, and what only commands need.
 	".":                           {"libcontainer", "internal/foreground", "internal/docgen"},
 	"internal/docgen":             {},
 	"internal/foreground":         {"libcontainer", "internal/foreground/*"},
@@ -77,7 +77,8 @@ func checkLayers(imports map[string]map[string]bool) (findings []string) {
 	return findings
 }
 
-// isBelow reports whether a directory is that of a pattern, or below it for one that ends in *.
+// isBelow reports whether a directory matches a pattern: it is equal, or below it when the
+// pattern ends in *.
 func isBelow(dir, pattern string) bool {
 	if base, ok := strings.CutSuffix(pattern, "/*"); ok {
 		return strings.HasPrefix(dir, base+"/")

@@ -26,7 +26,7 @@ import (
 func f() {
 `
 
-// TestRules has a line for each thing that is refused, and its neighbour that is not.
+// TestRules has a line for each construct that is refused, and a similar one that is not.
 func TestRules(t *testing.T) {
 	for _, c := range []struct {
 		code string
@@ -108,7 +108,7 @@ func TestRules(t *testing.T) {
 		{`uid, err := strconv.Atoi(s)`, "atoi"},
 		{`uid, err := strconv.ParseUint(s, 10, 32)`, ""},
 	} {
-		// Where several rules apply, the one that is named is looked for.
+		// Several rules may apply; look for the named one.
 		found, err := check("p.go", []byte(head+c.code+"\n}\n"), true, map[string]bool{})
 		if err != nil {
 			t.Errorf("%s: %v", c.code, err)
@@ -191,8 +191,8 @@ func TestExceptions(t *testing.T) {
 	}
 }
 
-// TestTree: the whole product stands, and a hole that is made in a copy of a file of it
-// is found, also in a directory that is new.
+// TestTree: the whole product has no findings, and an error that is added to a copy of one of its
+// files is found, also in a new directory.
 func TestTree(t *testing.T) {
 	found, err := checkTree("../..")
 	if err != nil || len(found) != 0 {

@@ -1,11 +1,10 @@
-// Lint refuses what has made holes in container runtimes before, wherever it stands in
-// the product's code (rules.go), and imports between packages that turn its layers upside
-// down (layers.go).
+// Lint refuses constructs that have caused vulnerabilities in container runtimes, anywhere in the
+// product's code (rules.go), and imports that break the layers (layers.go).
 //
 //	lint [DIRECTORY]
 //
-// An exception needs a comment at the end of the line, or in the line above it, with the
-// rule and the reason:
+// An exception needs a comment at the end of the line or in the line above, with the rule and the
+// reason:
 //
 //	//allow:path a directory of the host, which is trusted
 //
@@ -45,8 +44,8 @@ var notProduct = []string{
 	"tests", "internal/docgen", "bench", "bin", "libcontainer/internal/golden", "libcontainer/internal/initprog/seccomp/mktables", "libcontainer/internal/initprog/seccomp/libseccomp",
 }
 
-// trusted are the directories whose code may name files by paths, each without those below
-// it, and why. Everywhere else, also in a package that is new, the rule "path" holds.
+// trusted are the directories, without their subdirectories, whose code may name files by paths,
+// and why. Everywhere else, also in new packages, the rule "path" applies.
 var trusted = map[string]string{
 	".":                                  "the commands: files that their user names, with the user's rights",
 	"libcontainer/internal/host/cgroup":  "the host's cgroup file systems, which have no links",
@@ -110,8 +109,8 @@ func isLibrary(name string) bool {
 	return strings.HasPrefix(name, "libcontainer/") && !strings.HasPrefix(name, internal+"initprog/compile/") && !strings.HasPrefix(name, internal+"initprog/program/")
 }
 
-// check checks one file. rootfs reports whether it may have files of a container at hand. The
-// packages of the product that it imports are added to imports.
+// check checks one file. rootfs reports whether its code may handle files of a container. check
+// adds the packages of the product that the file imports to imports.
 func check(name string, source []byte, rootfs bool, imports map[string]bool) ([]string, error) {
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, name, source, parser.ParseComments|parser.SkipObjectResolution)

@@ -38,7 +38,7 @@ var processWide = map[string][]string{
 	},
 }
 
-// byPath are the functions that take a path, and no directory to start from.
+// byPath are the functions that take a path without a directory to start from.
 var byPath = map[string][]string{
 	"os": {
 		"Chdir", "Chmod", "Chown", "Chtimes", "CopyFS", "Create", "CreateTemp", "DirFS", "Lchown", "Link", "Lstat", "Mkdir", "MkdirAll",
@@ -51,13 +51,13 @@ var byPath = map[string][]string{
 		"Lremovexattr", "Lsetxattr", "Lstat", "Lutimes", "Mkdir", "Mkfifo", "Mknod", "Mount", "Open", "PivotRoot", "Readlink",
 		"Removexattr", "Rename", "Rmdir", "Setxattr", "Stat", "Statfs", "Symlink", "Truncate", "Unlink", "Unmount", "Utime", "Utimes",
 		"UtimesNano",
-		"AT_FDCWD", // as the directory that another function starts from
+		"AT_FDCWD", // as the directory argument of another function
 	},
 	"coracle/libcontainer/internal/linux":            {"ReadFollow", "Write"},
 	"coracle/libcontainer/internal/initprog/program": {"Cwd"}, // AT_FDCWD in a program
 }
 
-// closing says which flag makes the descriptor of a function close on exec.
+// closing has the flag that makes the descriptor of a function close-on-exec.
 var closing = map[string]string{
 	"Accept4": "SOCK_CLOEXEC", "Dup3": "O_CLOEXEC", "EpollCreate1": "EPOLL_CLOEXEC", "Eventfd": "EFD_CLOEXEC",
 	"FanotifyInit": "FAN_CLOEXEC", "Fsmount": "FSMOUNT_CLOEXEC", "Fsopen": "FSOPEN_CLOEXEC", "Fspick": "FSPICK_CLOEXEC",
@@ -66,13 +66,13 @@ var closing = map[string]string{
 	"Signalfd": "SFD_CLOEXEC", "Socket": "SOCK_CLOEXEC", "Socketpair": "SOCK_CLOEXEC", "TimerfdCreate": "TFD_CLOEXEC",
 }
 
-// naked are functions that have no such flag, with what has.
+// naked are functions that have no such flag, and what to use instead.
 var naked = map[string]string{
 	"Accept": "Accept4", "Creat": "Openat", "Dup": "FcntlInt with F_DUPFD_CLOEXEC", "Dup2": "Dup3", "EpollCreate": "EpollCreate1",
 	"InotifyInit": "InotifyInit1", "Pipe": "Pipe2", "F_DUPFD": "F_DUPFD_CLOEXEC",
 }
 
-// opening are system calls that make descriptors.
+// opening are system calls that create descriptors.
 var opening = map[string]bool{
 	"SYS_ACCEPT": true, "SYS_ACCEPT4": true, "SYS_DUP": true, "SYS_DUP2": true, "SYS_DUP3": true, "SYS_EVENTFD2": true, "SYS_FSMOUNT": true,
 	"SYS_FSOPEN": true, "SYS_MEMFD_CREATE": true, "SYS_OPEN": true, "SYS_OPENAT": true, "SYS_OPEN_TREE": true, "SYS_PIPE": true,
@@ -82,7 +82,7 @@ var opening = map[string]bool{
 // walk applies all rules to a file.
 func (c *checker) walk(file *ast.File) {
 	c.readFunctions(file)
-	// Composite literals are looked at on their own, and selectors as parts of calls.
+	// Composite literals are checked on their own, and selectors as parts of calls.
 	literal := make(map[ast.Expr]bool)
 	call := make(map[ast.Expr]bool)
 	ast.Inspect(file, func(n ast.Node) bool {
@@ -107,8 +107,8 @@ func (c *checker) walk(file *ast.File) {
 	})
 }
 
-// annotations refuses to look into the annotations of a configuration. As they are they may
-// be passed on, in a composite literal.
+// annotations refuses code that reads the annotations of a configuration. Passing them on unread,
+// in a composite literal, is allowed.
 func (c *checker) annotations(exprs ...ast.Expr) {
 	if c.annotated {
 		return
@@ -120,8 +120,8 @@ func (c *checker) annotations(exprs ...ast.Expr) {
 	}
 }
 
-// selector checks what must not even be mentioned: a function that is kept in a variable
-// is called later.
+// selector checks names that must not be mentioned at all, because a function that is stored in a
+// variable may be called later.
 func (c *checker) selector(s *ast.SelectorExpr, isLiteral, isCall bool) {
 	pkg, name := c.called(s)
 	if pkg == "syscall" {
@@ -153,7 +153,7 @@ func (c *checker) selector(s *ast.SelectorExpr, isLiteral, isCall bool) {
 	}
 }
 
-// lookup checks the arguments of openat2, of the runtime and of programs.
+// lookup checks the arguments of openat2, in the runtime and in programs.
 func (c *checker) lookup(l *ast.CompositeLit) {
 	pkg, name := c.called(l.Type)
 	if (pkg == "golang.org/x/sys/unix" && name == "OpenHow" || strings.HasSuffix(pkg, "/program") && name == "Lookup") && !mentions(l.Elts, "O_CLOEXEC") {
@@ -178,8 +178,8 @@ func (c *checker) call(call *ast.CallExpr) {
 			}
 		}
 	case "":
-		// The calls of a program. What is put in the place of a standard stream is to
-		// stay, and that is an exception.
+		// Calls in a program. A descriptor that replaces a standard stream has to stay open, and
+		// needs an exception.
 		if programCall[name] && len(call.Args) >= 3 && !mentions(call.Args, closing[name]) && !c.flagsHold(call, closing[name]) {
 			c.add(call.Pos(), "cloexec", "%s without %s", name, closing[name])
 		}
@@ -209,7 +209,7 @@ func isNegative(e ast.Expr) bool {
 	return ok && u.Op == token.SUB
 }
 
-// programCall are the methods of package program that make descriptors.
+// programCall are the methods of package program that create descriptors.
 var programCall = map[string]bool{"Dup3": true, "OpenTree": true, "Openat": true}
 
 // prefix checks a comparison of paths.
@@ -223,7 +223,7 @@ func (c *checker) prefix(call *ast.CallExpr, name string) {
 	}
 }
 
-// lastPart is the constant at the end of a string.
+// lastPart returns the constant at the end of a string expression.
 func lastPart(e ast.Expr) (string, bool) {
 	if b, ok := e.(*ast.BinaryExpr); ok && b.Op == token.ADD {
 		e = b.Y
@@ -240,10 +240,10 @@ func constant(e ast.Expr) (string, bool) {
 	return s, err == nil
 }
 
-// pathNames are parts of the names that paths have.
+// pathNames are parts of typical names of paths.
 var pathNames = []string{"path", "dir", "dest", "destination", "root", "rootfs", "base", "mountpoint", "target", "cwd", "parent", "exe", "file"}
 
-// isPath reports whether an expression looks like a path, by its name.
+// isPath reports whether an expression looks like a path by its name.
 func isPath(e ast.Expr) bool {
 	var name string
 	switch e := e.(type) {

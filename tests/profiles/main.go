@@ -1,12 +1,12 @@
-// Command profiles writes the default seccomp profiles of container engines, as they put them
-// into the configuration of a container, for the machine that it is built for.
+// Command profiles writes the default seccomp profiles of container engines, in the form in which
+// the engines put them into a container's configuration, for the machine that it is built for.
 //
 //	go run . DIRECTORY                                          (in this directory)
 //	GOARCH=arm64 go run -exec qemu-aarch64-static . DIRECTORY
 //
 // The profiles are those of github.com/moby/profiles, github.com/containerd/containerd and
 // github.com/containers/common, of the versions in go.mod; all three are licensed under the
-// Apache License 2.0. The last is a file in the format of the first, which puts it into effect.
+// Apache License 2.0. The last one is a file in the format of the first, whose code converts it.
 package main
 
 import (
@@ -24,7 +24,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// manyCapabilities are those on which the profiles depend.
+// manyCapabilities are those that the profiles depend on.
 var manyCapabilities = []string{
 	"CAP_AUDIT_WRITE", "CAP_BPF", "CAP_CHOWN", "CAP_DAC_READ_SEARCH", "CAP_NET_ADMIN", "CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_CHROOT",
 	"CAP_SYS_MODULE", "CAP_SYS_NICE", "CAP_SYS_PACCT", "CAP_SYS_PTRACE", "CAP_SYS_RAWIO", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_SYSLOG",
@@ -53,7 +53,7 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// write writes a profile with a line for each of its rules.
+// write writes a profile, one rule a line.
 func write(name string, p *specs.LinuxSeccomp) {
 	var b bytes.Buffer
 	for i, c := range must(json.Marshal(p)) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# R-02: what a process may do is what a model says, for each way in which it can come to
-# be: create, exec, exec --cap and exec --process; as root and not; each form of the sets;
-# with and without no_new_privs.
+# R-02: the capabilities of a process are those of a model, for each way to start one: create,
+# exec, exec --cap and exec --process; as root and not; each form of the sets; with and without
+# no_new_privs.
 #
 # What protects: Capset, PR_CAPBSET_DROP and PR_CAP_AMBIENT in identity (compile/identity.go)
 # and AddCapabilities (libcontainer/exec.go). Tried: when --cap adds to the inheritable set, this fails.
@@ -38,7 +38,7 @@ inheritable = set_of("inheritable")
 nnp = sys.argv[4] == "true"
 ambient = set_of("ambient", added) & set_of("permitted", added) & inheritable
 if uid == 0:
-    # The file is taken to have all capabilities, and the effective bit.
+    # The file counts as having all capabilities, and the effective bit.
     permitted = inheritable | bounding
     if nnp:
         permitted &= set_of("permitted", added)  # nothing is gained
@@ -53,7 +53,7 @@ END
 # seen prints the five sets from the output of the container.
 sets='grep ^Cap /proc/self/status | cut -f2 | tr "\n" " "'
 
-# without_warnings runs coracle without its standard error.
+# without_warnings runs coracle and drops its standard error.
 without_warnings() {
 	coracle "$@" 2>/dev/null
 }
@@ -87,19 +87,19 @@ expect() {
 				expect exec "$form" "$uid" ""
 				run without_warnings exec --cap CAP_NET_RAW --cap CAP_SETUID "$ID" sh -c "$sets"
 				expect "exec --cap" "$form" "$uid" "CAP_NET_RAW CAP_SETUID"
-				# Another user, with what --cap adds: never inheritable, and ambient only where
-				# the container has it inheritable.
+				# Another user, with --cap: the capability is never inheritable, and ambient only
+				# if the container has it inheritable.
 				for added in CAP_NET_RAW CAP_KILL; do
 					run without_warnings exec --user 1000 --cap "$added" "$ID" sh -c "$sets"
 					expect "exec --user --cap" "$form" 1000 "$added"
 				done
 				for other in $(jq -r 'keys[]' <<<"$forms"); do
-					# Each form once for the process is enough.
+					# For --process each form is tried once.
 					[[ $nnp == true && $uid == 0 && ($name == nil || $name == some) ]] || continue
 					theirs=$(jq -c --arg n "$other" '.[$n]' <<<"$forms")
 					jq --argjson c "$theirs" --arg s "$sets" '.process | .args = ["sh", "-c", $s] | .capabilities = $c | if $c == null then del(.capabilities) else . end' config.json >process.json
 					run coracle exec --process process.json "$ID"
-					# What it does not say is the container's.
+					# Sets that it leaves out are the container's.
 					[ "$other" != nil ] || theirs=$form
 					expect "exec --process" "$theirs" "$uid" ""
 					cases=$((cases + 1))

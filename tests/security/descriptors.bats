@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# R-03, R-04, R-05, R-12: nothing of the host can be reached from a process of the
-# container: no descriptor, no program, no directory.
+# R-03, R-04, R-05, R-12: a process of the container cannot reach anything of the host: no
+# descriptor, no program, no directory.
 #
 # What protects: dropDescriptors (compile/identity.go) and CloseFrom in exec
 # (compile/process.go); O_CLOEXEC everywhere (make seclint); PR_SET_DUMPABLE in Exec
@@ -11,9 +11,9 @@
 load ../helpers
 load canary
 
-# census PID KIND... asserts that the descriptors of a process are the standard streams and,
-# besides, of these kinds only; and that none is a directory, or in a mount that the
-# process does not see, but for the streams that the caller gave.
+# census PID KIND... asserts that the descriptors of a process are the standard streams and these
+# kinds only, and that none is a directory or in a mount that the process does not see, except for
+# streams that the caller gave.
 census() {
 	local pid=$1 fd n target kind mnt
 	shift
@@ -43,7 +43,7 @@ census() {
 	done
 }
 
-# busy makes a configuration with everything that takes descriptors.
+# busy makes a configuration with every feature that uses descriptors.
 busy() {
 	mount_also '{destination: "/data", type: "bind", source: $OUTSIDE, options: ["rbind", "ro"]},
 		{destination: "/copy", type: "tmpfs", options: ["tmpcopyup"]}'
@@ -79,7 +79,7 @@ busy() {
 	config '.process.terminal = false'
 	created --preserve-fds 1 3<>"$OUTSIDE/fifo" 7<"$OUTSIDE"
 	pid=$(pid_of "$ID")
-	# What the caller gives away on purpose is there, and nothing else.
+	# The descriptor that the caller preserves is there, and nothing else.
 	[ "$(readlink "/proc/$pid/fd/3")" = "$OUTSIDE/fifo" ]
 	run census "$pid" 'socket:*'
 	[ "$status" -ne 0 ]
@@ -101,12 +101,12 @@ busy() {
 	before=$(sha256sum "$CORACLE"; stat -c '%y %z %i' "$CORACLE")
 	args sleep 1000
 	created
-	# From inside, as root with all rights over files.
+	# From inside, as root with all capabilities over files.
 	# shellcheck disable=SC2016 # for the container's shell
 	run coracle exec --cap CAP_DAC_OVERRIDE "$ID" sh -c 'readlink /proc/1/exe; echo x >/proc/1/exe; echo x >>/proc/1/exe; dd if=/dev/zero of=/proc/1/exe count=1 conv=notrunc 2>&1'
 	[[ ${lines[0]} == /memfd:coracle-init* ]]
 	[ "$(grep -c 'Text file busy\|Permission denied\|Operation not permitted' <<<"$output")" -eq 3 ]
-	# From outside, with the process out of the way: the seals are what stays.
+	# From outside, after the process has ended: the seals remain.
 	run python3 - "/proc/$(pid_of "$ID")/exe" <<'END'
 import fcntl, os, sys
 fd = os.open(sys.argv[1], os.O_RDONLY)
@@ -118,13 +118,13 @@ END
 	[ "$before" = "$(sha256sum "$CORACLE"; stat -c '%y %z %i' "$CORACLE")" ]
 }
 
-# waits_in_op PID reports whether a process sleeps where the failpoint lets it.
+# waits_in_op PID reports whether a process sleeps in a failpoint.
 waits_in_op() {
 	[ -d "/proc/$1" ] && grep -q '^\(35\|230\|101\) ' "/proc/$1/syscall" 2>/dev/null
 }
 
-# hung prints the pid of the program of the exec that hangs, from its first step on a child of
-# that.
+# hung prints the pid of the program of the exec that hangs or, from its first step on, of the
+# program's child.
 hung() {
 	local p
 	# shellcheck disable=SC2013 # pids have no blanks
@@ -137,19 +137,19 @@ hung() {
 	return 1
 }
 
-# A process of the container with all its capabilities looks into a process that exec is about
-# to make, which stands still before its steps in turn. Without PR_SET_DUMPABLE in Exec
-# (compile/exec.go) it can, from the step on that gives up the capabilities.
+# A process of the container with all its capabilities inspects a process that exec is creating,
+# which stops before each of its steps in turn. Without PR_SET_DUMPABLE in Exec (compile/exec.go)
+# this works from the step on that drops the capabilities.
 @test "dumpable: a further process cannot be looked into before it is the container's" {
 	coracle_failing=${CORACLE_FAILPOINTS:-$BATS_TEST_DIRNAME/../../bin/coracle-failpoints}
 	[ -x "$coracle_failing" ] || skip "bin/coracle-failpoints has not been built (make failpoints)"
-	# It says of each process that it has seen whether anything of it could be read.
+	# It prints for each process whether anything of it could be read.
 	# shellcheck disable=SC2016 # for the container's shell
 	detached 'while :; do for p in /proc/[0-9]*; do
 		[ "$(cat $p/comm 2>/dev/null)" = coracle/init ] || continue
 		n=${p#/proc/}; [ ! -e /seen/$n ] || continue; mkdir -p /seen
 		if ls $p/root/ >/dev/null 2>&1 || [ -n "$(cat $p/environ $p/auxv 2>/dev/null | head -c 1)" ] || readlink $p/fd/0 $p/cwd >/dev/null 2>&1; then
-			# Unless it has become the command meanwhile.
+			# Unless it has executed the command meanwhile.
 			[ "$(cat $p/comm 2>/dev/null)" != coracle/init ] || echo "open $n"
 		else echo "closed $n"; fi
 		touch /seen/$n
@@ -164,7 +164,7 @@ hung() {
 		wait_for stuck
 		if ! kill -0 "$runtime" 2>/dev/null; then
 			wait "$runtime"
-			continue # there is no such op, or it is jumped over: the command has run
+			continue # no such op, or it is skipped: the command has run
 		fi
 		# Has it entered the pid namespace?
 		inner=$(awk '/^NSpid:/ && NF > 2 { print $NF }' "/proc/$p/status")
@@ -181,7 +181,7 @@ hung() {
 	[ "$(grep -c open "$BATS_TEST_TMPDIR/out")" -eq 0 ]
 }
 
-# R-12. Each leads, or could lead, to a directory that is not the container's.
+# R-12. Each path leads, or could lead, to a directory outside of the container.
 ways="/proc/1/cwd/.. /proc/1/root/.. /proc/self/cwd /proc/thread-self/root/.. /proc/self/root /proc/self/fd/7 /proc/self/fd/3/../.. /proc/self/task/1/cwd relative"
 
 @test "cwd: whatever leads outside is refused, for create and exec" {

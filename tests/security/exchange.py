@@ -33,10 +33,10 @@ while going or count % 2:
         sys.exit("exchange.py: " + os.strerror(ctypes.get_errno()))
     count += 1
     if count % 100 == 0:
-        # A lookup that must not leave its root starts again after each rename: without
-        # a pause now and then there would be few creates in a long time.
+        # The kernel restarts a lookup that must not leave its root after each rename. Without
+        # pauses only few creates would succeed.
         time.sleep(0.0003)
     if count == 1000:
-        open(count_file, "w").close()  # in full swing
+        open(count_file, "w").close()  # the exchange is running
 with open(count_file, "w") as f:
     f.write(f"{count}\n")

@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
-# R-10, R-15, R-21, R-22, R-23: sizes, what the runtime writes to /proc, the host's mounts, the
-# programs that it runs, and what is to be read-only.
+# R-10, R-15, R-21, R-22, R-23: sizes, the runtime's writes to /proc, the host's mounts, the
+# programs that the runtime executes, and read-only mounts.
 
 load ../helpers
 load canary
 
-# --- R-10. What protects: the checks of sizes in Buffer and Data (program/builder.go), and that
-# no length is stored in fewer bits than it has.
+# --- R-10. Protections: the checks of sizes in Buffer and Data (program/builder.go), and that no
+# length is stored in fewer bits than it has.
 
 # long N prints a string of N bytes.
 long() { head -c "$1" /dev/zero | tr '\0' x; }
@@ -18,7 +18,7 @@ long() { head -c "$1" /dev/zero | tr '\0' x; }
 		run coracle run "$ID"
 		[ "$output" = "$size $size" ]
 	done
-	# The kernel takes 128 KiB a string.
+	# The kernel accepts 128 KiB for a string.
 	long 131072 >"$BATS_TEST_TMPDIR/long"
 	config --rawfile long "$BATS_TEST_TMPDIR/long" '.process.args = ["true", $long]'
 	run coracle run "$ID"
@@ -27,10 +27,10 @@ long() { head -c "$1" /dev/zero | tr '\0' x; }
 }
 
 @test "sizes: strings that are too long for the kernel are an error, and not cut" {
-	# What grows without bound must not take the machine along.
+	# Unbounded growth must not take the machine down.
 	ulimit -v 6000000 -t 60
 	for size in 4200 65536 65540 1048576; do
-		# As a path it has short components, so that what is left of one that was cut is good.
+		# As a path it has short components, so that a truncated path would be valid.
 		long "$size" | sed 's,xx,x/,g' >"$BATS_TEST_TMPDIR/long"
 		for change in '.process.cwd = "/" + $long' '.process.args = ["/" + $long]' '.mounts += [{destination: ("/" + $long), type: "tmpfs"}]' \
 			'.mounts += [{destination: "/mnt", type: "bind", source: ("/" + $long), options: ["bind"]}]' \
@@ -44,7 +44,7 @@ long() { head -c "$1" /dev/zero | tr '\0' x; }
 			mv good.json config.json
 		done
 	done
-	# Each directory in PATH is looked into, and an image has the say how many there are.
+	# Each directory in PATH is looked up, and the image chooses their number.
 	head -c 2000000 /dev/zero | tr '\0' : >"$BATS_TEST_TMPDIR/long"
 	config --rawfile long "$BATS_TEST_TMPDIR/long" '.process.env = ["PATH=/bin" + $long]'
 	background create "$ID"
@@ -59,7 +59,7 @@ long() { head -c "$1" /dev/zero | tr '\0' x; }
 	config --rawfile long "$BATS_TEST_TMPDIR/long" '.linux.maskedPaths += [range(1000) | "/many/\($long)\(.)"] | .linux.readonlyPaths += [range(1000) | "/many/\($long)\(.)"] |
 		.process.env += [range(1000) | "V\(.)=\($long)"] | .process.user.additionalGids = [range(1000; 2000)] | .annotations = ([range(1000) | {key: "a\(.)", value: $long}] | from_entries)'
 	touch "rootfs/many/$(long 200)999"
-	# The last ones count as much as the first.
+	# The last elements are used as well as the first.
 	shell "stat -c %t:%T /many/$(long 200)999; "'echo ${#V999}; grep -c . /proc/self/status >/dev/null; id -G | wc -w'
 	[ "$output" = $'1:3\n200\n1001' ]
 }
@@ -72,14 +72,14 @@ long() { head -c "$1" /dev/zero | tr '\0' x; }
 	nothing_left
 }
 
-# --- R-15. What protects: the procfs that sysctls in compile/sysctl.go mounts nowhere.
+# --- R-15. Protection: the procfs for sysctls in compile/sysctl.go is mounted nowhere.
 
 @test "procfs: a kernel parameter is set in the kernel, whatever is mounted over /proc/sys" {
 	mkdir -p "$BATS_TEST_TMPDIR/fake/kernel"
 	echo canary >"$BATS_TEST_TMPDIR/fake/kernel/msgmax"
 	cp -a "$BATS_TEST_TMPDIR/fake" "$OUTSIDE/fake"
 	listing >"$BATS_TEST_TMPDIR/before"
-	# The hook stands for somebody who is quick; it runs before the parameters are set.
+	# The hook stands for a fast attacker; it runs before the parameters are set.
 	cat >"$BATS_TEST_TMPDIR/hook" <<END
 #!/bin/sh
 exec mount --bind "$OUTSIDE/fake" "$BUNDLE/rootfs/proc/sys"
@@ -89,14 +89,14 @@ END
 	args sh -c 'cat /proc/sys/kernel/msgmax; while :; do sleep 100; done'
 	background run --detach "$ID"
 	[ "$status" -eq 0 ]
-	# The fake is there,
+	# The fake exists,
 	wait_for has_printed canary
 	# and the namespace has the value.
 	[ "$(nsenter --target "$(pid_of "$ID")" --ipc cat /proc/sys/kernel/msgmax)" = 12345 ]
 	untouched
 }
 
-# --- R-21. What protects: ownMounts in attachRoot and propagateRoot (compile/rootfs.go).
+# --- R-21. Protection: ownMounts in attachRoot and propagateRoot (compile/rootfs.go).
 
 @test "host: the mounts of the host, and their propagation, stay as they are without a mount namespace" {
 	share mount
@@ -111,7 +111,7 @@ END
 	done
 }
 
-# --- R-22. What protects: the rule exec of tests/lint; findHelper (idmap/write.go).
+# --- R-22. Protections: the rule exec of tests/lint; findHelper (idmap/write.go).
 
 @test "host: no program is looked for in PATH" {
 	command -v strace >/dev/null || skip "strace is not installed"
@@ -121,14 +121,14 @@ END
 		chmod +x "$OUTSIDE/evil/$program"
 	done
 	args true
-	# Not create: strace would wait for the init that waits.
+	# create is left out, because strace would wait for the init.
 	for command in "run $ID" "list" "delete --force $ID"; do
 		# shellcheck disable=SC2086 # a command and its arguments
 		PATH=$OUTSIDE/evil:$PATH strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=execve,execveat "$CORACLE" --root "$ROOT" $command </dev/null >/dev/null 2>&1
 		cat "$BATS_TEST_TMPDIR/trace" >>"$BATS_TEST_TMPDIR/traces"
 	done
 	[ ! -e "$BATS_TEST_TMPDIR/called" ]
-	# Nothing is executed but coracle, its image, and what the container has found in its own PATH.
+	# Only coracle, its image, and the command from the container's PATH are executed.
 	grep -o 'execve("[^"]*"' "$BATS_TEST_TMPDIR/traces" | sort -u >"$BATS_TEST_TMPDIR/executed"
 	grep -q '/proc/self/fd/' "$BATS_TEST_TMPDIR/executed"
 	others=$(grep -v -e "\"$CORACLE\"" -e '"/proc/self/fd/[0-9]*"' -e '"/bin/true"' -e '"/usr/bin/true"' "$BATS_TEST_TMPDIR/executed") || true
@@ -136,7 +136,7 @@ END
 	[ -z "$others" ]
 }
 
-# --- R-23. What protects: makeReadonly (compile/remount.go, compile/rootfs.go), and the attributes
+# --- R-23. Protections: makeReadonly (compile/remount.go, compile/rootfs.go), and the attributes
 # that a tree gets before it is attached (source/source.go).
 
 @test "read-only: the root and each such mount are, also beside a procfs of somebody else" {

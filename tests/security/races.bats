@@ -1,20 +1,21 @@
 #!/usr/bin/env bats
-# R-09: somebody changes the rootfs while the runtime works in it. A directory and a
-# symbolic link to the canary are exchanged all the time, during many creates.
+# R-09: an attacker changes the rootfs while the runtime works in it. A directory and a symbolic
+# link to the canary are exchanged continuously, during many creates.
 #
-# What protects is RESOLVE_IN_ROOT in inRoot and inRootNoLinks (compile/rootfs.go), and
-# that names are only made below a pinned parent (openOrMake there, makeNode in
-# compile/devices.go, makeOne in tree/make.go). After the pivot the root of the process is a
-# second wall: what comes there is tried without both.
+# Protections: RESOLVE_IN_ROOT in inRoot and inRootNoLinks (compile/rootfs.go), and names that are
+# created only below a pinned parent (openOrMake there, makeNode in compile/devices.go, makeOne in
+# tree/make.go). After the pivot the root of the process is a second wall: those steps are tested
+# with both protections removed.
 
 load ../helpers
 load canary
 
-# How often each, which makes some hundreds. Without the protection a dozen is enough.
+# The number of creates in each test, some hundreds in total. Without the protection a dozen is
+# enough.
 CREATES=${CREATES:-25}
 
-# exchanging PATH TARGET lets a directory of the rootfs and a link change places from now
-# on. The directory has the same names as the canary.
+# exchanging PATH TARGET starts exchanging a directory of the rootfs and a link. The directory has
+# the same names as the canary.
 exchanging() {
 	local dir
 	dir=rootfs/$(dirname "$1")
@@ -27,8 +28,8 @@ exchanging() {
 	wait_for test -e "$BATS_TEST_TMPDIR/count"
 }
 
-# creates CHECK... creates a container many times and deletes it, with the number in
-# place of @ in config.json. CHECK is run for each one that was created.
+# creates CHECK... creates and deletes a container many times; @ in config.json is replaced by the
+# number. CHECK runs for each container that was created.
 creates() {
 	local i created=0
 	cp config.json template.json
@@ -51,8 +52,8 @@ creates() {
 	untouched
 }
 
-# marked asserts that all mounts that are marked by their sources, this many, are in the
-# container: one that has followed a link out of it would be missing.
+# marked COUNT asserts that all mounts with marked sources are in the container: one that followed
+# a link to outside would be missing.
 marked() {
 	local n
 	n=$(awk '$4 ~ "/marked$" || $(NF - 1) == "marked"' "/proc/$(pid_of "$ID")/mountinfo" | wc -l)
@@ -63,8 +64,8 @@ marked() {
 	}
 }
 
-# special asserts that each file system of the kernel is at its place, which may be called
-# "exchanged" at the moment, and that all that is to be protected in /proc is.
+# special asserts that each kernel file system is at its place, which may currently be named
+# "exchanged", and that everything in /proc that has to be protected is.
 special() {
 	local pid place p mounts
 	pid=$(pid_of "$ID")
@@ -85,7 +86,7 @@ special() {
 	done
 }
 
-# unseen asserts that a file of the container, if it is there, is not the canary's.
+# unseen asserts that a file of the container, if it exists, is not the canary's.
 unseen() {
 	local seen
 	seen=$(coracle exec "$ID" cat "$1" 2>&1 </dev/null) || true
@@ -95,8 +96,8 @@ unseen() {
 	}
 }
 
-# The link leads to something in the rootfs as well, so that each mount has its place: the
-# runtime has to find that, not the canary.
+# The link leads to something in the rootfs as well, so that each mount has a place. The runtime
+# has to find that place, not the canary.
 @test "race: the directory of a mount point" {
 	touch "$BATS_TEST_TMPDIR/marked"
 	mount_also '{destination: "/flip/dir", type: "tmpfs", source: "marked"}'
@@ -147,8 +148,8 @@ not_in_proc() {
 	creates
 }
 
-# The kernel has made the node, and the program waits before its next step: time enough to
-# put a link to the canary in its place, which must not get the owner.
+# The kernel has made the node, and the program waits before its next step. That is time enough to
+# replace the node by a link to the canary, whose owner must not change.
 @test "race: a device that is replaced before it gets its owner" {
 	failing=${CORACLE_FAILPOINTS:-$BATS_TEST_DIRNAME/../../bin/coracle-failpoints}
 	[ -x "$failing" ] || skip "bin/coracle-failpoints has not been built (make failpoints)"
@@ -156,7 +157,7 @@ not_in_proc() {
 	config '.linux.devices = [{path: "/made/null", type: "c", major: 1, minor: 3, uid: 1000, gid: 1000}]'
 	op=$(coracle plan | grep -A 9 '^make the device "/made/null"' | sed -n 's/^ *\([0-9]*\)  mknodat(.*/\1/p')
 	replaced=0
-	# Until it has come in time, for once.
+	# Until it has come in time once.
 	for ((i = 0; i < 40 && replaced == 0; i++)); do
 		rm -f rootfs/made/* "$BATS_TEST_TMPDIR/waits"
 		ln -s "$OUTSIDE/secret" rootfs/link
@@ -220,7 +221,7 @@ cwd_inside() {
 covered() {
 	local n
 	unseen /flip/secret
-	# Each of the four covers something, either here or there.
+	# Each of the four mounts covers something, here or there.
 	n=$(awk -v o="$OUTSIDE" '$5 ~ "^/(flip|exchanged)(/|$)" || index($5, o) == 1' "/proc/$(pid_of "$ID")/mountinfo" | wc -l)
 	[ "$n" -ge 4 ] || {
 		echo "$n of 4 paths are covered" >&2

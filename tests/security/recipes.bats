@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
-# The tests that docs/invariants.md and SECURITY.md name exist, and each is known to fail without what
-# it is about.
+# The tests that docs/invariants.md and SECURITY.md name exist, and each is known to fail without
+# the protection.
 
 top=$BATS_TEST_DIRNAME/../..
 
-# rows prints what docs/invariants.md says of the recipes.
+# rows prints the rows of the recipes in docs/invariants.md.
 rows() { grep '^| R-' "$top/docs/invariants.md"; }
 
 @test "recipes: there are 24 of them" {
@@ -37,7 +37,7 @@ rows() { grep '^| R-' "$top/docs/invariants.md"; }
 	[ "$missing" -eq 0 ]
 }
 
-# To try them takes long: make mutations.
+# Running them takes long: make mutations.
 @test "recipes: each test, and each invariant, has a mutation that still applies" {
 	run "$BATS_TEST_DIRNAME/mutate" --check
 	[ "$status" -eq 0 ]

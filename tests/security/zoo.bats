@@ -1,19 +1,19 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# R-07, R-13, R-14, R-16: images with something else in the places that a runtime uses.
+# R-07, R-13, R-14, R-16: images with something unexpected at the paths that a runtime uses.
 #
-# What protects: the resolve flags inRoot and inRootNoLinks (compile/rootfs.go); the null
-# device for masks that comes from the host and is checked (source.Null, pinMasks in
-# compile/paths.go); the checks of ptmx and the slave by TIOCGPTPEER (compile/terminal.go);
-# O_NOFOLLOW and the check of a link in console there; checkNode in compile/devices.go.
+# Protections: the resolve flags inRoot and inRootNoLinks (compile/rootfs.go); the null device for
+# masks that comes from the host and is checked (source.Null, pinMasks in compile/paths.go); the
+# checks of ptmx and the slave by TIOCGPTPEER (compile/terminal.go); O_NOFOLLOW and the check of a
+# link in console there; checkNode in compile/devices.go.
 
 load ../helpers
 load canary
 
-# things are what a place is replaced by.
+# things are the replacements.
 things="outside up dangling inside parent file fifo"
 
-# put THING PATH puts something in the place of a path in the rootfs.
+# put THING PATH replaces a path in the rootfs.
 put() {
 	rm -rf "rootfs/$2"
 	mkdir -p "$(dirname "rootfs/$2")"
@@ -23,7 +23,7 @@ put() {
 	dangling) ln -s "$OUTSIDE/new" "rootfs/$2" ;;
 	inside) ln -s /usr "rootfs/$2" ;;
 	parent)
-		# Not the last component, but the one above.
+		# Replaces the parent, not the last component.
 		rm -rf "$(dirname "rootfs/$2")"
 		ln -s "$OUTSIDE" "$(dirname "rootfs/$2")"
 		;;
@@ -40,13 +40,13 @@ put() {
 	esac
 }
 
-# fresh is the rootfs as it was.
+# fresh restores the rootfs.
 fresh() {
 	rm -rf rootfs
 	cp -a "$CORACLE_CACHE/busybox" rootfs
 }
 
-# create_cleanly creates and deletes the container, within a bound: nothing may hang.
+# create_cleanly creates and deletes the container, with a time limit: nothing may hang.
 create_cleanly() {
 	status=0
 	timeout 20 "$CORACLE" --root "$ROOT" create "$ID" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || status=$?
@@ -65,12 +65,12 @@ create_cleanly() {
 @test "zoo: links and files in the places of special mounts" {
 	for path in proc sys dev sys/fs/cgroup; do
 		for thing in $things; do
-			# The parent of these is the root itself.
+			# The parent of these is the rootfs itself.
 			[[ $thing != parent || $path == */* ]] || continue
 			fresh
 			put "$thing" "$path"
 			create_cleanly "$path as $thing"
-			# A file system of the kernel is at its place or nowhere.
+			# A kernel file system is at its place or nowhere.
 			[ "$status" -eq 1 ] || [ "$path" = sys/fs/cgroup ] || {
 				echo "$path as $thing is accepted" >&2
 				return 1
@@ -87,7 +87,7 @@ create_cleanly() {
 			fresh
 			put "$thing" "$path"
 			create_cleanly "$path as $thing"
-			# A tmpfs may be where the image wants it, in the container; the others not.
+			# A tmpfs may be where the image puts it, within the container; the others may not.
 			[ "$status" -eq 1 ] || [ "$path" = dev/shm ] || {
 				echo "$path as $thing is accepted" >&2
 				return 1
@@ -97,12 +97,12 @@ create_cleanly() {
 	nothing_left
 }
 
-# R-16: everything that the runtime makes by itself.
+# R-16: everything that the runtime creates by itself.
 @test "zoo: links in the places of what the runtime makes" {
 	config 'del(.mounts[] | select(.destination | startswith("/dev")))'
 	for path in dev dev/null dev/zero dev/ptmx dev/fd dev/stdin dev/core; do
 		for thing in $things canary; do
-			# The parent of /dev is the rootfs, whose place is the caller's word.
+			# The parent of /dev is the rootfs, whose path the caller chooses.
 			[[ $thing != parent || $path == */* ]] || continue
 			fresh
 			put "$thing" "$path"
@@ -138,7 +138,7 @@ create_cleanly() {
 		zero) mknod "$BATS_TEST_TMPDIR/dev/null" c 1 5 ;;
 		esac
 		owner=$(stat -c '%u:%g %a' "$BATS_TEST_TMPDIR/dev/null")
-		# A stream that is /dev/null of the host stays that of the host.
+		# A stream that is the host's /dev/null stays the host's.
 		run timeout 20 "$CORACLE" --root "$ROOT" run "$ID" </dev/null
 		[ "$status" -eq 0 ]
 		[ "$output" = $'1:3\n0\n'"$(stat -c %d:%i /dev/null)" ]
@@ -148,7 +148,7 @@ create_cleanly() {
 	done
 }
 
-# console runs a container with a terminal; what is said of the terminal is in $output.
+# console runs a container with a terminal; $output describes the terminal.
 console() {
 	rm -f "$BATS_TEST_TMPDIR/socket"
 	python3 "$BATS_TEST_DIRNAME/../pty.py" fd-receiver "$BATS_TEST_TMPDIR/socket" >"$BATS_TEST_TMPDIR/received" 2>&1 </dev/null 3>&- &
@@ -167,15 +167,15 @@ console() {
 			clean
 			if [ "$status" -eq 0 ]; then
 				pid=$(pid_of "$ID")
-				# The terminal is one of the container's own devpts, whatever the image has.
+				# The terminal belongs to the container's own devpts, whatever the image has.
 				pts=$(stat -c %d "/proc/$pid/root/dev/pts")
 				for fd in 0 1 2; do
 					[ "$(stat -L -c '%d %t' "/proc/$pid/fd/$fd")" = "$pts 88" ]
 				done
 				[ "$(stat -c '%d %t' "/proc/$pid/root/dev/console")" = "$pts 88" ]
 			fi
-			# A ptmx of the image is replaced, but for a directory; a console is covered,
-			# and not what a link leads to.
+			# A ptmx of the image is replaced, unless it is a directory. A console is covered
+			# itself, not what a link leads to.
 			case $path-$thing in
 			*-dir) ;;
 			dev/console-canary | dev/console-dangling | dev/console-link) failed console ;;
@@ -193,7 +193,7 @@ console() {
 
 @test "zoo: no terminal without a devpts at /dev/pts itself" {
 	config '.process.terminal = true | del(.mounts[] | select(.destination | startswith("/dev")))'
-	# The devpts of somebody else, behind a link and without one.
+	# Another devpts, behind a link and without one.
 	mkdir -p rootfs/dev/pts rootfs/other
 	mknod rootfs/dev/pts/ptmx c 5 2
 	console

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// cycle creates, starts, kills and deletes containers in parallel, and looks whether
-// anything has grown.
+// cycle creates, starts, kills and deletes containers in parallel, and checks that nothing has
+// accumulated.
 func (t *torture) cycle() error {
 	before := t.census()
 	var next atomic.Int64
@@ -62,8 +62,8 @@ func (t *torture) cycle() error {
 	return nil
 }
 
-// census counts what could grow: mounts, and processes that belong to a lane. They are
-// given time to go.
+// census counts what could accumulate: mounts, and processes that belong to a lane. They get time
+// to disappear.
 func (t *torture) census() map[string]int {
 	time.Sleep(500 * time.Millisecond)
 	count := make(map[string]int)
@@ -73,7 +73,7 @@ func (t *torture) census() map[string]int {
 	pids, _ := filepath.Glob("/proc/[0-9]*")
 	for _, p := range pids {
 		if status, _ := os.ReadFile(p + "/status"); bytes.Contains(status, []byte("State:\tZ")) {
-			continue // it has ended; who has to wait for it may be slow
+			continue // a zombie; its parent may be slow to reap it
 		}
 		cgroup, _ := os.ReadFile(p + "/cgroup")
 		cwd, _ := os.Readlink(p + "/cwd")

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// rich asks for a little of everything that a program has ops for.
+// rich sets a little of everything that programs have ops for.
 func rich(config map[string]any) {
 	linux := config["linux"].(map[string]any)
 	linux["sysctl"] = map[string]any{"kernel.shm_rmid_forced": "1"}
@@ -31,7 +31,7 @@ func rich(config map[string]any) {
 	process["oomScoreAdj"] = 500
 }
 
-// withUsers gives a container a user namespace.
+// withUsers adds a user namespace.
 func withUsers(config map[string]any) {
 	linux := config["linux"].(map[string]any)
 	linux["namespaces"] = append(linux["namespaces"].([]any), map[string]any{"type": "user"})
@@ -39,7 +39,7 @@ func withUsers(config map[string]any) {
 	linux["uidMappings"], linux["gidMappings"] = ids, ids
 }
 
-// plain leaves the configuration as it is.
+// plain leaves the configuration unchanged.
 func plain(map[string]any) {}
 
 func (t *torture) ops() error {
@@ -50,7 +50,7 @@ func (t *torture) ops() error {
 		}
 		making := l.life()[:2] // create and start
 		if name == "plain" {
-			// Without anything that has to happen in between, run does both in one go.
+			// When nothing has to happen between them, run does both at once.
 			making = l.short()[:1]
 		}
 		count, err := l.countOps()
@@ -85,7 +85,7 @@ func (t *torture) ops() error {
 	return nil
 }
 
-// countOps is the number of ops of the program that create would compile.
+// countOps returns the number of ops of the program that create would compile.
 func (l *lane) countOps() (int, error) {
 	cmd := exec.Command(l.t.coracle, "plan", "--json")
 	cmd.Dir = l.bundle()
@@ -105,7 +105,7 @@ func (l *lane) countOps() (int, error) {
 	return len(plan.Ops), nil
 }
 
-// execOps lets the ops of an exec program fail. The container has to survive that.
+// execOps makes each op of an exec program fail. The container has to survive that.
 func (l *lane) execOps(name string) error {
 	if r := l.command("", "run", "--detach", l.id); !r.ok() {
 		return fmt.Errorf("run: %s", r.stderr)
@@ -117,9 +117,9 @@ func (l *lane) execOps(name string) error {
 			where := fmt.Sprintf("%s: op %d of exec: %s", name, op, kind)
 			r := l.command(fmt.Sprintf("op=%d:%s", op, kind), "exec", l.id, "/bin/true")
 			if kind == "exit" && !r.ok() && r.stderr == "" && silent < 4 {
-				// Between the announcement of execve and execve itself nobody can tell
-				// the end of the program from that of the command. These are the ops that
-				// load the filter, and execve.
+				// Between the message that announces execve and execve itself, the end of the
+				// program cannot be told from the end of the command. The ops in between load the
+				// seccomp filter and execute the command.
 				silent++
 			} else {
 				l.judge(where, r)
@@ -144,10 +144,10 @@ func (l *lane) execOps(name string) error {
 	return nil
 }
 
-// step is a command of the life of a container.
+// step is a command in the life of a container.
 type step []string
 
-// life is the life of a container, a command after the other.
+// life returns the commands of a container's life, in order.
 func (l *lane) life() []step {
 	return []step{
 		{"create", l.id}, {"start", l.id}, {"exec", l.id, "/bin/true"}, {"pause", l.id}, {"resume", l.id},
@@ -155,12 +155,12 @@ func (l *lane) life() []step {
 	}
 }
 
-// short is the life of one that run makes in one go.
+// short is life for a container that run creates and starts at once.
 func (l *lane) short() []step {
 	return []step{{"run", "--detach", l.id}, {"delete", "--force", l.id}}
 }
 
-// live takes steps.
+// live runs steps.
 func (l *lane) live(steps []step) error {
 	for _, s := range steps {
 		if r := l.command("", s...); !r.ok() {
@@ -172,7 +172,7 @@ func (l *lane) live(steps []step) error {
 
 var phasePattern = regexp.MustCompile(`"msg":"([^":]+): [0-9]+ µs`)
 
-// lives has something done with each kind of life.
+// lives calls do with each kind of life.
 func (t *torture) lives(name string, do func(*lane, []step) error) error {
 	l, err := t.newLane(name, rich)
 	if err != nil {
@@ -216,7 +216,7 @@ func (t *torture) phasesOf(l *lane, life []step) error {
 				}
 				limit := deadline
 				if kind == "hang" {
-					limit = 300 * time.Millisecond // then it is killed
+					limit = 300 * time.Millisecond // it is killed after that
 				}
 				r := l.commandFor(limit, "phase="+f[1]+":"+kind, s...)
 				switch {
@@ -249,7 +249,8 @@ func (t *torture) syscallsOf(l *lane, life []step) error {
 			if err := untraced.live(life[:n]); err != nil {
 				return fmt.Errorf("before %s: %w", where, err)
 			}
-			// Of the first thread only: a tracer that follows the init waits for its end.
+			// Only the main thread is traced: a tracer that follows the init would wait for its
+			// end.
 			l.prefix = strings.Fields(fmt.Sprintf("strace -qqq -o /dev/null -e trace=all -e inject=all:signal=KILL:when=%d", call))
 			r := l.command("", s...)
 			misses++

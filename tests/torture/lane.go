@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// deadline is when a command counts as hanging. The machine may be busy.
+// deadline is the time after which a command counts as hanging. The machine may be busy.
 const deadline = 20 * time.Second
 
-// lane is a bundle with a state root and a container id of its own.
+// lane is a bundle with its own state root and container id.
 type lane struct {
 	t      *torture
-	dir    string // bundle and state root are below
+	dir    string // contains the bundle and the state root
 	id     string // also the name of the cgroup
 	prefix []string
 	// mounted reports whether the state root is a mount of its own.
@@ -29,7 +29,7 @@ type lane struct {
 	slowest time.Duration
 }
 
-// newLane makes a lane; change alters its configuration.
+// newLane makes a lane; change modifies its configuration.
 func (t *torture) newLane(name string, change func(config map[string]any)) (*lane, error) {
 	l := &lane{t: t, dir: filepath.Join(t.dir, name), id: filepath.Base(t.dir) + "-" + name}
 	if err := os.MkdirAll(l.bundle(), 0o755); err != nil {
@@ -64,7 +64,7 @@ func (t *torture) newLane(name string, change func(config map[string]any)) (*lan
 func (l *lane) bundle() string { return filepath.Join(l.dir, "bundle") }
 func (l *lane) root() string   { return filepath.Join(l.dir, "root") }
 
-// result is what a command did.
+// result is the outcome of a command.
 type result struct {
 	stderr string
 	err    error
@@ -73,12 +73,12 @@ type result struct {
 
 func (r result) ok() bool { return r.err == nil }
 
-// command runs coracle, with a failpoint when that is not empty.
+// command runs coracle, with a failpoint unless it is empty.
 func (l *lane) command(failpoint string, args ...string) result {
 	return l.commandFor(deadline, failpoint, args...)
 }
 
-// commandFor kills the command after some time.
+// commandFor is command with a time limit, after which the command is killed.
 func (l *lane) commandFor(limit time.Duration, failpoint string, args ...string) result {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -86,7 +86,7 @@ func (l *lane) commandFor(limit time.Duration, failpoint string, args ...string)
 	words = append(words, args...)
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Dir = l.bundle()
-	// The container inherits it, so a pipe would be kept open.
+	// Use a file: the container inherits it, and would keep a pipe open.
 	errors_, err := os.Create(filepath.Join(l.dir, "stderr"))
 	if err != nil {
 		return result{err: err}
@@ -106,7 +106,7 @@ func (l *lane) commandFor(limit time.Duration, failpoint string, args ...string)
 	return r
 }
 
-// killed reports whether the command was ended by SIGKILL.
+// killed reports whether SIGKILL ended the command.
 func (r result) killed() bool {
 	var exit *exec.ExitError
 	if !errors.As(r.err, &exit) {
@@ -116,7 +116,7 @@ func (r result) killed() bool {
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
-// judge checks that a failed command has said why, in one line.
+// judge checks that a failed command gave its reason in one line.
 func (l *lane) judge(where string, r result) {
 	switch {
 	case r.hung:
@@ -146,7 +146,7 @@ func (l *lane) clean(where string) {
 	l.t.fail("%s: left behind: %s", where, strings.Join(left, ", "))
 }
 
-// leftovers are the state, cgroups, mounts and processes of the lane's container.
+// leftovers returns the remaining state, cgroups, mounts and processes of the lane's container.
 func (l *lane) leftovers() []string {
 	var left []string
 	add := func(paths []string) { left = append(left, paths...) }

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// limits lets a container be made with too little of something, step by step, until
-// there is enough.
+// limits creates a container with too little of a resource, and raises the limit until there is
+// enough.
 func (t *torture) limits() error {
 	resources := func(name, field string) func(int) func(map[string]any) {
 		return func(n int) func(map[string]any) {
@@ -31,7 +31,7 @@ func (t *torture) limits() error {
 			return resources("memory", "limit")(n << 10)
 		}},
 		{name: "open files", from: 8, to: 64, step: 1, change: func(int) func(map[string]any) {
-			// Nobody could raise the limit again.
+			// The configuration must not set the limit.
 			return func(config map[string]any) { delete(config["process"].(map[string]any), "rlimits") }
 		}, prefix: func(n int) []string {
 			return []string{"prlimit", "--nofile=" + strconv.Itoa(n)}

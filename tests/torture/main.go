@@ -1,6 +1,5 @@
-// Torture injects failures at every place and checks for leftovers: of every failure
-// the command has to say in one line what it is, and `delete --force` has to leave
-// nothing behind.
+// Torture injects failures everywhere and checks for leftovers: for each failure the command has
+// to print the reason in one line, and `delete --force` has to leave nothing behind.
 //
 //	torture [FLAGS] MODE...
 //
@@ -43,7 +42,7 @@ type torture struct {
 	coracle, rootfs       string
 	stride, cycles, lanes int
 
-	dir    string // for everything
+	dir    string // for all files
 	failed bool
 }
 
@@ -73,7 +72,7 @@ func (t *torture) run(modes []string) (err error) {
 	return nil
 }
 
-// fail reports a failure of what is tested.
+// fail reports a failure of the product.
 func (t *torture) fail(format string, args ...any) {
 	t.failed = true
 	fmt.Printf("FAILED "+format+"\n", args...)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# Containers of an ordinary user within a session, with cgroups by files and by systemd.
+# Containers of an ordinary user in a session, with cgroups by files and by systemd.
 
 load ../helpers
 

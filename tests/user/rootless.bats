@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# Containers of an ordinary user within a session, whose part of the cgroup tree is theirs.
+# Containers of an ordinary user in a session, to whom a part of the cgroup tree is delegated.
 
 load ../helpers
 
@@ -13,7 +13,7 @@ setup() {
 	config '.process.terminal = false | .root.readonly = false'
 }
 
-# group is the directory of the container's cgroup.
+# group prints the directory of the container's cgroup.
 group() {
 	cgroup_dirs "$ID"
 }

@@ -1,8 +1,7 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
-# What an ordinary user finds within a session: a service manager, a part of the cgroup
-# tree and a directory for the state. tests/vm runs the files of this directory as such
-# a user.
+# What an ordinary user has in a session: a service manager, a part of the cgroup tree and a state
+# directory. tests/vm runs the files of this directory as such a user.
 
 load ../helpers
 

@@ -1,4 +1,4 @@
-// Package console connects the terminal of a container with that of a person.
+// Package console connects the terminal of a container with the caller's terminal.
 package console
 
 import (
@@ -16,14 +16,13 @@ import (
 // Foreground copies between the standard streams of this process and the master
 // of a container's terminal.
 //
-// When standard input is a terminal and this process is in its foreground, it is
-// put into raw mode, so that keys like Ctrl-C reach the container's terminal, and
-// put back by Close. In the background it is left alone until the process comes to
-// the foreground.
+// When standard input is a terminal and this process is in its foreground, Foreground sets it to
+// raw mode, so that keys like Ctrl-C reach the container's terminal; Close restores it. In the
+// background the terminal is left alone until the process comes to the foreground.
 type Foreground struct {
 	master console.Console
 	file   *os.File
-	stdin  console.Console // nil when it is no terminal
+	stdin  console.Console // nil when it is not a terminal
 
 	mu     sync.Mutex
 	raw    bool
@@ -33,13 +32,13 @@ type Foreground struct {
 	output  chan struct{} // closed when all output has been copied
 }
 
-// Attach starts to copy. master is closed by [Foreground.Close].
+// Attach starts copying. [Foreground.Close] closes master.
 func Attach(master *os.File) (*Foreground, error) {
 	m, err := console.ConsoleFromFile(master)
 	if err != nil {
 		return nil, err
 	}
-	// The person's terminal turns line feeds into new lines; twice is once too many.
+	// The caller's terminal already adds carriage returns to line feeds.
 	if err := console.ClearONLCR(master.Fd()); err != nil {
 		return nil, err
 	}
@@ -47,10 +46,10 @@ func Attach(master *os.File) (*Foreground, error) {
 	if in, err := console.ConsoleFromFile(os.Stdin); err == nil {
 		f.stdin = in
 	}
-	// A background process that reads from its terminal or changes it is stopped
-	// by these signals. With them ignored it gets EIO instead, and can wait.
+	// These signals stop a background process that reads from its terminal or changes it. When
+	// they are ignored, the process gets EIO instead and can wait.
 	signal.Ignore(unix.SIGTTIN, unix.SIGTTOU)
-	// SIGPIPE is caught so that output that nobody reads any more gives EPIPE. The Go
+	// SIGPIPE is caught so that writing to a closed pipe fails with EPIPE. Otherwise the Go
 	// runtime would end this process and leave the container behind.
 	signal.Notify(f.signals, unix.SIGWINCH, unix.SIGCONT, unix.SIGPIPE)
 	f.enterRaw()
@@ -61,7 +60,7 @@ func Attach(master *os.File) (*Foreground, error) {
 	return f, nil
 }
 
-// watch follows the size of the terminal, and the move to its foreground.
+// watch reacts to changes of the terminal's size, and to this process coming to the foreground.
 func (f *Foreground) watch() {
 	for s := range f.signals {
 		if s == unix.SIGCONT {
@@ -71,14 +70,14 @@ func (f *Foreground) watch() {
 	}
 }
 
-// inForeground reports whether this process may use its terminal.
+// inForeground reports whether this process is in the foreground of its terminal.
 func inForeground() bool {
 	pgrp, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
 	return err != nil || pgrp == unix.Getpgrp()
 }
 
-// enterRaw sets the person's terminal to raw mode, once this process may. It reports whether
-// there is nothing left to wait for.
+// enterRaw sets the caller's terminal to raw mode if this process is in the foreground. It
+// reports whether there is nothing left to wait for.
 func (f *Foreground) enterRaw() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -90,10 +89,10 @@ func (f *Foreground) enterRaw() bool {
 	}
 	err := f.stdin.SetRaw()
 	f.raw = err == nil
-	return !errors.Is(err, unix.EIO) // as in the background, where it may be again
+	return !errors.Is(err, unix.EIO) // EIO: the process may be in the background again
 }
 
-// Resize gives the container's terminal the size of the person's one.
+// Resize sets the size of the container's terminal to that of the caller's.
 func (f *Foreground) Resize() {
 	for _, fd := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
 		c, err := console.ConsoleFromFile(fd)
@@ -107,16 +106,16 @@ func (f *Foreground) Resize() {
 	}
 }
 
-// backgroundPause is how long a process in the background waits before it looks again
-// whether it is in the foreground.
+// backgroundPause is the interval at which a background process checks whether it is in the
+// foreground.
 const backgroundPause = 200 * time.Millisecond
 
-// copyInput passes on what is typed. At the end of a standard input that is no
-// terminal, the container's terminal gets its end-of-file character.
+// copyInput copies standard input to the container's terminal. At the end of a standard input
+// that is not a terminal, it sends the end-of-file character.
 func (f *Foreground) copyInput() {
 	buf := make([]byte, 32<<10)
-	// Nothing is read in the background, nor before what is typed may go through unchanged.
-	// Not every way to the foreground sends a signal.
+	// Read nothing in the background, nor before the terminal is raw. Not every way to the
+	// foreground sends a signal, so this polls.
 	for !f.enterRaw() {
 		time.Sleep(backgroundPause)
 	}
@@ -135,10 +134,10 @@ func (f *Foreground) copyInput() {
 			// In the background again.
 			time.Sleep(backgroundPause)
 		case errors.Is(err, unix.EIO) && f.stdin != nil && !failed:
-			// It may have come to the foreground just after that.
+			// The process may have come to the foreground just after the read failed.
 			failed = true
 		case errors.Is(err, unix.EAGAIN):
-			// Somebody else who has this file open made it non-blocking.
+			// Another process that shares the open file made it non-blocking.
 			waitReadable(0)
 		case errors.Is(err, io.EOF):
 			if f.stdin == nil {
@@ -152,7 +151,7 @@ func (f *Foreground) copyInput() {
 	}
 }
 
-// copyOutput ends with EIO, when the last process has closed the terminal.
+// copyOutput copies output until EIO: the last process has closed the terminal.
 func (f *Foreground) copyOutput() {
 	defer close(f.output)
 	buf := make([]byte, 32<<10)
@@ -164,7 +163,7 @@ func (f *Foreground) copyOutput() {
 			if errors.Is(err, unix.EAGAIN) {
 				waitWritable(1)
 			} else if err != nil {
-				// Nobody reads any more. The container must not hang on that.
+				// The reader is gone. Keep reading, so that the container does not block.
 				p = nil
 			}
 		}
@@ -177,9 +176,9 @@ func (f *Foreground) copyOutput() {
 func waitReadable(fd int) { _, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1) }
 func waitWritable(fd int) { _, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, -1) }
 
-// Drain waits until the output that the container left behind has been copied. A
-// process that survives it with the terminal open, as one that runs in another
-// container may, is not waited for longer than the given time.
+// Drain waits until the container's remaining output has been copied. A process that outlives the
+// container with the terminal open, such as one in another container, is waited for only for the
+// given time.
 func (f *Foreground) Drain(atMost time.Duration) {
 	select {
 	case <-f.output:
@@ -187,7 +186,7 @@ func (f *Foreground) Drain(atMost time.Duration) {
 	}
 }
 
-// Close puts the person's terminal back as it was.
+// Close restores the caller's terminal.
 func (f *Foreground) Close() {
 	signal.Stop(f.signals)
 	f.mu.Lock()

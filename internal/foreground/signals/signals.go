@@ -2,14 +2,13 @@
 
 // Package signals turns signals into bytes in a pipe, where poll(2) finds them.
 //
-// To catch a signal with os/signal, goroutines and threads of the Go runtime have to
-// hand each other the news, which for all signals takes as long as to create half a
-// container. Here the kernel calls a handler of a few instructions that writes the
-// number of the signal to the pipe. It touches nothing of Go. So a command can catch
-// everything from its first moment on, and none is lost.
+// With os/signal, a signal passes through several goroutines and threads, and catching all
+// signals takes half as long as creating a container. Here the kernel calls a handler of a few
+// instructions that writes the number of the signal to the pipe. The handler does not use the Go
+// runtime. So a command can catch all signals from its start, and none is lost.
 //
-// The signals that the Go runtime needs, and those of faults, are not for this
-// package. Only one pipe can be open in a process at a time.
+// Do not use this package for signals of faults, nor for signals that the Go runtime needs. Only
+// one pipe can be open in a process at a time.
 package signals
 
 import (
@@ -20,9 +19,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pipe is the end to read from.
+// Pipe is the read end of the pipe.
 type Pipe struct {
-	// FD is readable when there is a signal.
+	// FD is readable when a signal has arrived.
 	FD    int
 	saved map[unix.Signal]sigaction
 }
@@ -30,12 +29,12 @@ type Pipe struct {
 // Ending are the signals by which users and engines end a command.
 var Ending = []unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT}
 
-// sigaction is the kernel's structure.
+// sigaction is the kernel's struct sigaction.
 type sigaction struct {
 	handler, flags, restorer, mask uint64
 }
 
-// What sigaction(2) knows and package unix does not.
+// Flags of sigaction(2) that package unix does not have.
 const (
 	saOnStack  = 0x08000000
 	saRestart  = 0x10000000
@@ -43,22 +42,22 @@ const (
 	sigIgnore  = 1
 )
 
-// pipeFD is where the handler writes.
+// pipeFD is the descriptor that the handler writes to.
 var pipeFD int32 = -1
 
-// handlerPC and restorerPC return the addresses of the handler and of what the kernel
-// returns to after it, see handler_amd64.s and handler_arm64.s.
+// handlerPC and restorerPC return the addresses of the handler and of the code to which it
+// returns, see handler_amd64.s and handler_arm64.s.
 func handlerPC() uint64
 func restorerPC() uint64
 
-// Open begins to catch the given signals.
+// Open starts catching the given signals.
 func Open(signals ...unix.Signal) (*Pipe, error) {
 	if pipeFD >= 0 {
 		return nil, errors.New("signals are being caught already")
 	}
 	var fds [2]int
-	// Non-blocking: a handler must not wait. When the pipe is full, 65,536 signals
-	// have not been looked at yet, and one more does not matter.
+	// Non-blocking: a handler must not wait. When the pipe is full, 65,536 signals are pending,
+	// and one more does not matter.
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, os.NewSyscallError("pipe", err)
 	}
@@ -71,8 +70,8 @@ func Open(signals ...unix.Signal) (*Pipe, error) {
 	return p, nil
 }
 
-// Catch catches more signals. One that this process ignores, because it was started by
-// nohup(1) for instance, stays ignored.
+// Catch catches more signals. A signal that this process ignores, for instance because nohup(1)
+// started it, stays ignored.
 func (p *Pipe) Catch(signals ...unix.Signal) error {
 	action := sigaction{handler: handlerPC(), flags: saOnStack | saRestart | saRestorer, restorer: restorerPC()}
 	for _, s := range signals {
@@ -102,7 +101,7 @@ func set(s unix.Signal, action, old *sigaction) error {
 	return nil
 }
 
-// Next takes a signal out of the pipe; ok is false when there is none.
+// Next takes a signal from the pipe; ok is false when there is none.
 func (p *Pipe) Next() (s unix.Signal, ok bool) {
 	var b [1]byte
 	for {
@@ -114,7 +113,7 @@ func (p *Pipe) Next() (s unix.Signal, ok bool) {
 	}
 }
 
-// Close puts the signals back to what they were.
+// Close restores the former actions of the signals.
 func (p *Pipe) Close() {
 	for s, old := range p.saved {
 		_ = set(s, &old, nil)

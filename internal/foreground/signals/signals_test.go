@@ -49,8 +49,8 @@ func TestSignalsComeThroughThePipe(t *testing.T) {
 	}
 }
 
-// TestUnderLoad: the handler runs on threads that are busy with Go code, garbage
-// collection and system calls, and disturbs none of it.
+// TestUnderLoad: the handler runs on threads that are busy with Go code, garbage collection and
+// system calls, and does not disturb it.
 func TestUnderLoad(t *testing.T) {
 	p, err := Open(unix.SIGUSR1)
 	if err != nil {
@@ -91,7 +91,7 @@ func TestUnderLoad(t *testing.T) {
 }
 
 func TestIgnoredSignalsStayIgnored(t *testing.T) {
-	// One that no other test uses: signal.Reset would leave it ignored.
+	// A signal that no other test uses: signal.Reset would leave it ignored.
 	ignored := unix.Signal(41)
 	signal.Ignore(ignored)
 	p, err := Open(unix.SIGUSR1, ignored)
@@ -135,7 +135,7 @@ func TestCloseRestores(t *testing.T) {
 	p.Close()
 }
 
-// TestChildrenHaveDefaults: a handler of this process means nothing after execve.
+// TestChildrenHaveDefaults: a child has default actions after execve.
 func TestChildrenHaveDefaults(t *testing.T) {
 	p, err := Open(unix.SIGUSR1)
 	if err != nil {

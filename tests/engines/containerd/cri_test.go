@@ -51,8 +51,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// patience is how long something may take that takes no time. It is reached only when it
-// does not happen at all: machines are slow in emulators.
+// patience is the limit for something that normally takes no time. It is long because emulated
+// machines are slow.
 const patience = time.Minute
 
 // eventually waits until a condition holds.
@@ -79,7 +79,7 @@ func equal[T comparable](t testing.TB, what string, got, want T) {
 	}
 }
 
-// says asserts that an error is there, with these words.
+// says asserts that there is an error with these words.
 func says(t testing.TB, err error, words ...string) {
 	t.Helper()
 	if err == nil {
@@ -102,7 +102,8 @@ type pod struct {
 // A podOption changes the configuration of a pod.
 type podOption func(*cri.PodSandboxConfig)
 
-// podConfig is that of a pod in the host's network: most tests have no use for another.
+// podConfig returns the configuration of a pod in the host's network, which is enough for most
+// tests.
 func podConfig(t testing.TB, options ...podOption) *cri.PodSandboxConfig {
 	config := &cri.PodSandboxConfig{
 		Metadata:     &cri.PodSandboxMetadata{Name: "pod", Uid: rand.Text(), Namespace: "test"},
@@ -132,9 +133,9 @@ func newPod(t testing.TB, options ...podOption) *pod {
 	return p
 }
 
-// remove removes the pod with its containers, and asserts that nothing is left of them.
+// remove removes the pod with its containers, and asserts that nothing is left.
 func (p *pod) remove() {
-	ctx := context.Background() // that of the test has ended
+	ctx := context.Background() // the test's context has ended
 	ids := []string{p.id}
 	if list, err := client.ListContainers(ctx, &cri.ListContainersRequest{Filter: &cri.ContainerFilter{PodSandboxId: p.id}}); err != nil {
 		p.Error(err)
@@ -154,13 +155,13 @@ func (p *pod) remove() {
 	}
 }
 
-// hasState reports whether the runtime knows a container.
+// hasState reports whether the runtime has the state of a container.
 func hasState(id string) bool {
 	_, err := os.Stat(filepath.Join(*root, id))
 	return err == nil
 }
 
-// initPid is the first process of a container, as the runtime knows it.
+// initPid returns the pid of a container's first process, from the runtime's state.
 func initPid(t testing.TB, id string) int {
 	t.Helper()
 	out, err := exec.Command(*coracle, "--root", *root, "state", id).Output()
@@ -176,7 +177,7 @@ func initPid(t testing.TB, id string) int {
 	return state.Pid
 }
 
-// shim is the process that looks after the containers of the pod.
+// shim returns the pid of the pod's shim.
 func (p *pod) shim() int {
 	p.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", initPid(p, p.id)))
@@ -191,7 +192,7 @@ func (p *pod) shim() int {
 	return pid
 }
 
-// cgroups are the directories of a container's cgroups.
+// cgroups returns the directories of a container's cgroups.
 func cgroups(id string) []string {
 	var found []string
 	filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
@@ -203,7 +204,7 @@ func cgroups(id string) []string {
 	return found
 }
 
-// limit reads a file of a container's cgroup, which has another name in each version.
+// limit reads a file of a container's cgroup, whose name depends on the cgroup version.
 func limit(t testing.TB, id, v1, v2 string) string {
 	t.Helper()
 	for _, dir := range cgroups(id) {
@@ -217,7 +218,7 @@ func limit(t testing.TB, id, v1, v2 string) string {
 	return ""
 }
 
-// A container is one of a pod.
+// A container is a container of a pod.
 type container struct {
 	*pod
 	id string
@@ -226,7 +227,7 @@ type container struct {
 // A containerOption changes the configuration of a container.
 type containerOption func(*cri.ContainerConfig)
 
-// create makes a container that is not started.
+// create creates a container without starting it.
 func (p *pod) create(command []string, options ...containerOption) (*container, error) {
 	name := "container-" + rand.Text()
 	config := &cri.ContainerConfig{
@@ -249,7 +250,7 @@ func (p *pod) create(command []string, options ...containerOption) (*container, 
 	return &container{p, answer.ContainerId}, nil
 }
 
-// start makes a container and starts it.
+// start creates a container and starts it.
 func (p *pod) start(command []string, options ...containerOption) *container {
 	p.Helper()
 	c, err := p.create(command, options...)
@@ -267,14 +268,13 @@ func (c *container) begin() error {
 	return err
 }
 
-// sleep is a container that does nothing until it is stopped.
+// sleep starts a container that only sleeps until it is stopped.
 func (p *pod) sleep(options ...containerOption) *container {
 	p.Helper()
 	return p.start([]string{"sleep", "1000000"}, options...)
 }
 
-// output runs a script in a container of its own, and gives what it wrote. It must
-// succeed.
+// output runs a script in a new container and returns its output. It must succeed.
 func (p *pod) output(script string, options ...containerOption) string {
 	p.Helper()
 	c := p.start(shell(script), options...)
@@ -314,12 +314,12 @@ func (c *container) stop(seconds int64) {
 	must(c, err)
 }
 
-// log gives what the container has written to a stream. Each line of the file has a time,
-// the stream, whether the line ends there, and the text.
+// log returns what the container wrote to a stream. Each line of the file has a time, the stream,
+// a mark of complete lines, and the text.
 func (c *container) log(stream string) string {
 	c.Helper()
 	data, err := os.ReadFile(filepath.Join(c.config.LogDirectory, c.status().LogPath))
-	if errors.Is(err, fs.ErrNotExist) { // LogPath is absolute then
+	if errors.Is(err, fs.ErrNotExist) { // LogPath is then absolute
 		data, err = os.ReadFile(c.status().LogPath)
 	}
 	must(c, err)
@@ -337,18 +337,18 @@ func (c *container) log(stream string) string {
 	return out.String()
 }
 
-// prints waits for a text in what the container has written to its standard output.
+// prints waits until the container has written a text to its standard output.
 func (c *container) prints(text string) {
 	c.Helper()
 	eventually(c, fmt.Sprintf("the container prints %q", text), func() bool { return strings.Contains(c.log("stdout"), text) })
 }
 
-// execSync is the exec of probes.
+// execSync runs a command as a probe does.
 func (c *container) execSync(command ...string) (*cri.ExecSyncResponse, error) {
 	return client.ExecSync(c.Context(), &cri.ExecSyncRequest{ContainerId: c.id, Cmd: command})
 }
 
-// sh runs a script in the container, which must succeed, and gives its output.
+// sh runs a script in the container, which must succeed, and returns its output.
 func (c *container) sh(script string) string {
 	c.Helper()
 	answer, err := c.execSync("sh", "-c", script)
@@ -361,7 +361,7 @@ func (c *container) sh(script string) string {
 	return string(answer.Stdout)
 }
 
-// A session is what a user of `kubectl exec` or `kubectl attach` has.
+// A session has the streams of `kubectl exec` or `kubectl attach`.
 type session struct {
 	stdin          io.Reader
 	stdout, stderr bytes.Buffer
@@ -379,7 +379,7 @@ func (s *session) exec(c *container, command ...string) (int, error) {
 	return s.stream(c, answer.Url)
 }
 
-// attach connects to the streams of the container itself, until it ends.
+// attach connects to the container's own streams until it ends.
 func (s *session) attach(c *container) (int, error) {
 	c.Helper()
 	answer, err := client.Attach(c.Context(), &cri.AttachRequest{

@@ -28,13 +28,13 @@ func TestExecSync(t *testing.T) {
 	equal(t, "exit code", answer.ExitCode, 5)
 	equal(t, "standard output", string(answer.Stdout), "a\x00b\r\n\xff")
 	equal(t, "standard error", string(answer.Stderr), "err")
-	// More than a pipe holds.
+	// More than fits into a pipe.
 	answer, err = c.execSync("head", "-c", "300000", "/dev/zero")
 	must(t, err)
 	if !bytes.Equal(answer.Stdout, make([]byte, 300000)) {
 		t.Errorf("%d bytes of standard output", len(answer.Stdout))
 	}
-	// A signal ends it, and its end is that of nothing else.
+	// A signal ends the command, and only the command.
 	answer, err = c.execSync("sh", "-c", "kill -9 $$")
 	must(t, err)
 	equal(t, "exit code", answer.ExitCode, 137)
@@ -81,7 +81,7 @@ func TestExecSyncParallel(t *testing.T) {
 	all.Wait()
 }
 
-// A process that exec runs is the container's: user, groups, limits, directory.
+// A process of exec has the container's user, groups, limits and directory.
 func TestExecIdentity(t *testing.T) {
 	c := newPod(t).sleep(user(1000), func(c *cri.ContainerConfig) {
 		c.WorkingDir = "/tmp"
@@ -113,7 +113,7 @@ func TestExec(t *testing.T) {
 	equal(t, "exit code", code, 5)
 	equal(t, "standard output", s.stdout.String(), "word\n")
 	equal(t, "standard error", s.stderr.String(), "err\n")
-	// Much of it, in both directions.
+	// Large amounts, in both directions.
 	s = session{stdin: bytes.NewReader(make([]byte, 3000000))}
 	code, err = s.exec(c, "cat")
 	must(t, err)
@@ -124,18 +124,18 @@ func TestExec(t *testing.T) {
 	says(t, err, "executable file not found in $PATH")
 }
 
-// sizes are those of a terminal, one after another.
+// sizes are successive sizes of a terminal.
 type sizes chan *remotecommand.TerminalSize
 
 func (s sizes) Next() *remotecommand.TerminalSize { return <-s }
 
-// ready reports whether a command has said so.
+// ready reports whether a command has created /tmp/ready.
 func (c *container) ready() bool {
 	answer, err := c.execSync("test", "-e", "/tmp/ready")
 	return err == nil && answer.ExitCode == 0
 }
 
-// typing is the terminal, of 31 rows and 97 columns, of a user who hits keys when a condition
+// typing is the terminal, of 31 rows and 97 columns, of a user who types keys when a condition
 // holds.
 func typing(t *testing.T, keys, what string, holds func() bool) session {
 	size := make(sizes, 1)
@@ -167,7 +167,7 @@ func TestExecTerminal(t *testing.T) {
 		t.Errorf("output: %q", out)
 	}
 
-	// The terminal gets the size of the user's, and their keys.
+	// The container's terminal gets the size of the user's terminal, and the keys.
 	s = typing(t, "\x03", "the command is ready", c.ready)
 	code, err = s.exec(c, "sh", "-c", `trap "echo interrupted; exit 6" INT
 		until [ "$(stty size)" = "31 97" ]; do sleep 0.05; done
@@ -180,7 +180,7 @@ func TestExecTerminal(t *testing.T) {
 	}
 }
 
-// What a user has open ends with the container.
+// Sessions end with the container.
 func TestExecEnds(t *testing.T) {
 	c := newPod(t).sleep()
 	var stopping sync.WaitGroup

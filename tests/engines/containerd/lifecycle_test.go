@@ -39,8 +39,8 @@ func TestPod(t *testing.T) {
 	equal(t, "label", status.Labels["a"], "b")
 	equal(t, "annotation", status.Annotations["c"], "d")
 	equal(t, "RuntimeClass", status.RuntimeHandler, *handler)
-	pid := initPid(t, p.id) // it is one of this runtime
-	// Where the kubelet wants it: in a slice it is a scope of systemd.
+	pid := initPid(t, p.id) // it belongs to this runtime
+	// Where the kubelet expects it; in a slice it is a scope of systemd.
 	name := filepath.Base(*parent) + "/" + p.id
 	if strings.HasSuffix(*parent, ".slice") {
 		name = filepath.Base(*parent) + "/cri-containerd-" + p.id + ".scope"
@@ -48,7 +48,7 @@ func TestPod(t *testing.T) {
 	if path := limitPath(t, pid); !strings.HasSuffix(path, "/"+name) {
 		t.Errorf("the pod's process is in %s, not in %s", path, name)
 	}
-	for range 2 { // the kubelet does so
+	for range 2 { // as the kubelet does
 		_, err := client.StopPodSandbox(t.Context(), &cri.StopPodSandboxRequest{PodSandboxId: p.id})
 		must(t, err)
 	}
@@ -58,7 +58,7 @@ func TestPod(t *testing.T) {
 	}
 }
 
-// limitPath is the cgroup of a process that has limits of memory.
+// limitPath returns the cgroup of a process that has memory limits.
 func limitPath(t testing.TB, pid int) string {
 	t.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
@@ -79,7 +79,7 @@ func limitPath(t testing.TB, pid int) string {
 func TestRuntimeClass(t *testing.T) {
 	_, err := client.RunPodSandbox(t.Context(), &cri.RunPodSandboxRequest{Config: podConfig(t), RuntimeHandler: "no-such-class"})
 	says(t, err, "no-such-class")
-	// That which nobody chose is not used.
+	// A pod without a class uses this runtime.
 	p := newPod(t)
 	out, err := exec.Command(*coracle, "--root", *root, "list", "--format", "json").Output()
 	must(t, err)
@@ -135,11 +135,11 @@ func TestExitCodes(t *testing.T) {
 	status = c.exited()
 	equal(t, "exit code", status.ExitCode, 0)
 	equal(t, "reason", status.Reason, "Completed")
-	// One that does not handle TERM is killed in the end.
+	// A container that does not handle TERM is killed in the end.
 	c = p.sleep()
 	c.stop(1)
 	equal(t, "exit code", c.exited().ExitCode, 137)
-	// And one that is removed while it runs.
+	// So is a container that is removed while it runs.
 	c = p.sleep()
 	_, err := client.RemoveContainer(t.Context(), &cri.RemoveContainerRequest{ContainerId: c.id})
 	must(t, err)
@@ -171,12 +171,12 @@ func TestOutput(t *testing.T) {
 	equal(t, "standard error", c.log("stderr"), "err\n")
 }
 
-// What cannot be executed is an error of start, of the same words with a terminal and
-// without, and leaves nothing open in the shim. That of containerd 1.6 is not asked: it
-// keeps the pipes of what failed for half a minute, with any runtime.
+// A command that cannot be executed is an error of start, with the same text with and without a
+// terminal, and leaves nothing open in the shim. containerd 1.6 is not checked: it keeps the
+// pipes of a failed start for half a minute, with any runtime.
 func TestStartErrors(t *testing.T) {
 	p := newPod(t)
-	p.sleep().stop(0) // what the shim opens once, it has now
+	p.sleep().stop(0) // now the shim has opened what it opens only once
 	shim := p.shim()
 	before := pipes(t, shim)
 	for _, test := range []struct{ command, words string }{
@@ -238,7 +238,7 @@ func TestWorkingDirectory(t *testing.T) {
 func TestEnvironment(t *testing.T) {
 	p := newPod(t)
 	out := p.output("env | sort", func(c *cri.ContainerConfig) { c.Envs = []*cri.KeyValue{{Key: "A", Value: []byte("b c")}} })
-	// Nothing of containerd's or the shim's.
+	// No variables of containerd or the shim.
 	equal(t, "environment", out, "A=b c\nHOME=/root\nHOSTNAME="+hostname(t)+"\nPATH=/bin\nPWD=/\nSHLVL=1\n")
 }
 
@@ -249,7 +249,7 @@ func hostname(t testing.TB) string {
 	return name
 }
 
-// Pods, and what runs in them, do not depend on containerd.
+// Pods and their processes survive a restart of containerd.
 func TestRestart(t *testing.T) {
 	p := newPod(t)
 	c := p.start(shell(`trap "echo ended; exit 3" TERM; echo up; while :; do sleep 0.05; done`))
@@ -258,7 +258,7 @@ func TestRestart(t *testing.T) {
 	if out, err := exec.Command(*restart).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	// The connection is made again by the first call that succeeds.
+	// The first successful call connects again.
 	eventually(t, "containerd answers", func() bool {
 		_, err := client.Version(t.Context(), &cri.VersionRequest{})
 		return err == nil
@@ -279,7 +279,7 @@ func TestRestart(t *testing.T) {
 	equal(t, "output", c.log("stdout"), "up\nended\n")
 }
 
-// A shim that died takes its pod along.
+// When a shim dies, its pod ends.
 func TestShimKilled(t *testing.T) {
 	p := newPod(t)
 	c := p.start(shell("sleep 1000 & exec sleep 1000"))
@@ -296,7 +296,7 @@ func TestShimKilled(t *testing.T) {
 	})
 }
 
-// A container that something else than containerd has deleted.
+// Something other than containerd has deleted the container.
 func TestDeletedBehind(t *testing.T) {
 	p := newPod(t)
 	c := p.sleep()

@@ -14,7 +14,7 @@ import (
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-// podNetwork gives a pod a network of its own.
+// podNetwork gives a pod its own network namespace.
 func podNetwork(c *cri.PodSandboxConfig) {
 	c.Linux.SecurityContext.NamespaceOptions.Network = cri.NamespaceMode_POD
 	c.Hostname = "box"
@@ -41,7 +41,7 @@ func TestPodNetwork(t *testing.T) {
 		line, _ := bufio.NewReader(conn).ReadString('\n')
 		return line == "got word\n"
 	})
-	// The other containers are in it.
+	// All containers of the pod share it.
 	equal(t, "network of another", p.output("readlink /proc/self/ns/net"), p.output("readlink /proc/self/ns/net"))
 }
 
@@ -58,7 +58,7 @@ func TestHostNamespaces(t *testing.T) {
 	equal(t, "host name", c.sh("hostname"), hostname(t)+"\n")
 }
 
-// What a container leaves running in a namespace of processes that it shares ends with it.
+// Processes that a container leaves running in a shared pid namespace end with it.
 func TestSharedProcesses(t *testing.T) {
 	for _, mode := range []cri.NamespaceMode{cri.NamespaceMode_POD, cri.NamespaceMode_NODE} {
 		t.Run(mode.String(), func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestSharedProcesses(t *testing.T) {
 	}
 }
 
-// A container for debugging is in the namespace of another.
+// A debug container shares the pid namespace of its target.
 func TestTargetProcesses(t *testing.T) {
 	p := newPod(t)
 	target := p.start(shell("exec sleep 54322"))
@@ -110,7 +110,7 @@ func TestNames(t *testing.T) {
 	equal(t, "files", out, "search example.org\nnameserver 192.0.2.1\nwritable\n")
 }
 
-// mounts lets a container have these.
+// mounts adds mounts to a container.
 func mounts(list ...*cri.Mount) containerOption {
 	return func(c *cri.ContainerConfig) { c.Mounts = append(c.Mounts, list...) }
 }
@@ -134,7 +134,7 @@ func TestMounts(t *testing.T) {
 	}
 }
 
-// mountedBelow mounts something for the time of the test.
+// mountedBelow mounts a file system for the duration of the test.
 func mountedBelow(t testing.TB, dir string) {
 	t.Helper()
 	must(t, os.MkdirAll(dir, 0o755))
@@ -146,7 +146,7 @@ func mountedBelow(t testing.TB, dir string) {
 	})
 }
 
-// shared makes a directory a mount that is shared with those who have a copy.
+// shared makes a directory a mount with shared propagation.
 func shared(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()

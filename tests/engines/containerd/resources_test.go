@@ -51,19 +51,20 @@ func TestUpdate(t *testing.T) {
 	}
 	update(&cri.LinuxContainerResources{CpuShares: 1024, CpuPeriod: 100000, CpuQuota: 30000, MemoryLimitInBytes: 96 * mib})
 	checkResources(t, c, "96", "1024", "100000", "30000")
-	// What an update does not name stays as it is.
+	// An update leaves limits that it does not name unchanged.
 	update(&cri.LinuxContainerResources{MemoryLimitInBytes: 80 * mib})
 	checkResources(t, c, "80", "1024", "100000", "30000")
 	equal(t, "status", c.status().GetResources().GetLinux().GetMemoryLimitInBytes(), 80*mib)
 	equal(t, "output of exec", c.sh("echo in"), "in\n")
-	// And what cannot be is an error with the reason.
+	// An impossible update is an error with the reason.
 	_, err := client.UpdateContainerResources(t.Context(), &cri.UpdateContainerResourcesRequest{
 		ContainerId: c.id, Linux: &cri.LinuxContainerResources{CpusetCpus: "4000"},
 	})
 	says(t, err, "cpuset")
 }
 
-// A container that is not started yet is updated as well: by containerd, in its configuration.
+// A container that is not started yet can be updated as well: containerd changes its
+// configuration.
 func TestUpdateCreated(t *testing.T) {
 	c, err := newPod(t).create([]string{"sleep", "1000"}, resources(&cri.LinuxContainerResources{MemoryLimitInBytes: 64 * mib}))
 	must(t, err)
@@ -79,7 +80,7 @@ func TestOutOfMemory(t *testing.T) {
 	c := newPod(t).start(shell("tail /dev/zero; exec sleep 1000000"), resources(&cri.LinuxContainerResources{
 		MemoryLimitInBytes: 16 * mib, MemorySwapLimitInBytes: 16 * mib,
 	}))
-	// The event and the end of a container reach containerd in any order.
+	// The OOM event and the end of the container can reach containerd in either order.
 	eventually(t, "containerd knows that memory ran out", func() bool { return c.status().Reason == "OOMKilled" })
 	c.stop(0)
 	equal(t, "reason", c.exited().Reason, "OOMKilled")
@@ -114,7 +115,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// What a memory limit is for a program that looks into its cgroup.
+// A program that reads its cgroup sees the memory limit.
 func TestCgroupInside(t *testing.T) {
 	p := newPod(t)
 	r := resources(&cri.LinuxContainerResources{MemoryLimitInBytes: 64 * mib})

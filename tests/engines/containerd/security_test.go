@@ -11,7 +11,7 @@ import (
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-// user lets a container run as a user, by number.
+// user sets the user id of a container.
 func user(id int64) containerOption {
 	return func(c *cri.ContainerConfig) { c.Linux.SecurityContext.RunAsUser = &cri.Int64Value{Value: id} }
 }
@@ -21,12 +21,12 @@ func security(change func(*cri.LinuxContainerSecurityContext)) containerOption {
 	return func(c *cri.ContainerConfig) { change(c.Linux.SecurityContext) }
 }
 
-// podSecurity changes that of a pod.
+// podSecurity changes the security context of a pod.
 func podSecurity(change func(*cri.LinuxSandboxSecurityContext)) podOption {
 	return func(c *cri.PodSandboxConfig) { change(c.Linux.SecurityContext) }
 }
 
-// privileged is that of pods with such containers.
+// privileged is for pods with privileged containers.
 var privileged = podSecurity(func(s *cri.LinuxSandboxSecurityContext) { s.Privileged = true })
 
 func TestUsers(t *testing.T) {
@@ -37,11 +37,11 @@ func TestUsers(t *testing.T) {
 	equal(t, "with a group", p.output("id -u; id -g", user(1000), security(func(s *cri.LinuxContainerSecurityContext) {
 		s.RunAsGroup = &cri.Int64Value{Value: 5000}
 	})), "1000\n5000\n")
-	// A user has no capabilities, those that execve gives root excepted.
+	// A user other than root has no capabilities: only root gets some from execve.
 	equal(t, "capabilities", p.output("grep -E 'Cap(Prm|Eff)' /proc/self/status", user(1000)), "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n")
 }
 
-// groups lets a container have supplemental groups.
+// groups sets the supplemental groups of a container.
 func groups(policy cri.SupplementalGroupsPolicy) containerOption {
 	return security(func(s *cri.LinuxContainerSecurityContext) {
 		s.SupplementalGroups = []int64{3000, 4000}
@@ -151,7 +151,7 @@ func TestAppArmor(t *testing.T) {
 		t.Skip("no AppArmor here")
 	}
 	p := newPod(t)
-	// One that is not loaded must not be left out.
+	// A profile that is not loaded must not be ignored.
 	c, err := p.create([]string{"true"}, security(func(s *cri.LinuxContainerSecurityContext) {
 		s.Apparmor = &cri.SecurityProfile{ProfileType: cri.SecurityProfile_Localhost, LocalhostRef: "localhost/no-such-profile"}
 		s.ApparmorProfile = "localhost/no-such-profile"
@@ -174,7 +174,7 @@ func TestDevices(t *testing.T) {
 	equal(t, "devices without one", out, "core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero head: /tmp/disk: Operation not permitted\n")
 }
 
-// A device of the container device interface brings hooks, as those of graphics cards do.
+// A device of the container device interface (CDI) has hooks, as those for graphics cards do.
 func TestCDI(t *testing.T) {
 	dir := t.TempDir()
 	told := filepath.Join(dir, "told")
@@ -194,7 +194,7 @@ func TestCDI(t *testing.T) {
 	equal(t, "output", out, "one\n3\ntouch: /thing/file: Read-only file system\n")
 	data, err := os.ReadFile(told)
 	must(t, err)
-	// The first gets the state, the second has a pid of the container.
+	// The first hook gets the state, and the second sees a pid of the container's namespace.
 	if !regexp.MustCompile(`(?s)"status": ?"creating".*\nin [0-9]\n`).Match(data) {
 		t.Errorf("the hooks told: %s", data)
 	}
@@ -232,7 +232,7 @@ func TestUserNamespace(t *testing.T) {
 	if !strings.Contains(out, "permission denied") && !strings.Contains(out, "operation not permitted") {
 		t.Errorf("mount: %s", out)
 	}
-	// A read-only root, a profile of system calls, exec with a terminal.
+	// A read-only root, a seccomp profile, exec with a terminal.
 	equal(t, "with all that pods have", p.output("touch /file 2>&1; grep Seccomp: /proc/self/status", mount, seccomp(cri.SecurityProfile_RuntimeDefault, ""),
 		security(func(s *cri.LinuxContainerSecurityContext) { s.ReadonlyRootfs = true })), "touch: /file: Read-only file system\nSeccomp:\t2\n")
 	s := session{tty: true}

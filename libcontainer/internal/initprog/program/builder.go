@@ -14,41 +14,41 @@ import (
 	"coracle/libcontainer/internal/initprog/protocol"
 )
 
-// Addr is an address in the memory of the init program. Addresses are final
-// when they are handed out, so a pointer is just a constant.
+// Addr is an address in the memory of the init program. Addresses are final when the builder
+// returns them, so a pointer is a constant.
 type Addr uint32
 
-// Where the three segments of an image live. They share one 2 MiB region so
-// that an ordinary program costs a single page of page tables.
+// Addresses of the image's three segments. They share one 2 MiB region so that an ordinary
+// program needs a single page of page tables.
 const (
 	textBase  Addr = 0x400000 // the interpreter, read and execute
 	varsBase  Addr = 0x410000 // words, read and write
-	zeroBase  Addr = 0x420000 // buffers, which take no room in the image
+	zeroBase  Addr = 0x420000 // buffers, which take no space in the image
 	constBase Addr = 0x500000 // ops and strings, read only
 )
 
-// maxZero is the room between zeroBase and constBase.
+// maxZero is the space between zeroBase and constBase.
 const maxZero = int(constBase - zeroBase)
 
-// The head of the variable segment is known to the interpreter.
+// The interpreter knows the head of the variable segment.
 const (
-	failFDOffset = 0  // the descriptor on which a failing op reports
+	failFDOffset = 0  // the descriptor for the report of a failed op
 	opsOffset    = 4  // the address of the first op
-	reportOffset = 8  // the Message that the report is built in
+	reportOffset = 8  // the Message for the report
 	callOffset   = 24 // the system call that sends the report
-	headerSize   = 32 // first offset that is free for the program
+	headerSize   = 32 // first offset for the program's own variables
 )
 
-// FailFD is the word with the descriptor on which a failing op reports. A
-// program may change it; -1 means that there is nobody to report to.
+// FailFD is the word with the descriptor on which a failed op reports. A program may change it;
+// -1 means no report.
 const FailFD Word = Word(varsBase + failFDOffset)
 
-// ReportCall is the word with the number of the system call by which a failing op
-// reports: sendto, which a program may change into write.
+// ReportCall is the word with the number of the system call that sends the report of a failed op:
+// sendto, which a program may change into write.
 const ReportCall Word = Word(varsBase + callOffset)
 
-// Word is the address of a 32-bit variable. As an argument it stands for the
-// value that it has when the op runs, sign-extended to 64 bits.
+// Word is the address of a 32-bit variable. As an argument it means the variable's value when the
+// op runs, sign-extended to 64 bits.
 type Word Addr
 
 // Arg is one argument of a system call.
@@ -83,29 +83,29 @@ func Hex(v uint64) Arg { return Arg{value: v, format: formatHex} }
 // Mode is a file mode, shown in octal.
 func Mode(v uint32) Arg { return Arg{value: uint64(v), format: formatOctal} }
 
-// FD is a descriptor whose number is known in advance, such as an inherited one.
+// FD is a descriptor whose number is known at compile time, such as an inherited one.
 func FD(n int) Arg { return Arg{value: uint64(int64(n)), format: formatFD} }
 
-// OpenFlags are the flags of open(2), where another call takes them.
+// OpenFlags are the flags of open(2) as an argument of another call.
 func OpenFlags(v uint64) Arg { return flag(formatOpen, v) }
 
 // Ptr is the address of a buffer or structure.
 func Ptr(a Addr) Arg { return Arg{value: uint64(a), format: formatAddress} }
 
-// Arg makes the word's value at run time an argument.
+// Arg passes the word's value at run time as an argument.
 func (w Word) Arg() Arg { return Arg{value: uint64(w), word: true} }
 
-// Addr is the address of the word itself.
+// Addr returns the address of the word itself.
 func (w Word) Addr() Addr { return Addr(w) }
 
 // Label is a place in the program that ops can continue at. It is made by
 // [Builder.Label] and placed by [Builder.Bind].
 type Label int
 
-// AnyError in the list of allowed errors allows each of them.
+// AnyError in the list of allowed errors allows all errors.
 const AnyError syscall.Errno = 255
 
-// maxAllowed is how many errors an op can allow.
+// maxAllowed is the maximum number of allowed errors of an op.
 const maxAllowed = 8
 
 // pseudo-op numbers lie far above all system calls.
@@ -117,8 +117,8 @@ const (
 	opAdd
 )
 
-// Op is one step of a program that is being built. Its methods refine it, and
-// return it so that they can be chained where the op is built.
+// Op is one step of a program that is being built. Its methods return the op, so that calls can
+// be chained.
 type Op struct {
 	b *Builder
 	n int
@@ -127,14 +127,14 @@ type Op struct {
 // code is the encoded op; image.go has the format.
 func (o Op) code() []byte { return o.b.code[o.n*opSize:][:opSize] }
 
-// Into stores the result, when there is one, in w.
+// Into stores the result of a successful call in w.
 func (o Op) Into(w Word) Op {
 	putUint32(o.code()[opStore:], uint32(w))
 	return o
 }
 
-// Allow lets the program go on after the given errors. With [Op.Else] it goes
-// on there, otherwise with the next op.
+// Allow lets the program continue after the given errors: at [Op.Else] if that is set, otherwise
+// with the next op.
 func (o Op) Allow(errs ...syscall.Errno) Op {
 	list := o.code()[opAllowed:][:maxAllowed]
 	n := 0
@@ -150,28 +150,27 @@ func (o Op) Allow(errs ...syscall.Errno) Op {
 	return o
 }
 
-// Else is the place to continue at after an allowed error, or when a check
-// does not hold.
+// Else sets where to continue after an allowed error, or when a check does not hold.
 func (o Op) Else(l Label) Op {
 	o.b.jumps = append(o.b.jumps, jump{o.n, l})
 	return o
 }
 
-// RetryEAGAIN repeats the call while it fails with EAGAIN, as openat2 does when
-// a rename raced with a lookup that must not leave its root. The interpreter
-// gives up after a large number of repetitions in total.
+// RetryEAGAIN repeats the call while it fails with EAGAIN. openat2 does so when a rename races
+// with a lookup that must not leave its root. The interpreter limits the total number of
+// repetitions.
 func (o Op) RetryEAGAIN() Op {
 	o.code()[opFlags] |= flagRetry
 	return o
 }
 
-// jump is a place where the address of a label goes.
+// jump is an op that needs the address of a label.
 type jump struct {
 	op int
 	to Label
 }
 
-// about is what the host knows of an op besides its code.
+// about is the host-side information about an op.
 type about struct {
 	note    *Note
 	nargs   uint8
@@ -181,25 +180,25 @@ type about struct {
 // Step names a step of a program.
 type Step string
 
-// Note says, for people, what an op is for. A zero Note is valid. A program has
-// hundreds of them and hardly ever needs one, so the parts are put together when
-// one is read.
+// Note describes for people what an op is for. The zero Note is valid. A program has hundreds of
+// notes and rarely needs one, so the text is built only when it is read.
 type Note struct {
-	// Step is a short name, for programs: the same whatever What says, and for each mount.
+	// Step is a short identifier for programs. It does not depend on What, and is the same for
+	// each mount.
 	Step Step
-	// What is the purpose in words; Object, which is shown in quotes after it, what
-	// it is done to, and At, when not empty, where: `mount "proc" at "/proc"`.
+	// What is the purpose, Object is what it applies to, which is shown in quotes, and At is
+	// where, if not empty: `mount "proc" at "/proc"`.
 	What, Object, At string
-	// Property is the path of the property that asked for it: "root.path". A # in
-	// it stands for Index: "mounts[#].source".
+	// Property is the path of the property that caused the op: "root.path". A # in it is replaced
+	// by Index: "mounts[#].source".
 	Property string
 	Index    int
-	// Explain, when set, replaces the usual text for some errors. It returns
-	// the empty string for those that it has nothing to say about.
+	// Explain, when set, replaces the usual text for some errors. It returns the empty string for
+	// all others.
 	Explain func(syscall.Errno) string
 }
 
-// Text is the purpose.
+// Text returns the purpose.
 func (n *Note) Text() string {
 	s := n.What
 	if n.Object != "" {
@@ -211,12 +210,12 @@ func (n *Note) Text() string {
 	return s
 }
 
-// Where is the property with its index.
+// Where returns the property with its index.
 func (n *Note) Where() string {
 	return strings.Replace(n.Property, "#", strconv.Itoa(n.Index), 1)
 }
 
-// Subject is what an error is about: the purpose with the property.
+// Subject returns what an error is about: the purpose with the property.
 func (n *Note) Subject() string {
 	s := n.Text()
 	if n.Property != "" {
@@ -231,8 +230,8 @@ type Builder struct {
 	about   []about
 	jumps   []jump
 	consts  []byte
-	init    []byte // the variables, as far as they have initial values
-	zero    int    // bytes used for buffers, which are all zero at first
+	init    []byte // the variables with initial values
+	zero    int    // bytes used for buffers, which are initially zero
 	strings map[string]Addr
 	lookups map[Lookup]Addr
 	names   []placeName // of variables, for listings
@@ -272,26 +271,26 @@ func (b *Builder) Grow(n int) {
 	b.about = slices.Grow(b.about, n)
 }
 
-// Describe sets the note of all ops that follow, and returns the one that was
-// in force so that a helper can put it back.
+// Describe sets the note of all ops that follow, and returns the previous one so that a helper
+// can restore it.
 func (b *Builder) Describe(n Note) (previous *Note) {
 	previous, b.note = b.note, &n
 	return previous
 }
 
-// Note is the note that is in force.
+// Note returns the current note.
 func (b *Builder) Note() *Note { return b.note }
 
-// Restore puts back a note that [Builder.Describe] returned.
+// Restore sets a note that [Builder.Describe] returned.
 func (b *Builder) Restore(n *Note) { b.note = n }
 
-// String places a NUL-terminated string in the read-only segment. Equal strings
-// share one place. A string with a NUL inside makes [Builder.Finish] fail.
+// String places a NUL-terminated string in the read-only segment. Equal strings are stored once.
+// A string with a NUL inside makes [Builder.Finish] fail.
 func (b *Builder) String(s string) Arg {
 	return Arg{value: uint64(b.StringAddr(s)), format: formatString}
 }
 
-// StringAddr is String for places that want the bare address.
+// StringAddr is String for callers that need the bare address.
 func (b *Builder) StringAddr(s string) Addr {
 	if a, ok := b.strings[s]; ok {
 		return a
@@ -321,9 +320,9 @@ func (b *Builder) Bytes(p []byte) Addr {
 // Struct64 places a read-only structure of 64-bit fields.
 func (b *Builder) Struct64(fields ...uint64) Arg { return Ptr(b.Bytes(encode64(fields...))) }
 
-// constAddr is where the next constant goes. Constants stand at the front of the
-// read-only segment and the ops behind them: the constants get their addresses
-// while the program is built, when the number of ops is not known yet.
+// constAddr returns the address of the next constant. In the read-only segment the constants come
+// first and the ops follow, because constants get their addresses while the number of ops is not
+// known yet.
 func (b *Builder) constAddr() Addr { return constBase + Addr(len(b.consts)) }
 
 // Word reserves a variable with an initial value.
@@ -358,7 +357,7 @@ func (b *Builder) Buffer(name string, n int) Addr {
 	return a
 }
 
-// name names a place in memory for listings.
+// name names a memory location for listings.
 func (b *Builder) name(a Addr, name string) {
 	b.names = append(b.names, placeName{a, name})
 }
@@ -368,7 +367,7 @@ type placeName struct {
 	name string
 }
 
-// Label makes a label that is not placed yet.
+// Label returns a new label without a place.
 func (b *Builder) Label() Label {
 	b.labels = append(b.labels, -1)
 	return Label(len(b.labels) - 1)
@@ -398,20 +397,19 @@ func (b *Builder) add(number uint32, args ...Arg) Op {
 	return o
 }
 
-// Syscall adds a system call. Named methods for the calls that programs use are
-// in syscalls.go; they are easier to get right.
+// Syscall adds a system call. syscalls.go has a named method for each call that programs use;
+// prefer these.
 func (b *Builder) Syscall(number uintptr, args ...Arg) Op {
 	return b.add(uint32(number), args...)
 }
 
-// Check goes on when the bits of the word that are in mask equal value.
-// Otherwise it continues at [Op.Else], or fails with errno when there is none.
+// Check continues with the next op when the masked bits of the word equal value. Otherwise it
+// continues at [Op.Else], or fails with errno when there is none.
 func (b *Builder) Check(w Word, mask, value uint32, errno syscall.Errno) Op {
 	return b.check(formatOfBits(mask), w, mask, value, errno)
 }
 
-// CheckFilesystem is [Builder.Check] for the type of a file system, which is one of the magic
-// numbers of statfs(2).
+// CheckFilesystem is [Builder.Check] for the type of a file system, a magic number of statfs(2).
 func (b *Builder) CheckFilesystem(s Statfs, magic uint32, errno syscall.Errno) Op {
 	return b.check(formatMagic, s.Type(), ^uint32(0), magic, errno)
 }
@@ -420,7 +418,7 @@ func (b *Builder) check(f format, w Word, mask, value uint32, errno syscall.Errn
 	return b.add(opCheck, wordAt(w), flag(formatOfBits(mask), uint64(mask)), flag(f, uint64(value)), flag(formatErrno, uint64(errno)))
 }
 
-// formatOfBits is how a listing shows a mask, and the bits of a word that are in it.
+// formatOfBits returns how a listing shows a mask and the masked bits of a word.
 func formatOfBits(mask uint32) format {
 	if mask == unix.S_IFMT {
 		return formatFileType
@@ -428,10 +426,10 @@ func formatOfBits(mask uint32) format {
 	return formatHex
 }
 
-// wordAt is the address of a word that an op reads or changes itself.
+// wordAt returns the address of a word that an op itself reads or changes.
 func wordAt(w Word) Arg { return Arg{value: uint64(w), format: formatWord} }
 
-// JumpIf continues at l when the bits of the word that are in mask equal value.
+// JumpIf continues at l when the masked bits of the word equal value.
 func (b *Builder) JumpIf(w Word, mask, value uint32, l Label) Op {
 	return b.add(opJumpIf, wordAt(w), flag(formatOfBits(mask), uint64(mask)), flag(formatOfBits(mask), uint64(value))).Else(l)
 }
@@ -442,7 +440,7 @@ func (b *Builder) Jump(l Label) Op { return b.add(opJump).Else(l) }
 // Set assigns to a word.
 func (b *Builder) Set(w Word, value Arg) Op { return b.add(opSet, wordAt(w), value) }
 
-// SetArg is Set for a word that is at hand as an argument.
+// SetArg is Set for a word that the caller has as an argument.
 func (b *Builder) SetArg(word, value Arg) Op { return b.Set(Word(word.value), value) }
 
 // Add adds a constant to a word.
@@ -450,8 +448,7 @@ func (b *Builder) Add(w Word, delta int32) Op {
 	return b.add(opAdd, wordAt(w), Int(delta))
 }
 
-// Fail ends the program with a report of errno, as a system call that failed
-// would.
+// Fail ends the program with a report of errno, like a failed system call.
 func (b *Builder) Fail(errno syscall.Errno) Op {
 	// No word is both 0 and 1, so this check never holds.
 	return b.add(opCheck, Ptr(FailFD.Addr()), Hex(0), Hex(1), flag(formatErrno, uint64(errno)))
@@ -481,7 +478,7 @@ func (b *Builder) Finish() (*Program, error) {
 		case to < 0:
 			return nil, fmt.Errorf("op %d continues at a label that was never placed", j.op)
 		case to == 0:
-			// In an encoded op 0 stands for the next one.
+			// In an encoded op 0 means the next op.
 			return nil, fmt.Errorf("op %d continues at the start of the program", j.op)
 		}
 		putUint32(b.code[j.op*opSize+opTarget:], uint32(to*opSize))
@@ -494,19 +491,19 @@ func (b *Builder) Finish() (*Program, error) {
 		putUint64(code[opArgs:], uint64(from))
 		putUint64(code[opArgs+8:], uint64(max(0, to-from)))
 	}
-	// Running off the end is an exit, so every program is total.
+	// A program that reaches its end exits.
 	b.note = &Note{Step: "end", What: "end"}
 	b.Exit(0)
 	return &Program{code: b.code, about: b.about, consts: b.consts, init: b.init, zero: b.zero, names: b.names}, nil
 }
 
-// opsOffset is where the ops begin in the read-only segment.
+// opsOffset returns the offset of the ops in the read-only segment.
 func (b *Builder) opsOffset() int { return roundUp(len(b.consts), 8) }
 
 // Len is the number of ops.
 func (p *Program) Len() int { return len(p.about) }
 
-// Preset changes the value that a word has at first.
+// Preset changes the initial value of a word.
 func (p *Program) Preset(w Word, initial int32) {
 	putUint32(p.init[Addr(w)-varsBase:], uint32(initial))
 }
@@ -524,5 +521,5 @@ func putUint64(p []byte, v uint64) {
 	putUint32(p[4:], uint32(v>>32))
 }
 
-// OpCount is the number of ops so far, which is the index of the next one.
+// OpCount returns the number of ops so far, which is the index of the next one.
 func (b *Builder) OpCount() int { return len(b.about) }

@@ -1,12 +1,10 @@
 // Package program builds and describes init programs.
 //
-// An init program is what Coracle runs inside a container: a flat list of
-// ops, packed with the strings and buffers they use into a static ELF image of
-// a few KiB. The image holds one more thing, an interpreter of about a hundred
-// instructions of assembly, copied out of coracle's own text. The runtime
-// executes the image from a sealed memfd; the last op is the execve that turns
-// it into the user's process. Nothing of Go, no heap and no thread ever exists
-// in the container.
+// An init program is what Coracle runs inside a container: a flat list of ops, packed with their
+// strings and buffers into a static ELF image of a few KiB. The image also holds the interpreter,
+// about a hundred instructions of assembly that are copied from coracle's own text. The runtime
+// executes the image from a sealed memfd; the last op is the execve that turns it into the user's
+// process. The container never contains the Go runtime, a heap or a second thread.
 //
 // An [Op] is one system call with up to six arguments, a rule for its result,
 // and optionally a place to store it:
@@ -19,15 +17,13 @@
 //     report {op, errno} on the failure descriptor;
 //   - a successful result may be stored as a 32-bit word.
 //
-// Three pseudo-ops work on words: [Builder.Check] compares, [Builder.Set]
-// assigns and [Builder.Add] adds; [Builder.Jump] goes to a label. That is all
-// there is: the interpreter has no allocation, no call and no relocation, and
-// behaves the same on every architecture.
+// Three pseudo-ops work on words: [Builder.Check] compares, [Builder.Set] assigns and
+// [Builder.Add] adds; [Builder.Jump] goes to a label. The interpreter has no allocation, no
+// function call and no relocation, and behaves the same on every architecture.
 //
-// On the host side every op carries a [Note] that says, for people, what the
-// op is for and which part of the configuration asked for it. Notes never
-// enter the image; they turn a report {op, errno} into a sentence, and a
-// program into a listing.
+// On the host side every op has a [Note] that says what the op is for and which part of the
+// configuration caused it. Notes never enter the image; they turn a report {op, errno} into a
+// sentence, and a program into a listing.
 //
 // The package knows nothing of containers.
 package program

@@ -6,13 +6,13 @@ import (
 	"coracle/libcontainer/internal/failpoint"
 )
 
-// fault is where a program is to go wrong, in builds for tests of that.
+// fault is a failure to inject, in test builds.
 type fault struct {
 	op   int
 	kind failpoint.Kind
 }
 
-// fail puts the fault before the op that is about to be added.
+// fail adds the fault when the next op is the chosen one.
 func (b *Builder) fail() {
 	if b.fault.kind == failpoint.None || len(b.about) != b.fault.op {
 		return

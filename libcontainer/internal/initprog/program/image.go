@@ -48,8 +48,8 @@ const (
 	segments   = 4
 )
 
-// What of elf(5) an image needs. Package debug/elf would add a twentieth to the
-// start-up time of every command.
+// The parts of elf(5) that an image needs. Package debug/elf would add 5% to the start-up time of
+// every command.
 const (
 	elfExec        = 2
 	elfX86_64      = 62
@@ -69,8 +69,7 @@ func machine() uint16 {
 	return elfX86_64
 }
 
-// Part is a piece of an image and its place in the file. What lies between parts is
-// zero.
+// Part is a piece of an image and its offset in the file. The space between parts is zero.
 type Part struct {
 	Offset int64
 	Data   []byte
@@ -83,8 +82,8 @@ func (p *Program) Image() []Part {
 	textOff := headerELF + segments*headerProg
 	textLen := textOff + len(text)
 
-	// The alignment of file offsets is that of the largest page of the
-	// architectures; the distance of the segments' addresses allows for it.
+	// File offsets are aligned to the largest page size of the architecture; the addresses of the
+	// segments are far enough apart for it.
 	align := pageSize
 	if runtime.GOARCH == "arm64" {
 		align = 65536
@@ -109,7 +108,7 @@ func (p *Program) Image() []Part {
 	le.PutUint16(head[52:], headerELF)
 	le.PutUint16(head[54:], headerProg)
 	le.PutUint16(head[56:], segments)
-	le.PutUint16(head[58:], elfSectionSize) // of which there are none
+	le.PutUint16(head[58:], elfSectionSize) // with no sections
 
 	n := 0
 	segment := func(typ, flags uint32, off int, addr Addr, filesz, memsz, align int) {

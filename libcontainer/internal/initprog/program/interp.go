@@ -16,10 +16,10 @@ func interpreter()
 // interpreterPC returns the address of the interpreter's first instruction.
 func interpreterPC() uintptr
 
-// interpreterEnd stands behind the interpreter's last instruction.
+// interpreterEnd follows the interpreter's last instruction.
 const interpreterEnd = "CORACLE.INTERP.E"
 
-// maxInterpreter bounds the search for interpreterEnd.
+// maxInterpreter limits the search for interpreterEnd.
 const maxInterpreter = 4096
 
 // interpreterText returns the interpreter's machine code.

@@ -8,9 +8,9 @@ import (
 	"coracle/libcontainer/internal/initprog/protocol"
 )
 
-// What the interpreter needs besides the constants of image.go and builder.go.
+// Constants for the interpreter, besides those of image.go and builder.go.
 const (
-	maxRepeats   = 100_000 // how often a program repeats ops after EAGAIN, in all
+	maxRepeats   = 100_000 // how often a program repeats ops after EAGAIN, in total
 	maxErrno     = 4095    // results from -maxErrno to -1 are errors
 	messageA     = 4       // offsets in an encoded protocol.Message
 	messageB     = 8

@@ -53,7 +53,7 @@ const (
 	formatFilter
 )
 
-// Kind is what an op does, apart from its name.
+// Kind classifies ops by what they do.
 type Kind string
 
 const (
@@ -84,7 +84,7 @@ func kindOf(number uint32) Kind {
 	return KindSyscall
 }
 
-// Line is one op as people read it.
+// Line describes one op for people.
 type Line struct {
 	Op       int      `json:"op"`
 	Kind     Kind     `json:"kind"`
@@ -98,7 +98,7 @@ type Line struct {
 	Else     *int     `json:"else,omitempty"`
 }
 
-// Lines describes the program, one line for each op.
+// Lines returns a line for each op of the program.
 func (p *Program) Lines() []Line {
 	lines := make([]Line, p.Len())
 	for i := range lines {
@@ -131,8 +131,8 @@ func (p *Program) Lines() []Line {
 	return lines
 }
 
-// WriteTo writes the program as text: the purpose of each group of ops with the
-// part of the configuration that asked for it, and below it the ops.
+// WriteTo writes the program as text: for each group of ops the purpose, with the property that
+// caused them, and then the ops.
 func (p *Program) WriteTo(w io.Writer) (int64, error) {
 	var b bytes.Buffer
 	last := ""
@@ -150,7 +150,7 @@ func (p *Program) WriteTo(w io.Writer) (int64, error) {
 	return b.WriteTo(w)
 }
 
-// WriteBrief writes what the program is for, a line for each purpose, without its calls.
+// WriteBrief writes a line for each purpose, without the ops.
 func (p *Program) WriteBrief(w io.Writer) error {
 	var b bytes.Buffer
 	last := ""
@@ -169,7 +169,7 @@ func (p *Program) WriteBrief(w io.Writer) error {
 	return err
 }
 
-// text is the line without its number and purpose.
+// text returns the line without its number and purpose.
 func (l Line) text() string {
 	var b strings.Builder
 	switch l.Kind {
@@ -211,7 +211,7 @@ func (l Line) text() string {
 	return b.String()
 }
 
-// comparison is "word == value", with the mask when it matters.
+// comparison returns "word == value", with the mask when it matters.
 func comparison(args []string) string {
 	if args[1] == "0xffffffff" {
 		return fmt.Sprintf("%s == %s", args[0], args[2])
@@ -291,7 +291,7 @@ func (p *Program) messageAt(a Addr) string {
 	return "{" + m.String() + "}"
 }
 
-// name is the name of a place in memory.
+// name returns the name of a memory location.
 func (p *Program) name(a Addr) string {
 	for _, n := range p.names {
 		if n.at == a && n.name != "" {
@@ -304,7 +304,8 @@ func (p *Program) name(a Addr) string {
 	return "buffer"
 }
 
-// wordName is the name of a word. At the start of a structure it is not that of the structure.
+// wordName returns the name of a word. A word at the start of a structure has a name other than
+// the structure's.
 func (p *Program) wordName(w Word) string {
 	for i := len(p.names) - 1; i >= 0; i-- {
 		if n := p.names[i]; n.at == Addr(w) && n.name != "" {
@@ -347,7 +348,7 @@ type flagName struct {
 	name  string
 }
 
-// flagText writes a set of flags with the names that C programs use.
+// flagText returns a set of flags with the names that C programs use.
 func flagText(f format, v uint64) string {
 	names := flagNames()[f]
 	if f >= formatFsconfig {
@@ -374,7 +375,7 @@ func flagText(f format, v uint64) string {
 	return strings.Join(parts, "|")
 }
 
-// flagNames has the longer combinations before their parts.
+// flagNames lists combinations before the flags that they consist of.
 var flagNames = sync.OnceValue(func() map[format][]flagName {
 	return map[format][]flagName{
 		formatOpen: {
@@ -459,7 +460,7 @@ var flagNames = sync.OnceValue(func() map[format][]flagName {
 	}
 })
 
-// callNames has the calls that syscalls.go makes.
+// callNames has the names of the calls in syscalls.go.
 var callNames = sync.OnceValue(func() map[uint32]string {
 	return map[uint32]string{
 		opCheck: "check", opJumpIf: "jumpif", opJump: "jump", opSet: "set", opAdd: "add",
@@ -487,13 +488,13 @@ func callName(number uint32) string {
 	return fmt.Sprintf("syscall %d", number)
 }
 
-// Call is the name of an op's system call, or of a pseudo-op.
+// Call returns the name of an op's system call, or of a pseudo-op.
 func (p *Program) Call(op int) string { return callName(p.number(op)) }
 
-// Kind is the kind of an op.
+// Kind returns the kind of an op.
 func (p *Program) Kind(op int) Kind { return kindOf(p.number(op)) }
 
-// number is that of an op's system call, or of a pseudo-op.
+// number returns the number of an op's system call, or of a pseudo-op.
 func (p *Program) number(op int) uint32 { return binary.LittleEndian.Uint32(p.code[op*opSize:]) }
 
 // Failure is an op that failed in a running program.
@@ -505,14 +506,14 @@ type Failure struct {
 	Call  string
 }
 
-// FailedOp is the op that a report is about.
+// FailedOp returns the op that a report is about.
 func FailedOp(m protocol.Message) (op int, errno syscall.Errno) {
 	offset, e := m.Failure()
 	return int(offset / opSize), syscall.Errno(e)
 }
 
-// Explain finds the op of a report ([protocol.KindFailure]). It returns nil when the message
-// is not one that this program can have sent.
+// Explain returns the failure that a report ([protocol.KindFailure]) describes. It returns nil
+// when this program cannot have sent the message.
 func (p *Program) Explain(m protocol.Message) *Failure {
 	op, errno := FailedOp(m)
 	if m.Kind != protocol.KindFailure || op >= p.Len() {
@@ -521,8 +522,7 @@ func (p *Program) Explain(m protocol.Message) *Failure {
 	return &Failure{Op: op, Errno: errno, Note: p.Note(op), Kind: p.Kind(op), Call: p.Call(op)}
 }
 
-// Error says what was being done, for which part of the configuration, which
-// call failed and why.
+// Error says what was being done, for which property, which call failed and why.
 func (f *Failure) Error() string {
 	if f.Note.Explain != nil {
 		if s := f.Note.Explain(f.Errno); s != "" {
@@ -536,10 +536,10 @@ func (f *Failure) Error() string {
 	return text + ": " + f.Errno.Error()
 }
 
-// Unwrap gives access to the errno.
+// Unwrap returns the errno.
 func (f *Failure) Unwrap() error { return f.Errno }
 
-// CloneFlags writes CLONE_NEW* flags.
+// CloneFlags returns CLONE_NEW* flags as text.
 func CloneFlags(flags uint64) string {
 	if flags == 0 {
 		return "no new namespaces"

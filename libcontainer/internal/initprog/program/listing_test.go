@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestEveryCallHasAName: a call that the listing does not know would be shown as a number.
+// TestEveryCallHasAName: the listing would show a call without a name as a number.
 func TestEveryCallHasAName(t *testing.T) {
 	known, err := os.ReadFile("listing.go")
 	if err != nil {

@@ -75,7 +75,7 @@ func runProgram(t *testing.T, p *Program, args ...string) (output string, messag
 	return out.String(), messages, cmd.ProcessState.ExitCode()
 }
 
-// flat is an image as one file.
+// flat returns an image as one file.
 func flat(parts []Part) []byte {
 	var file []byte
 	for _, p := range parts {
@@ -123,7 +123,7 @@ func TestFailureNamesTheOp(t *testing.T) {
 	}
 }
 
-// A filter may deny the call by which a failing op reports.
+// A seccomp filter may deny the call by which a failed op reports.
 func TestReportCall(t *testing.T) {
 	for call, want := range map[uintptr]int{unix.SYS_WRITE: 1, unix.SYS_GETPID: 0} {
 		b := NewBuilder(3)
@@ -234,7 +234,7 @@ func TestFail(t *testing.T) {
 }
 
 func TestEAGAINIsRepeatedWhereAsked(t *testing.T) {
-	// recvfrom with MSG_DONTWAIT on an empty socket is EAGAIN each time.
+	// recvfrom with MSG_DONTWAIT on an empty socket always fails with EAGAIN.
 	build := func() (*Builder, Op) {
 		b := NewBuilder(3)
 		buf := b.Buffer("buf", 16)

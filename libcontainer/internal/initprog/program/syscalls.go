@@ -6,11 +6,11 @@ import (
 	"coracle/libcontainer/internal/initprog/protocol"
 )
 
-// The named calls below are the whole vocabulary of init programs: what a
-// program can do to a container can be read here. Each adds one op. Paths are
-// placed in the image; descriptors are arguments made by FD or Word.Arg.
+// The calls below are the whole vocabulary of init programs: they show what a program can do to a
+// container. Each adds one op. Paths are stored in the image; descriptors are arguments made by
+// FD or Word.Arg.
 
-// Cwd stands for the current working directory where a call takes a directory.
+// Cwd is the current working directory as the directory argument of a call.
 func Cwd() Arg { return Arg{value: uint64(^uint64(99)), format: formatFD} } // AT_FDCWD
 
 // Lookup says how a path is walked: open(2)'s flags and openat2(2)'s RESOLVE_*.
@@ -20,8 +20,8 @@ type Lookup struct {
 	Resolve uint64
 }
 
-// Openat2 opens a path below a directory. It is repeated while a concurrent
-// rename makes the kernel answer EAGAIN.
+// Openat2 opens a path below a directory. It is repeated while the kernel fails with EAGAIN
+// because of a concurrent rename.
 func (b *Builder) Openat2(dir Arg, path string, how Lookup) Op {
 	a, ok := b.lookups[how]
 	if !ok {
@@ -37,7 +37,7 @@ func (b *Builder) Openat(dir Arg, path string, flags int, mode uint32) Op {
 	return b.Syscall(unix.SYS_OPENAT, dir, b.String(path), flag(formatOpen, uint64(flags)), Mode(mode))
 }
 
-// Close closes a descriptor. Its result does not matter.
+// Close closes a descriptor. Its result is ignored.
 func (b *Builder) Close(fd Arg) Op {
 	return b.Syscall(unix.SYS_CLOSE, fd).Allow(AnyError)
 }
@@ -52,12 +52,12 @@ func (b *Builder) Dup3(from, to Arg, flags int) Op {
 	return b.Syscall(unix.SYS_DUP3, from, to, flag(formatOpen, uint64(flags)))
 }
 
-// CloseOnExec lets execve close a descriptor.
+// CloseOnExec makes execve close a descriptor.
 func (b *Builder) CloseOnExec(fd Arg) Op {
 	return b.Syscall(unix.SYS_FCNTL, fd, flag(formatFcntl, unix.F_SETFD), Int(unix.FD_CLOEXEC))
 }
 
-// GetFlags is fcntl(F_GETFL): the result says how a descriptor is open (O_ACCMODE).
+// GetFlags is fcntl(F_GETFL): the result is the open file's flags (O_ACCMODE).
 func (b *Builder) GetFlags(fd Arg) Op {
 	return b.Syscall(unix.SYS_FCNTL, fd, flag(formatFcntl, unix.F_GETFL))
 }
@@ -82,13 +82,13 @@ func (b *Builder) Unlinkat(dir Arg, name string, flags int) Op {
 	return b.Syscall(unix.SYS_UNLINKAT, dir, b.String(name), flag(formatAt, uint64(flags)))
 }
 
-// Fchownat changes the owner of a name below a directory, or with AT_EMPTY_PATH
-// that of a descriptor. An id of -1 stays as it is.
+// Fchownat changes the owner of a name below a directory, or of a descriptor with AT_EMPTY_PATH.
+// An id of -1 leaves the owner unchanged.
 func (b *Builder) Fchownat(dir Arg, name string, uid, gid int64, flags int) Op {
 	return b.Syscall(unix.SYS_FCHOWNAT, dir, b.String(name), Int(uid), Int(gid), flag(formatAt, uint64(flags)))
 }
 
-// Fchmod changes the mode of an open file. Other bits than those of a mode do not count.
+// Fchmod changes the mode of an open file. The kernel ignores bits that are not mode bits.
 func (b *Builder) Fchmod(fd, mode Arg) Op { return b.Syscall(unix.SYS_FCHMOD, fd, mode) }
 
 // Fsetxattr sets an extended attribute of an open file.
@@ -96,8 +96,7 @@ func (b *Builder) Fsetxattr(fd Arg, name, value string) Op {
 	return b.Syscall(unix.SYS_FSETXATTR, fd, b.String(name), b.String(value), Int(len(value)), Int(0))
 }
 
-// Statx asks for the attributes of a name below a directory, or with
-// AT_EMPTY_PATH for those of a descriptor.
+// Statx gets the attributes of a name below a directory, or of a descriptor with AT_EMPTY_PATH.
 func (b *Builder) Statx(dir Arg, name string, flags int, s Statx) Op {
 	return b.Syscall(unix.SYS_STATX, dir, b.String(name), flag(formatAt, uint64(flags)), flag(formatStatx, unix.STATX_BASIC_STATS), Ptr(s.addr))
 }
@@ -117,7 +116,7 @@ func (b *Builder) NewStatx(name string) Statx {
 	return s
 }
 
-// Nlink is the number of names that the file has.
+// Nlink is the number of hard links of the file.
 func (s Statx) Nlink() Word { return Word(s.addr + 16) }
 
 // UID is the owner.
@@ -126,7 +125,7 @@ func (s Statx) UID() Word { return Word(s.addr + 20) }
 // Mode holds the type and mode in its lower 16 bits; see [unix.S_IFMT].
 func (s Statx) Mode() Word { return Word(s.addr + 28) }
 
-// Ino is the lower half of the inode number.
+// Ino is the lower 32 bits of the inode number.
 func (s Statx) Ino() Word { return Word(s.addr + 32) }
 
 // RdevMajor is the major number of a device node.
@@ -135,7 +134,7 @@ func (s Statx) RdevMajor() Word { return Word(s.addr + 128) }
 // RdevMinor is the minor number of a device node.
 func (s Statx) RdevMinor() Word { return Word(s.addr + 132) }
 
-// Fstatfs asks for the file system of a descriptor.
+// Fstatfs gets the file system of a descriptor.
 func (b *Builder) Fstatfs(fd Arg, s Statfs) Op {
 	return b.Syscall(unix.SYS_FSTATFS, fd, Ptr(s.addr))
 }
@@ -154,25 +153,25 @@ func (b *Builder) NewStatfs(name string) Statfs {
 // Type is the magic number of the file system.
 func (s Statfs) Type() Word { return Word(s.addr) }
 
-// Flags holds the flags of the mount: ST_NOATIME and the like.
+// Flags has the flags of the mount: ST_NOATIME etc.
 func (s Statfs) Flags() Word { return Word(s.addr + 80) }
 
-// Fsopen begins a new file system.
+// Fsopen opens a context for a new file system.
 func (b *Builder) Fsopen(fstype string) Op {
 	return b.Syscall(unix.SYS_FSOPEN, b.String(fstype), flag(formatFsopen, unix.FSOPEN_CLOEXEC))
 }
 
-// FsconfigString gives a file system a parameter with a value.
+// FsconfigString sets a parameter of a file system with a value.
 func (b *Builder) FsconfigString(fs Arg, key, value string) Op {
 	return b.Syscall(unix.SYS_FSCONFIG, fs, flag(formatFsconfig, unix.FSCONFIG_SET_STRING), b.String(key), b.String(value), Int(0))
 }
 
-// FsconfigFlag gives a file system a parameter without a value.
+// FsconfigFlag sets a parameter of a file system without a value.
 func (b *Builder) FsconfigFlag(fs Arg, key string) Op {
 	return b.Syscall(unix.SYS_FSCONFIG, fs, flag(formatFsconfig, unix.FSCONFIG_SET_FLAG), b.String(key), Int(0), Int(0))
 }
 
-// FsconfigCreate makes the file system out of its parameters.
+// FsconfigCreate creates the file system with its parameters.
 func (b *Builder) FsconfigCreate(fs Arg) Op {
 	return b.Syscall(unix.SYS_FSCONFIG, fs, flag(formatFsconfig, unix.FSCONFIG_CMD_CREATE), Int(0), Int(0), Int(0))
 }
@@ -182,7 +181,7 @@ func (b *Builder) Fspick(mnt Arg) Op {
 	return b.Syscall(unix.SYS_FSPICK, mnt, b.String(""), flag(formatFspick, unix.FSPICK_CLOEXEC|unix.FSPICK_EMPTY_PATH))
 }
 
-// FsconfigReconfigure changes the file system to its new parameters.
+// FsconfigReconfigure applies new parameters to the file system.
 func (b *Builder) FsconfigReconfigure(fs Arg) Op {
 	return b.Syscall(unix.SYS_FSCONFIG, fs, flag(formatFsconfig, unix.FSCONFIG_CMD_RECONFIGURE), Int(0), Int(0), Int(0))
 }
@@ -203,8 +202,8 @@ func (b *Builder) MountSetattr(dir Arg, path string, flags uint, set, clr, propa
 	return b.Syscall(unix.SYS_MOUNT_SETATTR, dir, b.String(path), flag(formatAt, uint64(flags)), attr, Int(sizeofMountAttr))
 }
 
-// MountIDMap maps the owners of the files in a detached mount by the mappings of a user
-// namespace, whose descriptor is known in advance.
+// MountIDMap maps the owners of files in a detached mount with the mappings of a user namespace,
+// whose descriptor is known at compile time.
 func (b *Builder) MountIDMap(mnt Arg, flags uint, userns int) Op {
 	attr := Arg{value: uint64(b.Bytes(encode64(unix.MOUNT_ATTR_IDMAP, 0, 0, uint64(userns)))), format: formatMountSetattr}
 	return b.Syscall(unix.SYS_MOUNT_SETATTR, mnt, b.String(""), flag(formatAt, uint64(flags)), attr, Int(sizeofMountAttr))
@@ -216,15 +215,15 @@ func (b *Builder) MoveMount(mnt, target Arg) Op {
 		flag(formatMoveMount, unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 }
 
-// MoveMountAt attaches a detached mount at a name below a directory: a name that only
-// this program can have made or, with Cwd, a trusted path of the host. A link at its
-// end is not followed.
+// MoveMountAt attaches a detached mount at a name below a directory: a name that only this
+// program can have created or, with Cwd, a trusted path of the host. A symbolic link as last
+// component is not followed.
 func (b *Builder) MoveMountAt(mnt, dir Arg, path string) Op {
 	return b.Syscall(unix.SYS_MOVE_MOUNT, mnt, b.String(""), dir, b.String(path),
 		flag(formatMoveMount, unix.MOVE_MOUNT_F_EMPTY_PATH))
 }
 
-// Mount is mount(2), for what the newer calls cannot say.
+// Mount is mount(2), for what the newer calls cannot express.
 func (b *Builder) Mount(source, target, fstype string, flags uint64, data string) Op {
 	return b.Syscall(unix.SYS_MOUNT, b.String(source), b.String(target), b.String(fstype), flag(formatMount, flags), b.String(data))
 }
@@ -263,15 +262,15 @@ func (b *Builder) Setns(fd Arg, nstype uint64) Op {
 	return b.Syscall(unix.SYS_SETNS, fd, flag(formatClone, nstype))
 }
 
-// Clone3 makes a child that goes on with the same op. The result is 0 in the
-// child and the child's pid in the parent. A pidfd of it is stored in pidfd.
+// Clone3 creates a child that continues with the next op. The result is 0 in the child and the
+// child's pid in the parent. A pidfd of the child is stored in pidfd.
 func (b *Builder) Clone3(flags uint64, exitSignal unix.Signal, pidfd Word) Op {
 	args := encode64(flags, uint64(pidfd.Addr()), 0, 0, uint64(exitSignal), 0, 0, 0)
 	return b.Syscall(unix.SYS_CLONE3, Ptr(b.Bytes(args)), Int(len(args)))
 }
 
-// Clone3Into is Clone3 for a child in the cgroup of the unified hierarchy that a descriptor
-// of its directory names.
+// Clone3Into is Clone3 with the child in a cgroup of the unified hierarchy, given by a descriptor
+// of its directory.
 func (b *Builder) Clone3Into(cgroup int, flags uint64, exitSignal unix.Signal, pidfd Word) Op {
 	args := encode64(flags|unix.CLONE_INTO_CGROUP, uint64(pidfd.Addr()), 0, 0, uint64(exitSignal), 0, 0, 0, 0, 0, uint64(cgroup))
 	return b.Syscall(unix.SYS_CLONE3, Ptr(b.Bytes(args)), Int(len(args)))
@@ -314,24 +313,24 @@ func (b *Builder) Accept(listener Arg) Op {
 	return b.Syscall(unix.SYS_ACCEPT4, listener, Int(0), Int(0), flag(formatSocketType, unix.SOCK_CLOEXEC))
 }
 
-// Send sends one message of the conversation with the runtime.
+// Send sends a message to the runtime.
 func (b *Builder) Send(sock Arg, m protocol.Message) Op {
 	p := b.Bytes(m.Encode())
 	return b.Syscall(unix.SYS_SENDTO, sock, Arg{value: uint64(p), format: formatMessage}, Int(protocol.MessageSize), flag(formatMessageFlags, unix.MSG_NOSIGNAL), Int(0), Int(0))
 }
 
-// Recv waits for a message of at most n bytes. The result is its size, 0 when
-// the other side has gone.
+// Recv waits for a message of at most n bytes. The result is its size, 0 when the other side has
+// closed the socket.
 func (b *Builder) Recv(sock Arg, buf Addr, n int) Op {
 	return b.Syscall(unix.SYS_RECVFROM, sock, Ptr(buf), Int(n), Int(0), Int(0), Int(0))
 }
 
-// Read is Recv by another system call, for where that one must not be used.
+// Read is Recv by read(2), for where recvfrom(2) must not be used.
 func (b *Builder) Read(sock Arg, buf Addr, n int) Op {
 	return b.Syscall(unix.SYS_READ, sock, Ptr(buf), Int(n))
 }
 
-// SendFD sends bytes with a descriptor attached. A word is copied when the op runs.
+// SendFD sends bytes and a descriptor. A word's value is read when the op runs.
 func (b *Builder) SendFD(sock Arg, payload []byte, fd Arg) Op {
 	return b.sendFD(sock, b.Bytes(payload), len(payload), fd)
 }
@@ -340,10 +339,10 @@ func (b *Builder) sendFD(sock Arg, payload Addr, n int, fd Arg) Op {
 	return b.SendFDMessage(sock, b.newFDMessage("message", payload, n), fd)
 }
 
-// FDMessage is a message that a descriptor is attached to when it is sent.
+// FDMessage is a message that is sent with a descriptor.
 type FDMessage struct{ payload, control, header Addr }
 
-// NewFDMessage reserves a message that can be sent several times, with other values.
+// NewFDMessage reserves a message that can be sent several times with different values.
 func (b *Builder) NewFDMessage(name string, kind protocol.Kind) FDMessage {
 	f := b.newFDMessage(name, b.Data("", protocol.Message{Kind: kind}.Encode()), protocol.MessageSize)
 	b.name(f.A().Addr(), name+".a")
@@ -379,14 +378,14 @@ func (b *Builder) SendFDMessage(sock Arg, f FDMessage, fd Arg) Op {
 	return b.Syscall(unix.SYS_SENDMSG, sock, Ptr(f.header), flag(formatMessageFlags, unix.MSG_NOSIGNAL))
 }
 
-// Request is a message that is answered with a descriptor.
+// Request is a message whose answer carries a descriptor.
 type Request struct{ payload, control, header Addr }
 
-// controlSize is the room for one descriptor: struct cmsghdr {len, level, type} and the
+// controlSize is the space for one descriptor: struct cmsghdr {len, level, type} and the
 // descriptor, padded to 8 bytes.
 const controlSize = 24
 
-// NewRequest reserves a request that can be sent several times, with other values.
+// NewRequest reserves a request that can be sent several times with different values.
 func (b *Builder) NewRequest(name string, m protocol.Message) Request {
 	iov := b.Data("", encode64(uint64(b.Buffer("", protocol.MessageSize)), protocol.MessageSize))
 	control := b.Data("", make([]byte, controlSize))
@@ -406,14 +405,15 @@ func (r Request) B() Word { return Word(r.payload + 8) }
 // C is the third value of the message.
 func (r Request) C() Word { return Word(r.payload + 12) }
 
-// FD is the descriptor of the answer; -1 when there was none.
+// FD is the descriptor in the answer; -1 when there was none.
 func (r Request) FD() Word { return Word(r.control + 16) }
 
-// room is the size of the memory for the descriptor. The kernel writes there how much it used.
+// room is the size of the memory for the descriptor. The kernel overwrites it with the size that
+// it used.
 func (r Request) room() Word { return Word(r.header + 40) }
 
-// SendRequest sends a request and waits for its answer. The descriptor is closed on exec.
-// The result is the size of the answer, 0 when the other side has gone.
+// SendRequest sends a request and waits for its answer. The descriptor is close-on-exec. The
+// result is the size of the answer, 0 when the other side has closed the socket.
 func (b *Builder) SendRequest(sock Arg, r Request) Op {
 	b.Set(r.FD(), Int(-1))
 	b.Set(r.room(), Int(controlSize))
@@ -494,7 +494,7 @@ type Rlimit struct{ addr Addr }
 // NewRlimit reserves the buffer.
 func (b *Builder) NewRlimit(name string) Rlimit { return Rlimit{b.Buffer(name, 16)} }
 
-// GetRlimit asks for a resource limit of the process.
+// GetRlimit gets a resource limit of the process.
 func (b *Builder) GetRlimit(resource int, l Rlimit) Op {
 	return b.Syscall(unix.SYS_PRLIMIT64, Int(0), Int(resource), Int(0), Ptr(l.addr))
 }
@@ -504,7 +504,7 @@ func (b *Builder) SetRlimit(resource int, l Rlimit) Op {
 	return b.Syscall(unix.SYS_PRLIMIT64, Int(0), Int(resource), Ptr(l.addr), Int(0))
 }
 
-// CopyHard makes both limits of a buffer the hard one of another.
+// CopyHard sets both limits of one buffer to the hard limit of another.
 func (b *Builder) CopyHard(to, from Rlimit) {
 	for _, half := range []Addr{0, 4} {
 		for _, limit := range []Addr{0, 8} {
@@ -521,24 +521,23 @@ func (b *Builder) SetMempolicy(mode uint32, nodes []uint64) Op {
 	if len(nodes) == 0 {
 		return b.Syscall(unix.SYS_SET_MEMPOLICY, Hex(uint64(mode)), Int(0), Int(0))
 	}
-	// The kernel takes the number of bits and one more.
+	// The kernel expects the number of bits plus one.
 	return b.Syscall(unix.SYS_SET_MEMPOLICY, Hex(uint64(mode)), Ptr(b.Bytes(encode64(nodes...))), Int(64*len(nodes)+1))
 }
 
-// Faccessat2 checks that a path may be used as the effective user.
+// Faccessat2 checks that the effective user may access a path.
 func (b *Builder) Faccessat2(dir Arg, path string, mode int) Op {
 	return b.Syscall(unix.SYS_FACCESSAT2, dir, b.String(path), flag(formatAccess, uint64(mode)), flag(formatAt, unix.AT_EACCESS))
 }
 
-// Execve replaces the program. path is a word that holds the address of the
-// path; argv and envp are arrays of addresses that end with 0.
+// Execve replaces the program. path is a word with the address of the path; argv and envp are
+// arrays of addresses, terminated by 0.
 func (b *Builder) Execve(path Word, argv, envp Addr) Op {
 	return b.Syscall(unix.SYS_EXECVE, path.Arg(), Ptr(argv), Ptr(envp))
 }
 
-// SetFilter loads a seccomp filter, in the form of an array of struct sock_filter, for
-// the rest of the program and what it executes. With SECCOMP_FILTER_FLAG_NEW_LISTENER the
-// result is a descriptor.
+// SetFilter loads a seccomp filter, an array of struct sock_filter, for the rest of the program
+// and for the command. With SECCOMP_FILTER_FLAG_NEW_LISTENER the result is a descriptor.
 func (b *Builder) SetFilter(flags uint64, filter []byte) Op {
 	prog := b.Bytes(encode64(uint64(len(filter)/8), uint64(b.Bytes(filter)))) // struct sock_fprog
 	return b.Syscall(unix.SYS_SECCOMP, flag(formatSeccomp, unix.SECCOMP_SET_MODE_FILTER), flag(formatFilterFlags, flags), Arg{value: uint64(prog), format: formatFilter})
@@ -565,8 +564,7 @@ func encode64(fields ...uint64) []byte {
 
 func flag(f format, v uint64) Arg { return Arg{value: v, format: f} }
 
-// SendWordFD sends a message whose B is the value of a word, with a descriptor
-// attached.
+// SendWordFD sends a message and a descriptor. B of the message is the value of a word.
 func (b *Builder) SendWordFD(sock Arg, m protocol.Message, value, fd Word) Op {
 	payload := b.Data("", m.Encode())
 	b.name(payload+8, "message.b")
@@ -574,12 +572,11 @@ func (b *Builder) SendWordFD(sock Arg, m protocol.Message, value, fd Word) Op {
 	return b.sendFD(sock, payload, protocol.MessageSize, fd.Arg())
 }
 
-// Pointers places an array of addresses.
+// Pointers stores an array of addresses.
 func (b *Builder) Pointers(fields []uint64) Addr { return b.Bytes(encode64(fields...)) }
 
-// Forget unmaps the ops before this one, as far as they fill pages of their own. A
-// program that waits for long need not keep what it has done in memory. Nothing may
-// jump back behind it.
+// Forget unmaps the whole pages of ops before this one, so that a program that waits for long
+// does not keep them in memory. No later op may jump back before it.
 func (b *Builder) Forget() Op {
 	b.forget = len(b.about)
 	return b.Syscall(unix.SYS_MUNMAP, Ptr(0), Hex(0)).Allow(AnyError)

@@ -7,19 +7,19 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// arch is an architecture as a filter sees it: the kernel tells with each call its
+// arch is an architecture as a filter sees it: for each call the kernel gives the filter an
 // AUDIT_ARCH_* value and a number.
 type arch struct {
 	name  specs.Arch
 	audit uint32
-	// base is what all numbers begin with.
+	// base is added to all numbers.
 	base  uint32
 	calls *[len(callNames)]int16
 	// wide reports whether arguments have 64 bits.
 	wide      bool
 	bigEndian bool
-	// muxes reports whether calls on sockets and of System V IPC come, or may come, through
-	// socketcall and ipc.
+	// muxes reports whether socket and System V IPC calls go, or may go, through socketcall and
+	// ipc.
 	muxes bool
 }
 
@@ -33,10 +33,10 @@ const (
 // x32Bit is set in the numbers of x32, which has the same AUDIT_ARCH as x86_64.
 const x32Bit = 0x40000000
 
-// What is special in the tables of numbers.
+// Special values in the tables of numbers.
 const (
-	privateMark = 0x4000  // from here on, calls that are private to ARM
-	privateBase = 0xf0000 // where the numbers of those begin
+	privateMark = 0x4000  // first value of the calls that are private to ARM
+	privateBase = 0xf0000 // the first number of these calls
 )
 
 var arches = [...]arch{
@@ -85,7 +85,7 @@ func nativeArch() (specs.Arch, error) {
 	return "", errNoNative
 }
 
-// call is the place of a system call in callNames, -1 for an unknown name.
+// call returns the index of a system call in callNames, -1 for an unknown name.
 func call(name string) int {
 	low, high := 0, len(callNames)
 	for low < high {
@@ -102,8 +102,8 @@ func call(name string) int {
 	return -1
 }
 
-// slot is where the rules of a call are kept, so that slots are in the order of the
-// numbers; -1 when the architecture does not have the call.
+// slot returns the index of a call's rules, -1 when the architecture does not have the call.
+// Slots are in the order of the numbers.
 func (a *arch) slot(call int) int {
 	n := int(a.calls[call])
 	if n >= privateMark {
@@ -112,7 +112,7 @@ func (a *arch) slot(call int) int {
 	return n
 }
 
-// number is the number of the call in a slot.
+// number returns the number of the call in a slot.
 func (a *arch) number(slot int) uint32 {
 	if slot >= privateSlot {
 		return uint32(slot - privateSlot + privateBase)
@@ -126,7 +126,7 @@ const (
 	slots       = privateSlot + 8
 )
 
-// muxed is a call that has a number in socketcall(2) or ipc(2).
+// muxed is a call with a number in socketcall(2) or ipc(2).
 type muxed struct {
 	name   string
 	number uint64

@@ -25,16 +25,16 @@ const (
 
 const enosys = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 
-// assembler writes a program from its end to its beginning: BPF jumps only forward, so
-// where a jump goes to is known when it is written.
+// assembler writes a program from its end to its beginning: BPF jumps only forward, so the target
+// of a jump is known when the jump is written.
 type assembler struct {
 	code []Instruction // the last one first
-	// returns are the places of return instructions, each value's latest.
+	// returns has the latest return instruction of each value.
 	returns []target
 }
 
-// target is where a jump goes: to an instruction that has been written or, when ret is
-// set, to any that returns the value.
+// target is the target of a jump: an instruction that has been written or, when ret is set, any
+// instruction that returns the value.
 type target struct {
 	ret   bool
 	value uint32
@@ -48,18 +48,19 @@ func (a *assembler) emit(op uint16, k uint32) target {
 	return target{place: len(a.code) - 1}
 }
 
-// reach is how far a conditional jump goes at most, less what may come between: the way
-// to its other target and the jump itself.
+// reach is the maximum distance of a conditional jump, minus the two instructions that may come
+// between: a jump to its other target, and the jump itself.
 const reach = 255 - 2
 
-// near is a place within the reach of a jump that is written next.
+// near returns the place of a target, or of a new instruction that leads to it, within reach of
+// the next jump.
 func (a *assembler) near(t target) int {
 	if t.ret {
 		for i := range a.returns {
 			r := &a.returns[i]
 			if r.value == t.value {
 				if len(a.code)-r.place > reach {
-					// As short as a jump, and quicker.
+					// A second return is as short as a jump, and faster.
 					r.place = a.emit(opReturn, t.value).place
 				}
 				return r.place
@@ -75,7 +76,7 @@ func (a *assembler) near(t target) int {
 	return t.place
 }
 
-// jump compares the accumulator.
+// jump writes a comparison of the accumulator.
 func (a *assembler) jump(op uint16, k uint32, yes, no target) target {
 	y, n := a.near(yes), a.near(no)
 	i := a.emit(op, k)
@@ -84,7 +85,7 @@ func (a *assembler) jump(op uint16, k uint32, yes, no target) target {
 	return i
 }
 
-// begin makes sure that what is written next goes on at t.
+// begin makes the program begin at t: what is written next continues there.
 func (a *assembler) begin(t target) {
 	switch {
 	case t.ret:
@@ -94,7 +95,7 @@ func (a *assembler) begin(t target) {
 	}
 }
 
-// program is the program in its own order. What was written last is its beginning.
+// program returns the instructions in the order of execution: the last one written comes first.
 func (a *assembler) program() []Instruction {
 	n := len(a.code)
 	for i := range n / 2 {
@@ -106,7 +107,7 @@ func (a *assembler) program() []Instruction {
 // assemble writes the program.
 func assemble(r *rules) []Instruction {
 	a := &assembler{code: make([]Instruction, 0, 1024)}
-	// The first architecture comes last, where it is near.
+	// The first architecture is written last, so that the jump to it is short.
 	type entry struct {
 		audit uint32
 		at    target

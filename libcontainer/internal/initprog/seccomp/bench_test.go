@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// coldEnv asks the test binary to compile a profile once and to print how long it took.
+// coldEnv makes the test binary compile one profile and print how long it took.
 const coldEnv = "CORACLE_SECCOMP_COLD"
 
 func TestMain(m *testing.M) {
@@ -30,8 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// BenchmarkCold compiles a profile of Docker's size in a process that has done nothing
-// yet, as a command does.
+// BenchmarkCold compiles a profile of Docker's size in a new process, as a command does.
 func BenchmarkCold(b *testing.B) {
 	var sum int64
 	for b.Loop() {
@@ -60,8 +59,8 @@ func BenchmarkCompile(b *testing.B) {
 	}
 }
 
-// BenchmarkAnswer counts the instructions that are run for some calls, which is what a
-// filter costs in the kernel.
+// BenchmarkAnswer counts the instructions that run for some calls: the cost of the filter in the
+// kernel.
 func BenchmarkAnswer(b *testing.B) {
 	f, err := Compile(dockerSized(specs.ArchX86_64, specs.ArchX86, specs.ArchX32))
 	if err != nil {

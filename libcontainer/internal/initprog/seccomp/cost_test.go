@@ -20,8 +20,8 @@ import (
 	"coracle/libcontainer/internal/initprog/seccomp/libseccomp"
 )
 
-// TestCostOfCalls compares how many instructions the two filters run for the calls of
-// this machine, which is what a filter costs.
+// TestCostOfCalls compares how many instructions the two filters run for the calls of this
+// machine.
 func TestCostOfCalls(t *testing.T) {
 	for name, p := range map[string]*specs.LinuxSeccomp{
 		"docker": dockerSized(specs.ArchX86_64), "podman": podmanSized(specs.ArchX86_64), "containerd": containerdSized(specs.ArchX86_64),
@@ -64,8 +64,7 @@ func steps(t *testing.T, program []Instruction, c Call) int {
 	return n
 }
 
-// kernelEnv asks the test binary to load the filter in a file, and to print how long a
-// call takes.
+// kernelEnv makes the test binary load the filter from a file, and print how long a call takes.
 const kernelEnv = "CORACLE_SECCOMP_KERNEL"
 
 func init() {
@@ -94,15 +93,16 @@ func init() {
 	const rounds = 300000
 	start := time.Now()
 	for range rounds {
-		// Its answer depends on the argument; others the kernel remembers by number.
+		// The answer for this call depends on its argument; the kernel caches answers that depend
+		// only on the number.
 		_, _, _ = unix.RawSyscall(unix.SYS_PERSONALITY, 0xffffffff, 0, 0)
 	}
 	fmt.Println(float64(time.Since(start).Nanoseconds()) / rounds)
 	os.Exit(0)
 }
 
-// BenchmarkKernel measures a call whose argument is looked at, without a filter and under
-// those of both.
+// BenchmarkKernel measures a call whose argument the filter reads: without a filter, with ours
+// and with libseccomp's.
 func BenchmarkKernel(b *testing.B) {
 	p := knownTo(dockerSized(specs.ArchX86_64))
 	ours, err := Compile(p)

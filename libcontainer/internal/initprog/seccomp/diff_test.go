@@ -63,11 +63,12 @@ func knownTo(p *specs.LinuxSeccomp) *specs.LinuxSeccomp {
 	for _, s := range p.Syscalls {
 		var names []string
 		for _, name := range s.Names {
-			// A few of its numbers for calls that this machine does not have stand for two.
+			// A few of libseccomp's numbers for calls that this machine does not have stand for
+			// two calls.
 			same := libseccomp.Name(specs.ArchX86_64, libseccomp.Resolve(specs.ArchX86_64, name)) == name
 			for _, a := range p.Architectures {
 				theirs, ours := libseccomp.Resolve(a, name), number(archOf(a), name)
-				// Calls that also come through another have a negative number there.
+				// Calls that also go through another one have a negative number there.
 				muxed := theirs < 0 && theirs != -1 && archOf(a).muxes
 				same = same && (max(theirs, -1) == ours || muxed)
 			}
@@ -96,7 +97,7 @@ func TestSameTables(t *testing.T) {
 			case theirs == ours, theirs == -1, theirs < 0 && ours < 0:
 			case theirs < 0 && a.muxes:
 			case a.name == specs.ArchARM && name == "sync_file_range2": // another name of arm_sync_file_range
-			case a.name == specs.ArchX32 && name == "map_shadow_stack": // newer there
+			case a.name == specs.ArchX32 && name == "map_shadow_stack": // newer on x32
 			case a.name == specs.ArchS390 && name == "memfd_secret": // not in the kernel's header
 			default:
 				different++
@@ -120,8 +121,8 @@ type comparison struct {
 	theirs    []Instruction
 	conflicts bool
 	compared  int
-	lost      int // answers for which libseccomp did not find the rule
-	broken    int // architectures for which it does not look at the number
+	lost      int // answers for which libseccomp missed the rule
+	broken    int // architectures for which it does not check the number
 }
 
 func compareWith(t *testing.T, p *specs.LinuxSeccomp, bigEndian, conflicts bool) *comparison {
@@ -131,8 +132,8 @@ func compareWith(t *testing.T, p *specs.LinuxSeccomp, bigEndian, conflicts bool)
 	if c.rules, err = newRules(p); err != nil {
 		t.Fatal(err)
 	}
-	// Larger than what the kernel takes it may be: there are more architectures in it
-	// than on any machine.
+	// This filter may be larger than the kernel allows: it has more architectures than any
+	// machine.
 	c.ours = &Filter{Program: assemble(c.rules)}
 	c.theirs, err = libseccomp.Compile(p, bigEndian)
 	if errors.Is(err, unix.EEXIST) {
@@ -148,7 +149,7 @@ func (c *comparison) run(r *rand.Rand) {
 	for i := range c.rules.sections {
 		s := &c.rules.sections[i]
 		if !slices.Contains(c.profile.Architectures, s.arch.name) {
-			continue // the own architecture, which was added
+			continue // the native architecture, which Compile adds
 		}
 		if !c.loadsNumber(s.arch.audit) {
 			c.broken++
@@ -174,8 +175,8 @@ func (c *comparison) run(r *rand.Rand) {
 	}
 }
 
-// loadsNumber reports whether libseccomp's filter loads the number of the call, when it
-// compares it with anything, for an architecture.
+// loadsNumber reports whether libseccomp's filter for an architecture loads the number of the
+// call before it compares it.
 func (c *comparison) loadsNumber(audit uint32) bool {
 	for i, at := range c.theirs {
 		if at.Code != opJumpEqual || at.K != audit {
@@ -194,8 +195,8 @@ func (c *comparison) loadsNumber(audit uint32) bool {
 // number compares the answers to one call with different arguments.
 func (c *comparison) number(r *rand.Rand, s *section, n uint32) {
 	if s.arch.audit == archOf(specs.ArchX86_64).audit {
-		// Which of the two that share the value is decided by the number. That of this
-		// machine is in our filter in any case.
+		// Two architectures share the value, and the number decides between them. The native one
+		// is in our filter in any case.
 		name := specs.ArchX86_64
 		if n >= x32Bit && n != ^uint32(0) && slices.Contains(c.profile.Architectures, specs.ArchX32) {
 			name = specs.ArchX32
@@ -228,7 +229,7 @@ func (c *comparison) number(r *rand.Rand, s *section, n uint32) {
 			}
 		}
 		if d != nil && len(d.rules) > 0 {
-			// Values next to those that matter.
+			// Values near the ones in the conditions.
 			for _, cond := range d.rules[r.IntN(len(d.rules))].conditions {
 				switch r.IntN(6) {
 				case 0:
@@ -262,7 +263,7 @@ func (c *comparison) number(r *rand.Rand, s *section, n uint32) {
 	}
 }
 
-// newer reports whether a call is above all of the profile.
+// newer reports whether a call is newer than all calls of the profile.
 func (c *comparison) newer(s *section, n uint32) bool {
 	switch c.profile.DefaultAction {
 	case specs.ActAllow, specs.ActLog, specs.ActTrace:
@@ -274,7 +275,7 @@ func (c *comparison) newer(s *section, n uint32) bool {
 	last := -1
 	for _, rule := range c.profile.Syscalls {
 		for _, name := range rule.Names {
-			// What is private to ARM does not count; see section.
+			// Calls that are private to ARM do not count; see section.
 			if nr := number(s.arch, name); nr < privateBase || s.arch.name != specs.ArchARM {
 				last = max(last, nr)
 			}
@@ -283,7 +284,7 @@ func (c *comparison) newer(s *section, n uint32) bool {
 	return last >= 0 && uint64(n) > uint64(last)
 }
 
-// holds reports whether a rule of the decision that holds has the answer.
+// holds reports whether a rule of the decision holds and gives the answer.
 func (c *comparison) holds(d *decision, call Call, answer uint32) bool {
 	return slices.ContainsFunc(d.rules, func(r rule) bool { return r.ret == answer && r.holds(d.arch, call) })
 }

@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// engineProfiles are the default profiles of engines, which tests/profiles has written, by
-// their names: "docker-capabilities-arm64". They and their licence are described there.
+// engineProfiles returns the default profiles of engines by name, such as
+// "docker-capabilities-arm64". tests/profiles writes them, and describes their origin and
+// licence.
 func engineProfiles(t *testing.T) map[string]*specs.LinuxSeccomp {
 	t.Helper()
 	files, err := filepath.Glob("testdata/engines/*.json")
@@ -35,7 +36,7 @@ func engineProfiles(t *testing.T) map[string]*specs.LinuxSeccomp {
 	return profiles
 }
 
-// TestEngineProfiles: the filters of what engines ship answer as the profiles say, on both
+// TestEngineProfiles: the filters of the engines' profiles answer as the profiles say, on both
 // machines.
 func TestEngineProfiles(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))

@@ -2,7 +2,7 @@ package seccomp
 
 import "golang.org/x/sys/unix"
 
-// Call is a system call as the kernel shows it to a filter: struct seccomp_data.
+// Call is a system call as a filter sees it: struct seccomp_data.
 type Call struct {
 	Number uint32
 	Arch   uint32 // AUDIT_ARCH_*
@@ -10,7 +10,7 @@ type Call struct {
 	Args   [6]uint64
 }
 
-// Native is a call of the architecture of this program.
+// Native returns a call of the architecture of this program.
 func Native(number uintptr, args ...uint64) Call {
 	c := Call{Number: uint32(number)}
 	if a := native(); a != nil {
@@ -20,8 +20,7 @@ func Native(number uintptr, args ...uint64) Call {
 	return c
 }
 
-// Answer is what the kernel would do: it runs the filter. The result is SECCOMP_RET_*
-// with its data.
+// Answer runs the filter as the kernel does. The result is SECCOMP_RET_* with its data.
 func (f *Filter) Answer(c Call) uint32 {
 	ret, ok := run(f.Program, c)
 	if !ok {
@@ -30,7 +29,7 @@ func (f *Filter) Answer(c Call) uint32 {
 	return ret
 }
 
-// Allows reports whether a call is carried out, now and without asking anybody.
+// Allows reports whether a call is executed at once, without asking a tracer or an agent.
 func (f *Filter) Allows(c Call) bool {
 	switch f.Answer(c) & unix.SECCOMP_RET_ACTION_FULL {
 	case unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_LOG:
@@ -45,7 +44,7 @@ func run(program []Instruction, c Call) (ret uint32, ok bool) {
 	return ret, ok
 }
 
-// runCounted tells how many instructions were run, too.
+// runCounted is run that also counts the instructions.
 func runCounted(program []Instruction, c Call) (ret uint32, steps int, ok bool) {
 	var a, x uint32
 	var memory [16]uint32
@@ -115,7 +114,7 @@ func runCounted(program []Instruction, c Call) (ret uint32, steps int, ok bool) 
 	return 0, steps, false
 }
 
-// words is struct seccomp_data in words, in the byte order of the architecture.
+// words returns struct seccomp_data as words, in the byte order of the architecture.
 func (c *Call) words() [16]uint32 {
 	w := [16]uint32{c.Number, c.Arch}
 	put := func(at int, v uint64) {

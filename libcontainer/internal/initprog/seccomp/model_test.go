@@ -6,7 +6,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// holds is what a condition means, in the plainest words.
+// holds evaluates a condition in the most direct way.
 func (c *condition) holds(a *arch, arg uint64) bool {
 	value, two := c.value, c.two
 	if !a.wide {
@@ -38,7 +38,7 @@ func (r *rule) holds(a *arch, call Call) bool {
 	return true
 }
 
-// answer is what a decision means: the first rule that holds.
+// answer evaluates a decision: the first rule that holds wins.
 func (d *decision) answer(call Call) uint32 {
 	for _, r := range d.rules {
 		if r.holds(d.arch, call) {

@@ -10,7 +10,7 @@ import (
 
 func pointer(n uint) *uint { return &n }
 
-// dangerous are the calls that the profiles of engines do not allow.
+// dangerous are calls that the profiles of engines do not allow.
 var dangerous = map[string]bool{
 	"acct": true, "add_key": true, "bpf": true, "clock_adjtime": true, "clock_adjtime64": true, "clock_settime": true, "clock_settime64": true,
 	"clone": true, "clone3": true, "create_module": true, "delete_module": true, "finit_module": true, "fsconfig": true, "fsmount": true, "fsopen": true,
@@ -23,8 +23,8 @@ var dangerous = map[string]bool{
 	"unshare": true, "uselib": true, "userfaultfd": true, "ustat": true, "vhangup": true, "vm86": true, "vm86old": true, "vmsplice": true,
 }
 
-// dockerSized is a profile of the size and shape of Docker's: nearly all calls are
-// allowed by name, some for certain arguments only, the rest fails.
+// dockerSized returns a profile of the size and shape of Docker's: nearly all calls are allowed
+// by name, some only for certain arguments, and all others fail.
 func dockerSized(arches ...specs.Arch) *specs.LinuxSeccomp {
 	p := &specs.LinuxSeccomp{DefaultAction: specs.ActErrno, DefaultErrnoRet: pointer(uint(unix.EPERM)), Architectures: arches}
 	var allowed []string
@@ -49,8 +49,8 @@ func dockerSized(arches ...specs.Arch) *specs.LinuxSeccomp {
 	return p
 }
 
-// podmanSized is a profile of the shape of Podman's: what is not allowed is listed too,
-// and fails with another error than what is unknown.
+// podmanSized returns a profile of the shape of Podman's: it also lists calls that are not
+// allowed, and these fail with another error than unknown calls.
 func podmanSized(arches ...specs.Arch) *specs.LinuxSeccomp {
 	p := dockerSized(arches...)
 	p.DefaultErrnoRet = pointer(uint(unix.ENOSYS))
@@ -68,8 +68,8 @@ func podmanSized(arches ...specs.Arch) *specs.LinuxSeccomp {
 	return p
 }
 
-// containerdSized is a profile of the shape of containerd's with many capabilities: rules
-// for one call at several places.
+// containerdSized returns a profile of the shape of containerd's with many capabilities: several
+// entries have rules for the same call.
 func containerdSized(arches ...specs.Arch) *specs.LinuxSeccomp {
 	p := dockerSized(arches...)
 	for _, names := range [][]string{
@@ -94,13 +94,13 @@ func randomValue(r *rand.Rand) uint64 {
 	return values[r.IntN(len(values))]
 }
 
-// randomProfile makes a profile for architectures. Rules with conditions for one call
-// have the same action, unless conflicts are wanted.
+// randomProfile returns a random profile for architectures. Unless conflicts is set, all rules
+// with conditions for one call have the same action.
 func randomProfile(r *rand.Rand, arches []specs.Arch, conflicts bool) *specs.LinuxSeccomp {
 	action := func() (specs.LinuxSeccompAction, *uint) {
 		a := actions[r.IntN(len(actions))]
 		if a.errno && r.IntN(2) == 0 {
-			return a.name, pointer(uint(r.IntN(MaxErrno))) // libseccomp does not take the largest
+			return a.name, pointer(uint(r.IntN(MaxErrno))) // libseccomp refuses the largest
 		}
 		return a.name, nil
 	}
@@ -159,7 +159,7 @@ func randomProfile(r *rand.Rand, arches []specs.Arch, conflicts bool) *specs.Lin
 	return p
 }
 
-// muxOf is the call through which another comes, empty when there is none.
+// muxOf returns the call that another one goes through, empty when there is none.
 func muxOf(name string) string {
 	for _, m := range socketcalls {
 		if m.name == name {

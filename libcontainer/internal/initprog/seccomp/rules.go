@@ -8,28 +8,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// condition compares an argument of a system call. With maskedEqual, value is the mask
-// and two what the masked argument has to be.
+// condition compares an argument of a system call. With maskedEqual, value is the mask and two is
+// the required value of the masked argument.
 type condition struct {
 	index      int
 	op         operator
 	value, two uint64
 }
 
-// rule is what is to be done when all conditions hold.
+// rule gives the answer when all its conditions hold.
 type rule struct {
 	conditions []condition
 	ret        uint32
 }
 
-// decision is what is to be done with a call: ret, or the first of the rules that holds.
+// decision gives the answer for a call: that of the first rule that holds, otherwise ret.
 type decision struct {
 	ret   uint32
 	rules []rule
-	arch  *arch // whose arguments the rules look at
+	arch  *arch // the architecture of the arguments
 }
 
-// Decisions that are not in the list of them.
+// Decisions with a fixed index.
 const (
 	byDefault   = 0
 	noSuchCall  = -1 // ENOSYS
@@ -44,17 +44,17 @@ type rules struct {
 	flags     uint64
 	notify    bool
 	unknown   []string
-	// enosys reports whether calls which are newer than the profile get ENOSYS.
+	// enosys reports whether calls that are newer than the profile fail with ENOSYS.
 	enosys bool
 }
 
 // section has the decisions for an architecture.
 type section struct {
 	arch *arch
-	// at are decisions by slot; see arch.slot.
+	// at has the decisions by slot; see arch.slot.
 	at [slots]int16
-	// last is the largest slot that the profile has a rule for, -1 for none. Calls that
-	// are private to ARM are far above all others and do not count.
+	// last is the largest slot that the profile has a rule for, -1 for none. Calls that are
+	// private to ARM do not count, because their numbers are far above all others.
 	last int
 }
 
@@ -67,7 +67,7 @@ func newRules(p *specs.LinuxSeccomp) (*rules, error) {
 	r.decisions[byDefault].ret = ret
 	switch ret & unix.SECCOMP_RET_ACTION_FULL {
 	case unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_LOG, unix.SECCOMP_RET_TRACE:
-		// Who allows what they do not know, or traces it, gets the new calls as well.
+		// A profile that allows, logs or traces unknown calls applies the same to new calls.
 	default:
 		r.enosys = true
 	}
@@ -92,8 +92,8 @@ func isNotify(ret uint32) bool {
 
 func (r *rules) setFlags(names []specs.LinuxSeccompFlag) error {
 	if names == nil {
-		// Engines count on what runc does without a list: the mitigation of
-		// speculative store bypass, which costs much, is not turned on.
+		// Engines rely on what runc does without a list of flags: the mitigation of speculative
+		// store bypass, which is expensive, stays off.
 		r.flags = unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
 	}
 	for i, name := range names {
@@ -116,7 +116,7 @@ func (r *rules) addArches(names []specs.Arch) error {
 		}
 		r.sections = append(r.sections, section{arch: a, last: -1})
 	}
-	// The own architecture is always there, and first, for it is what is asked for most.
+	// The native architecture is always included. It is first because most calls are its own.
 	if a := native(); a != nil {
 		add(a)
 	}
@@ -133,14 +133,14 @@ func (r *rules) addArches(names []specs.Arch) error {
 	return nil
 }
 
-// mux is a call through which another may come: its place in callNames, and the number
-// of the other.
+// mux is a call that another call may go through: its index in callNames, and the other call's
+// number in it.
 type mux struct {
-	call   int16 // 0 for none: that is another call
+	call   int16 // 0 for none: index 0 is no such call
 	number uint8
 }
 
-// findMuxes finds the muxes by the place of a call in callNames.
+// findMuxes returns the muxes by the index of a call in callNames.
 func findMuxes() *[len(callNames)]mux {
 	muxes := new([len(callNames)]mux)
 	for _, m := range socketcalls {
@@ -152,7 +152,7 @@ func findMuxes() *[len(callNames)]mux {
 	return muxes
 }
 
-// add adds the rules of an entry.
+// add adds the rules of an entry of the profile.
 func (r *rules) add(s *specs.LinuxSyscall, muxes *[len(callNames)]mux) error {
 	ret, ok := actionRet(s.Action, s.ErrnoRet)
 	if !ok {
@@ -208,7 +208,7 @@ func (r *rules) decide(s *section, slot int, rule rule) {
 	d := &r.decisions[*at]
 	switch {
 	case len(d.rules) == 0:
-		// There is one without conditions.
+		// A rule without conditions applies already.
 	case len(rule.conditions) == 0:
 		*at = r.decision(s.arch, rule)
 	default:
@@ -216,13 +216,13 @@ func (r *rules) decide(s *section, slot int, rule rule) {
 	}
 }
 
-// vacuous reports whether a condition compares nothing: it has no bit in its mask.
+// vacuous reports whether a condition always holds because its mask is 0.
 func (a *arch) vacuous(c condition) bool {
 	return c.op == maskedEqual && (uint32(c.value) == 0 && !a.wide || c.value == 0)
 }
 
-// decision is the place of the decision that consists of a rule. Those without conditions
-// are shared, so that calls next to each other become one range.
+// decision returns the index of a decision with one rule. Decisions without conditions are
+// shared, so that adjacent calls become one range.
 func (r *rules) decision(a *arch, first rule) int16 {
 	if len(first.conditions) > 0 {
 		r.decisions = append(r.decisions, decision{r.decisions[byDefault].ret, []rule{first}, a})
@@ -237,9 +237,9 @@ func (r *rules) decision(a *arch, first rule) int16 {
 	return int16(len(r.decisions) - 1)
 }
 
-// throughMux are the conditions on a call that comes through another one, whose first
-// argument says which it is. The rest of its arguments is in memory, where no filter can
-// look; as with libseccomp a condition on the first is dropped.
+// throughMux returns the conditions on a call that goes through a mux, whose first argument is
+// the number of the call. The call's own arguments are in memory, which a filter cannot read. As
+// in libseccomp, a condition on the first argument is dropped.
 func throughMux(conditions []condition, m mux) []condition {
 	list := make([]condition, 0, 1+len(conditions))
 	list = append(list, condition{index: 0, op: equal, value: uint64(m.number)})
@@ -251,7 +251,8 @@ func throughMux(conditions []condition, m mux) []condition {
 	return list
 }
 
-// conditionsOf are the conditions of an entry: lists of which one has to hold in full.
+// conditionsOf returns the conditions of an entry as lists. One of the lists has to hold
+// completely.
 func conditionsOf(args []specs.LinuxSeccompArg) ([][]condition, error) {
 	all := make([]condition, 0, len(args))
 	seen, repeated := 0, false
@@ -270,8 +271,8 @@ func conditionsOf(args []specs.LinuxSeccompArg) ([][]condition, error) {
 	if !repeated {
 		return [][]condition{all}, nil
 	}
-	// libseccomp takes only one condition on an argument in a rule, and other
-	// runtimes make a rule of each then. Profiles count on it: "write to 1 or 2".
+	// libseccomp allows only one condition on an argument in a rule, so other runtimes then make
+	// a rule of each condition. Profiles rely on it: "write to 1 or 2".
 	list := make([][]condition, len(all))
 	for i := range all {
 		list[i] = all[i : i+1]

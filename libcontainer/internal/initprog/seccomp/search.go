@@ -2,13 +2,13 @@ package seccomp
 
 import specs "github.com/opencontainers/runtime-spec/specs-go"
 
-// span is a range of numbers, up to the next one, with the same decision.
+// span is a range of numbers with the same decision. It ends where the next one begins.
 type span struct {
 	from     uint32
 	decision int16
 }
 
-// spans are ordered ranges of all numbers.
+// spans are all numbers in ordered ranges.
 type spans []span
 
 func (s *spans) add(from uint32, decision int16) {
@@ -20,15 +20,15 @@ func (s *spans) add(from uint32, decision int16) {
 	}
 }
 
-// coder writes the part of a program that is for one AUDIT_ARCH value.
+// coder writes the part of a program for one AUDIT_ARCH value.
 type coder struct {
 	*assembler
 	rules   *rules
-	written []target // decisions with rules, by their place; the zero value for none yet
+	written []target // where decisions with rules begin, by index; zero when not written yet
 }
 
-// spans are the ranges of numbers of an AUDIT_ARCH value. There is one architecture
-// with it, but for x86_64 and x32, which share theirs.
+// spans returns the ranges of numbers of an AUDIT_ARCH value. One architecture has the value,
+// except that x86_64 and x32 share one.
 func (c *coder) spans(audit uint32) spans {
 	list := make(spans, 0, 256)
 	list.add(0, wrongArch)
@@ -50,13 +50,13 @@ func (c *coder) spans(audit uint32) spans {
 		c.section(&list, x32, x32Bit)
 	case plain.arch.name == specs.ArchX86_64:
 		list.add(x32Bit, wrongArch)
-		// This is no call of x32: a tracer has taken the call away.
+		// -1 is not a call of x32: a tracer has cancelled the call.
 		list.add(^uint32(0), byDefault)
 	}
 	return list
 }
 
-// section adds the ranges of an architecture, whose numbers begin at first.
+// section adds the ranges of an architecture whose numbers begin at first.
 func (c *coder) section(list *spans, s *section, first uint32) {
 	beyond := int16(byDefault)
 	if c.rules.enosys && s.last >= 0 {
@@ -64,7 +64,7 @@ func (c *coder) section(list *spans, s *section, first uint32) {
 	}
 	list.add(first, byDefault)
 	if a := s.arch.name; beyond == noSuchCall && (a == specs.ArchS390 || a == specs.ArchS390X) {
-		// A call that the kernel does not know keeps the number 0 there.
+		// On s390 a call that is unknown to the kernel has the number 0.
 		list.add(0, noSuchCall)
 		list.add(1, byDefault)
 	}
@@ -86,7 +86,7 @@ func (c *coder) section(list *spans, s *section, first uint32) {
 	list.add(privateBase+slots-privateSlot, beyond)
 }
 
-// search writes a balanced search for the range of the number in the accumulator.
+// search writes a binary search for the range of the number in the accumulator.
 func (c *coder) search(s spans) target {
 	switch {
 	case len(s) == 1:
@@ -101,7 +101,7 @@ func (c *coder) search(s spans) target {
 	return c.jump(opJumpAtLeast, s[middle].from, high, low)
 }
 
-// decide is where a decision is carried out.
+// decide returns the target that carries out a decision.
 func (c *coder) decide(n int16) target {
 	switch n {
 	case noSuchCall:
@@ -127,8 +127,8 @@ func (c *coder) decide(n int16) target {
 	return c.written[n]
 }
 
-// compare writes a condition. It returns one of its targets when the condition has the
-// same result for all arguments.
+// compare writes a condition. It returns one of its targets when the result is the same for all
+// arguments.
 func (c *coder) compare(a *arch, cond *condition, yes, no target) target {
 	switch cond.op {
 	case notEqual:
@@ -138,7 +138,7 @@ func (c *coder) compare(a *arch, cond *condition, yes, no target) target {
 	case lessEqual:
 		return c.compare(a, &condition{cond.index, greater, cond.value, 0}, no, yes)
 	}
-	// The kernel has arguments in 64 bits, in the byte order of the machine.
+	// Arguments have 64 bits, in the byte order of the machine.
 	low := uint32(dataArgs + 8*cond.index)
 	high := low + 4
 	if a.bigEndian {
@@ -171,7 +171,7 @@ func (c *coder) compare(a *arch, cond *condition, yes, no target) target {
 	return c.emit(opLoad, high)
 }
 
-// masked writes a comparison of the bits in mask of one half of an argument.
+// masked writes a comparison of the bits of mask in one half of an argument.
 func (c *coder) masked(offset, mask, value uint32, yes, no target) target {
 	value &= mask // as libseccomp does
 	if mask == 0 {

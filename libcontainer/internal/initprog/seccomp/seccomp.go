@@ -1,15 +1,15 @@
 // Package seccomp compiles the system call filters of the specification
 // (config-linux.md#seccomp) into the BPF programs that the kernel runs.
 //
-// A profile says, for system calls by name and for values of their arguments, what is
-// to be done. Its words are those of libseccomp, and so is its meaning: a filter of
-// this package gives the same answers as one that libseccomp makes from the same
-// profile, which a test compares. Where the two differ, and why, is said in diff_test.go.
-// One thing is added, as runc does it: a call that is newer than the profile fails
-// with ENOSYS and not with the default error, so that programs fall back to an older call.
+// A profile says what happens to system calls, by name and by the values of their arguments. The
+// names and their meaning are those of libseccomp: a test checks that a filter of this package
+// gives the same answers as the filter that libseccomp makes from the same profile. diff_test.go
+// lists the differences and their reasons. One thing is added, as in runc: a call that is newer
+// than the profile fails with ENOSYS and not with the default error, so that programs fall back
+// to an older call.
 //
-// The order of the rules decides in one case only, see [Compile]. The program is a
-// balanced search over ranges of system call numbers for each architecture.
+// The order of the rules matters in one case only, see [Compile]. The program is a balanced
+// search over ranges of system call numbers for each architecture.
 package seccomp
 
 //go:generate go run ./mktables
@@ -22,31 +22,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MaxInstructions is the size of the largest filter that the kernel takes.
+// MaxInstructions is the maximum size of a filter in the kernel.
 const MaxInstructions = 4096
 
 // Filter is a compiled profile.
 type Filter struct {
 	// Program is what the kernel runs.
 	Program []Instruction
-	// Flags are those of seccomp(2), SECCOMP_FILTER_FLAG_*.
+	// Flags are the flags of seccomp(2), SECCOMP_FILTER_FLAG_*.
 	Flags uint64
-	// Notify reports whether there are calls which an agent decides. Flags has
-	// SECCOMP_FILTER_FLAG_NEW_LISTENER then.
+	// Notify reports whether an agent decides about some calls. Flags then has
+	// SECCOMP_FILTER_FLAG_NEW_LISTENER.
 	Notify bool
-	// Unknown are the names of system calls in the profile that no architecture
-	// has, in order. There are rules for calls of kernels that are newer than this.
+	// Unknown are the names of system calls in the profile that no architecture has, in order.
+	// The calls may exist in newer kernels.
 	Unknown []string
 }
 
-// Compile makes a filter out of a profile. Architectures that the profile does not list
-// are killed, but that of this program is always included.
+// Compile compiles a profile. Architectures that the profile does not list are killed; the native
+// architecture is always included.
 //
-// When several rules are for one call, one without conditions on arguments counts more
-// than those with some, and the first of those without. Of those with conditions the
-// first that holds counts. A rule whose action is the default one does nothing. The
-// conditions of a rule must all hold, unless two of them are about the same argument:
-// then each stands for a rule of its own.
+// When there are several rules for one call, a rule without conditions on arguments wins over
+// those with conditions, and the first of several rules without conditions wins. Of the rules
+// with conditions the first that holds wins. A rule with the default action has no effect. All
+// conditions of a rule must hold, unless two of them are on the same argument: then each
+// condition is a rule of its own.
 func Compile(p *specs.LinuxSeccomp) (*Filter, error) {
 	r, err := newRules(p)
 	if err != nil {
@@ -60,18 +60,19 @@ func Compile(p *specs.LinuxSeccomp) (*Filter, error) {
 	if f.Notify {
 		f.Flags |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
 		if f.Flags&unix.SECCOMP_FILTER_FLAG_TSYNC != 0 {
-			// Both at once need it: the result can be only one number.
+			// With both flags this one is required, because the result is either a thread id or a
+			// descriptor.
 			f.Flags |= unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH
 		}
 	} else {
-		// Without a listener nobody waits, and the kernel refuses it.
+		// Without a listener nothing waits, and the kernel refuses the flag.
 		f.Flags &^= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 	}
 	return f, nil
 }
 
-// Encode returns the program as seccomp(2) takes it, an array of struct sock_filter in
-// the byte order of this machine.
+// Encode returns the program as the argument of seccomp(2): an array of struct sock_filter in the
+// native byte order.
 func (f *Filter) Encode() []byte {
 	b := make([]byte, 0, 8*len(f.Program))
 	for _, i := range f.Program {
@@ -80,7 +81,7 @@ func (f *Filter) Encode() []byte {
 	return b
 }
 
-// native is the architecture of this program, which the kernel reports for its calls.
+// native returns the architecture of this program, which the kernel reports for its calls.
 func native() *arch {
 	name, err := nativeArch()
 	if err != nil {

@@ -34,7 +34,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := ""
-			// The architecture of the test's machine would be added.
+			// Compile would add the native architecture.
 			r, err := newRules(&p)
 			if err == nil {
 				r.sections = slices.DeleteFunc(r.sections, func(s section) bool { return !slices.Contains(p.Architectures, s.arch.name) })
@@ -47,7 +47,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// text writes a program for people.
+// text returns a listing of a program.
 func text(program []Instruction) string {
 	var b strings.Builder
 	for n, i := range program {
@@ -75,7 +75,7 @@ func text(program []Instruction) string {
 	return b.String()
 }
 
-// check says what the kernel would refuse a program for.
+// check returns why the kernel would refuse a program.
 func check(program []Instruction) error {
 	for n, i := range program {
 		end := n + 1
@@ -98,7 +98,7 @@ func check(program []Instruction) error {
 	return nil
 }
 
-// compareWithModel compares a filter with what its rules say in plain words.
+// compareWithModel compares a filter with a direct evaluation of its rules.
 func compareWithModel(t *testing.T, r *rand.Rand, p *specs.LinuxSeccomp, tries int) {
 	t.Helper()
 	rules, err := newRules(p)
@@ -162,7 +162,7 @@ func FuzzCompile(f *testing.F) {
 	})
 }
 
-// FuzzProfile compiles whatever looks like a profile.
+// FuzzProfile compiles arbitrary profiles.
 func FuzzProfile(f *testing.F) {
 	for _, p := range []*specs.LinuxSeccomp{dockerSized(specs.ArchX86_64), podmanSized(specs.ArchARM), {DefaultAction: specs.ActNotify}} {
 		f.Add([]byte(describe(p)))
@@ -185,7 +185,8 @@ func FuzzProfile(f *testing.F) {
 	})
 }
 
-// TestAllArchitectures checks that the profiles of engines fit for all of them at once.
+// TestAllArchitectures checks that a filter for all architectures at once fits for the profiles
+// of engines.
 func TestAllArchitectures(t *testing.T) {
 	for name, p := range map[string]*specs.LinuxSeccomp{
 		"docker": dockerSized(Architectures()...), "podman": podmanSized(Architectures()...), "containerd": containerdSized(Architectures()...),
@@ -204,7 +205,7 @@ func TestAllArchitectures(t *testing.T) {
 	t.Logf("docker for x86: %d instructions", len(f.Program))
 }
 
-// TestTooLarge makes a filter that is larger than the kernel takes.
+// TestTooLarge compiles a filter that is larger than the kernel allows.
 func TestTooLarge(t *testing.T) {
 	p := &specs.LinuxSeccomp{DefaultAction: specs.ActErrno}
 	for n := range uint64(2000) {
@@ -324,7 +325,7 @@ func TestSupportedFlags(t *testing.T) {
 	}
 }
 
-// TestTables checks that the tables are such as the code takes for granted.
+// TestTables checks the assumptions of the code about the tables.
 func TestTables(t *testing.T) {
 	if !slices.IsSorted(callNames[:]) {
 		t.Error("names are not sorted")
@@ -347,7 +348,7 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// number is the number of a call, -1 for none.
+// number returns the number of a call, -1 for none.
 func number(a *arch, name string) int {
 	if c := call(name); c >= 0 && a.slot(c) >= 0 {
 		return int(a.number(a.slot(c)))

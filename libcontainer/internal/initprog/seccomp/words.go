@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The words of the specification and what they mean to the kernel. They are arrays
-// and not maps: those would be made at the start of every command.
+// The names of the specification and what they mean to the kernel. These are arrays and not maps,
+// because package-level maps would be built at the start of every command.
 
 var actions = [...]struct {
 	name specs.LinuxSeccompAction
-	// ret is SECCOMP_RET_*, to which the errno is added where there is one.
+	// ret is SECCOMP_RET_*; the errno is added where there is one.
 	ret   uint32
 	errno bool
 }{
@@ -29,8 +29,8 @@ var actions = [...]struct {
 	{specs.ActNotify, unix.SECCOMP_RET_USER_NOTIF, false},
 }
 
-// MaxErrno is the largest errnoRet of SCMP_ACT_ERRNO: there are no larger errors, and
-// the kernel would make this one out of them. MaxTrace is that of SCMP_ACT_TRACE.
+// MaxErrno is the largest errnoRet of SCMP_ACT_ERRNO; the kernel would reduce larger ones to it.
+// MaxTrace is the largest one of SCMP_ACT_TRACE.
 const (
 	MaxErrno = 4095
 	MaxTrace = 0xffff
@@ -72,7 +72,7 @@ var flags = [...]struct {
 	{specs.LinuxSeccompFlagWaitKillableRecv, unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV},
 }
 
-// Actions are the actions that a profile may have.
+// Actions returns the actions that a profile may have.
 func Actions() []specs.LinuxSeccompAction {
 	var list []specs.LinuxSeccompAction
 	for _, a := range actions {
@@ -81,7 +81,7 @@ func Actions() []specs.LinuxSeccompAction {
 	return list
 }
 
-// Operators are the operators that a condition may have.
+// Operators returns the operators that a condition may have.
 func Operators() []specs.LinuxSeccompOperator {
 	var list []specs.LinuxSeccompOperator
 	for _, o := range operators {
@@ -90,7 +90,7 @@ func Operators() []specs.LinuxSeccompOperator {
 	return list
 }
 
-// Architectures are the architectures that a profile may list.
+// Architectures returns the architectures that a profile may list.
 func Architectures() []specs.Arch {
 	var list []specs.Arch
 	for i := range arches {
@@ -99,7 +99,7 @@ func Architectures() []specs.Arch {
 	return list
 }
 
-// KnownFlags are the flags that a profile may have.
+// KnownFlags returns the flags that a profile may have.
 func KnownFlags() []specs.LinuxSeccompFlag {
 	var list []specs.LinuxSeccompFlag
 	for _, f := range flags {
@@ -108,13 +108,13 @@ func KnownFlags() []specs.LinuxSeccompFlag {
 	return list
 }
 
-// SupportedFlags are those of [KnownFlags] that the kernel knows too.
+// SupportedFlags returns those of [KnownFlags] that this kernel supports.
 func SupportedFlags() []specs.LinuxSeccompFlag {
 	var list []specs.LinuxSeccompFlag
 	for _, f := range flags {
 		bit := f.bit
 		if bit == unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV {
-			bit |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER // it is refused alone
+			bit |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER // the kernel refuses it alone
 		}
 		if FlagsSupported(bit) {
 			list = append(list, f.name)
@@ -123,8 +123,8 @@ func SupportedFlags() []specs.LinuxSeccompFlag {
 	return list
 }
 
-// ActionSupported reports whether the kernel knows an action (seccomp(2),
-// SECCOMP_GET_ACTION_AVAIL). One that is no action is not known.
+// ActionSupported reports whether the kernel supports an action (seccomp(2),
+// SECCOMP_GET_ACTION_AVAIL). It is false for an unknown name.
 func ActionSupported(name specs.LinuxSeccompAction) bool {
 	for _, a := range actions {
 		if a.name == name {
@@ -135,9 +135,10 @@ func ActionSupported(name specs.LinuxSeccompAction) bool {
 	return false
 }
 
-// FlagsSupported reports whether the kernel takes flags of seccomp(2).
+// FlagsSupported reports whether the kernel supports flags of seccomp(2).
 func FlagsSupported(bits uint64) bool {
-	// The kernel looks at the flags first and finds no filter then.
+	// The kernel checks the flags before it reads the filter, so EFAULT means that the flags are
+	// valid.
 	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(bits), 0)
 	return errors.Is(errno, unix.EFAULT)
 }
@@ -180,8 +181,8 @@ func flagBit(name specs.LinuxSeccompFlag) (bit uint64, ok bool) {
 	return 0, false
 }
 
-// actionRet is the return value of a filter for an action; ok is false for an unknown
-// one or one that takes no errno and is given one.
+// actionRet returns the return value of a filter for an action. ok is false for an unknown
+// action, and for an errno with an action that has none.
 func actionRet(name specs.LinuxSeccompAction, errno *uint) (ret uint32, ok bool) {
 	for _, a := range actions {
 		if a.name != name {
@@ -207,7 +208,7 @@ func operatorOf(name specs.LinuxSeccompOperator) (op operator, ok bool) {
 	return 0, false
 }
 
-// ActionName is the word for the return value of a filter.
+// ActionName returns the action for the return value of a filter.
 func ActionName(ret uint32) specs.LinuxSeccompAction {
 	for _, a := range actions {
 		if a.ret == ret&unix.SECCOMP_RET_ACTION_FULL {

@@ -1,11 +1,11 @@
-// Gateway starts a container in BuildKit by the gateway API, as interactive clients do:
-// that is how BuildKit comes to call a runtime's exec, and to give it terminals.
+// Gateway starts a container in BuildKit through the gateway API, as interactive clients do. That
+// makes BuildKit use exec and terminals of the runtime.
 //
 //	gateway -addr ADDRESS -image DIR [OPTION...] FIRST... [-- SECOND...]
 //
-// FIRST is the container's process. SECOND, if there is one, is executed in it once FIRST
-// has printed a line. The options are about SECOND, without one about FIRST. The exit
-// status is that of the same process; 125 is for what goes wrong here.
+// FIRST is the container's process. SECOND, if there is one, is executed in it once FIRST has
+// printed a line. The options apply to SECOND if given, otherwise to FIRST. The exit status is
+// that process's; 125 means that Gateway itself failed.
 package main
 
 import (
@@ -63,7 +63,7 @@ func main() {
 	flag.BoolVar(&o.cancel, "cancel", false, "cancel it")
 	flag.BoolVar(&o.insecure, "insecure", false, "the container is not confined")
 	flag.Parse()
-	// Warnings about the file system of the image would come first otherwise.
+	// Otherwise warnings about the image's file system come first.
 	if err := log.SetLevel("error"); err != nil {
 		panic(err)
 	}
@@ -78,7 +78,7 @@ func main() {
 	os.Exit(status)
 }
 
-// run is the whole life of the container.
+// run runs the whole life of the container.
 func (o *options) run(ctx context.Context) (int, error) {
 	digest, err := o.digest()
 	if err != nil {
@@ -106,7 +106,7 @@ func (o *options) run(ctx context.Context) (int, error) {
 	return status, err
 }
 
-// digest is that of the image.
+// digest returns the digest of the image.
 func (o *options) digest() (string, error) {
 	data, err := os.ReadFile(filepath.Join(o.image, ocispecs.ImageIndexFile))
 	if err != nil {
@@ -160,7 +160,7 @@ func (o *options) container(ctx context.Context, g gateway.Client, digest string
 	if err != nil {
 		return status, err
 	}
-	// The first process must not have suffered.
+	// The first process must still be running.
 	select {
 	case err := <-ended:
 		return failure, fmt.Errorf("the first process has ended: %w", err)
@@ -220,7 +220,7 @@ func (o *options) process(ctx context.Context, container gateway.Container, args
 	return 0, nil
 }
 
-// output writes to a file, and tells when a text was written.
+// output writes to a file, and reports when a text was written.
 type output struct {
 	file *os.File
 	text []byte

@@ -20,13 +20,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Version is that of the library.
+// Version returns the version of the library.
 func Version() string {
 	v := C.seccomp_version()
 	return fmt.Sprintf("%d.%d.%d", v.major, v.minor, v.micro)
 }
 
-// token is the library's number of an architecture, 0 when it does not know it.
+// token returns the library's number of an architecture, 0 when it does not know it.
 func token(a specs.Arch) C.uint32_t {
 	name := C.CString(strings.ToLower(strings.TrimPrefix(string(a), "SCMP_ARCH_")))
 	defer C.free(unsafe.Pointer(name))
@@ -36,15 +36,15 @@ func token(a specs.Arch) C.uint32_t {
 // Knows reports whether the library knows an architecture.
 func Knows(a specs.Arch) bool { return token(a) != 0 }
 
-// Resolve is the number of a call on an architecture. It is negative for one that the
-// architecture does not have, and -1 for a name that the library does not know.
+// Resolve returns the number of a call on an architecture. It is negative when the architecture
+// does not have the call, and -1 when the library does not know the name.
 func Resolve(a specs.Arch, name string) int {
 	s := C.CString(name)
 	defer C.free(unsafe.Pointer(s))
 	return int(C.seccomp_syscall_resolve_name_arch(token(a), s))
 }
 
-// Name is the name of a call, empty when the library does not know the number.
+// Name returns the name of a call, empty when the library does not know the number.
 func Name(a specs.Arch, number int) string {
 	s := C.seccomp_syscall_resolve_num_arch(token(a), C.int(number))
 	if s == nil {
@@ -103,10 +103,10 @@ func failed(what string, rc C.int) error {
 	return fmt.Errorf("libseccomp: %s: %w", what, syscall.Errno(-rc))
 }
 
-// Compile makes a filter the way that runtimes do which use the library: unknown names
-// and rules with the default action are skipped, and conditions of which two are on the
-// same argument make a rule each. All architectures of the profile must have the same
-// byte order; the one of this machine is not added.
+// Compile compiles a profile as runtimes do that use the library: unknown names and rules with
+// the default action are skipped, and when two conditions are on the same argument, each
+// condition becomes a rule. All architectures of the profile must have the same byte order; the
+// native one is not added.
 func Compile(p *specs.LinuxSeccomp, bigEndian bool) ([]unix.SockFilter, error) {
 	standard := action(p.DefaultAction, p.DefaultErrnoRet)
 	ctx := C.seccomp_init(standard)
@@ -194,14 +194,14 @@ func export(ctx C.scmp_filter_ctx, bigEndian bool) ([]unix.SockFilter, error) {
 		b := raw[8*i:]
 		program[i] = unix.SockFilter{Code: order.Uint16(b), Jt: b[2], Jf: b[3], K: order.Uint32(b[4:])}
 		if program[i].Code == unix.BPF_RET|unix.BPF_K && !possible(program[i].K) {
-			// The library turns the bytes of some results twice.
+			// The library swaps the bytes of some results twice.
 			program[i].K = binary.LittleEndian.Uint32(b[4:])
 		}
 	}
 	return program, nil
 }
 
-// possible reports whether a filter may return a value.
+// possible reports whether ret is a valid return value of a filter.
 func possible(ret uint32) bool {
 	switch ret & unix.SECCOMP_RET_ACTION_FULL {
 	case unix.SECCOMP_RET_ERRNO, unix.SECCOMP_RET_TRACE:

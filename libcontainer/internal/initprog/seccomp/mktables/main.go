@@ -2,11 +2,10 @@
 //
 //	go generate ./libcontainer/internal/initprog/seccomp
 //
-// The numbers come from two public sources. The module golang.org/x/sys, in the
-// version of go.mod, has the ABIs that Go programs can be built for, and the newest
-// calls. Debian's packages of the kernel's headers, in the release that this runs on,
-// have the others; those get the calls that are newer than the headers from the
-// former, since they have the same number on all ABIs.
+// The numbers come from two public sources. The module golang.org/x/sys, in the version of
+// go.mod, has the newest calls and the ABIs that Go supports. Debian's packages of kernel
+// headers, in the release that this runs on, have the other ABIs. Calls that are newer than these
+// headers are taken from x/sys, because new calls have the same number on all ABIs.
 package main
 
 import (
@@ -25,12 +24,12 @@ import (
 	"strings"
 )
 
-// abi is a table to write, and where it comes from.
+// abi is a table to write, and its source.
 type abi struct {
 	name string
-	// goarch is that of x/sys; pkg and header those of Debian.
+	// goarch names the file of x/sys; pkg and header name Debian's.
 	goarch, pkg, header string
-	// base is what the numbers of the ABI begin with.
+	// base is added to the numbers of the ABI.
 	base int
 }
 
@@ -55,20 +54,20 @@ var abis = []abi{
 	{name: "SH", pkg: "linux-libc-dev-sh4-cross", header: "unistd_32.h"},
 }
 
-// private are the calls of ARM that are not in its table; they begin at privateBase.
-// The second number is that of the table.
+// private are the calls of ARM that are not in its table. Their numbers start at privateBase; the
+// table has offsets.
 var private = map[string]int{"breakpoint": 1, "cacheflush": 2, "usr26": 3, "usr32": 4, "set_tls": 5, "get_tls": 6}
 
-// privateMark is what the numbers of private calls begin with in the table.
+// privateMark is added to private calls in the table.
 const privateMark = 0x4000
 
 // later are calls of single ABIs that are newer than Debian's headers.
 var later = map[string]map[string]int{"PARISC": {"cacheflush": 356}, "PARISC64": {"cacheflush": 356}}
 
-// noCall matches what tables have for numbers without a call.
+// noCall matches entries of the tables that are not calls.
 var noCall = regexp.MustCompile(`^(reserved|unused)[0-9]+$|^(syscall_mask|arch_specific_syscall)$`)
 
-// newest is the number from which on all ABIs have the same calls.
+// newest is the first number from which on all ABIs have the same calls.
 const newest = 424
 
 func main() {
@@ -89,7 +88,7 @@ func main() {
 			continue
 		}
 		t := debian.read(a)
-		// What is newer than the headers, and is the same everywhere.
+		// Calls that are newer than the headers have the same number everywhere.
 		last := slices.Max(slices.Collect(maps.Values(filter(t, func(_ string, n int) bool { return n < 512 }))))
 		for name, n := range tables["X86_64"] {
 			if n > last && n >= newest && tables["AARCH64"][name] == n && tables["PPC64"][name] == n {
@@ -149,7 +148,7 @@ func constants(path string, base int) map[string]int {
 	return t
 }
 
-// headers are Debian's packages with headers of the kernel, as they are fetched.
+// headers fetches Debian's packages of kernel headers.
 type headers struct {
 	dir     string
 	fetched map[string]string // package to version
@@ -209,7 +208,7 @@ func (h *headers) read(a abi) map[string]int {
 		if err != nil {
 			log.Fatal(err)
 		}
-		if m[1] != "syscalls" { // how many there are
+		if m[1] != "syscalls" { // the number of calls
 			t[m[1]] = n
 		}
 	}
