@@ -9,18 +9,18 @@ export CGO_ENABLED := 0
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-# Where the shells look for completions.
+# Where shells look for completions.
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 
-# The date of what is built (https://reproducible-builds.org/specs/source-date-epoch/).
+# The date of all built files (https://reproducible-builds.org/specs/source-date-epoch/).
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 # Where root file systems for the demo and the tests are kept.
 export CORACLE_CACHE ?= /var/cache/coracle
 
-# More for `go test`, such as -v, and the bats files to run; all by default.
+# Additional flags for `go test`, such as -v, and the bats files to run; all by default.
 GOTESTFLAGS ?=
 BATS ?=
 
@@ -59,7 +59,7 @@ test: unit seccomp-diff cross arm64 lint bats reproducible ## run all tests and 
 unit: ## run the unit tests
 	$(GO) test -tags "$(TAGS)" $(GOTESTFLAGS) ./...
 
-# How long each fuzz target runs, and which do: a regular expression.
+# The time for each fuzz target, and the targets: a regular expression.
 FUZZTIME ?= 10s
 FUZZ ?= .
 
@@ -67,7 +67,7 @@ FUZZ ?= .
 fuzz: ## run each fuzz target for FUZZTIME=10s, or only those that FUZZ=... names
 	GO="$(GO)" TAGS="$(TAGS)" tests/fuzz $(FUZZTIME) '$(FUZZ)'
 
-# How many random profiles are compared. The comparison needs cgo and the C library.
+# The number of random profiles to compare. The comparison needs cgo and the C library.
 PROFILES ?= 12000
 
 .PHONY: seccomp-diff
@@ -79,7 +79,7 @@ seccomp-profiles: ## write the engines' seccomp profiles for the tests anew, of 
 	cd tests/profiles && CGO_ENABLED=0 $(GO) run . ../../libcontainer/internal/initprog/seccomp/testdata/engines
 	cd tests/profiles && CGO_ENABLED=0 GOARCH=arm64 $(GO) run -exec qemu-aarch64-static . ../../libcontainer/internal/initprog/seccomp/testdata/engines
 
-# What is written in assembly, and the encoding of ops, differs between machines.
+# Assembly, and the encoding of ops, depend on the architecture.
 ARM64_PACKAGES := libcontainer/internal/initprog/program libcontainer/internal/initprog/seccomp internal/foreground/signals libcontainer/internal/linux/aside
 
 .PHONY: arm64
@@ -109,8 +109,8 @@ vet:
 	$(GO) vet -tags "$(TAGS),failpoints" ./...
 	GOARCH=arm64 $(GO) vet -tags "$(TAGS)" ./...
 
-# The security lint: path-based file operations, descriptors that leak, and imports that
-# turn the layers upside down.
+# The security lint: path-based file operations, descriptors that leak, and imports that break the
+# layers.
 seclint:
 	$(GO) run ./tests/lint
 
@@ -125,7 +125,7 @@ shellcheck:
 bats: build failpoints rootfs ## run the tests in tests/, or BATS="tests/run.bats ..."
 	tests/run $(BATS)
 
-# Which, by the names in tests/security/mutations; all of them by default.
+# Names in tests/security/mutations; all by default.
 MUTATIONS ?=
 
 .PHONY: mutations
@@ -166,7 +166,7 @@ bench: ## compare with crun and runc; installs them when they are missing
 	@$(MAKE) --no-print-directory -s build
 	@bench/run
 
-# What makes things go wrong at a chosen place, see libcontainer/internal/failpoint.
+# A binary that injects failures, see libcontainer/internal/failpoint.
 .PHONY: failpoints
 failpoints:
 	$(GO) build -trimpath -tags "$(TAGS),failpoints" -o bin/coracle-failpoints .

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# coracle doctor: what the host can do, by trying it.
+# coracle doctor: examines by trying what the host can do.
 
 load helpers
 
@@ -7,7 +7,7 @@ setup() {
 	setup_busybox
 }
 
-# doctor ARG... runs it and keeps its JSON in doctor.json.
+# doctor ARG... runs doctor and stores its JSON in doctor.json.
 doctor() {
 	"$CORACLE" --root "$ROOT" doctor --json "$@" >doctor.json || true
 }
@@ -17,7 +17,7 @@ finding() {
 	jq -r --arg name "$1" '.findings[] | select(.name == $name) | .status' doctor.json
 }
 
-# about NAME prints all that is said of a finding.
+# about NAME prints all texts of a finding.
 about() {
 	jq -r --arg name "$1" '.findings[] | select(.name == $name) | [.found, .cost, .mend, (.commands // [])[]] | join("\n")' doctor.json
 }
@@ -54,7 +54,7 @@ about() {
 	look | grep -v cortest >before
 	doctor
 	look | grep -v cortest >after
-	# Other tests may run at the same time, in cgroups with their names.
+	# Other tests, whose cgroups have their own names, may run at the same time.
 	diff before after
 	[ "$(processes doctor)" = "" ]
 }
@@ -147,7 +147,7 @@ about() {
 }
 
 @test "--engine says whether an engine on this host uses this program" {
-	# In a mount namespace of its own the test has the files of engines for itself.
+	# In a new mount namespace the test has its own configuration files of engines.
 	mkdir -p etc/docker etc/containerd
 	echo '{"runtimes": {"coracle": {"path": "'"$CORACLE"'"}}, "exec-opts": ["native.cgroupdriver=cgroupfs"]}' >etc/docker/daemon.json
 	in_place() {

@@ -9,7 +9,7 @@ setup_file() {
 	cri_start 1 <<-END
 		$(runtime_table -e 's/version = 3/version = 2/' -e "s/'io.containerd.cri.v1.runtime'/\"io.containerd.grpc.v1.cri\"/")
 
-		# The default is runc, for which there is no table any more.
+		# The default is runc, whose table is removed here.
 		[plugins."io.containerd.grpc.v1.cri".containerd]
 		  default_runtime_name = "coracle"
 
@@ -224,7 +224,7 @@ teardown() {
 	cri TestPropagation
 }
 
-# The last test: containerd 1.6 cannot take over again.
+# This is the last test, because containerd 1.6 cannot take over again.
 @test "CRI of containerd 1.6: pods survive an upgrade to containerd 2" {
 	programs=$(containerd_programs 2) || skip "containerd 2 is not there: $(containerd_reason 2)"
 	printf '#!/bin/sh\nPATH=%s:$PATH exec /mnt/start\n' "$programs" >"$BATS_FILE_TMPDIR/upgrade"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Coracle below conmon as CRI-O has it: CRI-O itself is not in the tests, what it does is
-# done here, with the real conmon, its arguments, descriptors and files.
+# Coracle below conmon, as with CRI-O. CRI-O itself is not part of the tests: they do what it
+# does, with the real conmon, and with its arguments, descriptors and files.
 
 load ../helpers
 
@@ -22,10 +22,10 @@ conmon_ended() {
 	! kill -0 "$(cat "$BUNDLE/conmon.pid")" 2>/dev/null
 }
 
-# crio_conmon ARG... runs conmon as CRI-O does. Its answer, on a pipe of CRI-O, is in
-# $answer. Conmon stays behind; its pid is in the file conmon.pid.
+# crio_conmon ARG... runs conmon as CRI-O does. Its answer, on a pipe of CRI-O, is in $answer.
+# Conmon keeps running; its pid is in the file conmon.pid.
 crio_conmon() {
-	# CRI-O lets it go on when it has put it in its cgroup.
+	# CRI-O lets conmon continue after it has moved it to its cgroup.
 	printf x >begin
 	: >answer
 	status=0
@@ -37,7 +37,7 @@ crio_conmon() {
 	answer=$(cat answer)
 }
 
-# exec_sync [-T SECONDS] COMMAND... executes a command, as kubelet's probes do.
+# exec_sync [-T SECONDS] COMMAND... executes a command as kubelet's probes do.
 exec_sync() {
 	local options=()
 	if [ "$1" = -T ]; then
@@ -52,12 +52,12 @@ exec_sync() {
 		conmon -c "$ID" -n name -r "$CORACLE" -p "$BUNDLE/exec.pid" -e --exec-process-spec "$BUNDLE/process.json" -l "$BUNDLE/sync.log" \
 		--exit-dir "$BUNDLE/exits" --socket-dir-path "$BUNDLE" --log-level info --runtime-arg "--root=$ROOT" -u "$ID" "${options[@]}" \
 		>conmon.out 2>&1 </dev/null 3>answer 4<begin || true
-	# It is a child of the first one that answers, when all is over.
+	# A child of the first process answers when everything is done.
 	wait_for test -s answer
 	answer=$(cat answer)
 }
 
-# logged prints what the container has written to a stream, from the log that kubelet reads.
+# logged prints the container's output on a stream, from the log that kubelet reads.
 logged() {
 	sed -nE "s/^[^ ]+ $1 [FP] //p" "${2:-$LOG}"
 }
@@ -103,7 +103,7 @@ direct() {
 	nothing_left
 }
 
-# Without --log, what create and exec say on standard error is where their process writes.
+# Without --log, messages of create and exec go to standard error, which is also their process's.
 @test "crio: warnings are in the container's log, and confuse nobody" {
 	config '.process.capabilities |= (.permitted -= ["CAP_KILL"] | .effective += ["CAP_KILL"]) | .hooks.poststop = [{path: "/bin/false"}] | .colour = "red"'
 	args sh -c 'echo err >&2; exec sleep 1000'
@@ -137,7 +137,7 @@ direct() {
 	exec_sync no-such-command
 	[ "$(jq .exit_code <<<"$answer")" = -1 ]
 	[[ "$(jq -r .message <<<"$answer")" == 'exec: "no-such-command": executable file not found in $PATH'* ]]
-	# What is executed leads a process group, which conmon kills.
+	# The command leads a process group, which conmon kills.
 	exec_sync -T 1 sh -c 'sleep 1000; true'
 	[ "$(jq -r .message <<<"$answer")" = "command timed out" ]
 	alone() { [ "$(direct ps --format json "$ID" | jq length)" -eq 1 ]; }
@@ -197,7 +197,7 @@ direct() {
 	direct start "$ID"
 	wait_for test -s "exits/$ID"
 	[ "$(cat "exits/$ID")" = 137 ]
-	# From the cgroup that conmon has found when create returned.
+	# From the cgroup that conmon found when create returned.
 	wait_for test -e persist/oom
 }
 
@@ -216,7 +216,7 @@ direct() {
 	one=$(logged stdout)
 	[ "$(head -n 1 <<<"$one")" = of-the-pod ]
 	[[ "$one" == *"net:[$(stat -c %i net)]"*"ipc:[$(stat -c %i ipc)]"* ]]
-	# The first one ends, the next comes: a pod without an infra container.
+	# The first container ends and the next one starts: a pod without an infra container.
 	direct kill "$first" KILL
 	wait_for has_status "$first" stopped
 	direct delete --force "$first"
@@ -239,7 +239,7 @@ direct() {
 	show() { systemctl show --property "$1" --value "$unit"; }
 	[ "$(show ActiveState)" = active ]
 	[ "$(show MemoryMax)" = 50331648 ]
-	# Later calls do not tell of the driver.
+	# Later calls do not name the driver.
 	exec_sync cat /proc/self/cgroup
 	[ "$answer" = '{"exit_code": 0}' ]
 	logged stdout sync.log | grep -E "(::|name=systemd:)/$|/$unit$"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Docker with coracle as its default runtime: a daemon of its own, without a network.
+# Docker with coracle as its default runtime: a private daemon without a network.
 
 load ../helpers
 load engines
@@ -37,7 +37,7 @@ answers() {
 	daemon=$1 docker_ version >/dev/null 2>&1
 }
 
-# stop_daemon NAME stops a daemon in order, with all of its containers.
+# stop_daemon NAME stops a daemon properly, with all its containers.
 stop_daemon() {
 	local pid
 	daemon=$1 docker_ ps --all --quiet | while read -r id; do daemon=$1 docker_ rm --force "$id" >/dev/null; done
@@ -65,22 +65,22 @@ teardown() {
 	[ -z "${ID:-}" ] || docker_ rm --force "$ID" >/dev/null 2>&1 || true
 }
 
-# client prints the words that call the client of the same version, with the classic
-# builder or, with kit=1, with the BuildKit inside the daemon.
+# client prints the command of the client of the same version, with the classic builder or, with
+# kit=1, with the daemon's BuildKit.
 client() {
 	local socket=$DIR/${daemon:-main}.sock
 	! of_system || [ "${daemon:-main}" != main ] || socket=/run/docker.sock
 	printf '%s\n' env "DOCKER_BUILDKIT=${kit:-0}" "HOME=$DIR/home" /usr/bin/docker --host "unix://$socket"
 }
 
-# docker_ is the client.
+# docker_ runs the client.
 docker_() {
 	local client
 	mapfile -t client < <(client)
 	inside "${client[@]}" "$@"
 }
 
-# docker_run ARG... runs a container with the name $ID.
+# docker_run ARG... runs a container named $ID.
 docker_run() {
 	docker_ run --name "${name:-$ID}" --network none "$@"
 }
@@ -97,16 +97,16 @@ is_now() {
 	[ "$(inspect '{{.State.Status}} {{.State.ExitCode}}')" = "$1" ]
 }
 
-# state_dirs prints what the runtime keeps.
+# state_dirs prints the state directories of the runtime.
 state_dirs() {
 	local root=/run$DIR/${daemon:-main}
 	! of_system || [ "${daemon:-main}" != main ] || root=/run/docker
-	# The namespace of a daemon that maps users has their ids in its name.
+	# If a daemon maps users, its namespace has their ids in its name.
 	inside sh -c "ls -d $root/runtime-*/moby*/* 2>/dev/null | grep -E '/[0-9a-f]{64}'"
 }
 
-# no_state reports whether no container has state or a cgroup. BuildKit keeps the parent of
-# those of its steps.
+# no_state reports whether no container has state or a cgroup. BuildKit keeps the parent cgroup of
+# its steps.
 no_state() {
 	[ -z "$(state_dirs)" ] && [ -z "$(find /sys/fs/cgroup -type d \( -path "*/$CGROUP/*" -not -name buildkit -o -name 'docker-*.scope' \) 2>/dev/null)" ]
 }
@@ -174,7 +174,7 @@ no_state() {
 
 @test "docker: what exec cannot execute is told with the reason" {
 	start busybox sleep 1000
-	# 126 is what this version of docker makes of all of them.
+	# This version of docker reports 126 for all of them.
 	for t in "" --tty; do
 		try docker_ exec $t "$ID" no-such-command
 		is 126 'exec: "no-such-command": executable file not found in $PATH'
@@ -187,7 +187,7 @@ no_state() {
 
 @test "docker: a terminal of the right size, in run and exec" {
 	mapfile -t client < <(client)
-	# The client tells the size after the start.
+	# The client sends the size after the start.
 	try on_terminal "${client[@]}" run --name "$ID" --network none --interactive --tty busybox \
 		sh -c 'tty; until stty size | grep "31 97"; do sleep 0.05; done; exit 4'
 	is 4 /dev/pts/0 "31 97"
@@ -287,7 +287,7 @@ no_state() {
 	is 0
 	[ "$output" = $'docker-default (enforce)\ndocker-default (enforce)' ]
 	docker_ rm --force "$ID"
-	# It forbids what the capability allows.
+	# The profile denies what the capability allows.
 	local mount=(--rm --cap-add SYS_ADMIN --security-opt seccomp=unconfined busybox mount -t tmpfs none /tmp)
 	try docker_run "${mount[@]}"
 	is 255 "Permission denied"
@@ -315,8 +315,8 @@ no_state() {
 @test "docker: a lack of memory is noticed" {
 	try docker_run --memory 16m busybox sh -c 'tail -c 100000000 /dev/zero'
 	is 137
-	# The shim of containerd 1.6 is often late on cgroup v2, with runc too: systemd has
-	# removed the cgroup by then.
+	# On cgroup v2 the shim of containerd 1.6 is often too late, with runc as well: systemd has
+	# removed the cgroup already.
 	of_system || [ "$(inspect '{{.State.OOMKilled}}')" = true ]
 }
 
@@ -394,7 +394,7 @@ no_state() {
 }
 
 @test "docker: a build by the BuildKit inside the daemon" {
-	# It knows nothing of the daemon's runtimes, and takes a runc from the path.
+	# The builder does not use the daemon's runtimes, but a runc in PATH.
 	mkdir "$BATS_FILE_TMPDIR/bin"
 	printf '#!/bin/sh\necho "$@" >>%s/calls\nexec %s "$@"\n' "$DIR" "$PROGRAM" >"$BATS_FILE_TMPDIR/bin/runc"
 	chmod 755 "$BATS_FILE_TMPDIR/bin/runc"
@@ -411,14 +411,14 @@ no_state() {
 	is 1 "exit code: 6"
 	grep -qE '^#[0-9]+ [0-9.]+ Seccomp:.2$' <<<"$output"
 	grep -qE -- '^--log .* --log-format json run --bundle .*' "$BATS_FILE_TMPDIR/calls"
-	# Those of others have names of another form.
+	# Containers of other tests have names of another form.
 	left=$(inside sh -c 'ls /run/coracle 2>/dev/null' | grep -vE '^([0-9a-f]{64}|buildah.*)$' || true)
 	[ -z "$left" ]
 	stop_daemon "$ID"
 }
 
 @test "docker: many containers at once" {
-	# An emulator takes minutes for twenty.
+	# In the emulator twenty would take minutes.
 	local count=20
 	! of_system || count=5
 	one() { name=$1 docker_run --rm busybox "${@:2}"; }

@@ -32,7 +32,7 @@ setup_file() {
 	podman_user import --change 'CMD ["sh"]' --change 'ENV PATH=/bin' "$DIR/busybox.tar" busybox
 }
 
-# driver is how images are stored: overlayfs does not work on itself.
+# driver prints the storage driver: overlayfs does not work on itself.
 driver() {
 	case $(stat -f -c %T "$BATS_FILE_TMPDIR") in
 	overlayfs) echo vfs ;;
@@ -51,8 +51,8 @@ teardown_file() {
 
 setup() {
 	engines_setup
-	# Limits of private engines are those of this process: where they may not be raised
-	# nothing would start otherwise.
+	# Private engines have the limits of this process: containers could not start if these may not
+	# be raised.
 	run_flags=(--network none) user_flags=(--network none)
 	of_system || {
 		run_flags+=(--cgroup-parent "/$CGROUP" --ulimit host)
@@ -65,7 +65,7 @@ teardown() {
 	[ -z "${ID:-}" ] || podman_ rm --force --time 0 --ignore "$ID" >/dev/null
 }
 
-# engine is podman with its configuration.
+# engine is the command for podman with its configuration.
 engine=(podman)
 of_system || engine=(env "CONTAINERS_CONF=$DIR/containers.conf" "CONTAINERS_STORAGE_CONF=$DIR/storage.conf" podman)
 
@@ -79,12 +79,12 @@ podman_user() {
 	as_user podman "${flags[@]}" "$@"
 }
 
-# podman_run ARG... runs a container with the name $ID.
+# podman_run ARG... runs a container named $ID.
 podman_run() {
 	podman_ run --name "${name:-$ID}" "${run_flags[@]}" "$@"
 }
 
-# user_run ARG... runs one of the user.
+# user_run ARG... runs a container of the user.
 user_run() {
 	podman_user run "${user_flags[@]}" "$@"
 }
@@ -97,7 +97,7 @@ inspect() {
 	podman_ inspect --format "$1" "$ID"
 }
 
-# state_dirs prints what the runtime keeps.
+# state_dirs prints the state directories of the runtime.
 state_dirs() {
 	inside sh -c 'ls /run/coracle 2>/dev/null' | grep -E '^[0-9a-f]{64}$'
 }
@@ -168,7 +168,7 @@ is_now() {
 	is 0
 	wait_for podman_ exec "$ID" test -s /tmp/done
 	try podman_ exec --preserve-fds 1 "$ID" cat /proc/self/fd/3
-	# Descriptor 3 is that of the runner of the tests, if it is there at all; it is closed.
+	# Descriptor 3, if there is one, belongs to the test runner and is closed.
 	[ "$status" -ne 0 ]
 }
 
@@ -211,7 +211,7 @@ is_now() {
 	podman_ kill --signal KILL "$ID"
 	try podman_ wait "$ID"
 	is 0 137
-	# A process 1 that ignores TERM is ended all the same.
+	# A process 1 that ignores TERM is killed nevertheless.
 	podman_ rm "$ID"
 	start busybox sleep 1000
 	podman_ stop --time 1 "$ID"
@@ -248,7 +248,7 @@ is_now() {
 	is 0
 }
 
-# health STATUS reports whether this is the health of a container.
+# health STATUS reports whether a container has this health.
 health() {
 	[ "$(inspect '{{.State.Health.Status}}')" = "$1" ]
 }
@@ -292,7 +292,7 @@ health() {
 	is 1 0::/ "Read-only file system"
 	try podman_run --rm --cgroupns host busybox cat /proc/self/cgroup
 	is 0 0::/machine.slice/libpod-
-	# What a privileged one makes there goes with it.
+	# Cgroups that a privileged container makes are removed with it.
 	try podman_run --rm --privileged busybox mkdir -p /sys/fs/cgroup/x/y
 	is 0
 	wait_for no_scopes
@@ -351,7 +351,7 @@ health() {
 }
 
 @test "podman: standard streams belong to the user" {
-	# Podman copies the two on its own: their order is chance.
+	# Podman copies the two streams separately, so their order is undefined.
 	try podman_run --rm --user 1000 busybox sh -c 'echo out >/dev/stdout; echo err >/dev/stderr'
 	is 0
 	[ "$(sort <<<"$output")" = $'err\nout' ]
@@ -380,7 +380,7 @@ health() {
 	is 0
 	[[ "${output//[^(]/}" == "((" && "$output" == "containers-default-"*"(enforce)"*"(enforce)" ]]
 	podman_ rm --force --time 0 "$ID"
-	# It forbids what the capability allows.
+	# The profile denies what the capability allows.
 	local mount=(--rm --cap-add SYS_ADMIN --security-opt seccomp=unconfined busybox mount -t tmpfs none /tmp)
 	try podman_run "${mount[@]}"
 	is 255 "Permission denied"
@@ -410,7 +410,7 @@ health() {
 	# shellcheck disable=SC2016 # expanded by the shells inside
 	try inside bash -c 'exec 3<text; exec "$@"' bash "${engine[@]}" run --rm --name "$ID" "${run_flags[@]}" --preserve-fds 1 busybox cat /proc/self/fd/3
 	is 0 text
-	# The way of socket activation; the container is the one who is to take them.
+	# Socket activation: the container is meant to receive the sockets.
 	# shellcheck disable=SC2016 # expanded by the shells inside
 	try inside bash -c 'exec 3<text; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"' bash "${engine[@]}" run --rm --name "$ID" "${run_flags[@]}" \
 		busybox sh -c 'cat <&3; echo $LISTEN_FDS $LISTEN_PID'
@@ -429,7 +429,7 @@ health() {
 	kill -9 "$(inspect '{{.State.ConmonPid}}')"
 	podman_ rm --force --time 0 "$ID"
 	[[ ! -d /proc/$pid ]] || [[ "$(proc_status State "$pid")" == Z* ]]
-	# This version of podman calls no delete then, with any runtime.
+	# In this case this version of podman does not call delete, with any runtime.
 	inside "$PROGRAM" delete --force "$id"
 	[ -z "$(state_dirs)" ]
 	gone() { [ -z "$(cgroup_dirs "libpod-$id")" ]; }
