@@ -21,6 +21,7 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -241,6 +242,11 @@ func status(dir *state.Dir, r *state.Record, locked bool) (specs.ContainerState,
 // gate alone would not do: it stays when start is killed at the wrong moment.
 func runsImage(pid int) bool {
 	exe, err := linux.PID(pid).Exe()
+	if errors.Is(err, os.ErrNotExist) {
+		// Its first thread has ended. The init program has no other.
+		threads, err := linux.PID(pid).Threads()
+		return err != nil || len(threads) < 2
+	}
 	//allow:prefix the name of a memfd is no path
 	return err != nil || strings.HasPrefix(exe, "/memfd:"+launch.ImageName)
 }

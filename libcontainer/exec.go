@@ -269,7 +269,7 @@ func (x *execution) execute() error {
 	h := c.runtime.host(&spec, nil, false)
 	h.CgroupJoin, h.CgroupBirth = place.Join, place.Birth
 	h.Mappings = func() (uids, gids bundle.IDMap) {
-		uids, gids, err := idmap.Of(linux.PID(record.Pid))
+		uids, gids, err := idmap.Of(record.Process())
 		// They count if it was the process of the container whose files these are.
 		if alive, aliveErr := record.Alive(); err != nil || aliveErr != nil || !alive {
 			return nil, nil
@@ -349,11 +349,12 @@ func (x *execution) openContainer() (pidfd, root int, err error) {
 	case s == specs.StateCreating:
 		return -1, -1, errors.New("cannot exec in a container that is being created")
 	}
-	if pidfd, err = record.OpenInit(); err != nil {
+	pidfd, process, err := record.OpenLiving()
+	if err != nil {
 		return -1, -1, c.notRunning(err)
 	}
 	x.files.keep(pidfd)
-	if root, err = x.files.open(fmt.Sprintf("/proc/%d/root", record.Pid), unix.O_PATH|unix.O_DIRECTORY, "root of the container"); err != nil {
+	if root, err = x.files.open(process.Path("root"), unix.O_PATH|unix.O_DIRECTORY, "root of the container"); err != nil {
 		return -1, -1, err
 	}
 	// Was it the same process when the path was looked up?

@@ -147,7 +147,7 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 // openRoot pins the root directory of a process.
 func openRoot(pid int) (int, error) {
 	//allow:path the host's /proc, and a link of the kernel that is only pinned
-	return unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	return unix.Open(linux.PID(pid).Living().Path("root"), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 }
 
 // maxHookOutput is how much of what a hook says is kept, in bytes: the end of it.

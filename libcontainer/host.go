@@ -249,7 +249,7 @@ func ownCapabilities() uint64 {
 // asSeenFrom is the configuration of a running container without its user namespace when
 // that is the one of this process: nobody can join the user namespace that they are in.
 func asSeenFrom(s *specs.Spec, pid int) *specs.Spec {
-	if oci.Namespace(s, specs.UserNamespace) == nil || !shared(fmt.Sprintf("/proc/%d/ns/user", pid), specs.UserNamespace) {
+	if oci.Namespace(s, specs.UserNamespace) == nil || !shared(linux.PID(pid).Living().Path("ns/user"), specs.UserNamespace) {
 		return s
 	}
 	seen, l := *s, *s.Linux

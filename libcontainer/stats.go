@@ -76,7 +76,7 @@ func (c *Container) stats() (*Stats, error) {
 // networkInterfaces reads the counters as the first process of the container sees them.
 func networkInterfaces(record *state.Record) ([]NetworkInterface, error) {
 	//allow:path the host's /proc
-	data, err := linux.ReadFollow(fmt.Sprintf("/proc/%d/net/dev", record.Pid), 16<<20)
+	data, err := linux.ReadFollow(record.Process().Path("net/dev"), 16<<20)
 	if err != nil {
 		return nil, err
 	}

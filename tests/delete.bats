@@ -261,3 +261,18 @@ killed_creates() {
 	coracle delete --force "$ID"
 	nothing_left
 }
+
+@test "--force ends a process whose first thread has ended, without cgroups too" {
+	leaderless
+	for manager in cgroupfs disabled; do
+		background --cgroup-manager "$manager" run --detach "$ID"
+		[ "$status" -eq 0 ]
+		PID=$(pid_of "$ID")
+		wait_for first_thread_gone "$PID"
+		run coracle delete "$ID"
+		failed "not stopped" "running"
+		coracle delete --force "$ID"
+		wait_for has_ended "$PID"
+		nothing_left
+	done
+}

@@ -1277,3 +1277,31 @@ pids_of_cgroup() {
 	grep -qxE '255|137' "$BATS_TEST_TMPDIR/all"
 	nothing_left
 }
+
+@test "a process whose first thread has ended: it is joined, waited for, and gets signals" {
+	leaderless
+	background run --detach "$ID"
+	[ "$status" -eq 0 ]
+	PID=$(pid_of "$ID")
+	wait_for first_thread_gone "$PID"
+	run coracle exec "$ID" sh -c 'readlink /proc/self/ns/net; cat /proc/self/cgroup'
+	if [ "$status" -ne 0 ]; then
+		# PIDFD_THREAD
+		failed "the first thread of process $PID has ended" "Linux 6.9"
+		coracle delete --force "$ID"
+		args sleep 1000
+		background run --detach "$ID"
+		PID=$(pid_of "$ID")
+	else
+		thread=$(ls "/proc/$PID/task" | tail -n 1)
+		[ "${lines[0]}" = "$(readlink "/proc/$PID/task/$thread/ns/net")" ]
+		[ "${lines[*]:1}" = "$(nsenter --cgroup="/proc/$PID/task/$thread/ns/cgroup" cat "/proc/$PID/task/$thread/cgroup" | tr '\n' ' ' | sed 's/ $//')" ]
+	fi
+	"$CORACLE" --root "$ROOT" exec --pid-file "$BATS_TEST_TMPDIR/pid" "$ID" /leaderless >"$BATS_TEST_TMPDIR/dots" 2>&1 </dev/null 3>&- &
+	wait_for test -s "$BATS_TEST_TMPDIR/dots"
+	wait_for first_thread_gone "$(cat "$BATS_TEST_TMPDIR/pid")"
+	kill -TERM $!
+	status=0
+	wait $! || status=$?
+	[ "$status" -eq 143 ]
+}

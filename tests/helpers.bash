@@ -136,6 +136,24 @@ detached() {
 	[ "$status" -eq 0 ]
 }
 
+# leaderless makes /leaderless the command: a process whose first thread ends while another
+# prints dots.
+leaderless() {
+	[ "$(uname -m)" = x86_64 ] || skip "for x86_64"
+	python3 "$BATS_TEST_DIRNAME/leaderless.py" rootfs/leaderless
+	args /leaderless
+}
+
+# first_thread_gone PID reports whether a process has come to the end of its first thread.
+first_thread_gone() {
+	[ -e "/proc/$1" ] && [ "$(proc_status State "$1")" = 'Z (zombie)' ] && [ "$(find "/proc/$1/task" -mindepth 1 -maxdepth 1 | wc -l)" -eq 2 ]
+}
+
+# has_ended PID reports whether a process has ended with all its threads.
+has_ended() {
+	[ ! -e "/proc/$1" ] || { [ "$(proc_status State "$1")" = 'Z (zombie)' ] && [ "$(ls "/proc/$1/task")" = "$1" ]; }
+}
+
 # created creates a container that waits to be started; options of create may be given.
 created() {
 	background create "$@" "$ID"

@@ -268,3 +268,16 @@ freeze_below() {
 	coracle update --cpu-shares 512 "$ID"
 	[ "$(cat "$below")" = 1 ]
 }
+
+@test "run waits for a process whose first thread has ended, and passes signals on" {
+	leaderless
+	share pid # without default actions a first process of a namespace ignores the signal
+	"$CORACLE" --root "$ROOT" run "$ID" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null 3>&- &
+	wait_for has_status "$ID" running
+	wait_for first_thread_gone "$(pid_of "$ID")"
+	kill -TERM $!
+	status=0
+	wait $! || status=$?
+	[ "$status" -eq 143 ]
+	nothing_left
+}

@@ -483,3 +483,20 @@ mounting_hook() {
 	[ "$status" -eq 0 ]
 	says "unshare(CLONE_NEWUSER)" "wait for the mappings of ids" "linux.uidMappings"
 }
+
+# bats test_tags=vm
+@test "a container without cgroups whose first thread has ended is running, and ends with kill and with delete --force" {
+	leaderless
+	for end in "kill $ID KILL" "delete --force $ID"; do
+		background --cgroup-manager disabled run --detach "$ID"
+		[ "$status" -eq 0 ]
+		PID=$(pid_of "$ID")
+		wait_for first_thread_gone "$PID"
+		[ "$(status_of "$ID")" = running ]
+		# shellcheck disable=SC2086 # words
+		coracle $end
+		wait_for has_ended "$PID"
+		coracle delete --force "$ID"
+		nothing_left
+	done
+}

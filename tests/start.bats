@@ -173,3 +173,12 @@ older() {
 	coracle start "$ID" 8<"$BATS_TEST_TMPDIR/file"
 	[ "$(ls "/proc/$(pid_of "$ID")/fd")" = $'0\n1\n2' ]
 }
+
+@test "a container whose first thread ends as it begins has been started, and runs" {
+	leaderless
+	created
+	run coracle start "$ID"
+	[ "$status" -eq 0 ]
+	wait_for first_thread_gone "$(pid_of "$ID")"
+	[ "$(status_of "$ID")" = running ]
+}

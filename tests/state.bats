@@ -50,6 +50,29 @@ setup() {
 	wait_for has_status "$ID" stopped
 }
 
+@test "a container whose first thread has ended is running, and does what others do" {
+	leaderless
+	background run --detach "$ID"
+	[ "$status" -eq 0 ]
+	PID=$(pid_of "$ID")
+	wait_for first_thread_gone "$PID"
+	[ "$(status_of "$ID")" = running ]
+	[ "$(coracle list --format json | jq -r .[0].status)" = running ]
+	[ "$(coracle ps --format json "$ID" | jq -c .)" = "[$PID]" ]
+	coracle update --pids-limit 55 "$ID"
+	[ "$(coracle events --stats "$ID" | jq .data.pids.limit)" = 55 ]
+	coracle pause "$ID"
+	[ "$(status_of "$ID")" = paused ]
+	coracle resume "$ID"
+	[ "$(status_of "$ID")" = running ]
+	run coracle delete "$ID"
+	failed "not stopped" "running"
+	coracle kill "$ID" KILL
+	wait_for has_status "$ID" stopped
+	coracle delete "$ID"
+	nothing_left
+}
+
 @test "a container whose pid belongs to another process by now is stopped" {
 	detached true
 	wait_for has_status "$ID" stopped

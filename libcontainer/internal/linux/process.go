@@ -23,6 +23,43 @@ func (p Process) Path(name string) string { return "/proc/" + string(p) + "/" + 
 // is no such process.
 func (p Process) Read(name string) ([]byte, error) { return ReadFollow(p.Path(name), 1<<20) }
 
+// Threads returns the threads of the process, each by a name that files can be read by.
+func (p Process) Threads() ([]Process, error) {
+	//allow:path the host's /proc
+	entries, err := os.ReadDir(p.Path("task"))
+	if err != nil {
+		return nil, err
+	}
+	threads := make([]Process, len(entries))
+	for i, e := range entries {
+		threads[i] = p + "/task/" + Process(e.Name())
+	}
+	return threads, nil
+}
+
+// Living returns the process by the name of a thread of it that goes on. A process outlives its
+// first thread, whose files, namespaces and cgroups /proc does not show any more then. It is p
+// itself when no thread goes on.
+func (p Process) Living() Process {
+	if stat, err := p.Stat(); err != nil || !stat.Exiting() {
+		return p
+	}
+	threads, _ := p.Threads()
+	for _, t := range threads {
+		if stat, err := t.Stat(); err == nil && !stat.Exiting() {
+			return t
+		}
+	}
+	return p
+}
+
+// Thread returns the number of the thread when the process is named by one ([Process.Living]).
+func (p Process) Thread() (tid int, ok bool) {
+	_, number, ok := strings.Cut(string(p), "/task/")
+	n, err := strconv.ParseUint(number, 10, 31)
+	return int(n), ok && err == nil
+}
+
 // Exe returns the kernel's name of the process's executable. Use it only for comparisons: the
 // process can choose the name.
 func (p Process) Exe() (string, error) {
@@ -112,10 +149,11 @@ func (s Stat) Number(field int) (uint64, error) {
 	return 0, fmt.Errorf("the stat file has %d fields and not %d", len(s)+2, field)
 }
 
-// Dead reports whether the process has ended.
+// Dead reports whether the thread has ended. Its process may go on in other threads: whether
+// that has ended, only a pidfd tells.
 func (s Stat) Dead() bool { return s[0] == "Z" || s[0] == "X" }
 
-// Exiting reports whether the process has ended, or its main thread is exiting.
+// Exiting reports whether the thread has ended or is about to.
 func (s Stat) Exiting() bool {
 	const flags, exitFlag = 9, 0x4
 	set, _ := s.Number(flags)

@@ -14,23 +14,35 @@ import (
 // by now.
 var ErrGone = errors.New("process has gone")
 
-// StartTime is when a process was started, in clock ticks since boot. The error
-// wraps [ErrGone] for a process that has ended, also when nobody has waited for it.
+// StartTime is when a process was started, in clock ticks since boot. A process that has ended
+// has one until somebody has waited for it; after that the error wraps [ErrGone].
 func StartTime(pid int) (uint64, error) {
-	data, err := linux.PID(pid).Read("stat")
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+	stat, err := linux.PID(pid).Stat()
+	if absent(err) {
 		return 0, ErrGone
 	}
 	if err != nil {
 		return 0, err
 	}
-	return parseStat(string(data))
+	return startTime(stat)
 }
+
+// startTime is when the process was started.
+func startTime(stat linux.Stat) (uint64, error) {
+	start, err := stat.Number(22)
+	if err != nil {
+		return 0, fmt.Errorf("malformed stat file: start time: %w", err)
+	}
+	return start, nil
+}
+
+// absent reports whether an error of /proc means that there is no such process.
+func absent(err error) bool { return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) }
 
 // InnerPid is the pid of a process in its own pid namespace.
 func InnerPid(pid int) (int, error) {
 	status, err := linux.PID(pid).Status()
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+	if absent(err) {
 		return 0, ErrGone
 	}
 	if err != nil {
@@ -39,31 +51,11 @@ func InnerPid(pid int) (int, error) {
 	return status.Number("NSpid", -1)
 }
 
-// parseStat finds when a process was started. The error is [ErrGone] for one that has ended.
-func parseStat(text string) (uint64, error) {
-	stat, err := linux.ParseStat(text)
-	if err != nil {
-		return 0, err
-	}
-	if stat.Dead() {
-		return 0, ErrGone
-	}
-	start, err := stat.Number(22)
-	if err != nil {
-		return 0, fmt.Errorf("malformed stat file %q", text)
-	}
-	return start, nil
-}
-
-// exiting reports whether a process is about to end: the kernel has marked it so, or field 31,
-// which shows what is pending for the first thread, has SIGKILL.
-func exiting(text string) bool {
-	const kill = 1 << (unix.SIGKILL - 1)
-	stat, err := linux.ParseStat(text)
-	if err != nil {
-		return false
-	}
-	pending, _ := stat.Number(31)
+// exiting reports whether a thread has ended or is about to: the kernel has marked it so, or
+// SIGKILL is pending for it, as it is for each thread of a process that ends.
+func exiting(stat linux.Stat) bool {
+	const pendingSignals, kill = 31, 1 << (unix.SIGKILL - 1)
+	pending, _ := stat.Number(pendingSignals)
 	return stat.Exiting() || pending&kill != 0
 }
 
@@ -82,25 +74,41 @@ func (r *Record) OpenInit() (int, error) {
 
 // openProcess opens a process by a pidfd. The pid is only trusted after the descriptor
 // pins it: then the start time is compared.
-func openProcess(pid int, startTime uint64) (int, error) {
+func openProcess(pid int, start uint64) (int, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	// Older kernels say EINVAL as long as others are in the session or group of a process
-	// that has gone, because its number is still in use for that.
-	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) {
+	// that has gone, because its number is still in use for that. It may also be that of a
+	// thread by now, for which they say EINVAL and newer ones ENOENT.
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
 		return -1, ErrGone
 	}
 	if err != nil {
 		return -1, err
 	}
-	start, err := StartTime(pid)
-	if err == nil && start != startTime {
+	now, err := StartTime(pid)
+	if err == nil && now != start {
 		err = ErrGone
+	}
+	if err == nil {
+		err = ended(fd)
 	}
 	if err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
 	return fd, nil
+}
+
+// ended is [ErrGone] when a process has ended with all its threads.
+//
+// Attacker: a process whose first thread ends while others go on. In /proc/PID/stat it is a
+// zombie for the rest of its life, and would be neither killed nor missed.
+func ended(pidfd int) error {
+	n, err := linux.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, 0)
+	if err == nil && n > 0 {
+		return ErrGone
+	}
+	return err
 }
 
 // Ending reports whether the init process of the record has ended or is about to. What is
@@ -110,8 +118,16 @@ func (r *Record) Ending() bool {
 	if err != nil || !alive {
 		return err == nil
 	}
-	data, err := linux.PID(r.Pid).Read("stat")
-	return err != nil || exiting(string(data))
+	threads, err := linux.PID(r.Pid).Threads()
+	if err != nil {
+		return absent(err)
+	}
+	for _, t := range threads {
+		if stat, err := t.Stat(); err == nil && !exiting(stat) {
+			return false
+		}
+	}
+	return true
 }
 
 // Alive reports whether the init process of the record still runs.
@@ -119,9 +135,72 @@ func (r *Record) Alive() (bool, error) {
 	if r.Pid <= 0 {
 		return false, nil
 	}
-	start, err := StartTime(r.Pid)
+	stat, err := linux.PID(r.Pid).Stat()
+	if absent(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if start, err := startTime(stat); err != nil || start != r.StartTime {
+		return false, err
+	}
+	if !stat.Dead() {
+		return true, nil
+	}
+	// The first thread has ended. That says nothing of the others.
+	fd, err := openProcess(r.Pid, r.StartTime)
 	if errors.Is(err, ErrGone) {
 		return false, nil
 	}
-	return err == nil && start == r.StartTime, err
+	if err != nil {
+		return false, err
+	}
+	unix.Close(fd)
+	return true, nil
 }
+
+// OpenLiving opens what the namespaces of the init process can be joined by: the process or,
+// when its first thread has ended, another thread of it. The error wraps [ErrGone] when the
+// process has ended. p is the process in /proc, by that thread.
+func (r *Record) OpenLiving() (fd int, p linux.Process, err error) {
+	// Threads come and go.
+	for tries := 0; tries < 100; tries++ {
+		p = r.Process()
+		tid, ok := p.Thread()
+		if !ok {
+			fd, err = r.OpenInit()
+			return fd, p, err
+		}
+		if fd, err = r.openThread(tid, p); err == nil || !errors.Is(err, ErrGone) {
+			return fd, p, err
+		}
+		if alive, err := r.Alive(); err != nil || !alive {
+			return -1, p, ErrGone
+		}
+	}
+	return -1, p, err
+}
+
+// openThread opens a thread of the init process, whose name in /proc is p.
+func (r *Record) openThread(tid int, p linux.Process) (int, error) {
+	fd, err := unix.PidfdOpen(tid, unix.PIDFD_THREAD)
+	if errors.Is(err, unix.ESRCH) {
+		return -1, ErrGone
+	}
+	if errors.Is(err, unix.EINVAL) {
+		return -1, fmt.Errorf("the first thread of process %d has ended, and others can be joined from Linux 6.9 on only", r.Pid)
+	}
+	if err != nil {
+		return -1, fmt.Errorf("open thread %d of the init process: %w", tid, err)
+	}
+	// The number could be that of another process's thread by now.
+	if stat, err := p.Stat(); err != nil || stat.Exiting() {
+		unix.Close(fd)
+		return -1, ErrGone
+	}
+	return fd, nil
+}
+
+// Process is the init process in /proc, by a thread of it that goes on.
+func (r *Record) Process() linux.Process { return linux.PID(r.Pid).Living() }

@@ -7,9 +7,14 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/host/cgroup"
+	"coracle/libcontainer/internal/linux"
 )
 
 func TestCheckID(t *testing.T) {
@@ -218,26 +223,32 @@ func TestLocks(t *testing.T) {
 	}
 }
 
-func TestParseStat(t *testing.T) {
+func TestStartTime(t *testing.T) {
+	parse := func(text string) (uint64, error) {
+		stat, err := linux.ParseStat(text)
+		if err != nil {
+			return 0, err
+		}
+		return startTime(stat)
+	}
 	tail := " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20"
-	for stat, want := range map[string]uint64{
+	for text, want := range map[string]uint64{
 		"1 (sh) S" + tail:            4711,
+		"1 (sh) Z" + tail:            4711,
 		"1 (a b) c) R) Z) S" + tail:  4711,
 		"1 (new\nline (x)) D" + tail: 4711,
 	} {
-		if got, err := parseStat(stat); err != nil || got != want {
-			t.Errorf("%q: %d, %v", stat, got, err)
-		}
-	}
-	for _, dead := range []string{"Z", "X"} {
-		if _, err := parseStat("1 (sh) " + dead + tail); !errors.Is(err, ErrGone) {
-			t.Error(err)
+		if got, err := parse(text); err != nil || got != want {
+			t.Errorf("%q: %d, %v", text, got, err)
 		}
 	}
 	for _, bad := range []string{"", "1 (sh) S", "1 sh S" + tail, "1 (sh) S" + strings.Replace(tail, "4711", "x", 1)} {
-		if _, err := parseStat(bad); err == nil || errors.Is(err, ErrGone) {
+		if _, err := parse(bad); err == nil || errors.Is(err, ErrGone) {
 			t.Errorf("%q: %v", bad, err)
 		}
+	}
+	if _, err := StartTime(0); !errors.Is(err, ErrGone) {
+		t.Error(err)
 	}
 }
 
@@ -251,11 +262,96 @@ func TestExiting(t *testing.T) {
 		stat("D", "4194560", "256"):   true, // SIGKILL
 		stat("S", "4194560", "16384"): false,
 		stat("Z", "4194560", "0"):     true,
-		"1 (a b) S 2":                 false,
 	} {
-		if got := exiting(s); got != want {
-			t.Errorf("%q: %v", s, got)
+		parsed, err := linux.ParseStat(s)
+		if got := exiting(parsed); err != nil || got != want {
+			t.Errorf("%q: %v, %v", s, got, err)
 		}
+	}
+}
+
+// leaderless makes the test program a process whose first thread has ended.
+const leaderless = "CORACLE_TEST_LEADERLESS"
+
+// init is called by the first thread.
+func init() {
+	if os.Getenv(leaderless) == "" {
+		return
+	}
+	go func() {
+		for {
+			time.Sleep(time.Hour)
+		}
+	}()
+	_, _, _ = syscall.Syscall(syscall.SYS_EXIT, 0, 0, 0)
+}
+
+func TestFirstThreadEnds(t *testing.T) {
+	cmd := exec.Command("/proc/self/exe", "-test.run=^$")
+	cmd.Env = append(os.Environ(), leaderless+"=1")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Wait() }()
+	defer func() { _ = cmd.Process.Kill() }()
+	process := linux.PID(cmd.Process.Pid)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if stat, err := process.Stat(); err != nil || time.Now().After(deadline) {
+			t.Fatal("the first thread goes on", err)
+		} else if stat.Dead() {
+			break
+		}
+	}
+	start, err := StartTime(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Record{Pid: cmd.Process.Pid, StartTime: start}
+	if alive, err := r.Alive(); !alive || err != nil {
+		t.Error("not alive", err)
+	}
+	if r.Ending() {
+		t.Error("ending")
+	}
+	fd, err := r.OpenInit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	fd, thread, err := r.OpenLiving()
+	if err == nil {
+		unix.Close(fd)
+	} else if !strings.Contains(err.Error(), "Linux 6.9") {
+		t.Error(err)
+	}
+	if _, ok := thread.Thread(); !ok {
+		t.Errorf("%q is not a thread", thread)
+	}
+	if cgroups, err := thread.Cgroups(); err != nil || len(cgroups) == 0 {
+		t.Error(cgroups, err)
+	}
+	reused := &Record{Pid: cmd.Process.Pid, StartTime: start - 1}
+	if alive, err := reused.Alive(); alive || err != nil {
+		t.Error("alive with another start time", err)
+	}
+	// A number that is a thread's by now names no process.
+	tid, _ := thread.Thread()
+	if _, err := (&Record{Pid: tid, StartTime: start}).OpenInit(); !errors.Is(err, ErrGone) {
+		t.Error(err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for alive := true; alive; {
+		if alive, err = r.Alive(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.OpenInit(); !errors.Is(err, ErrGone) {
+		t.Error(err)
+	}
+	if !r.Ending() {
+		t.Error("not ending")
 	}
 }
 
@@ -300,7 +396,12 @@ func TestOpenInit(t *testing.T) {
 
 func FuzzParseStat(f *testing.F) {
 	f.Add("1 (sh) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20")
-	f.Fuzz(func(t *testing.T, s string) { _, _ = parseStat(s) })
+	f.Fuzz(func(t *testing.T, s string) {
+		if stat, err := linux.ParseStat(s); err == nil {
+			_, _ = startTime(stat)
+			exiting(stat)
+		}
+	})
 }
 
 func FuzzLoad(f *testing.F) {

@@ -105,7 +105,7 @@ type whereabouts struct {
 // dir is the directory of its cgroup in a hierarchy; "" when that cannot be seen.
 func (w *whereabouts) dir(key string) string {
 	if w.cgroups == nil {
-		w.cgroups, _ = linux.PID(w.pid).Cgroups()
+		w.cgroups, _ = linux.PID(w.pid).Living().Cgroups()
 	}
 	path, ok := w.cgroups[key]
 	// What lies outside of this cgroup namespace begins with /.. there.
