@@ -19,7 +19,7 @@ import (
 // of level error, some the whole file as a single entry. So a command that fails
 // writes nothing else, unless it is asked to by --debug.
 var (
-	logger = &logrus.Logger{Out: io.Discard, Formatter: &logrus.TextFormatter{}, Hooks: make(logrus.LevelHooks), Level: logrus.InfoLevel}
+	logger = &logrus.Logger{Out: io.Discard, Formatter: &logrus.TextFormatter{}, Level: logrus.InfoLevel}
 	// logs reports whether --log is given.
 	logs     bool
 	warnings []string

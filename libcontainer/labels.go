@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/opencontainers/selinux/go-selinux"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,11 +23,12 @@ func checkLabels(s *specs.Spec) error {
 }
 
 func checkLabel(pointer, label string) error {
-	if !selinux.GetEnabled() {
+	root := selinuxRoot()
+	if root == "" {
 		return fmt.Errorf("%s: SELinux is not enabled on this host", pointer)
 	}
 	// Without access to the policy the answer comes when the label is set.
-	if err := selinux.SecurityCheckContext(label); errors.Is(err, unix.EINVAL) {
+	if err := selinuxKnows(root, label); errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("%s: the SELinux policy of this host does not know the label %q", pointer, label)
 	}
 	return nil

@@ -21,16 +21,21 @@ import (
 
 func ptr[T any](v T) *T { return &v }
 
-// limits are limits of each kind that engines set, with the name of the controller.
-var limits = []struct {
+// limited are resources with a limit, and the name of its controller.
+type limited struct {
 	controller string
 	resources  specs.LinuxResources
-}{
-	{"memory", specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(1 << 30))}}},
-	{"cpu", specs.LinuxResources{CPU: &specs.LinuxCPU{Shares: ptr(uint64(1024)), Quota: ptr(int64(100000)), Period: ptr(uint64(100000))}}},
-	{"cpuset", specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "0"}}},
-	{"pids", specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(1000))}}},
-	{"blkio", specs.LinuxResources{BlockIO: &specs.LinuxBlockIO{ThrottleReadBpsDevice: []specs.LinuxThrottleDevice{{Rate: 1 << 20}}}}},
+}
+
+// engineLimits are limits of each kind that engines set.
+func engineLimits() []limited {
+	return []limited{
+		{"memory", specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(1 << 30))}}},
+		{"cpu", specs.LinuxResources{CPU: &specs.LinuxCPU{Shares: ptr(uint64(1024)), Quota: ptr(int64(100000)), Period: ptr(uint64(100000))}}},
+		{"cpuset", specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: "0"}}},
+		{"pids", specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(1000))}}},
+		{"blkio", specs.LinuxResources{BlockIO: &specs.LinuxBlockIO{ThrottleReadBpsDevice: []specs.LinuxThrottleDevice{{Rate: 1 << 20}}}}},
+	}
 }
 
 // cgroups asks the code that makes cgroups what it could do here.
@@ -62,7 +67,7 @@ func (p *patient) cgroups() {
 	}
 	p.add(f)
 	var absent []string
-	for _, l := range limits {
+	for _, l := range engineLimits() {
 		m, err := cgroup.New(&specs.Spec{Linux: &specs.Linux{Resources: &l.resources}}, "doctor", cgroup.Cgroupfs)
 		if err != nil || slices.ContainsFunc(m.CheckHost(nil, false), func(b bundle.Problem) bool {
 			return strings.HasPrefix(b.Property, "linux.resources."+property(l.controller))

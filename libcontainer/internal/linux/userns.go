@@ -9,12 +9,19 @@ import (
 // InUserNamespace reports whether this process is outside of the initial user namespace: user 0
 // may then not be the superuser of the host. The result is cached, so the process must not change
 // its namespaces.
-func InUserNamespace() bool { return inUserNamespace() }
+func InUserNamespace() bool {
+	userNamespace.once.Do(func() {
+		// The initial user namespace always has the same inode number.
+		const first = 0xeffffffd
+		var st unix.Stat_t
+		//allow:path the host's /proc
+		userNamespace.other = unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != first
+	})
+	return userNamespace.other
+}
 
-var inUserNamespace = sync.OnceValue(func() bool {
-	// The initial user namespace always has the same inode number.
-	const first = 0xeffffffd
-	var st unix.Stat_t
-	//allow:path the host's /proc
-	return unix.Stat("/proc/self/ns/user", &st) == nil && st.Ino != first
-})
+// userNamespace is the cached result. (A function of sync.OnceValue is made in every command.)
+var userNamespace struct {
+	once  sync.Once
+	other bool
+}

@@ -106,7 +106,9 @@ func (m *Manager) Freeze() error {
 	return err
 }
 
-var errNotFrozen = fmt.Errorf("some processes did not freeze within %d s; the container was thawed", int(freezeDeadline.Seconds()))
+func errNotFrozen() error {
+	return fmt.Errorf("some processes did not freeze within %d s; the container was thawed", int(freezeDeadline.Seconds()))
+}
 
 // freezeV1 tries again and again: a cgroup stays in the state FREEZING when processes
 // came into it meanwhile (Linux, cgroup-v1/freezer-subsystem.rst). Letting it go in
@@ -125,7 +127,7 @@ func (m *Manager) freezeV1(deadline time.Time) error {
 		case strings.TrimSpace(string(state)) == frozen:
 			return nil
 		case time.Now().After(deadline):
-			return errNotFrozen
+			return errNotFrozen()
 		case round%50 == 0:
 			m.Thaw()
 			if err := m.Interrupt.Sleep(10 * time.Millisecond); err != nil {
@@ -159,7 +161,7 @@ func (m *Manager) freezeV2(deadline time.Time) error {
 			return nil
 		}
 		if time.Until(deadline) <= 0 {
-			return errNotFrozen
+			return errNotFrozen()
 		}
 		// The kernel wakes up those who poll when the file has changed since it was read.
 		if _, err := m.Interrupt.PollUntil([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}, deadline); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -15,16 +16,16 @@ import (
 // from an image. So the list has no property that makes systemd start, stop or run something
 // else, moves the container to another slice, or raises its limits. A property that ends with
 // "…USec" may also be written with "…Sec".
-var allowed = map[string]string{
+var allowed = oci.Table[string, string]{
 	// Ordering and termination.
-	"After": "as", "Before": "as", "PartOf": "as", "CollectMode": "s", "Description": "s", "DefaultDependencies": "b",
-	"TimeoutStopUSec": "t", "RuntimeMaxUSec": "t", "RuntimeRandomizedExtraUSec": "t",
-	"KillMode": "s", "KillSignal": "i", "FinalKillSignal": "i", "SendSIGHUP": "b", "SendSIGKILL": "b",
+	{"After", "as"}, {"Before", "as"}, {"PartOf", "as"}, {"CollectMode", "s"}, {"Description", "s"}, {"DefaultDependencies", "b"},
+	{"TimeoutStopUSec", "t"}, {"RuntimeMaxUSec", "t"}, {"RuntimeRandomizedExtraUSec", "t"},
+	{"KillMode", "s"}, {"KillSignal", "i"}, {"FinalKillSignal", "i"}, {"SendSIGHUP", "b"}, {"SendSIGKILL", "b"},
 	// What happens when memory is short.
-	"OOMPolicy": "s", "ManagedOOMSwap": "s", "ManagedOOMMemoryPressure": "s", "ManagedOOMMemoryPressureLimit": "u", "ManagedOOMPreference": "s",
+	{"OOMPolicy", "s"}, {"ManagedOOMSwap", "s"}, {"ManagedOOMMemoryPressure", "s"}, {"ManagedOOMMemoryPressureLimit", "u"}, {"ManagedOOMPreference", "s"},
 	// Limits and accounting: a subset of linux.resources.
-	"CPUWeight": "t", "StartupCPUWeight": "t", "IOWeight": "t", "StartupIOWeight": "t",
-	"MemoryHigh": "t", "IPAccounting": "b", "IOAccounting": "b", "CPUAccounting": "b", "MemoryAccounting": "b", "TasksAccounting": "b",
+	{"CPUWeight", "t"}, {"StartupCPUWeight", "t"}, {"IOWeight", "t"}, {"StartupIOWeight", "t"},
+	{"MemoryHigh", "t"}, {"IPAccounting", "b"}, {"IOAccounting", "b"}, {"CPUAccounting", "b"}, {"MemoryAccounting", "b"}, {"TasksAccounting", "b"},
 }
 
 // Annotations returns the unit properties that annotations of a configuration set. The values
@@ -42,20 +43,15 @@ func Annotations(s *specs.Spec) (properties []Property, problems []bundle.Proble
 }
 
 func property(name, value string) (Property, error) {
-	kind, ok := allowed[name]
+	kind, ok := allowed.Find(name)
 	seconds := false
 	if base, isSec := strings.CutSuffix(name, "Sec"); !ok && isSec {
 		// TimeoutStopSec= in a unit file is TimeoutStopUSec on D-Bus.
 		name, seconds = base+"USec", true
-		kind, ok = allowed[name]
+		kind, ok = allowed.Find(name)
 	}
 	if !ok {
-		known := make([]string, 0, len(allowed))
-		for n := range allowed {
-			known = append(known, n)
-		}
-		slices.Sort(known)
-		return Property{}, fmt.Errorf("this property of a unit cannot be set by an annotation; these can: %s", strings.Join(known, ", "))
+		return Property{}, fmt.Errorf("this property of a unit cannot be set by an annotation; these can: %s", allowed)
 	}
 	var v any
 	var err error

@@ -58,14 +58,14 @@ func (p *properties) add(name string, value any) {
 
 // limits maps files that hold a number or "max" to their properties. Some files are those of
 // cgroup v1.
-var limits = map[string]string{
-	"memory.min": "MemoryMin", "memory.low": "MemoryLow", "memory.high": "MemoryHigh", "memory.max": "MemoryMax",
-	"memory.swap.max": "MemorySwapMax", "pids.max": "TasksMax", "cpu.weight": "CPUWeight",
-	"memory.limit_in_bytes": "MemoryLimit", "cpu.shares": "CPUShares", "blkio.weight": "BlockIOWeight",
+var limits = oci.Table[string, string]{
+	{"memory.min", "MemoryMin"}, {"memory.low", "MemoryLow"}, {"memory.high", "MemoryHigh"}, {"memory.max", "MemoryMax"},
+	{"memory.swap.max", "MemorySwapMax"}, {"pids.max", "TasksMax"}, {"cpu.weight", "CPUWeight"},
+	{"memory.limit_in_bytes", "MemoryLimit"}, {"cpu.shares", "CPUShares"}, {"blkio.weight", "BlockIOWeight"},
 }
 
 func (p *properties) file(name, value string, b *bandwidth) {
-	if property := limits[name]; property != "" {
+	if property := limits.Of(name); property != "" {
 		n, ok := number(value)
 		if !ok {
 			return

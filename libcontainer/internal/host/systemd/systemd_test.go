@@ -165,7 +165,7 @@ func FuzzAnnotations(f *testing.F) {
 			return
 		}
 		for _, p := range ps {
-			if kind := allowed[p.Name]; kind == "" || typeOf(p.Value) != kind {
+			if kind := allowed.Of(p.Name); kind == "" || typeOf(p.Value) != kind {
 				t.Errorf("%q=%q: %s %s", name, value, p.Name, typeOf(p.Value))
 			}
 		}

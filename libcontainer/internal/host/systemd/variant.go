@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"coracle/libcontainer/internal/oci"
 )
 
 // words are the type keywords of the GVariant text format, which may precede a value.
-var words = map[string]string{"b": "boolean", "i": "int32", "u": "uint32", "t": "uint64", "s": "string"}
+var words = oci.Table[string, string]{{"b", "boolean"}, {"i", "int32"}, {"u", "uint32"}, {"t", "uint64"}, {"s", "string"}}
 
 // parseVariant reads a value of a type, one of b, i, u, t, s and as, in the text format of
 // GVariant: true, 5, 'text', ['a', 'b']. The value may name its type: uint64 5, @t 5.
@@ -33,7 +35,7 @@ func (p *parser) skip(prefix string) bool {
 
 func (p *parser) typed(kind string) (any, bool) {
 	if !p.skip("@" + kind + " ") {
-		if w := words[kind]; w != "" {
+		if w := words.Of(kind); w != "" {
 			p.skip(w + " ")
 		}
 	}

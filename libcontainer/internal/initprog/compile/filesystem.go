@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -94,7 +95,7 @@ func isID(p bundle.MountParam) bool {
 
 // mountOwners are the namespaces to which a file system shows itself: the kernel wants
 // privileges over them.
-var mountOwners = map[string]specs.LinuxNamespaceType{"sysfs": specs.NetworkNamespace, "proc": specs.PIDNamespace}
+var mountOwners = oci.Table[string, specs.LinuxNamespaceType]{{"sysfs", specs.NetworkNamespace}, {"proc", specs.PIDNamespace}}
 
 // explain tells what can be wrong with a file system as a whole.
 func (m *mount) explain(e syscall.Errno) string {
@@ -135,7 +136,7 @@ func (m *mount) explain(e syscall.Errno) string {
 
 // forbidden is why the kernel lets nobody mount a file system, as far as that shows.
 func (m *mount) forbidden() string {
-	owner := mountOwners[m.Type]
+	owner := mountOwners.Of(m.Type)
 	switch {
 	case m.Bind:
 	case owner != "" && m.inUserns && !m.newOwner:

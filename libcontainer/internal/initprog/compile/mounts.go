@@ -44,7 +44,7 @@ func (c *compiler) readMounts() {
 			c.fail(fmt.Sprintf("mounts[%d].options", i), "%w", err)
 		}
 		mt := &mount{Mount: m, MountOptions: o, dest: path.Clean("/" + m.Destination), inUserns: c.inUserNamespace()}
-		mt.newOwner = oci.HasNew(c.spec, mountOwners[m.Type])
+		mt.newOwner = oci.HasNew(c.spec, mountOwners.Of(m.Type))
 		mt.deviceRules = c.spec.Linux.Resources != nil && len(c.spec.Linux.Resources.Devices) > 0
 		mt.subject = program.Note{Step: stepMount, What: "mount", Object: m.Type, At: mt.dest, Property: "mounts[#]", Index: i}
 		switch {

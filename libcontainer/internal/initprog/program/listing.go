@@ -376,7 +376,19 @@ func flagText(f format, v uint64) string {
 }
 
 // flagNames lists combinations before the flags that they consist of.
-var flagNames = sync.OnceValue(func() map[format][]flagName {
+func flagNames() map[format][]flagName {
+	tables.flagsOnce.Do(func() { tables.flags = makeFlagNames() })
+	return tables.flags
+}
+
+// tables are those of listings and errors, which are made on first use.
+var tables struct {
+	flagsOnce, callsOnce sync.Once
+	flags                map[format][]flagName
+	calls                map[uint32]string
+}
+
+func makeFlagNames() map[format][]flagName {
 	return map[format][]flagName{
 		formatOpen: {
 			{unix.O_DIRECTORY, "O_DIRECTORY"}, {unix.O_PATH, "O_PATH"}, {unix.O_NOFOLLOW, "O_NOFOLLOW"},
@@ -458,10 +470,15 @@ var flagNames = sync.OnceValue(func() map[format][]flagName {
 		formatFcntl:   {{unix.F_SETFD, "F_SETFD"}, {unix.F_GETFL, "F_GETFL"}},
 		formatDomain:  {{unix.AF_INET, "AF_INET"}, {unix.AF_UNIX, "AF_UNIX"}, {unix.AF_NETLINK, "AF_NETLINK"}},
 	}
-})
+}
 
 // callNames has the names of the calls in syscalls.go.
-var callNames = sync.OnceValue(func() map[uint32]string {
+func callNames() map[uint32]string {
+	tables.callsOnce.Do(func() { tables.calls = makeCallNames() })
+	return tables.calls
+}
+
+func makeCallNames() map[uint32]string {
 	return map[uint32]string{
 		opCheck: "check", opJumpIf: "jumpif", opJump: "jump", opSet: "set", opAdd: "add",
 
@@ -479,7 +496,7 @@ var callNames = sync.OnceValue(func() map[uint32]string {
 		unix.SYS_SYMLINKAT: "symlinkat", unix.SYS_UMASK: "umask", unix.SYS_UMOUNT2: "umount2", unix.SYS_UNLINKAT: "unlinkat",
 		unix.SYS_UNSHARE: "unshare", unix.SYS_WRITE: "write",
 	}
-})
+}
 
 func callName(number uint32) string {
 	if n, ok := callNames()[number]; ok {

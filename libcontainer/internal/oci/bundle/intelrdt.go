@@ -5,9 +5,6 @@ import (
 	"strings"
 )
 
-// resctrlNames are directories that the kernel makes in the root of resctrl.
-var resctrlNames = map[string]bool{"info": true, "mon_groups": true, "mon_data": true}
-
 // CheckResctrlName returns what is wrong with the name of a group in resctrl; it is empty for a
 // valid name.
 func CheckResctrlName(name string) string {
@@ -16,7 +13,7 @@ func CheckResctrlName(name string) string {
 		return "it is a directory of every file system"
 	case strings.ContainsAny(name, "/\n\x00"):
 		return "it has a slash, a line break or NUL in it"
-	case resctrlNames[name]:
+	case name == "info", name == "mon_groups", name == "mon_data": // made by the kernel in the root of resctrl
 		return "resctrl has a directory with this name"
 	case len(name) > 255:
 		return "it has more than 255 characters"

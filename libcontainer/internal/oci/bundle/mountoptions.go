@@ -7,6 +7,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/oci"
 )
 
 // MountAttr is a change of a mount's attributes, in the terms of mount_setattr(2).
@@ -171,84 +173,75 @@ const atime = unix.MOUNT_ATTR__ATIME
 // mountEffects are the options that change attributes. With an "r" in front they apply
 // recursively. As in mount(8), an option such as "norelatime" has no effect on a mount that
 // updates access times in another way.
-var mountEffects = map[string]effect{
-	"ro":            {set: unix.MOUNT_ATTR_RDONLY},
-	"rw":            {clear: unix.MOUNT_ATTR_RDONLY},
-	"nosuid":        {set: unix.MOUNT_ATTR_NOSUID},
-	"suid":          {clear: unix.MOUNT_ATTR_NOSUID},
-	"nodev":         {set: unix.MOUNT_ATTR_NODEV},
-	"dev":           {clear: unix.MOUNT_ATTR_NODEV},
-	"noexec":        {set: unix.MOUNT_ATTR_NOEXEC},
-	"exec":          {clear: unix.MOUNT_ATTR_NOEXEC},
-	"nodiratime":    {set: unix.MOUNT_ATTR_NODIRATIME},
-	"diratime":      {clear: unix.MOUNT_ATTR_NODIRATIME},
-	"noatime":       {set: unix.MOUNT_ATTR_NOATIME, clear: atime},
-	"atime":         {set: unix.MOUNT_ATTR_RELATIME, clear: atime, when: Noatime},
-	"relatime":      {set: unix.MOUNT_ATTR_RELATIME, clear: atime},
-	"norelatime":    {set: unix.MOUNT_ATTR_STRICTATIME, clear: atime, when: Relatime},
-	"strictatime":   {set: unix.MOUNT_ATTR_STRICTATIME, clear: atime},
-	"nostrictatime": {set: unix.MOUNT_ATTR_RELATIME, clear: atime, when: Strictatime},
-	"nosymfollow":   {set: unix.MOUNT_ATTR_NOSYMFOLLOW},
-	"symfollow":     {clear: unix.MOUNT_ATTR_NOSYMFOLLOW},
+var mountEffects = oci.Table[string, effect]{
+	{"ro", effect{set: unix.MOUNT_ATTR_RDONLY}},
+	{"rw", effect{clear: unix.MOUNT_ATTR_RDONLY}},
+	{"nosuid", effect{set: unix.MOUNT_ATTR_NOSUID}},
+	{"suid", effect{clear: unix.MOUNT_ATTR_NOSUID}},
+	{"nodev", effect{set: unix.MOUNT_ATTR_NODEV}},
+	{"dev", effect{clear: unix.MOUNT_ATTR_NODEV}},
+	{"noexec", effect{set: unix.MOUNT_ATTR_NOEXEC}},
+	{"exec", effect{clear: unix.MOUNT_ATTR_NOEXEC}},
+	{"nodiratime", effect{set: unix.MOUNT_ATTR_NODIRATIME}},
+	{"diratime", effect{clear: unix.MOUNT_ATTR_NODIRATIME}},
+	{"noatime", effect{set: unix.MOUNT_ATTR_NOATIME, clear: atime}},
+	{"atime", effect{set: unix.MOUNT_ATTR_RELATIME, clear: atime, when: Noatime}},
+	{"relatime", effect{set: unix.MOUNT_ATTR_RELATIME, clear: atime}},
+	{"norelatime", effect{set: unix.MOUNT_ATTR_STRICTATIME, clear: atime, when: Relatime}},
+	{"strictatime", effect{set: unix.MOUNT_ATTR_STRICTATIME, clear: atime}},
+	{"nostrictatime", effect{set: unix.MOUNT_ATTR_RELATIME, clear: atime, when: Strictatime}},
+	{"nosymfollow", effect{set: unix.MOUNT_ATTR_NOSYMFOLLOW}},
+	{"symfollow", effect{clear: unix.MOUNT_ATTR_NOSYMFOLLOW}},
 }
 
 // superEffects are options of the file system as a whole that the kernel knows by these names.
-var superEffects = map[string]effect{
-	"sync":       {param: "sync"},
-	"async":      {param: "async"},
-	"dirsync":    {param: "dirsync"},
-	"lazytime":   {param: "lazytime"},
-	"nolazytime": {param: "nolazytime"},
-	"mand":       {param: "mand"},
-	"nomand":     {param: "nomand"},
-	"defaults":   {nothing: true},
-	"loud":       {nothing: true},
+var superEffects = oci.Table[string, effect]{
+	{"sync", effect{param: "sync"}},
+	{"async", effect{param: "async"}},
+	{"dirsync", effect{param: "dirsync"}},
+	{"lazytime", effect{param: "lazytime"}},
+	{"nolazytime", effect{param: "nolazytime"}},
+	{"mand", effect{param: "mand"}},
+	{"nomand", effect{param: "nomand"}},
+	{"defaults", effect{nothing: true}},
+	{"loud", effect{nothing: true}},
 	// The new mount API prints no messages to suppress.
-	"silent": {nothing: true},
+	{"silent", effect{nothing: true}},
 	// Since 4.16 the kernel maintains change counters whenever a file system has them.
-	"iversion":   {nothing: true},
-	"noiversion": {nothing: true},
+	{"iversion", effect{nothing: true}},
+	{"noiversion", effect{nothing: true}},
 }
 
-var propagations = map[string]uint64{
-	"shared": unix.MS_SHARED, "rshared": unix.MS_SHARED | unix.MS_REC,
-	"slave": unix.MS_SLAVE, "rslave": unix.MS_SLAVE | unix.MS_REC,
-	"private": unix.MS_PRIVATE, "rprivate": unix.MS_PRIVATE | unix.MS_REC,
-	"unbindable": unix.MS_UNBINDABLE, "runbindable": unix.MS_UNBINDABLE | unix.MS_REC,
+var propagations = oci.Table[string, uint64]{
+	{"shared", unix.MS_SHARED}, {"rshared", unix.MS_SHARED | unix.MS_REC},
+	{"slave", unix.MS_SLAVE}, {"rslave", unix.MS_SLAVE | unix.MS_REC},
+	{"private", unix.MS_PRIVATE}, {"rprivate", unix.MS_PRIVATE | unix.MS_REC},
+	{"unbindable", unix.MS_UNBINDABLE}, {"runbindable", unix.MS_UNBINDABLE | unix.MS_REC},
 }
 
 // mountKinds are the options that choose the kind of mount.
-var mountKinds = map[string]func(*MountOptions){
-	"bind":      func(o *MountOptions) { o.Bind = true },
-	"rbind":     func(o *MountOptions) { o.Bind, o.Recursive = true, true },
-	"remount":   func(o *MountOptions) { o.Remount = true },
-	"idmap":     func(o *MountOptions) { o.IDMap = max(o.IDMap, IDMapTop) },
-	"ridmap":    func(o *MountOptions) { o.IDMap = IDMapRecursive },
-	"tmpcopyup": func(o *MountOptions) { o.CopyUp = true },
+var mountKinds = oci.Table[string, func(*MountOptions)]{
+	{"bind", func(o *MountOptions) { o.Bind = true }},
+	{"rbind", func(o *MountOptions) { o.Bind, o.Recursive = true, true }},
+	{"remount", func(o *MountOptions) { o.Remount = true }},
+	{"idmap", func(o *MountOptions) { o.IDMap = max(o.IDMap, IDMapTop) }},
+	{"ridmap", func(o *MountOptions) { o.IDMap = IDMapRecursive }},
+	{"tmpcopyup", func(o *MountOptions) { o.CopyUp = true }},
 	// As in crun.
-	"copy-symlink":  func(o *MountOptions) { o.CopySymlink = true },
-	"src-nofollow":  func(o *MountOptions) { o.SourceNoFollow = true },
-	"dest-nofollow": func(o *MountOptions) { o.DestNoFollow = true },
+	{"copy-symlink", func(o *MountOptions) { o.CopySymlink = true }},
+	{"src-nofollow", func(o *MountOptions) { o.SourceNoFollow = true }},
+	{"dest-nofollow", func(o *MountOptions) { o.DestNoFollow = true }},
 }
 
 // Propagation returns the MS_* value of linux.rootfsPropagation, 0 for an unknown one.
-func Propagation(name string) uint64 { return propagations[name] }
+func Propagation(name string) uint64 { return propagations.Of(name) }
 
 // MountOptionNames returns all options with a meaning of their own, sorted. Any other option is
 // passed to the file system.
 func MountOptionNames() []string {
-	var names []string
-	for name := range mountEffects {
+	names := slices.Concat(superEffects.Words(), propagations.Words(), mountKinds.Words())
+	for _, name := range mountEffects.Words() {
 		names = append(names, name, "r"+name)
-	}
-	for name := range superEffects {
-		names = append(names, name)
-	}
-	for name := range propagations {
-		names = append(names, name)
-	}
-	for name := range mountKinds {
-		names = append(names, name)
 	}
 	slices.Sort(names)
 	return names
@@ -266,22 +259,22 @@ func ParseMountOptions(m specs.Mount) (o MountOptions, err error) {
 			return o, fmt.Errorf("%q has a NUL character in it", opt)
 		}
 		tree, isTree := strings.CutPrefix(opt, "r")
-		if kind, ok := mountKinds[opt]; ok {
+		if kind, ok := mountKinds.Find(opt); ok {
 			kind(&o)
-		} else if p, ok := propagations[opt]; ok {
+		} else if p, ok := propagations.Find(opt); ok {
 			o.Propagation = append(o.Propagation, p)
-		} else if e, ok := mountEffects[opt]; ok {
+		} else if e, ok := mountEffects.Find(opt); ok {
 			o.change(e, false)
-		} else if e, ok := mountEffects[tree]; ok && isTree {
+		} else if e, ok := mountEffects.Find(tree); ok && isTree {
 			o.change(e, true)
-		} else if e, ok := superEffects[opt]; ok {
+		} else if e, ok := superEffects.Find(opt); ok {
 			if !e.nothing {
 				o.Params = append(o.Params, MountParam{Key: e.param})
 			}
 		} else {
 			key, value, hasValue := strings.Cut(opt, "=")
 			if hasValue && (key == "idmap" || key == "ridmap") {
-				mountKinds[key](&o)
+				mountKinds.Of(key)(&o)
 				if o.IDs, err = parseMountIDs(value); err != nil {
 					return o, fmt.Errorf("%q: %w", opt, err)
 				}
@@ -304,7 +297,7 @@ func ParseMountOptions(m specs.Mount) (o MountOptions, err error) {
 func (o *MountOptions) check(m specs.Mount) error {
 	if o.Bind {
 		for _, p := range o.Params {
-			if _, ok := superEffects[p.Key]; ok && !p.HasValue {
+			if superEffects.Has(p.Key) && !p.HasValue {
 				// A parameter of the source's file system, which a bind mount does not change.
 				o.Idle = append(o.Idle, p.Key)
 				continue

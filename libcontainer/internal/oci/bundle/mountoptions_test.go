@@ -79,7 +79,7 @@ func TestEveryMountOptionOfTheSpec(t *testing.T) {
 			t.Errorf("%s: %v", o, err)
 		}
 		for _, p := range got.Params {
-			if _, known := superEffects[p.Key]; !known {
+			if !superEffects.Has(p.Key) {
 				t.Errorf("%s went to the file system", o)
 			}
 		}

@@ -2,9 +2,6 @@ package bundle
 
 import (
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -15,60 +12,47 @@ import (
 // The specification's names for attributes of a process, and the kernel's numbers for them.
 var (
 	// schedulerPolicies are for sched_setattr(2).
-	schedulerPolicies = map[specs.LinuxSchedulerPolicy]uint32{
-		specs.SchedOther: unix.SCHED_NORMAL, specs.SchedFIFO: unix.SCHED_FIFO, specs.SchedRR: unix.SCHED_RR,
-		specs.SchedBatch: unix.SCHED_BATCH, specs.SchedISO: 4, specs.SchedIdle: unix.SCHED_IDLE, specs.SchedDeadline: unix.SCHED_DEADLINE,
+	schedulerPolicies = oci.Table[specs.LinuxSchedulerPolicy, uint32]{
+		{specs.SchedOther, unix.SCHED_NORMAL}, {specs.SchedFIFO, unix.SCHED_FIFO}, {specs.SchedRR, unix.SCHED_RR},
+		{specs.SchedBatch, unix.SCHED_BATCH}, {specs.SchedISO, 4}, {specs.SchedIdle, unix.SCHED_IDLE}, {specs.SchedDeadline, unix.SCHED_DEADLINE},
 	}
-	schedulerFlags = map[specs.LinuxSchedulerFlag]uint64{
-		specs.SchedFlagResetOnFork: unix.SCHED_FLAG_RESET_ON_FORK, specs.SchedFlagReclaim: unix.SCHED_FLAG_RECLAIM,
-		specs.SchedFlagDLOverrun: unix.SCHED_FLAG_DL_OVERRUN, specs.SchedFlagKeepPolicy: unix.SCHED_FLAG_KEEP_POLICY,
-		specs.SchedFlagKeepParams: unix.SCHED_FLAG_KEEP_PARAMS, specs.SchedFlagUtilClampMin: unix.SCHED_FLAG_UTIL_CLAMP_MIN,
-		specs.SchedFlagUtilClampMax: unix.SCHED_FLAG_UTIL_CLAMP_MAX,
+	schedulerFlags = oci.Table[specs.LinuxSchedulerFlag, uint64]{
+		{specs.SchedFlagResetOnFork, unix.SCHED_FLAG_RESET_ON_FORK}, {specs.SchedFlagReclaim, unix.SCHED_FLAG_RECLAIM},
+		{specs.SchedFlagDLOverrun, unix.SCHED_FLAG_DL_OVERRUN}, {specs.SchedFlagKeepPolicy, unix.SCHED_FLAG_KEEP_POLICY},
+		{specs.SchedFlagKeepParams, unix.SCHED_FLAG_KEEP_PARAMS}, {specs.SchedFlagUtilClampMin, unix.SCHED_FLAG_UTIL_CLAMP_MIN},
+		{specs.SchedFlagUtilClampMax, unix.SCHED_FLAG_UTIL_CLAMP_MAX},
 	}
 	// ioPriorityClasses are for ioprio_set(2).
-	ioPriorityClasses = map[specs.IOPriorityClass]int{
-		specs.IOPRIO_CLASS_RT: 1, specs.IOPRIO_CLASS_BE: 2, specs.IOPRIO_CLASS_IDLE: 3,
+	ioPriorityClasses = oci.Table[specs.IOPriorityClass, int]{
+		{specs.IOPRIO_CLASS_RT, 1}, {specs.IOPRIO_CLASS_BE, 2}, {specs.IOPRIO_CLASS_IDLE, 3},
 	}
 	// memoryModes and memoryFlags are for set_mempolicy(2).
-	memoryModes = map[specs.MemoryPolicyModeType]uint32{
-		specs.MpolDefault: 0, specs.MpolPreferred: 1, specs.MpolBind: 2, specs.MpolInterleave: 3, specs.MpolLocal: 4,
-		specs.MpolPreferredMany: 5, specs.MpolWeightedInterleave: 6,
+	memoryModes = oci.Table[specs.MemoryPolicyModeType, uint32]{
+		{specs.MpolDefault, 0}, {specs.MpolPreferred, 1}, {specs.MpolBind, 2}, {specs.MpolInterleave, 3}, {specs.MpolLocal, 4},
+		{specs.MpolPreferredMany, 5}, {specs.MpolWeightedInterleave, 6},
 	}
-	memoryFlags = map[specs.MemoryPolicyFlagType]uint32{
-		specs.MpolFStaticNodes: 1 << 15, specs.MpolFRelativeNodes: 1 << 14, specs.MpolFNumaBalancing: 1 << 13,
+	memoryFlags = oci.Table[specs.MemoryPolicyFlagType, uint32]{
+		{specs.MpolFStaticNodes, 1 << 15}, {specs.MpolFRelativeNodes, 1 << 14}, {specs.MpolFNumaBalancing, 1 << 13},
 	}
 	// personalityDomains are for personality(2).
-	personalityDomains = map[specs.LinuxPersonalityDomain]uint64{specs.PerLinux: 0, specs.PerLinux32: 0x0008}
+	personalityDomains = oci.Table[specs.LinuxPersonalityDomain, uint64]{{specs.PerLinux, 0}, {specs.PerLinux32, 0x0008}}
 )
 
-// names lists the keys of a table for an error.
-func names[K ~string, V any](table map[K]V) string { return strings.Join(sortedNames(table), ", ") }
-
-// sortedNames are the keys of a table.
-func sortedNames[K ~string, V any](table map[K]V) []string {
-	keys := slices.Sorted(maps.Keys(table))
-	text := make([]string, len(keys))
-	for i, k := range keys {
-		text[i] = string(k)
-	}
-	return text
-}
-
 // oneOf checks a property whose value has to be a name in a table.
-func oneOf[K ~string, V any](v *validator, pointer string, value K, table map[K]V) {
-	if _, ok := table[value]; !ok {
-		v.bad(pointer, "%q is not one of %s", value, names(table))
+func oneOf[K ~string, V any](v *validator, pointer string, value K, table oci.Table[K, V]) {
+	if !table.Has(value) {
+		v.bad(pointer, "%q is not one of %s", value, table)
 	}
 }
 
 // SchedAttr returns process.scheduler as the argument of sched_setattr(2).
 func SchedAttr(s *specs.Scheduler) unix.SchedAttr {
 	a := unix.SchedAttr{
-		Size: unix.SizeofSchedAttr, Policy: schedulerPolicies[s.Policy], Nice: s.Nice, Priority: uint32(s.Priority),
+		Size: unix.SizeofSchedAttr, Policy: schedulerPolicies.Of(s.Policy), Nice: s.Nice, Priority: uint32(s.Priority),
 		Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
 	}
 	for _, f := range s.Flags {
-		a.Flags |= schedulerFlags[f]
+		a.Flags |= schedulerFlags.Of(f)
 	}
 	return a
 }
@@ -76,22 +60,22 @@ func SchedAttr(s *specs.Scheduler) unix.SchedAttr {
 // IOPriority returns process.ioPriority as the argument of ioprio_set(2).
 func IOPriority(p *specs.LinuxIOPriority) int {
 	const classShift = 13
-	return ioPriorityClasses[p.Class]<<classShift | p.Priority
+	return ioPriorityClasses.Of(p.Class)<<classShift | p.Priority
 }
 
 // MemoryPolicy returns linux.memoryPolicy as the arguments of set_mempolicy(2): the mode with its
 // flags, and the nodes as a bit mask. The policy has to be valid.
 func MemoryPolicy(p *specs.LinuxMemoryPolicy) (mode uint32, nodes []uint64) {
-	mode = memoryModes[p.Mode]
+	mode = memoryModes.Of(p.Mode)
 	for _, f := range p.Flags {
-		mode |= memoryFlags[f]
+		mode |= memoryFlags.Of(f)
 	}
 	nodes, _ = oci.ParseList(p.Nodes)
 	return mode, nodes
 }
 
-// Personality returns the domain of linux.personality as the argument of personality(2).
-func Personality(p *specs.LinuxPersonality) uint64 { return personalityDomains[p.Domain] }
+// Personality is the domain of linux.personality as the argument of personality(2).
+func Personality(p *specs.LinuxPersonality) uint64 { return personalityDomains.Of(p.Domain) }
 
 func (v *validator) scheduler(s *specs.Scheduler) {
 	const p = "process.scheduler"

@@ -396,7 +396,7 @@ func (v *validator) paths(pointer string, paths []string) {
 
 func (v *validator) propagation() {
 	if p := v.spec.Linux.RootfsPropagation; p != "" {
-		if _, ok := propagations[p]; !ok {
+		if !propagations.Has(p) {
 			v.bad("linux.rootfsPropagation", "%q is not a mount propagation", p)
 		}
 	}

@@ -23,7 +23,7 @@ type Words struct {
 
 // KnownWords returns the names that this version supports.
 func KnownWords() Words {
-	w := Words{Namespaces: oci.NamespaceTypes(), VersionMin: "1.0.0", VersionMax: specs.Version, MemoryModes: sortedNames(memoryModes), MemoryFlags: sortedNames(memoryFlags)}
+	w := Words{Namespaces: oci.NamespaceTypes(), VersionMin: "1.0.0", VersionMax: specs.Version, MemoryModes: memoryModes.Words(), MemoryFlags: memoryFlags.Words()}
 	for _, kind := range hookKinds {
 		w.Hooks = append(w.Hooks, kind.name)
 	}
