@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// arrange finds the command that is called, which is nil when there is none, and moves flags that follow an argument of the command in front of it, where package
-// flag looks for them: "delete ID --force" is "delete --force ID". What comes after the
-// container of exec is the command, so nothing moves there; of ps it is for ps(1), but for
-// what ps(1) cannot mean. After "--" there are no more flags.
+// arrange finds the command that is called, nil when there is none. It moves flags that follow an
+// argument of the command in front of it, where package flag expects them: "delete ID --force"
+// becomes "delete --force ID". After the container of exec comes the command, so nothing is moved
+// there. After the container of ps come options of ps(1), so only flags that ps(1) cannot mean
+// are moved. After "--" there are no more flags.
 func arrange(args []string) (*command, []string) {
 	if len(args) == 0 {
 		return nil, args
@@ -31,7 +32,7 @@ func arrange(args []string) (*command, []string) {
 	flags, others := c.flagsOf(rest)
 	switch {
 	case asksForHelp(c.flagNamed, flags):
-		// urfave/cli takes an argument for a subject of the help.
+		// urfave/cli reads an argument as a topic of the help.
 		return c, append(slices.Clone(args[:at+1]), "--help")
 	case slices.Equal(rest, slices.Concat(flags, others)) || slices.Contains(flags, "--"):
 		return c, args
@@ -39,8 +40,8 @@ func arrange(args []string) (*command, []string) {
 	return c, slices.Concat(args[:at+1], flags, []string{"--"}, others)
 }
 
-// flagsOf separates what follows the name of a command: flags with their values, and other
-// arguments. A "--" that comes before all arguments is one of the flags.
+// flagsOf separates the arguments after the name of a command into flags with their values, and
+// other arguments. A "--" before all arguments is one of the flags.
 func (c *command) flagsOf(args []string) (flags, others []string) {
 	start := flagsAtStart(c.flagNamed, args)
 	flags, args = slices.Clone(args[:start]), args[start:]
@@ -64,10 +65,10 @@ func (c *command) flagsOf(args []string) (flags, others []string) {
 	return flags, others
 }
 
-// flagsByName finds the flags of a command or of the program. There is nil for other names.
+// flagsByName returns a flag of a command or of the program by name, nil for other names.
 type flagsByName func(name string) *flag
 
-// asksForHelp reports whether one of the flags is that for help.
+// asksForHelp reports whether --help is among the flags.
 func asksForHelp(known flagsByName, flags []string) bool {
 	for n := 0; n < len(flags); n++ {
 		switch flags[n] {
@@ -81,12 +82,12 @@ func asksForHelp(known flagsByName, flags []string) bool {
 	return false
 }
 
-// looksLikeFlag reports whether package flag takes an argument for a flag. "-" alone is a
-// value: standard input.
+// looksLikeFlag reports whether package flag parses an argument as a flag. "-" alone is a value:
+// standard input.
 func looksLikeFlag(arg string) bool { return len(arg) > 1 && arg[0] == '-' }
 
-// isOurs reports whether what follows the container of ps is a flag of this program. ps(1)
-// has -f and --format too, but no column "json" or "table"; with --help it lists nothing.
+// isOurs reports whether an argument after the container of ps is a flag of this program. ps(1)
+// has -f and --format, too, but no columns "json" or "table"; with --help it lists nothing.
 func isOurs(args []string) bool {
 	name, value, joined := strings.Cut(args[0], "=")
 	switch name {
@@ -101,7 +102,7 @@ func isOurs(args []string) bool {
 	return false
 }
 
-// flagsAtStart is how many arguments at the start are flags, their values, and a "--" that
+// flagsAtStart returns how many arguments at the start are flags, their values, and a "--" that
 // ends them.
 func flagsAtStart(known flagsByName, args []string) int {
 	for n := 0; n < len(args); n++ {

@@ -27,7 +27,7 @@ type conformance struct {
 	remark     string
 }
 
-// conformanceRows reads the rows of the page: those of mount options, or all others.
+// conformanceRows reads the rows of mount options, or all other rows.
 func conformanceRows(t *testing.T, mountOptions bool) (rows []conformance) {
 	t.Helper()
 	page, err := os.ReadFile(conformancePage)
@@ -59,7 +59,7 @@ func conformanceRows(t *testing.T, mountOptions bool) (rows []conformance) {
 	return rows
 }
 
-// expandProperties gives "a.b, c" as a.b and a.c, and "a = x, y" as "a = x" and "a = y".
+// expandProperties expands "a.b, c" to a.b and a.c, and "a = x, y" to "a = x" and "a = y".
 func expandProperties(cell string) (properties []string) {
 	prefix := ""
 	for i, name := range strings.Split(cell, ", ") {
@@ -77,8 +77,8 @@ func expandProperties(cell string) (properties []string) {
 	return properties
 }
 
-// specProperties walks over the types of the specification. Elements of arrays are [],
-// values of maps are *. Containers are properties whose parts have properties themselves.
+// specProperties returns the properties in the types of the specification. Elements of arrays are
+// [], values of maps are *. containers are properties whose parts are properties themselves.
 func specProperties() (properties, containers []string) {
 	var walk func(reflect.Type, string) bool
 	walk = func(typ reflect.Type, path string) bool {
@@ -114,7 +114,7 @@ func specProperties() (properties, containers []string) {
 	return properties, containers
 }
 
-// testsOf reads the names of the tests in a file of tests/ or libcontainer/internal/.
+// testsOf returns the names of the tests in a file of tests/ or libcontainer/internal/.
 func testsOf(file string) ([]string, error) {
 	path, pattern := filepath.Join("tests", file), regexp.MustCompile(`(?m)^@test "(.*)" \{$`)
 	if strings.HasSuffix(file, ".go") {
@@ -168,7 +168,7 @@ func TestConformanceIsComplete(t *testing.T) {
 		}
 	}
 	for _, p := range properties {
-		// What only holds others is covered by their rows.
+		// A container of other properties is covered by their rows.
 		if seen[p] == 0 && !slices.Contains(containers, p) {
 			t.Errorf("%s has no row for %s", conformancePage, p)
 		}
@@ -211,8 +211,8 @@ func TestConformanceOfNamespaces(t *testing.T) {
 	}
 }
 
-// TestConformanceOfMountOptions: each option of config.md#linux-mount-options has a row,
-// and so has each that is understood besides.
+// TestConformanceOfMountOptions: each option of config.md#linux-mount-options has a row, and so
+// has each additional option.
 func TestConformanceOfMountOptions(t *testing.T) {
 	known := libcontainer.Features().MountOptions
 	want := strings.Fields(`async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime nodev nodiratime

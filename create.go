@@ -9,13 +9,13 @@ import (
 	"coracle/libcontainer"
 )
 
-// bundleFlags are those of commands that read a bundle.
+// bundleFlags are the flags of commands that read a bundle.
 var bundleFlags = []flag{
 	{name: "bundle", short: "b", placeholder: "DIR", usage: "the bundle is in DIR", completes: directories, otherwise: currentDirectory},
 	{name: "config", short: "f", placeholder: "FILE", usage: "the configuration is in FILE", completes: files, otherwise: configOfBundle},
 }
 
-// createFlags are those of create, and of commands that create on the way.
+// createFlags are the flags of create, and of other commands that create a container.
 var createFlags = []flag{
 	{name: "console-socket", placeholder: "PATH", usage: "send the terminal to the socket PATH", completes: files},
 	{name: "pid-file", placeholder: "FILE", usage: "write the process id to FILE", completes: files},
@@ -40,8 +40,8 @@ func createOptions(c *cli.Context) libcontainer.CreateOptions {
 	}
 }
 
-// listenFDs is the number of descriptors that a service manager has passed to this very
-// process (sd_listen_fds(3)).
+// listenFDs returns the number of descriptors that a service manager has passed to this process
+// (sd_listen_fds(3)).
 func listenFDs() int {
 	if os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
 		return 0
@@ -53,10 +53,10 @@ func listenFDs() int {
 	return int(min(n, maxDescriptors))
 }
 
-// maxDescriptors bounds how many descriptors are passed on. No process has more.
+// maxDescriptors limits how many descriptors are passed on. No process has more.
 const maxDescriptors = 1 << 20
 
-// preservedFDs is the number of descriptors to pass on.
+// preservedFDs returns the number of descriptors to pass on.
 func preservedFDs(c *cli.Context) int {
 	return int(min(c.Uint("preserve-fds"), maxDescriptors))
 }

@@ -9,8 +9,7 @@ import (
 	"coracle/libcontainer"
 )
 
-// documented is the program as its manual pages and completions describe it. Commands never
-// call it.
+// documented describes the program for its manual pages and completions. Commands never call it.
 func documented() docgen.Program {
 	p := docgen.Program{
 		Name: name, Version: strings.TrimSpace(version), Usage: usage, Description: description,
@@ -48,7 +47,7 @@ func documentedFlags(tables ...[]flag) (flags []docgen.Flag) {
 	return flags
 }
 
-// value is what the completions of shells offer.
+// value returns what shell completions offer.
 func (c completion) value() docgen.Value {
 	switch c {
 	case files:
@@ -65,7 +64,7 @@ func (c completion) value() docgen.Value {
 	return docgen.Value{}
 }
 
-// signalNames are the names of the signals, without SIG.
+// signalNames returns the names of the signals, without SIG.
 func signalNames() (names []string) {
 	for n := unix.Signal(1); n < 32; n++ {
 		if name := unix.SignalName(n); name != "" {

@@ -61,18 +61,18 @@ var doctorCommand = command{
 	},
 }
 
-// health is what doctor prints as JSON.
+// health is the JSON output of doctor.
 type health struct {
 	Version  string                       `json:"version"`
 	UID      int                          `json:"uid"`
 	Root     string                       `json:"root"`
 	Exit     int                          `json:"exit"`
 	Findings []libcontainer.HealthFinding `json:"findings"`
-	// Leftovers are what containers have left below the root.
+	// Leftovers are what containers have left behind below the root.
 	Leftovers []libcontainer.Leftover `json:"leftovers"`
 }
 
-// writeHealth prints the findings as the flags ask.
+// writeHealth prints the findings in the format of the flags.
 func writeHealth(c *cli.Context, rt *libcontainer.Runtime, findings []libcontainer.HealthFinding) error {
 	w := c.App.Writer
 	if c.Bool("fix-hints") {
@@ -85,7 +85,7 @@ func writeHealth(c *cli.Context, rt *libcontainer.Runtime, findings []libcontain
 	}
 	left, err := rt.Leftovers()
 	if err != nil {
-		warn(err.Error()) // the host is examined all the same
+		warn(err.Error()) // the host is examined anyway
 	}
 	if c.Bool("json") {
 		h := health{Version: c.App.Version, UID: os.Geteuid(), Root: rt.Root, Exit: libcontainer.HealthExit(findings), Findings: findings, Leftovers: left}
@@ -97,7 +97,7 @@ func writeHealth(c *cli.Context, rt *libcontainer.Runtime, findings []libcontain
 	return writeHealthText(w, findings, left)
 }
 
-// writeHealthText writes a line for each finding, and below it what it costs and how to mend it.
+// writeHealthText writes a line for each finding, followed by its effect and the remedy.
 func writeHealthText(w io.Writer, findings []libcontainer.HealthFinding, left []libcontainer.Leftover) error {
 	width := 0
 	for _, f := range findings {
@@ -123,7 +123,7 @@ func writeHealthText(w io.Writer, findings []libcontainer.HealthFinding, left []
 	return err
 }
 
-// cleanUp lists what is left of containers and, when it is told to, removes it.
+// cleanUp lists what containers have left behind and, if asked to, removes it.
 func cleanUp(c *cli.Context, rt *libcontainer.Runtime) error {
 	left, err := rt.Leftovers()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 
 var eventsCommand = command{
 	name:      "events",
-	usage:     "print what a container uses, and when its memory runs out, as JSON",
+	usage:     "print resource usage and out-of-memory events of a container as JSON",
 	arguments: existingID,
 	description: "Each line is an object: of the type \"stats\" after each interval, of the type \"oom\" each\n" +
 		"time the container runs out of memory. It ends when the container stops.",

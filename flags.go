@@ -11,28 +11,28 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// flag is a flag as it is written down, once: urfave/cli, the help, the manual pages and the
-// completions are all made from it.
+// flag describes a flag in one place: urfave/cli, the help, the manual pages and the completions
+// are all derived from it.
 type flag struct {
 	name, short string
-	// aliases are other long names, for callers of other runtimes.
+	// aliases are other long names, as in other runtimes.
 	aliases []string
-	// placeholder stands for the value. usage has the same word, where it mentions the value.
+	// placeholder names the value. usage refers to the value by the same word.
 	placeholder, usage string
 	kind               kind
-	// choices are the only values that are valid. Help lists them after the usage.
+	// choices are the only valid values. Help lists them after the usage.
 	choices   []string
 	completes completion
-	// def is the value when the flag is not given; otherwise says in words what is done then.
+	// def is the default value; otherwise describes the default in words.
 	def       string
 	otherwise func() string
-	// repeatable flags collect their values. Of the others the last one counts.
+	// repeatable reports whether the flag collects its values. Otherwise the last value counts.
 	repeatable bool
-	// hidden flags are for programs: nobody is told about them.
+	// hidden reports whether the flag is undocumented, because it is for programs.
 	hidden bool
 }
 
-// kind is the kind of value that a flag has.
+// kind is the kind of a flag's value.
 type kind uint8
 
 const (
@@ -42,7 +42,7 @@ const (
 	duration      // like 500ms
 )
 
-// completion is what the completions of shells offer for a value or an argument.
+// completion is what shell completions offer for a value or an argument.
 type completion uint8
 
 const (
@@ -54,17 +54,17 @@ const (
 	signals
 )
 
-// What "otherwise" says of several flags.
+// Values of "otherwise" for several flags.
 func currentDirectory() string { return "the current directory" }
 func configOfBundle() string   { return "config.json of the bundle" }
 
-// The flags that urfave/cli acts upon itself.
+// Flags that urfave/cli handles itself.
 var (
 	helpFlag    = flag{name: "help", short: "h", kind: toggle, usage: "show help"}
 	versionFlag = flag{name: "version", short: "v", kind: toggle, usage: "print the version"}
 )
 
-// names are all names without dashes, the long one first.
+// names returns all names without dashes, the long one first.
 func (f *flag) names() []string {
 	names := []string{f.name}
 	if f.short != "" {
@@ -73,15 +73,15 @@ func (f *flag) names() []string {
 	return append(names, f.aliases...)
 }
 
-// has reports whether a name is one of the flag's.
+// has reports whether the flag has a name.
 func (f *flag) has(name string) bool {
 	return name == f.name || name == f.short && name != "" || slices.Contains(f.aliases, name)
 }
 
-// takesValue reports whether a value has to follow.
+// takesValue reports whether the flag needs a value.
 func (f *flag) takesValue() bool { return f.kind != toggle }
 
-// description is the usage with the choices.
+// description returns the usage with the choices.
 func (f *flag) description() string {
 	if len(f.choices) == 0 {
 		return f.usage
@@ -89,13 +89,13 @@ func (f *flag) description() string {
 	return f.usage + ": " + either(f.choices)
 }
 
-// either lists words: "a, b or c".
+// either joins words: "a, b or c".
 func either(words []string) string {
 	last := len(words) - 1
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// check reports what is wrong with a value.
+// check returns an error if a value is invalid.
 func (f *flag) check(value string) error {
 	var err error
 	want := ""
@@ -122,7 +122,7 @@ func (f *flag) check(value string) error {
 	return nil
 }
 
-// flagNamed is the flag with a name, or nil.
+// flagNamed returns the flag with a name, or nil.
 func flagNamed(flags []flag, name string) *flag {
 	for i := range flags {
 		if flags[i].has(name) {
@@ -132,7 +132,7 @@ func flagNamed(flags []flag, name string) *flag {
 	return nil
 }
 
-// dashed is the name of a flag with its dashes.
+// dashed returns the name of a flag with its dashes.
 func dashed(name string) string {
 	if len(name) == 1 {
 		return "-" + name
@@ -140,20 +140,20 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// values is a flag on one command line: what package flag stores its values in. All names of
+// values has the values of a flag on one command line, as package flag stores them. All names of
 // the flag share it.
 type values struct {
 	*flag
 	given []string
 }
 
-// Set adds a value as it is, with its commas. Values are checked when all are known, by check.
+// Set adds a value unchanged, including commas. check checks the values when all are known.
 func (v *values) Set(value string) error {
 	v.given = append(v.given, value)
 	return nil
 }
 
-// String is the value that counts.
+// String returns the value that counts.
 func (v *values) String() string {
 	if v.flag == nil { // package flag asks an empty one for its default
 		return ""
@@ -167,16 +167,16 @@ func (v *values) String() string {
 // IsBoolFlag tells package flag that no value follows.
 func (v *values) IsBoolFlag() bool { return v.kind == toggle }
 
-// usedFlag is what urfave/cli knows of a flag. It is made only for the command that is called.
+// usedFlag is a flag for urfave/cli. Only the flags of the called command are converted.
 //
-// urfave/cli asks for the names of every flag many times while it reads one command line, and
-// refuses to mix the names of a flag. So it is told of one name; package flag is told of all.
+// urfave/cli asks for the names of every flag many times during one command line, and refuses to
+// mix the names of a flag. So it gets only one name; package flag gets all of them.
 type usedFlag struct {
 	values
 	name []string
 }
 
-// used makes flags ready for a command line.
+// used converts flags for a command line.
 func used(tables ...[]flag) (flags []cli.Flag) {
 	for _, table := range tables {
 		for i := range table {
@@ -197,7 +197,7 @@ func (u *usedFlag) Names() []string { return u.name }
 func (u *usedFlag) IsSet() bool     { return len(u.given) > 0 }
 func (u *usedFlag) IsVisible() bool { return !u.hidden }
 
-// String is the line of the help, in two columns.
+// String returns the line of the help, in two columns.
 func (u *usedFlag) String() string {
 	var b strings.Builder
 	for i, name := range u.names() {
@@ -219,7 +219,7 @@ func (u *usedFlag) String() string {
 	return b.String()
 }
 
-// standard is what help says of the default, "" when there is none.
+// standard returns the default for the help, "" when there is none.
 func (f *flag) standard() string {
 	if f.otherwise != nil {
 		return f.otherwise()
@@ -227,7 +227,7 @@ func (f *flag) standard() string {
 	return f.def
 }
 
-// usedFlags are the flags of the command that is called, in the order of its table.
+// usedFlags returns the flags of the called command, in the order of its table.
 func usedFlags(c *cli.Context) (flags []*usedFlag) {
 	for _, f := range c.Command.Flags {
 		flags = append(flags, f.(*usedFlag))
@@ -235,7 +235,8 @@ func usedFlags(c *cli.Context) (flags []*usedFlag) {
 	return flags
 }
 
-// checkFlags reports the first flag, in the order of the help, that has an invalid value.
+// checkFlags returns an error for the first flag, in the order of the help, with an invalid
+// value.
 func checkFlags(c *cli.Context) error {
 	for _, u := range usedFlags(c) {
 		for _, value := range u.given {
@@ -247,7 +248,7 @@ func checkFlags(c *cli.Context) error {
 	return nil
 }
 
-// repeated are the values of a flag that can be repeated.
+// repeated returns the values of a flag that can be repeated.
 func repeated(c *cli.Context, name string) []string {
 	for _, u := range usedFlags(c) {
 		if u.flag.name == name {

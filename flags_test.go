@@ -7,7 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// tablesOfFlags are the global flags and those of each command.
+// tablesOfFlags returns the global flags and those of each command.
 func tablesOfFlags() map[string][]flag {
 	tables := map[string][]flag{"": globalFlags}
 	for _, c := range commands {
@@ -16,8 +16,8 @@ func tablesOfFlags() map[string][]flag {
 	return tables
 }
 
-// TestTables: a flag has a placeholder exactly when it takes a value, a default that is valid, and
-// names of its own.
+// TestTables: a flag has a placeholder if and only if it takes a value, a valid default, and
+// unique names.
 func TestTables(t *testing.T) {
 	for command, flags := range tablesOfFlags() {
 		seen := map[string]bool{"help": true, "h": true}
@@ -39,7 +39,7 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// call runs a command line with another action for the command, and gives its context.
+// call runs a command line with another action for the command, and returns its context.
 func call(t *testing.T, args ...string) (*cli.Context, error) {
 	t.Helper()
 	called, args := arrange(append([]string{name}, args...))
@@ -62,7 +62,7 @@ func TestNamesMixed(t *testing.T) {
 	if got := c.String("user"); got != "2" || !c.IsSet("user") || !c.Bool("tty") || !c.IsSet("tty") || c.IsSet("cwd") || c.Bool("detach") {
 		t.Errorf("--user %s, --tty %t", got, c.Bool("tty"))
 	}
-	// What one command line has set is not set in the next.
+	// Values of one command line are not set in the next.
 	if c, err = call(t, "exec", "id", "true"); err != nil || len(repeated(c, "env")) > 0 || c.IsSet("user") {
 		t.Errorf("%q, %v", repeated(c, "env"), err)
 	}

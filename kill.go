@@ -39,7 +39,7 @@ var killCommand = command{
 		if !c.Bool("all") {
 			return container.Signal(c.Context, sig)
 		}
-		// Engines clean up with this after the container has stopped.
+		// Engines use this to clean up after the container has stopped.
 		if err := container.SignalAll(c.Context, sig); !errors.Is(err, libcontainer.ErrNotRunning) {
 			return err
 		}
@@ -47,10 +47,10 @@ var killCommand = command{
 	},
 }
 
-// The realtime signals that the C library leaves to programs.
+// The realtime signals that the C library does not use itself.
 const sigrtmin, sigrtmax = 34, 64
 
-// parseSignal reads a number or a name: 9, KILL, SIGKILL, RTMIN+3.
+// parseSignal parses a number or a name: 9, KILL, SIGKILL, RTMIN+3.
 func parseSignal(s string) (unix.Signal, error) {
 	if n, err := strconv.ParseUint(s, 10, 8); err == nil {
 		if n > sigrtmax {

@@ -19,7 +19,7 @@ func TestParseSignal(t *testing.T) {
 	}
 }
 
-// FuzzParseSignal: what is accepted is a signal that the kernel has.
+// FuzzParseSignal: an accepted signal exists in the kernel.
 func FuzzParseSignal(f *testing.F) {
 	f.Add("SIGRTMIN+3")
 	f.Add("9")

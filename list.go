@@ -30,7 +30,8 @@ var listCommand = command{
 		if err != nil {
 			return err
 		}
-		// The default root is made with the first container; one that was named ought to exist.
+		// The default root is created with the first container, but a root that was named should
+		// exist.
 		if len(states) == 0 && c.IsSet("root") {
 			if _, err := os.Stat(rt.Root); err != nil {
 				return fmt.Errorf("list the containers below --root: %w", err)

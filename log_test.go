@@ -2,7 +2,7 @@ package main
 
 import "testing"
 
-// TestPrintable: a message has one line, and nothing in it that a terminal obeys.
+// TestPrintable: a message has one line and no control characters.
 func TestPrintable(t *testing.T) {
 	for message, want := range map[string]string{
 		`create "x": größer als 1 TiB ✓`: `create "x": größer als 1 TiB ✓`,

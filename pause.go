@@ -8,15 +8,15 @@ import (
 
 var pauseCommand = command{
 	name:        "pause",
-	usage:       "stop all processes of a container until \"resume\"",
+	usage:       "freeze all processes of a container until \"resume\"",
 	arguments:   existingID,
-	description: "The processes are frozen: they use no CPU time, and get signals when they are resumed.\nSIGKILL, and \"delete --force\", end them all the same.",
+	description: "The processes are frozen: they use no CPU time, and get signals when they are resumed.\nSIGKILL, and \"delete --force\", still kill them.",
 	run: func(c *cli.Context) error {
 		container, err := containerOf(c)
 		if err != nil {
 			return err
 		}
-		// A command that ends in the middle would leave them half frozen.
+		// A command that ends in the middle would leave them partly frozen.
 		return foreground.Interruptible(c.Context, container.Pause)
 	},
 }

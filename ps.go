@@ -51,7 +51,7 @@ var psCommand = command{
 	},
 }
 
-// psFailure puts the failure of ps into one line.
+// psFailure returns the failure of ps as one line.
 func psFailure(options []string, err error) error {
 	var status *exec.ExitError
 	if errors.As(err, &status) {
@@ -62,8 +62,8 @@ func psFailure(options []string, err error) error {
 	return fmt.Errorf("ps %s: %w (--format json does without ps)", strings.Join(options, " "), err)
 }
 
-// filterPs writes the title of what ps has printed, and the lines about processes of the
-// container. The column PID may be anywhere, but not behind one with blanks.
+// filterPs writes the title of the output of ps, and the lines about processes of the container.
+// The column PID may be anywhere, but not after a column with blanks.
 func filterPs(w io.Writer, table string, pids []int) error {
 	title, rest, _ := strings.Cut(table, "\n")
 	column := slices.Index(strings.Fields(title), "PID")

@@ -4,7 +4,7 @@ import "github.com/urfave/cli/v2"
 
 var resumeCommand = command{
 	name:      "resume",
-	usage:     "let the processes of a paused container go on",
+	usage:     "resume the processes of a paused container",
 	arguments: existingID,
 	run: func(c *cli.Context) error {
 		container, err := containerOf(c)

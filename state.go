@@ -26,7 +26,7 @@ var stateCommand = command{
 	},
 }
 
-// writeJSON prints a value for programs and people.
+// writeJSON prints a value as indented JSON.
 func writeJSON(w io.Writer, v any) error {
 	return libcontainer.WriteJSON(w, v, "  ")
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// usageError adds to an error about the flags of a command which flag was probably meant.
+// usageError adds a suggestion to an error about an unknown flag.
 func usageError(c *cli.Context, err error) error {
 	// Package flag has no type for this error.
 	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
@@ -34,9 +34,9 @@ func usageError(c *cli.Context, err error) error {
 	return err
 }
 
-// commandLike is the command that was probably meant by a name, or "".
+// commandLike returns the command that was probably meant by a name, or "".
 func commandLike(name string) string {
-	// What it is called elsewhere.
+	// Names in other programs.
 	switch name {
 	case "rm", "remove":
 		return "delete"
@@ -62,9 +62,9 @@ func commandLike(name string) string {
 	return nearest(name, names)
 }
 
-// nearest is the word that was probably meant by another: the only one that starts with
-// it, or the one with the fewest typing errors between them, if there are few. It is "" when
-// there is none, or no single one.
+// nearest returns the word that was probably meant: the only one that starts with typed, or the
+// one with the fewest typing errors, if they are few. It is "" when there is none, or more than
+// one.
 func nearest(typed string, words []string) string {
 	found, best := "", 1+min(2, (len(typed)-1)/2)
 	for _, w := range words {
@@ -82,10 +82,10 @@ func nearest(typed string, words []string) string {
 	return found
 }
 
-// typingErrors is how many letters have to be inserted, removed, replaced or exchanged with
-// their neighbour to make b of a.
+// typingErrors returns how many letters have to be inserted, removed, replaced or swapped with
+// their neighbour to turn a into b.
 func typingErrors(a, b string) int {
-	// Row i has the distances between the first i letters of a and the beginnings of b.
+	// Row i has the distances between the first i letters of a and the prefixes of b.
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

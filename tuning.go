@@ -2,14 +2,13 @@ package main
 
 import "golang.org/x/sys/unix"
 
-// slowMonitor makes the thread with which the Go runtime watches the others wake up
-// every millisecond or two, and not every 70 µs. In a command that makes a container
-// it took a tenth of the time: the container is being built on the other processor.
+// slowMonitor makes the monitor thread of the Go runtime wake up every millisecond or two instead
+// of every 70 µs. When creating a container, which is built on another processor at the same
+// time, the monitor took a tenth of the time.
 //
-// Threads and processes that the monitor or one of its children makes inherit its
-// timer slack. What the others had, in nanoseconds, is returned; it has to be
-// given back to the processes of containers. It is 0 when nothing was changed, as
-// without CAP_SYS_NICE.
+// Threads and processes that the monitor or its children create inherit its timer slack.
+// slowMonitor returns the former value in nanoseconds, which the processes of containers have to
+// get back. It is 0 when nothing was changed, for instance without CAP_SYS_NICE.
 func slowMonitor() int {
 	own, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
 	if err != nil || own <= 0 {
@@ -19,7 +18,7 @@ func slowMonitor() int {
 	if tid == "" {
 		return 0
 	}
-	// The file exists for threads too, but not below task/.
+	// The file exists for threads as well, but not below task/.
 	fd, err := unix.Open("/proc/"+tid+"/timerslack_ns", unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0
@@ -31,8 +30,8 @@ func slowMonitor() int {
 	return own
 }
 
-// monitorThread is the id of the first thread that the Go runtime has made, before it
-// ran anything of this program.
+// monitorThread returns the id of the first thread that the Go runtime created, before any code
+// of this program ran.
 func monitorThread() string {
 	fd, err := unix.Open("/proc/self/task", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -44,7 +43,7 @@ func monitorThread() string {
 	if err != nil {
 		return ""
 	}
-	// The kernel lists threads in the order of their creation, the main one first.
+	// The kernel lists threads in the order of their creation, starting with the main thread.
 	_, _, names := unix.ParseDirent(buf[:n], 2, nil)
 	if len(names) < 2 {
 		return ""

@@ -80,7 +80,7 @@ func updateOptions(c *cli.Context) (o libcontainer.UpdateOptions, err error) {
 	return o, err
 }
 
-// maxResources bounds the JSON, in bytes.
+// maxResources is the size limit of the JSON, in bytes.
 const maxResources = 16 << 20
 
 // readResources reads limits from a file or, for "-", from standard input.
@@ -111,8 +111,8 @@ func readResources(path string, stdin io.Reader) (r specs.LinuxResources, err er
 	return *resources, nil
 }
 
-// limitFlags makes limits of the flags. Of two mistakes the first one, in the order of the
-// help, is reported.
+// limitFlags turns the flags into limits. Of several errors it reports the first one in the order
+// of the help.
 func limitFlags(c *cli.Context) (o libcontainer.UpdateOptions, err error) {
 	l := limits{options: &o}
 	set := l.setters()
@@ -134,7 +134,7 @@ func limitFlags(c *cli.Context) (o libcontainer.UpdateOptions, err error) {
 	return o, nil
 }
 
-// limits are those that flags have set so far.
+// limits are the limits that flags have set so far.
 type limits struct {
 	memory  specs.LinuxMemory
 	cpu     specs.LinuxCPU
@@ -143,7 +143,7 @@ type limits struct {
 	options *libcontainer.UpdateOptions
 }
 
-// setters set the limits of flags, by their names.
+// setters returns functions that set limits, by the name of the flag.
 func (l *limits) setters() map[string]func(value string) error {
 	schema := func(s string) error {
 		l.options.Schemata = append(l.options.Schemata, s)
@@ -188,7 +188,7 @@ func (l *limits) finish() {
 	}
 }
 
-// into makes a setter of a property.
+// into returns a setter of a property.
 func into[T any](to **T, parse func(string) (T, error)) func(string) error {
 	return func(s string) error {
 		v, err := parse(s)
@@ -228,8 +228,8 @@ func parseUint(s string) (uint64, error) {
 	return n, nil
 }
 
-// parseSize reads a number of bytes as people write it: 1048576, 1024k, 1.5m, 1 GiB. All
-// units are powers of 1024. -1 stands for no limit.
+// parseSize parses a number of bytes: 1048576, 1024k, 1.5m, 1 GiB. All units are powers of 1024.
+// -1 means no limit.
 func parseSize(s string) (int64, error) {
 	if s == "-1" {
 		return -1, nil

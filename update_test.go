@@ -31,7 +31,7 @@ func FuzzParseSize(f *testing.F) {
 	})
 }
 
-// TestFirstMistake: of two bad values the same one is reported each time.
+// TestFirstMistake: of two invalid values the same one is reported each time.
 func TestFirstMistake(t *testing.T) {
 	for range 20 {
 		called, args := arrange([]string{"coracle", "update", "--pids-limit", "x", "--cpuset-cpus", "0", "--cpu-period", "y", "--memory-swap", "z", "id"})

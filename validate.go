@@ -15,9 +15,9 @@ var validateCommand = command{
 		"keep create from making a container, warnings do not. The exit status is 1 when there are\n" +
 		"errors, and 0 otherwise. Nothing is done, and no privileges are needed.\n" +
 		"\n" +
-		"With --host the kernel is asked as well, by trials that leave nothing: for namespaces, controllers\n" +
+		"With --host the kernel is asked as well, by trials that leave nothing behind: for namespaces, controllers\n" +
 		"of cgroups, file systems and their options, kernel parameters, limits, labels, sources of mounts.\n" +
-		"What the image holds, and what hooks do, only a container shows.",
+		"The content of the image, and what hooks do, show only in a container.",
 	shared: [][]flag{bundleFlags},
 	flags: []flag{
 		{name: "host", kind: toggle, usage: "also find what cannot work on this host, for this user"},
@@ -48,7 +48,7 @@ var validateCommand = command{
 	},
 }
 
-// verdict is what validate prints as JSON.
+// verdict is the JSON output of validate.
 type verdict struct {
 	Config   string           `json:"config"`
 	Valid    bool             `json:"valid"`
@@ -57,8 +57,7 @@ type verdict struct {
 
 type verdictFinding struct {
 	Severity string `json:"severity"`
-	// Property is written as in all messages, Pointer is the same as a JSON Pointer
-	// (RFC 6901).
+	// Property is the path as in all messages; Pointer is the same as a JSON Pointer (RFC 6901).
 	Property string `json:"property"`
 	Pointer  string `json:"pointer"`
 	Line     int    `json:"line"`
@@ -81,7 +80,7 @@ func verdictOf(i *libcontainer.Inspection) verdict {
 	return v
 }
 
-// writeFindings writes a line for each finding in the form of compilers, which editors
+// writeFindings writes a line for each finding in the format of compilers, which editors
 // understand.
 func writeFindings(c *cli.Context, i *libcontainer.Inspection) error {
 	for _, f := range i.Findings {
@@ -96,7 +95,7 @@ func writeFindings(c *cli.Context, i *libcontainer.Inspection) error {
 	return err
 }
 
-// judge is the error that the findings amount to.
+// judge returns the error for the findings.
 func judge(i *libcontainer.Inspection, strict bool) error {
 	problems := i.Problems()
 	warnings := len(i.Findings) - problems

@@ -8,8 +8,8 @@ import (
 	"coracle/libcontainer/internal/oci"
 )
 
-// passOnListening tells the process about the sockets that it inherits from a service
-// manager (sd_listen_fds(3)). It is the first of its pid namespace.
+// passOnListening passes on the sockets of a service manager to the process (sd_listen_fds(3)),
+// which is the first one of its pid namespace.
 func passOnListening(p *specs.Process, o CreateOptions) {
 	if p == nil || o.ListenFDs == 0 {
 		return

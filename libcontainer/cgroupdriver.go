@@ -2,15 +2,15 @@ package libcontainer
 
 import "coracle/libcontainer/internal/host/cgroup"
 
-// CgroupDriver is who makes the cgroups of containers.
+// CgroupDriver selects who creates the cgroups of containers.
 type CgroupDriver = cgroup.Driver
 
 const (
-	// CgroupCgroupfs: the runtime makes them, in the file system of cgroups.
+	// CgroupCgroupfs: the runtime creates them in the cgroup file system.
 	CgroupCgroupfs = cgroup.Cgroupfs
-	// CgroupSystemd: systemd does; linux.cgroupsPath has the form SLICE:PREFIX:NAME.
+	// CgroupSystemd: systemd creates them; linux.cgroupsPath has the form SLICE:PREFIX:NAME.
 	CgroupSystemd = cgroup.Systemd
-	// CgroupDisabled: there are none.
+	// CgroupDisabled: containers have no cgroups.
 	CgroupDisabled = cgroup.Disabled
 )
 

@@ -6,8 +6,8 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// ErrInterrupted is wrapped by the errors of methods whose context was over before they had done
-// their work, or whose descriptor was readable (see [WithInterrupt]). They also wrap the error
+// ErrInterrupted is wrapped by the errors of methods whose context ended before they had
+// finished, or whose descriptor became readable (see [WithInterrupt]). They also wrap the error
 // of the context.
 var ErrInterrupted = linux.ErrInterrupted
 
@@ -15,14 +15,14 @@ var ErrInterrupted = linux.ErrInterrupted
 type interruptKey struct{}
 
 // WithInterrupt returns a context in which methods of this package also end when a descriptor
-// becomes readable, as when the context is cancelled. It is for programs that learn from a
-// descriptor that they have to end, such as a pipe or signalfd(2); nothing is read from it. The
-// descriptor has to stay open as long as the context is used.
+// becomes readable, as if the context were cancelled. It is for programs that learn from a
+// descriptor, such as a pipe or signalfd(2), that they have to end. Nothing is read from the
+// descriptor. It has to stay open as long as the context is used.
 func WithInterrupt(ctx context.Context, fd uintptr) context.Context {
 	return context.WithValue(ctx, interruptKey{}, linux.NewFD(int(fd)))
 }
 
-// interruptOf is what ends waits when a context is over. The caller has to close it.
+// interruptOf returns what ends waiting when a context ends. The caller has to close it.
 func interruptOf(ctx context.Context) (*linux.Interrupt, error) {
 	fd, _ := ctx.Value(interruptKey{}).(linux.FD)
 	return linux.NewInterrupt(ctx, fd)

@@ -14,11 +14,11 @@ import (
 	"coracle/libcontainer"
 )
 
-// prompt is how long a method may take to return after its context is over. It is far less
-// than what it waits for, and far more than it needs.
+// prompt is how long a method may take to return after its context has ended. It is far less than
+// what the method waits for, and far more than it needs.
 const prompt = 10 * time.Second
 
-// bundleWith makes a bundle with a busybox, removed after the test.
+// bundleWith makes a bundle with busybox, which is removed after the test.
 func bundleWith(t *testing.T, change func(*specs.Spec), args ...string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -51,19 +51,19 @@ func bundleWith(t *testing.T, change func(*specs.Spec), args ...string) string {
 	return dir
 }
 
-// sleepingHook is a hook that tells by a file that it runs, and does not end by itself.
+// sleepingHook returns a hook that creates a file when it runs, and does not end by itself.
 func sleepingHook(begun string) []specs.Hook {
 	return []specs.Hook{{Path: "/bin/busybox", Args: []string{"sh", "-c", "echo > " + begun + "; exec sleep 1000"}}}
 }
 
-// cancelAt makes a context that is cancelled once a file is there.
+// cancelAt returns a context that is cancelled once a file exists.
 func cancelAt(t *testing.T, file string) context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	go func() {
 		for ctx.Err() == nil {
 			if _, err := os.Stat(file); err == nil {
-				time.Sleep(20 * time.Millisecond) // for what waits to wait
+				time.Sleep(20 * time.Millisecond) // give it time to wait
 				cancel()
 			}
 			time.Sleep(time.Millisecond)
@@ -72,7 +72,7 @@ func cancelAt(t *testing.T, file string) context.Context {
 	return ctx
 }
 
-// waitFor waits until a file is there.
+// waitFor waits until a file exists.
 func waitFor(t *testing.T, file string) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
@@ -85,7 +85,7 @@ func waitFor(t *testing.T, file string) {
 	}
 }
 
-// promptly calls what has to end with a context, and checks that it does.
+// promptly calls a function that has to end with a context, and checks that it does.
 func promptly(t *testing.T, what string, call func() error) {
 	t.Helper()
 	done := make(chan error, 1)
@@ -159,7 +159,7 @@ func TestCancelWaitForLock(t *testing.T) {
 		_, err := rt.Create(creating, "busy", libcontainer.CreateOptions{Bundle: dir})
 		created <- err
 	}()
-	// Each of these waits until the creation lets go of the container.
+	// Each of these waits until the creation unlocks the container.
 	for what, call := range map[string]func(context.Context) error{
 		"start":  func(ctx context.Context) error { return rt.Container("busy").Start(ctx) },
 		"delete": func(ctx context.Context) error { return rt.Container("busy").Delete(ctx) },
@@ -171,7 +171,7 @@ func TestCancelWaitForLock(t *testing.T) {
 	} {
 		waitFor(t, begun)
 		ctx, cancel := context.WithCancel(context.Background())
-		time.AfterFunc(20*time.Millisecond, cancel) // when it waits
+		time.AfterFunc(20*time.Millisecond, cancel) // while it waits
 		promptly(t, what, func() error { return call(ctx) })
 	}
 	stop()

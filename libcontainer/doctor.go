@@ -13,13 +13,13 @@ import (
 	"coracle/libcontainer/internal/state"
 )
 
-// HealthStatus is what an examination of the host found: [HealthOK], [HealthDegraded] or
+// HealthStatus is the result of one examination of the host: [HealthOK], [HealthDegraded] or
 // [HealthMissing].
 type HealthStatus = doctor.Status
 
-// What an examination finds.
+// Results of an examination.
 const (
-	// HealthOK: everything that containers can ask for is there.
+	// HealthOK: containers have everything that they can ask for.
 	HealthOK = doctor.OK
 	// HealthDegraded: it works in part.
 	HealthDegraded = doctor.Degraded
@@ -30,41 +30,41 @@ const (
 // HealthFinding is the result of one examination of the host.
 type HealthFinding = doctor.Finding
 
-// Examine finds out what this host can do for containers of this process, by doing it
-// wherever that leaves no trace. The findings have an order that is always the same.
+// Examine finds out what this host can do for containers of this process, by trying it if that
+// leaves no trace. The order of the findings is fixed.
 func (r *Runtime) Examine() []HealthFinding {
 	return doctor.Examine(doctor.Options{Root: r.Root, UID: os.Geteuid(), Privileged: bundle.HasCapabilities(ownCapabilities(), unix.CAP_SYS_ADMIN)})
 }
 
 // ExamineEngine finds out whether an engine, one of [EngineNames], is configured to use the
-// program at a path. It reads the engine's files below root, which is "/" but in tests.
+// program at a path. It reads the engine's files below root, which is "/" except in tests.
 func ExamineEngine(name, program, root string) []HealthFinding {
 	home, _ := os.UserHomeDir()
 	return doctor.Engine(name, program, root, home)
 }
 
-// EngineNames are the engines that [ExamineEngine] knows.
+// EngineNames returns the names for [ExamineEngine].
 func EngineNames() []string { return doctor.Engines() }
 
-// HealthCommands are the commands that mend what was found, each once.
+// HealthCommands returns the commands that fix the findings, without duplicates.
 func HealthCommands(findings []HealthFinding) []string { return doctor.Commands(findings) }
 
-// HealthExit is the exit status that findings amount to: 2 when no container can be made, 1
-// when something is degraded or missing, otherwise 0.
+// HealthExit returns the exit status for findings: 2 when no container can be created, 1 when
+// something is degraded or missing, otherwise 0.
 func HealthExit(findings []HealthFinding) int { return doctor.Worst(findings) }
 
-// Leftover is what a container that has ended, or a command that was killed, has left.
+// Leftover is what a container that has ended, or a killed command, has left behind.
 type Leftover struct {
 	ID string `json:"id"`
-	// Why says what it is.
+	// Why describes it.
 	Why string `json:"why"`
 	// Removable reports whether [Runtime.ForceDelete] removes it.
 	Removable bool `json:"removable"`
 }
 
-// Leftovers lists what is below the root and is not alive: containers that have ended and
-// were not deleted, creations that were cut off, and records that cannot be read. An engine
-// may still want to delete a container that has just ended.
+// Leftovers lists what is below the root and not alive: containers that have ended and were not
+// deleted, interrupted creations, and records that cannot be read. An engine may still delete a
+// container that has just ended.
 func (r *Runtime) Leftovers() ([]Leftover, error) {
 	ids, err := r.root().IDs()
 	if err != nil {
@@ -83,7 +83,7 @@ func (r *Runtime) Leftovers() ([]Leftover, error) {
 	return found, nil
 }
 
-// leftover looks at one container.
+// leftover examines one container.
 func (r *Runtime) leftover(id string) (*Leftover, error) {
 	dir, err := r.root().Open(id)
 	if errors.Is(err, ErrNotExist) {
@@ -97,7 +97,7 @@ func (r *Runtime) leftover(id string) (*Leftover, error) {
 	switch {
 	case errors.Is(err, ErrNotExist):
 		if dir.Busy() {
-			return nil, nil // somebody is at work on it
+			return nil, nil // another command is working on it
 		}
 		return &Leftover{ID: id, Why: "a creation that was cut off before it had any effect", Removable: true}, nil
 	case errors.Is(err, state.ErrUnreadable):

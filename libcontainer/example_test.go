@@ -15,8 +15,7 @@ import (
 	"coracle/libcontainer"
 )
 
-// A container is run through the library: here with a root file system that holds
-// nothing but a busybox.
+// This example runs a container with a root file system that holds only busybox.
 func Example() {
 	dir, err := exampleBundle("echo", "hello from the container")
 	if err != nil {
@@ -118,7 +117,7 @@ func ExampleRuntime_Run() {
 	// there is no container
 }
 
-// exampleBundle makes a bundle with a busybox of the host.
+// exampleBundle makes a bundle with the host's busybox.
 func exampleBundle(args ...string) (string, error) {
 	dir, err := os.MkdirTemp("", "coracle-example")
 	if err != nil {

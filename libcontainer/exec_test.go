@@ -34,7 +34,7 @@ func TestAddCapabilities(t *testing.T) {
 		t.Errorf("got %+v", p.Capabilities)
 	}
 
-	// What is inheritable already may be ambient, too.
+	// A capability that is inheritable already becomes ambient, too.
 	p = &specs.Process{Capabilities: &specs.LinuxCapabilities{Inheritable: []string{"CAP_NET_RAW"}}}
 	c.AddCapabilities(p, []string{"CAP_NET_RAW", "CAP_KILL"})
 	two := []string{"CAP_NET_RAW", "CAP_KILL"}

@@ -14,11 +14,11 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// Features is what this version supports, whatever the host can do (features.md); only the
-// flags of seccomp that are supported are those of the kernel, as is demanded.
+// Features returns what this version supports, whatever the host can do (features.md). Only the
+// supported flags of seccomp are the kernel's, as the specification demands.
 //
-// It is taken from the tables and checks that containers are made with, and by trying: a
-// property is supported when a configuration with it is accepted, and makes a difference.
+// It is derived from the tables and checks of create, and by trying: a property is supported if a
+// configuration with it is accepted and the property makes a difference.
 func Features() *features.Features {
 	words := bundle.KnownWords()
 	return &features.Features{
@@ -47,8 +47,8 @@ func Features() *features.Features {
 	}
 }
 
-// interprets reports whether a change of the default configuration is accepted and makes
-// another program, on a host that can do everything.
+// interprets reports whether a changed default configuration is accepted and compiles to another
+// program, on a host that supports everything.
 func interprets(change func(*specs.Spec)) *bool {
 	compiled := func(s *specs.Spec) (size int, ok bool) {
 		if problems, _ := bundle.Validate(s); len(problems) > 0 {
@@ -69,12 +69,12 @@ func interprets(change func(*specs.Spec)) *bool {
 
 func idMappedMount(s *specs.Spec) {
 	ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 1}}
-	// Another mount of its own would make a difference in any case.
+	// A new mount would make a difference in any case.
 	s.Mounts[1].UIDMappings, s.Mounts[1].GIDMappings = ids, ids
 }
 
-// cgroupFeatures are the drivers, and the versions of cgroups for which limits become values
-// of files.
+// cgroupFeatures returns the drivers, and the versions of cgroups for which limits are translated
+// into files.
 func cgroupFeatures() *features.Cgroup {
 	limit := int64(1)
 	limits := &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &limit}}
@@ -89,7 +89,7 @@ func cgroupFeatures() *features.Cgroup {
 	}
 }
 
-// rdtFeatures are what becomes of linux.intelRdt.
+// rdtFeatures returns what is supported of linux.intelRdt.
 func rdtFeatures() *features.IntelRdt {
 	m, err := rdt.New("/", checkID, &specs.LinuxIntelRdt{Schemata: []string{"L3:0=f"}, EnableMonitoring: true})
 	if err != nil {
@@ -98,7 +98,7 @@ func rdtFeatures() *features.IntelRdt {
 	return &features.IntelRdt{Enabled: is(m.Saved().Class != ""), Schemata: is(len(m.Schemata()) > 0), Monitoring: is(m.Saved().Monitor != "")}
 }
 
-// texts are words as the specification has them here.
+// texts converts names of the specification to strings.
 func texts[T ~string](words []T) []string {
 	list := make([]string, len(words))
 	for i, w := range words {

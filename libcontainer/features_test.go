@@ -11,8 +11,8 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// TestFeaturesHaveEveryAnnotation: what an annotation changes is in features, and the other
-// way round. The lint keeps code from looking at annotations that are not in the table.
+// TestFeaturesHaveEveryAnnotation: every annotation with an effect is in features, and vice
+// versa. The lint keeps code from reading annotations that are not in the table.
 func TestFeaturesHaveEveryAnnotation(t *testing.T) {
 	changes := map[string]func() bool{
 		"run.oci.keep_original_groups": func() bool {

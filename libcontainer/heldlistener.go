@@ -14,21 +14,21 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// heldListener is the seccomp listener of a process that its filter does not let send it.
-// The process waits until it has been handed over.
+// heldListener is the seccomp listener of a process whose filter does not let it send the
+// listener. The process waits until the runtime has handed the listener over.
 type heldListener struct {
 	fd int
-	// call identifies the call by which the process waits, when the filter passes that on to
+	// call identifies the system call with which the process waits, if the filter passes it to
 	// the listener.
 	call     uint64
 	notified bool
 	pidfd    int
 }
 
-// errNoListener means that a process has ended before it had a listener.
+// errNoListener means that the process ended before it had a listener.
 var errNoListener = errors.New("the process has ended before its seccomp filter was loaded")
 
-// holdListener takes the listener from a process that is about to load its filter.
+// holdListener copies the listener from a process that is about to load its filter.
 func holdListener(pid, pidfd int, notified bool) (*heldListener, error) {
 	h := &heldListener{fd: -1, notified: notified, pidfd: pidfd}
 	deadline := time.Now().Add(agentTimeout)
@@ -60,8 +60,8 @@ func holdListener(pid, pidfd int, notified bool) (*heldListener, error) {
 	return h, nil
 }
 
-// waitWhileAlive waits until a descriptor is readable, or for a time; -1 stands for none. It
-// fails when the process has ended or the deadline has passed.
+// waitWhileAlive waits until a descriptor is readable, or for a time; fd -1 means none. It fails
+// when the process has ended or the deadline has passed.
 func waitWhileAlive(pidfd, fd int, deadline time.Time, at time.Duration) error {
 	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}, {Fd: int32(fd), Events: unix.POLLIN}}
 	n, err := linux.Poll(fds, at)
@@ -76,14 +76,13 @@ func waitWhileAlive(pidfd, fd int, deadline time.Time, at time.Duration) error {
 	return nil
 }
 
-// listenerOfProcess is a copy of the descriptor of a process that is a seccomp listener, -1
-// when it has none yet.
+// listenerOfProcess returns a copy of the process's seccomp listener, -1 when it has none yet.
 func listenerOfProcess(pid, pidfd int) (int, error) {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
 	//allow:path the host's /proc; what the links say is only compared
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return -1, nil // it has ended: that is seen elsewhere
+		return -1, nil // it has ended; the caller notices
 	}
 	for _, e := range entries {
 		//allow:path the same
@@ -97,8 +96,8 @@ func listenerOfProcess(pid, pidfd int) (int, error) {
 	return -1, nil
 }
 
-// takeHeld takes the listener of a process that announces to load its filter, gives it to the
-// agent and lets the process go on.
+// takeHeld takes the listener of a process that announces that it loads its filter, gives it to
+// the agent and lets the process continue.
 func takeHeld(pid, pidfd int, m protocol.Message, give func(fd int) error, acknowledge func() error) error {
 	held, err := holdListener(pid, pidfd, m.Listener() == protocol.ListenerNotified)
 	if err != nil {
@@ -111,7 +110,7 @@ func takeHeld(pid, pidfd int, m protocol.Message, give func(fd int) error, ackno
 	return held.release(acknowledge)
 }
 
-// release lets the process go on, by its own call or by answer.
+// release lets the process continue, by answering its system call or by answer.
 func (h *heldListener) release(answer func() error) error {
 	defer unix.Close(h.fd)
 	if !h.notified {
@@ -129,7 +128,8 @@ func (h *heldListener) release(answer func() error) error {
 	return nil
 }
 
-// end ends the process, which would wait for ever: its own copy keeps the listener open.
+// end kills the process, which would otherwise wait forever, because its own copy keeps the
+// listener open.
 func (h *heldListener) end() {
 	unix.Close(h.fd)
 	_ = unix.PidfdSendSignal(h.pidfd, unix.SIGKILL, nil, 0)

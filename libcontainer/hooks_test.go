@@ -26,7 +26,7 @@ func TestTailOfAHook(t *testing.T) {
 	}
 }
 
-// listening makes a hookProcess that listens to what is returned.
+// listening returns a hookProcess and the write end of the pipe that it reads.
 func listening(t *testing.T) (p *hookProcess, write int) {
 	t.Helper()
 	var pipe [2]int
@@ -41,7 +41,7 @@ func TestListenKeepsTheEnd(t *testing.T) {
 	p, write := listening(t)
 	defer p.close()
 	for i := range 10 {
-		// Umlauts are two bytes each: the cut is in the middle of one.
+		// An umlaut has two bytes, so the output is cut in the middle of one.
 		if _, err := unix.Write(write, []byte(strings.Repeat("ä", maxHookOutput/3)+string(rune('0'+i)))); err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +57,7 @@ func TestListenKeepsTheEnd(t *testing.T) {
 
 func TestListenSeesTheEnd(t *testing.T) {
 	p, write := listening(t)
-	p.listen() // nothing there: it does not wait
+	p.listen() // nothing to read: it does not wait
 	if p.result < 0 {
 		t.Fatal("closed without an end")
 	}

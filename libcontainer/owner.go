@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// ownerName is the name of a user of the host, or "#UID" for one without a name.
+// ownerName returns the name of a user of the host, or "#UID" when there is none.
 func ownerName(uid int) string {
 	if uid == 0 {
 		return "root"

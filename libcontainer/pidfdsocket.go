@@ -8,21 +8,21 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// What comes with the descriptor says whether it is the first process of a container or
-// a further one, in the words of runc.
+// The text that is sent with the descriptor, as runc sends it: whether it is the container's
+// first process or an additional one.
 const (
 	pidfdOfInit = "standard"
 	pidfdOfExec = "setns"
 )
 
-// pidfdSocket is the socket of a caller who wants a pidfd of the process. It is connected
-// before anything is made, so that a wrong path is found in time.
+// pidfdSocket is the socket of a caller that wants a pidfd of the process. It is connected before
+// anything is created, so that a wrong path is found early.
 type pidfdSocket struct {
 	path string
 	fd   int
 }
 
-// openPidfdSocket connects; nil without a path.
+// openPidfdSocket connects to the socket; nil without a path.
 func openPidfdSocket(path string) (*pidfdSocket, error) {
 	if path == "" {
 		return nil, nil
@@ -51,7 +51,7 @@ func (s *pidfdSocket) close() {
 	}
 }
 
-// connectSocket connects to a stream socket at a path; what names it in errors.
+// connectSocket connects to a stream socket at a path; errors call it what.
 func connectSocket(path, what string) (int, error) {
 	fd, err := linux.Dial(path, unix.SOCK_STREAM, 0)
 	if err != nil {

@@ -12,11 +12,12 @@ import (
 // ConfigName is the name of the configuration in a bundle (bundle.md).
 const ConfigName = bundle.ConfigName
 
-// DefaultSpec is a configuration to start from: it runs sh with a terminal in the directory
+// DefaultSpec returns a configuration to start from: it runs sh with a terminal in the directory
 // rootfs of the bundle.
 func DefaultSpec() *specs.Spec { return bundle.Default() }
 
-// RootlessSpec is [DefaultSpec] for a container that this user runs without privileges.
+// RootlessSpec returns [DefaultSpec] changed for a container that this user runs without
+// privileges.
 func RootlessSpec() *specs.Spec {
 	s := bundle.Default()
 	uids, gids := idmap.Own(os.Geteuid(), os.Getegid())

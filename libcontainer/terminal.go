@@ -10,16 +10,16 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// terminal is where the master of a terminal goes: to the caller of this package or to a socket
-// at a path.
+// terminal is the recipient of a terminal's master: the caller of this package, or a socket at a
+// path.
 type terminal struct {
 	path string
 	take func(master *os.File) error // nil for the socket
-	// socket is where it comes in on its way to the caller.
+	// socket receives the master on its way to the caller.
 	socket linux.FD
 }
 
-// open makes the socket that the init sends it through.
+// open returns the socket through which the init sends the master.
 func (t *terminal) open(h *hostFiles) (int, error) {
 	if t.take == nil {
 		fd, err := connectSocket(t.path, "console socket")
@@ -36,8 +36,8 @@ func (t *terminal) open(h *hostFiles) (int, error) {
 	return h.keep(pair[1]), nil
 }
 
-// handOver gives the terminal to the caller, if they take it. The init has sent it before the
-// container is created, or the process executed.
+// handOver gives the terminal to the caller, if there is a function for it. The init has sent it
+// before the container is created, or the process executed.
 func (t *terminal) handOver() error {
 	if !t.socket.Exists() {
 		return nil

@@ -28,7 +28,7 @@ func bundleWith(t testing.TB, config []byte) string {
 	return dir
 }
 
-// agree compares Validate with Plan, which does all that Create does before it begins.
+// agree compares Validate with Plan, which does all that Create does before it has effects.
 func agree(t *testing.T, r *Runtime, dir string) (refused bool) {
 	t.Helper()
 	_, refusal := r.Plan("demo", CreateOptions{Bundle: dir})
@@ -37,7 +37,7 @@ func agree(t *testing.T, r *Runtime, dir string) (refused bool) {
 		t.Fatal(err)
 	}
 	if errors.Is(refusal, fs.ErrNotExist) || refusal != nil && strings.Contains(refusal.Error(), "the systemd driver") {
-		return true // a source of this host, and its systemd
+		return true // depends on sources of this host, and its systemd
 	}
 	if (refusal != nil) != (inspection.Problems() > 0) {
 		t.Errorf("create: %v, validate: %v", refusal, inspection.Findings)
@@ -45,8 +45,8 @@ func agree(t *testing.T, r *Runtime, dir string) (refused bool) {
 	return refusal != nil
 }
 
-// TestValidateAgreesWithPlan has configurations that are refused, for reasons of every package
-// that has a say, and the neighbour of some that is not.
+// TestValidateAgreesWithPlan has configurations that are refused, for reasons from every package,
+// and similar ones that are not.
 func TestValidateAgreesWithPlan(t *testing.T) {
 	long := strings.Repeat("x", 200<<10)
 	many := make([]specs.LinuxSyscall, 0, 3000)
@@ -108,7 +108,7 @@ func TestValidateAgreesWithPlan(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, isUTS := strings.CutSuffix(name, "uts"); isUTS {
-				// Plan opens nothing; create does.
+				// Plan opens no sources; create does.
 				inspection, err := (&Runtime{}).Validate(bundleWith(t, data), "", false)
 				if err != nil || inspection.Problems() == 0 {
 					t.Error("valid", err)
@@ -122,7 +122,7 @@ func TestValidateAgreesWithPlan(t *testing.T) {
 	}
 }
 
-// TestValidateAgreesWithTheDriver is about what only one driver refuses.
+// TestValidateAgreesWithTheDriver has configurations that only one driver refuses.
 func TestValidateAgreesWithTheDriver(t *testing.T) {
 	limit := int64(10)
 	for _, change := range []func(*specs.Spec){
@@ -145,8 +145,7 @@ func TestValidateAgreesWithTheDriver(t *testing.T) {
 	}
 }
 
-// TestProgramsAreValid: Validate has nothing against the configurations that programs are
-// compiled from in tests.
+// TestProgramsAreValid: Validate accepts the configurations of the golden programs.
 func TestProgramsAreValid(t *testing.T) {
 	files, err := filepath.Glob("internal/initprog/compile/testdata/*.json")
 	if err != nil || len(files) == 0 {
@@ -161,7 +160,7 @@ func TestProgramsAreValid(t *testing.T) {
 		if err := json.Unmarshal(data, &c); err != nil {
 			t.Fatal(err)
 		}
-		config := bytes.ReplaceAll(c.Config, []byte("/proc/5/"), []byte("/no/such/")) // some process of this host
+		config := bytes.ReplaceAll(c.Config, []byte("/proc/5/"), []byte("/no/such/")) // a process of this host
 		i, err := (&Runtime{}).Validate(bundleWith(t, config), "", false)
 		if err != nil || i.Problems() > 0 {
 			t.Errorf("%s: %v %v", file, err, i.Findings)
@@ -169,7 +168,7 @@ func TestProgramsAreValid(t *testing.T) {
 	}
 }
 
-// FuzzValidate looks for configurations that Validate and Plan do not agree on.
+// FuzzValidate looks for configurations on which Validate and Plan disagree.
 func FuzzValidate(f *testing.F) {
 	data, err := json.Marshal(bundle.Default())
 	if err != nil {

@@ -303,7 +303,7 @@ still_locked() {
 }
 
 @test "what the host forbids for a mount stays forbidden" {
-	# The mounts below the host's /sys cannot be removed from what they hide.
+	# Without the mounts below it, the bind mount would reveal what they hide.
 	config '.mounts += [{destination: "/hostsys", source: "/sys", options: ["bind"]}]'
 	writable
 	run coracle run "$ID"

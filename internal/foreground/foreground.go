@@ -1,7 +1,6 @@
-// Package foreground is what a command does while it waits for the process of a container. All
-// of it concerns the whole process, so that a library must not do it: it catches signals and
-// passes them on, adopts orphans and reaps them, connects the terminal of its caller, and tells
-// its service manager.
+// Package foreground is what a command does while it waits for the process of a container. All of
+// it affects the whole process, so a library must not do it: it catches and forwards signals,
+// adopts and reaps orphans, connects the caller's terminal, and notifies the service manager.
 package foreground
 
 import (
@@ -23,12 +22,12 @@ type foreground struct {
 	runtime  *libcontainer.Runtime
 	id       string
 	signals  *signals.Pipe
-	terminal *console.Foreground // nil without one
-	notify   *notifyProxy        // nil when nobody is to be told that the container is ready
+	terminal *console.Foreground // nil when there is none
+	notify   *notifyProxy        // nil when there is no service manager to notify
 }
 
-// open begins to catch the signals that end a command: before the process runs they end its
-// creation, and then they are passed on to it.
+// open starts catching the signals that end a command. Before the process runs they end its
+// creation; afterwards they are forwarded to it.
 func open(rt *libcontainer.Runtime, id string) (*foreground, error) {
 	pipe, err := signals.Open(signals.Ending...)
 	if err != nil {
@@ -37,7 +36,7 @@ func open(rt *libcontainer.Runtime, id string) (*foreground, error) {
 	return &foreground{runtime: rt, id: id, signals: pipe}, nil
 }
 
-// close gives back what the container used.
+// close closes and restores what the container used.
 func (f *foreground) close() {
 	f.signals.Close()
 	f.notify.close()
@@ -46,19 +45,19 @@ func (f *foreground) close() {
 	}
 }
 
-// until is a context that signals end, too.
+// until returns a context that signals end, too.
 func (f *foreground) until(ctx context.Context) context.Context {
 	return libcontainer.WithInterrupt(ctx, uintptr(f.signals.FD))
 }
 
-// attach takes the terminal of the container.
+// attach connects the terminal of the container.
 func (f *foreground) attach(master *os.File) (err error) {
 	f.terminal, err = console.Attach(master)
 	return err
 }
 
-// Interruptible calls a function with a context that a signal ends by which users and engines
-// end a command. Without it the signal would end this process in the middle.
+// Interruptible calls a function with a context that ends on the signals by which users and
+// engines end a command. Otherwise such a signal would end this process in the middle.
 func Interruptible(ctx context.Context, do func(context.Context) error) error {
 	caught, err := signals.Open(signals.Ending...)
 	if err != nil {
@@ -68,26 +67,26 @@ func Interruptible(ctx context.Context, do func(context.Context) error) error {
 	return do(libcontainer.WithInterrupt(ctx, uintptr(caught.FD)))
 }
 
-// RunOptions are the choices of [Run].
+// RunOptions are the options of [Run].
 type RunOptions struct {
 	libcontainer.CreateOptions
-	// Detach returns when the process has been started.
+	// Detach makes Run return when the process has been started.
 	Detach bool
 	// Keep leaves the stopped container, with its cgroup, for a later delete.
 	Keep bool
-	// NoSubreaper does not adopt the orphans of the container.
+	// NoSubreaper means that this process does not adopt orphans of the container.
 	NoSubreaper bool
-	// NotifySocket is the address of a service manager that is to be told when the container
-	// is ready, as in the environment variable of this name (sd_notify(3)); empty without one.
+	// NotifySocket is the address of a service manager to notify when the container is ready, as
+	// in the environment variable of this name (sd_notify(3)); empty for none.
 	NotifySocket string
 }
 
 // Run creates a container, starts it and, unless it is detached, waits for its process and
-// deletes the container. It returns the exit status of the process, 128 plus the number of the
-// signal for one that a signal ended.
+// deletes the container. It returns the exit status of the process, which is 128 plus the signal
+// number if a signal ended it.
 //
-// Signals that this process gets meanwhile are passed on to the container. A terminal is
-// connected with the standard streams of this process.
+// Signals to this process are forwarded to the container. Its terminal is connected with the
+// standard streams of this process.
 func Run(ctx context.Context, rt *libcontainer.Runtime, id string, o RunOptions) (status int, err error) {
 	o.Notify = o.NotifySocket != ""
 	if o.Detach {
@@ -126,8 +125,8 @@ func Run(ctx context.Context, rt *libcontainer.Runtime, id string, o RunOptions)
 	return status, rt.ForceDelete(ctx, id)
 }
 
-// start creates a container and starts it. Where a service manager is to be told, it waits for
-// the container with the proxy. When it fails, nothing is left.
+// start creates a container and starts it. If there is a service manager to notify, it waits for
+// the container with the proxy. When it fails, nothing is left behind.
 func start(ctx context.Context, rt *libcontainer.Runtime, id string, o RunOptions) (*libcontainer.Container, *notifyProxy, error) {
 	if !o.Notify {
 		c, err := rt.Run(ctx, id, o.CreateOptions)
@@ -147,8 +146,9 @@ func start(ctx context.Context, rt *libcontainer.Runtime, id string, o RunOption
 	return c, notify, nil
 }
 
-// Start starts a created container. When a service manager is to be told, see [RunOptions], it
-// returns when the container is ready or has ended, and hands its process over to it.
+// Start starts a created container. If there is a service manager to notify, see [RunOptions], it
+// returns when the container is ready or has ended, and makes the container's process the main
+// process of the service.
 func Start(ctx context.Context, c *libcontainer.Container, notifySocket string) error {
 	if notifySocket == "" {
 		return c.Start(ctx)
@@ -161,9 +161,9 @@ func Start(ctx context.Context, c *libcontainer.Container, notifySocket string) 
 	return err
 }
 
-// Exec runs another process in a container, and waits for it. It returns its exit status, 128
-// plus the number of the signal for one that a signal ended, passes signals on to it and connects
-// a terminal, like [Run].
+// Exec runs an additional process in a container and waits for it. It forwards signals to the
+// process, connects its terminal like [Run], and returns its exit status, which is 128 plus the
+// signal number if a signal ended it.
 func Exec(ctx context.Context, c *libcontainer.Container, o libcontainer.ExecOptions) (status int, err error) {
 	if o.ConsoleSocket != "" {
 		return 0, errors.New("cannot use console socket if coracle will not detach or allocate tty")
@@ -183,14 +183,14 @@ func Exec(ctx context.Context, c *libcontainer.Container, o libcontainer.ExecOpt
 	return status, nil
 }
 
-// wait passes signals on and reaps orphans until the process has ended and its output has been
-// copied. It returns the exit status of the process, 128 plus the number of the signal for one
-// that a signal ended.
+// wait forwards signals and reaps orphans until the process has ended and its output has been
+// copied. It returns the exit status of the process, which is 128 plus the signal number if a
+// signal ended it.
 func (f *foreground) wait(pid int) int {
 	status := f.waitForEnd(pid)
 	if f.terminal != nil {
-		// After the last process the kernel ends the terminal. Where others have it
-		// open too, that may be much later.
+		// The kernel hangs the terminal up after its last process. If other processes have it
+		// open, that may be much later.
 		f.terminal.Drain(time.Second)
 		f.terminal.Close()
 	}
@@ -201,7 +201,7 @@ func (f *foreground) wait(pid int) int {
 }
 
 func (f *foreground) waitForEnd(pid int) int {
-	// It is a child that nobody has waited for: its pid is its own.
+	// It is a child that nobody has waited for, so its pid cannot have been reused.
 	pidfd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		warn(f.runtime, "wait for container %q: %v", f.id, os.NewSyscallError("pidfd_open", err))
@@ -218,7 +218,7 @@ func (f *foreground) waitForEnd(pid int) int {
 			return 255
 		}
 		if fds[2].Revents != 0 && f.notify.ready() {
-			// This process stays the one to watch.
+			// This process remains the main process of the service.
 			f.notify.tell("READY=1", false)
 		}
 		for s, ok := f.signals.Next(); ok; s, ok = f.signals.Next() {
@@ -232,7 +232,7 @@ func (f *foreground) waitForEnd(pid int) int {
 	}
 }
 
-// poll is poll(2) without a timeout that goes on after a signal.
+// poll is poll(2) without a timeout, restarted after signals.
 func poll(fds []unix.PollFd) error {
 	for {
 		if _, err := unix.Poll(fds, -1); !errors.Is(err, unix.EINTR) {
@@ -241,8 +241,8 @@ func poll(fds []unix.PollFd) error {
 	}
 }
 
-// reap waits for all children that have ended. It tells the exit status when the
-// container's process is among them.
+// reap waits for all children that have ended. ended reports whether the container's process was
+// among them; status is its exit status.
 func (f *foreground) reap(pid int) (status int, ended bool) {
 	for {
 		var ws unix.WaitStatus
@@ -262,9 +262,8 @@ func (f *foreground) reap(pid int) (status int, ended bool) {
 	}
 }
 
-// forwarded are the signals that are passed on besides [signals.Ending], and SIGCHLD.
-// Those about this process and its own terminal are not among them, nor those that
-// the Go runtime needs.
+// forwarded returns the signals to forward besides [signals.Ending], and SIGCHLD. It leaves out
+// signals about this process and its own terminal, and those that the Go runtime needs.
 func forwarded() []unix.Signal {
 	own := map[unix.Signal]bool{
 		unix.SIGKILL: true, unix.SIGSTOP: true, unix.SIGTSTP: true, unix.SIGCONT: true, unix.SIGTTIN: true, unix.SIGTTOU: true,
@@ -280,8 +279,8 @@ func forwarded() []unix.Signal {
 	return list
 }
 
-// warnOfShortage warns when the process of a container was killed for lack of memory; its
-// exit status could have come from anything.
+// warnOfShortage warns when the container's process was killed for lack of memory, which its exit
+// status does not show.
 func (f *foreground) warnOfShortage(c *libcontainer.Container, status int) {
 	if status != 128+int(unix.SIGKILL) {
 		return

@@ -15,17 +15,17 @@ import (
 	"coracle/libcontainer"
 )
 
-// notifyProxy passes on that a container is ready, and nothing else: what a container
-// says must not change how the service manager treats the runtime's service.
+// notifyProxy forwards that a container is ready, and nothing else: messages of a container must
+// not change how the service manager treats the runtime's service.
 type notifyProxy struct {
 	runtime *libcontainer.Runtime
 	id      string
-	socket  *os.File // where the container says it
+	socket  *os.File // receives the container's messages
 	manager string   // the address of the service manager
 }
 
-// startNotify starts a container. The proxy is nil for one that was created without a place for
-// the socket, or that could not be started.
+// startNotify starts a container. The proxy is nil if the container was created without a mount
+// for the socket, or could not be started.
 func startNotify(ctx context.Context, c *libcontainer.Container, manager string) (*notifyProxy, error) {
 	socket, err := c.StartNotify(ctx)
 	if err != nil || socket == nil {
@@ -40,8 +40,8 @@ func (p *notifyProxy) close() {
 	}
 }
 
-// fd is the descriptor that becomes readable when the container says something; -1
-// without a proxy.
+// fd returns the descriptor that becomes readable when the container sends a message; -1 without
+// a proxy.
 func (p *notifyProxy) fd() int {
 	if p == nil {
 		return -1
@@ -49,9 +49,9 @@ func (p *notifyProxy) fd() int {
 	return int(p.socket.Fd())
 }
 
-// ready reads one message and reports whether it says that the container is ready.
-// Descriptors that come with it are closed by the kernel, which is what their sender
-// waits for (sd_notify_barrier(3)).
+// ready reads one message and reports whether it says that the container is ready. The kernel
+// closes the descriptors in the message, which is what their sender waits for
+// (sd_notify_barrier(3)).
 func (p *notifyProxy) ready() bool {
 	buf := make([]byte, 64<<10)
 	n, _, err := unix.Recvfrom(int(p.socket.Fd()), buf, unix.MSG_DONTWAIT)
@@ -66,10 +66,10 @@ func (p *notifyProxy) ready() bool {
 	return false
 }
 
-// handOver waits until the container is ready or has ended, and hands its first process
-// over to the service manager as the one to watch.
+// handOver waits until the container is ready or has ended, and makes its first process the main
+// process of the service.
 func (p *notifyProxy) handOver(c *libcontainer.Container) {
-	pidfd, err := c.Pidfd() // none when it has ended, which is no end of what it has said
+	pidfd, err := c.Pidfd() // none when it has ended; its messages can still be read
 	defer unix.Close(pidfd)
 	for {
 		fds := []unix.PollFd{{Fd: int32(p.socket.Fd()), Events: unix.POLLIN}, {Fd: int32(pidfd), Events: unix.POLLIN}}
@@ -77,7 +77,7 @@ func (p *notifyProxy) handOver(c *libcontainer.Container) {
 			err = poll(fds)
 		}
 		if p.ready() {
-			// The manager trusts this process only as long as it is there.
+			// The manager accepts the message only while this process exists.
 			p.tell(fmt.Sprintf("MAINPID=%d\nREADY=1", c.Pid()), true)
 			return
 		}
@@ -91,8 +91,8 @@ func (p *notifyProxy) handOver(c *libcontainer.Container) {
 	}
 }
 
-// tell sends a message to the service manager. With a barrier it returns when that has
-// read it.
+// tell sends a message to the service manager. With barrier it returns when the manager has read
+// it.
 func (p *notifyProxy) tell(message string, barrier bool) {
 	err := send(p.manager, message, nil)
 	if err == nil && barrier {
@@ -143,7 +143,7 @@ func send(address, message string, rights []byte) error {
 	}
 	defer unix.Close(fd)
 	if dir, name := filepath.Split(address); dir != "" {
-		// By a descriptor: the path may be longer than a socket address can be.
+		// Through a descriptor, because the path may be too long for a socket address.
 		//allow:path the caller's own path, as connect(2) would take it
 		d, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {

@@ -1,9 +1,9 @@
 // Package doctor finds out what a host can do for containers, for the user of this process.
 //
-// What can be tried without a trace is tried: namespaces are made by a process that ends,
-// mounts are made and never attached, a key ring is joined by a thread that ends. What cannot
-// be tried without a trace is looked at in /proc, /sys and /etc. Version numbers are shown
-// and never judged: distributions move features between versions.
+// What can be tried without a trace is tried: a process that ends makes namespaces, mounts are
+// made and never attached, and a thread that ends joins a keyring. The rest is read in /proc,
+// /sys and /etc. Version numbers are shown but not evaluated, because distributions backport
+// features.
 package doctor
 
 import (
@@ -12,11 +12,11 @@ import (
 	"slices"
 )
 
-// Status is what an examination found.
+// Status is the result of an examination.
 type Status string
 
 const (
-	// OK: everything that containers can ask for is there.
+	// OK: containers have everything that they can ask for.
 	OK Status = "ok"
 	// Degraded: it works in part; Cost says what does not.
 	Degraded Status = "degraded"
@@ -35,12 +35,13 @@ type Finding struct {
 	Found string `json:"found"`
 	// Cost is what containers lack because of it; empty for OK.
 	Cost string `json:"cost,omitempty"`
-	// Mend says how to change it, and Commands are commands that do so, where there are any.
+	// Mend says how to fix it, and Commands are commands that do so, if there are any.
 	Mend     string   `json:"mend,omitempty"`
 	Commands []string `json:"commands,omitempty"`
 }
 
-// patient is who and what is examined. Its methods named after groups of findings add these.
+// patient is what is examined, and for whom. Each method is named after a group of findings and
+// adds them.
 type patient struct {
 	uid        int
 	privileged bool // has CAP_SYS_ADMIN over the host's namespaces, or those of its user namespace
@@ -48,7 +49,7 @@ type patient struct {
 	findings   []Finding
 }
 
-// Options say for whom the host is examined.
+// Options describe for whom the host is examined.
 type Options struct {
 	// Root is the state root, such as /run/coracle.
 	Root string
@@ -76,8 +77,8 @@ func (p *patient) add(f Finding) {
 	p.findings = append(p.findings, f)
 }
 
-// Worst is the exit status of findings: 2 when no container can be made, 1 when something is
-// degraded or missing, otherwise 0.
+// Worst returns the exit status for findings: 2 when no container can be created, 1 when
+// something is degraded or missing, otherwise 0.
 func Worst(findings []Finding) int {
 	worst := 0
 	for _, f := range findings {
@@ -101,7 +102,8 @@ func Count(findings []Finding, s Status) (n int) {
 	return n
 }
 
-// Commands are the commands that mend what was found, each once, in the order of the findings.
+// Commands returns the commands that fix the findings, without duplicates, in the order of the
+// findings.
 func Commands(findings []Finding) (commands []string) {
 	for _, f := range findings {
 		for _, c := range f.Commands {
@@ -113,7 +115,7 @@ func Commands(findings []Finding) (commands []string) {
 	return commands
 }
 
-// plural is a number with its noun.
+// plural returns a number with its noun.
 func plural(n int, noun string) string {
 	if n != 1 {
 		noun += "s"

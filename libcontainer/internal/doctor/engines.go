@@ -14,17 +14,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// engine is an engine with the files in which it is told about runtimes.
+// engine is an engine and the files that configure its runtimes.
 type engine struct {
 	name string
-	// files are read in this order, and a later one counts more. A pattern stands for all
+	// files are read in this order, and a later file overrides earlier ones. A pattern means all
 	// files that it matches, sorted by name. "~" is the home directory.
 	files []string
-	// runtimes finds the programs that a file names, by the name of the runtime.
+	// runtimes returns the programs that a file names, by the name of the runtime.
 	runtimes func(config table) map[string]string
-	// systemd reports what a file says about the driver of cgroups; "" when it says nothing.
+	// systemd returns the cgroup driver that a file sets; "" when it sets none.
 	systemd func(config table) string
-	// example is what to write, and where.
+	// example is what to write to which file.
 	example string
 	reload  string
 }
@@ -32,7 +32,7 @@ type engine struct {
 // table is a table of TOML, or an object of JSON.
 type table map[string]any
 
-// engines are those whose configuration is known.
+// engines are the engines with known configuration files.
 var engines = []engine{
 	{
 		name:     "containerd",
@@ -96,7 +96,7 @@ var engines = []engine{
 	},
 }
 
-// Engines are the names that [Engine] knows.
+// Engines returns the names for [Engine].
 func Engines() (names []string) {
 	for _, e := range engines {
 		names = append(names, e.name)
@@ -104,9 +104,8 @@ func Engines() (names []string) {
 	return names
 }
 
-// Engine examines whether an engine on this host is configured to use this program, which is
-// at the given path. root is the directory that takes the place of "/", for tests; home is
-// that of the user.
+// Engine examines whether an engine on this host is configured to use this program, which is at
+// the given path. root replaces "/" in tests; home is the user's home directory.
 func Engine(name, program, root, home string) []Finding {
 	i := slices.IndexFunc(engines, func(e engine) bool { return e.name == name })
 	if i < 0 {
@@ -138,7 +137,7 @@ func Engine(name, program, root, home string) []Finding {
 	return append(findings, e.judge(named, driver, program, read))
 }
 
-// judge says what the names of runtimes amount to.
+// judge returns the finding for the names of runtimes.
 func (e *engine) judge(named map[string]string, driver, program string, read []string) Finding {
 	f := Finding{Name: e.name + ".runtime", Status: OK}
 	where := "none of its files of configuration exists"
@@ -169,7 +168,7 @@ func (e *engine) judge(named map[string]string, driver, program string, read []s
 	return f
 }
 
-// ours finds this program among runtimes: by the same file, or else by its name.
+// ours finds this program among runtimes: the same file or, failing that, the same name.
 func ours(named map[string]string, program string) (runtime, path string) {
 	names := make([]string, 0, len(named))
 	for n := range named {
@@ -205,7 +204,7 @@ func executable(path string) bool {
 	return unix.Access(path, unix.X_OK) == nil
 }
 
-// list are the files of the engine that may exist.
+// list returns the engine's files that exist.
 func (e *engine) list(root, home string) (files []string) {
 	for _, pattern := range e.files {
 		if rest, ok := strings.CutPrefix(pattern, "~/"); ok {
@@ -245,7 +244,7 @@ func parse(path string) (table, error) {
 	return t, nil
 }
 
-// table is the table at a path of keys; nil when there is none.
+// table returns the table at a path of keys; nil when there is none.
 func (t table) table(keys ...string) table {
 	for _, k := range keys {
 		t = asTable(t[k])
@@ -280,7 +279,7 @@ func texts(v any) (list []string) {
 	return list
 }
 
-// programs are those of a table that has one in each entry.
+// programs returns the programs in the entries of a table.
 func programs(t table, of func(any) string) map[string]string {
 	found := make(map[string]string)
 	for name, v := range t {
@@ -291,7 +290,7 @@ func programs(t table, of func(any) string) map[string]string {
 	return found
 }
 
-// firstProgram is the first of several places of a program that there is, or the first.
+// firstProgram returns the first path that exists, or the first one.
 func firstProgram(paths []string) string {
 	for _, p := range paths {
 		if executable(p) {
@@ -304,7 +303,7 @@ func firstProgram(paths []string) string {
 	return ""
 }
 
-// containerdRuntimes are those of the CRI plugin, which has changed its name.
+// containerdRuntimes returns the runtimes of the CRI plugin, whose name has changed.
 func containerdRuntimes(c table) map[string]string {
 	found := make(map[string]string)
 	for _, plugin := range []string{"io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"} {

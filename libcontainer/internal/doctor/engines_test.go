@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// write makes files below a directory.
+// write creates files below a directory.
 func write(t *testing.T, root string, files map[string]string) {
 	t.Helper()
 	for name, content := range files {

@@ -18,7 +18,7 @@ import (
 	"coracle/libcontainer/internal/oci"
 )
 
-// systemCalls are those that containers cannot do without, the newest first.
+// systemCalls are those that containers need, the newest first.
 var systemCalls = []struct {
 	name   string
 	number uintptr
@@ -47,7 +47,7 @@ func (p *patient) kernel() {
 	p.add(f)
 }
 
-// release names the kernel.
+// release returns the name of the kernel.
 func release() string {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
@@ -56,7 +56,7 @@ func release() string {
 	return "Linux " + unix.ByteSliceToString(u.Release[:]) + " " + runtime.GOARCH
 }
 
-// program runs a program as the first process of a container is run: from a sealed memory file.
+// program runs a program from a sealed memfd, as the first process of a container is run.
 func (p *patient) program() {
 	f := Finding{Name: "memfd", Required: true, Found: "a sealed program in memory can be executed"}
 	if err := launch.TryNamespaces(0, false); err != nil {
@@ -100,7 +100,8 @@ func (p *patient) namespaces() {
 	}
 }
 
-// whyNoUserNamespace looks at what administrators and distributions forbid user namespaces by.
+// whyNoUserNamespace checks the settings with which administrators and distributions forbid user
+// namespaces.
 func whyNoUserNamespace() (mend string, commands []string) {
 	for _, s := range []struct {
 		name, why string
@@ -144,7 +145,7 @@ func (p *patient) seccomp() {
 	p.add(f)
 }
 
-// security names the security modules.
+// security lists the security modules.
 func (p *patient) security() {
 	var on []string
 	if strings.HasPrefix(read("/sys/module/apparmor/parameters/enabled"), "Y") {
@@ -166,7 +167,7 @@ func (p *patient) security() {
 	p.add(f)
 }
 
-// keyrings joins a session key ring as a container does, on a thread that ends.
+// keyrings joins a session keyring as a container does, on a thread that ends.
 func (p *patient) keyrings() {
 	var err error
 	trial.Run(func(*trial.Thread) {
@@ -195,7 +196,7 @@ func (p *patient) keyrings() {
 	p.add(f)
 }
 
-// keyQuota is how many keys a user has, and may have.
+// keyQuota returns how many keys a user has, and may have.
 func keyQuota(uid int) (used, limit int, known bool) {
 	for line := range strings.Lines(read("/proc/key-users")) {
 		var user, usage, keys, instantiated int
@@ -229,7 +230,7 @@ func (p *patient) filesystems() {
 	p.add(f)
 }
 
-// number reads a file with a number; -1 when that cannot be read.
+// number reads a number from a file; -1 on errors.
 func number(path string) int {
 	n := -1
 	if _, err := fmt.Sscan(read(path), &n); err != nil {
@@ -238,14 +239,14 @@ func number(path string) int {
 	return n
 }
 
-// exists reports whether there is something at a path of the host.
+// exists reports whether a path of the host exists.
 func exists(path string) bool {
 	//allow:path a fixed path of the host
 	_, err := os.Lstat(path)
 	return err == nil
 }
 
-// read reads a small file of the host; nothing when that cannot be read.
+// read reads a small file of the host; it is empty on errors.
 func read(path string) string {
 	//allow:path fixed paths in /proc and /sys of the host
 	content, err := linux.ReadFollow(path, 1<<20)

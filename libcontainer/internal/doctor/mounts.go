@@ -13,7 +13,7 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// propagation looks at how the mounts of the host spread.
+// propagation checks the propagation of the host's mounts.
 func (p *patient) propagation() {
 	f := Finding{Name: "propagation", Found: "the root mount of the host is shared"}
 	root, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter("/"))
@@ -29,10 +29,11 @@ func (p *patient) propagation() {
 	p.add(f)
 }
 
-// manyMounts is a number of mounts that makes a new mount namespace slow to make.
+// manyMounts is a number of mounts with which creating a mount namespace is slow.
 const manyMounts = 1000
 
-// mounts makes a mount by the new interface, without attaching it, and counts those of the host.
+// mounts creates a mount with the new mount API, without attaching it, and counts the host's
+// mounts.
 func (p *patient) mounts() {
 	f := Finding{Name: "mounts.api", Required: p.privileged, Found: "mounts can be made, changed and attached by descriptors"}
 	if !p.privileged {
@@ -60,7 +61,7 @@ func (p *patient) mounts() {
 	}
 }
 
-// detachedMount makes a tmpfs that is attached nowhere.
+// detachedMount creates a tmpfs and does not attach it.
 func detachedMount() error {
 	fs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
@@ -82,13 +83,13 @@ func detachedMount() error {
 	return nil
 }
 
-// interfaces are file systems that show the kernel and hold no files of users.
+// interfaces are file systems that are interfaces of the kernel and have no files of users.
 var interfaces = []string{
 	"autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "efivarfs", "fusectl", "hugetlbfs",
 	"mqueue", "nsfs", "proc", "pstore", "ramfs", "resctrl", "rpc_pipefs", "securityfs", "selinuxfs", "sysfs", "tracefs",
 }
 
-// idmapped gives a copy of a mount of each file system in use other ids, without attaching it.
+// idmapped maps the ids of a copy of a mount of each file system in use, without attaching it.
 func (p *patient) idmapped() {
 	const name = "mounts.idmapped"
 	if !p.privileged {
@@ -139,7 +140,7 @@ func (p *patient) idmapped() {
 	p.add(f)
 }
 
-// idmapOf changes the ids of a copy of the mount at a path. The copy is attached nowhere.
+// idmapOf maps the ids of a copy of the mount at a path, without attaching it.
 func idmapOf(path string, users linux.FD) error {
 	//allow:path a mount of the host, which root may see; nothing of it is changed
 	n, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_NO_AUTOMOUNT)

@@ -68,7 +68,7 @@ func TestInterruptByDescriptor(t *testing.T) {
 			if _, err := unix.Write(pipe[1], []byte{1}); err != nil {
 				t.Fatal(err)
 			}
-			// What is waited for comes first.
+			// A ready descriptor comes first.
 			fds := []unix.PollFd{{Fd: int32(pipe[1]), Events: unix.POLLOUT}}
 			if n, err := i.PollUntil(fds, time.Time{}); n != 1 || err != nil || fds[0].Revents != unix.POLLOUT {
 				t.Errorf("PollUntil = %d, %v with %v", n, err, fds)

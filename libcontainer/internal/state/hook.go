@@ -7,12 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hookName is there while a command runs a hook that does not end with the container's
-// process.
+// hookName exists while a command runs a hook that does not end with the container's process.
 const hookName = "hook"
 
-// SaveHook notes the process of a hook, so that a command that wants to delete the
-// container can end it.
+// SaveHook records the process of a hook, so that a command that deletes the container can kill
+// it.
 func (d *Dir) SaveHook(pid int) error {
 	start, err := StartTime(pid)
 	if errors.Is(err, ErrGone) {
@@ -24,11 +23,10 @@ func (d *Dir) SaveHook(pid int) error {
 	return d.write(hookName, fmt.Appendf(nil, "%d %d\n", pid, start))
 }
 
-// RemoveHook forgets the process of a hook.
+// RemoveHook removes the record of a hook.
 func (d *Dir) RemoveHook() { _ = unix.Unlinkat(d.FD(), hookName, 0) }
 
-// KillHook ends the hook that is noted, with the process group that it leads, as far as
-// there is one.
+// KillHook kills the recorded hook, if there is one, with the process group that it leads.
 func (d *Dir) KillHook() {
 	data, err := d.read(hookName)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// notifyName is the directory with the socket at which a container says that it is ready.
-// The container sees the directory, read-only, and nothing else of the state.
+// notifyName is the directory with the readiness socket of a container. The container sees this
+// directory, read-only, and nothing else of the state.
 const notifyName = "notify"
 
 // NotifySocket is the name of the socket in that directory.
@@ -18,7 +18,7 @@ const NotifySocket = "notify.sock"
 // MakeNotify makes the directory and returns its path.
 func (d *Dir) MakeNotify() (string, error) {
 	path := filepath.Join(d.Path, notifyName)
-	// The user of the container has to get at the socket, whatever the umask.
+	// The container's user needs access to the socket, whatever the umask.
 	err := unix.Mkdirat(d.FD(), notifyName, 0o755)
 	if err == nil {
 		err = unix.Fchmodat(d.FD(), notifyName, 0o755, 0)
@@ -29,14 +29,14 @@ func (d *Dir) MakeNotify() (string, error) {
 	return path, nil
 }
 
-// HasNotify reports whether the directory is there.
+// HasNotify reports whether the directory exists.
 func (d *Dir) HasNotify() bool { return d.has(notifyName) }
 
 // BindNotify binds a socket in the directory.
 func (d *Dir) BindNotify(socket int) error {
 	name := filepath.Join(notifyName, NotifySocket)
 	_ = unix.Unlinkat(d.FD(), name, 0)
-	// By the descriptor: the path may be longer than a socket address can be.
+	// Through the descriptor, because the path may be too long for a socket address.
 	if err := unix.Bind(socket, &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/%s", d.FD(), name)}); err != nil {
 		return err
 	}

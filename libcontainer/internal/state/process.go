@@ -10,12 +10,11 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// ErrGone means that a process has ended, or that its pid belongs to another one
-// by now.
+// ErrGone means that a process has ended, or that its pid now belongs to another process.
 var ErrGone = errors.New("process has gone")
 
-// StartTime is when a process was started, in clock ticks since boot. A process that has ended
-// has one until somebody has waited for it; after that the error wraps [ErrGone].
+// StartTime returns when a process was started, in clock ticks since boot. The error wraps
+// [ErrGone] for a process that has ended, even if it was not reaped.
 func StartTime(pid int) (uint64, error) {
 	stat, err := linux.PID(pid).Stat()
 	if absent(err) {
@@ -39,7 +38,7 @@ func startTime(stat linux.Stat) (uint64, error) {
 // absent reports whether an error of /proc means that there is no such process.
 func absent(err error) bool { return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) }
 
-// InnerPid is the pid of a process in its own pid namespace.
+// InnerPid returns the pid of a process in its own pid namespace.
 func InnerPid(pid int) (int, error) {
 	status, err := linux.PID(pid).Status()
 	if absent(err) {
@@ -51,8 +50,8 @@ func InnerPid(pid int) (int, error) {
 	return status.Number("NSpid", -1)
 }
 
-// exiting reports whether a thread has ended or is about to: the kernel has marked it so, or
-// SIGKILL is pending for it, as it is for each thread of a process that ends.
+// exiting reports whether a process is about to end: the kernel has marked it, or field 31, the
+// pending signals of the main thread, has SIGKILL.
 func exiting(stat linux.Stat) bool {
 	const pendingSignals, kill = 31, 1 << (unix.SIGKILL - 1)
 	pending, _ := stat.Number(pendingSignals)
@@ -72,13 +71,12 @@ func (r *Record) OpenInit() (int, error) {
 	return fd, err
 }
 
-// openProcess opens a process by a pidfd. The pid is only trusted after the descriptor
-// pins it: then the start time is compared.
+// openProcess opens a process by a pidfd. The start time is compared after the descriptor has
+// pinned the pid.
 func openProcess(pid int, start uint64) (int, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
-	// Older kernels say EINVAL as long as others are in the session or group of a process
-	// that has gone, because its number is still in use for that. It may also be that of a
-	// thread by now, for which they say EINVAL and newer ones ENOENT.
+	// Older kernels return EINVAL for a process that has ended while its number is still in use
+	// as a session or process group.
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
 		return -1, ErrGone
 	}
@@ -111,8 +109,8 @@ func ended(pidfd int) error {
 	return err
 }
 
-// Ending reports whether the init process of the record has ended or is about to. What is
-// done to a container in that moment can fail in many ways, all of which mean this.
+// Ending reports whether the init process of the record has ended or is about to. Operations on
+// the container can then fail with any error.
 func (r *Record) Ending() bool {
 	alive, err := r.Alive()
 	if err != nil || !alive {

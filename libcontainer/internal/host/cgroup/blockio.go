@@ -42,7 +42,7 @@ const (
 	minIOWeight, maxIOWeight = 10, 1000
 )
 
-// weight plans a weight, of all devices or of one.
+// weight plans a weight for all devices or, with device, for one.
 func (p *plan) weight(pointer string, weight uint16, device string, v2 bool) {
 	if weight < minIOWeight || weight > maxIOWeight {
 		p.fail(pointer, "%d is out of range: %d to %d", weight, minIOWeight, maxIOWeight)
@@ -58,7 +58,7 @@ func (p *plan) weight(pointer string, weight uint16, device string, v2 bool) {
 	}
 	s := p.add(pointer, "blkio", strings.TrimSpace(device+" "+value), files...)
 	if v2 {
-		// bfq has the range of the configuration, io.cost 1 to 10000.
+		// bfq uses the range of the configuration, io.cost uses 1 to 10000.
 		s.values = []string{s.value, strings.TrimSpace(device + " " + utoa(1+(uint64(weight)-minIOWeight)*9999/990))}
 	}
 	s.reason = noWeight(device)
@@ -72,7 +72,7 @@ func (p *plan) weight(pointer string, weight uint16, device string, v2 bool) {
 	}
 }
 
-// leafWeight plans what only the scheduler cfq of old kernels knows.
+// leafWeight plans a weight that only the scheduler cfq of old kernels supports.
 func (p *plan) leafWeight(pointer string, weight uint16, device string, v2 bool) {
 	if v2 {
 		p.fail(pointer, "cgroup v2 has nothing like it")
@@ -88,7 +88,7 @@ func (p *plan) leafWeight(pointer string, weight uint16, device string, v2 bool)
 	}
 }
 
-// throttle plans limits of rates. A rate of 0 is none.
+// throttle plans rate limits. A rate of 0 means no limit.
 func (p *plan) throttle(pointer string, devices []specs.LinuxThrottleDevice, file, name string, v2 bool) {
 	for i, d := range devices {
 		pointer := fmt.Sprintf("%s[%d]", pointer, i)

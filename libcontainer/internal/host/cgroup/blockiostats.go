@@ -2,8 +2,8 @@ package cgroup
 
 import "strings"
 
-// BlockIOStats is about disks: bytes, operations, and what only some I/O schedulers of
-// cgroup v1 count.
+// BlockIOStats counts bytes and operations of disks, and what only some I/O schedulers of cgroup
+// v1 count.
 type BlockIOStats struct {
 	ServiceBytes []BlockIOEntry `json:"ioServiceBytesRecursive,omitempty"`
 	Serviced     []BlockIOEntry `json:"ioServicedRecursive,omitempty"`
@@ -16,8 +16,8 @@ type BlockIOStats struct {
 	PSI          *Pressure      `json:"psi,omitempty"`
 }
 
-// BlockIOEntry is about one disk and one kind of operation: Read, Write, Discard and, with
-// cgroup v1, Sync, Async and Total.
+// BlockIOEntry counts one kind of operation of one disk: Read, Write, Discard and, on cgroup v1,
+// Sync, Async and Total.
 type BlockIOEntry struct {
 	Major uint64 `json:"major"`
 	Minor uint64 `json:"minor"`
@@ -26,7 +26,7 @@ type BlockIOEntry struct {
 }
 
 func blockIOStatsV1(c counters) BlockIOStats {
-	// Of the schedulers that could count, the one that has done something.
+	// Several schedulers can have counters; use the first with entries.
 	first := func(files ...string) []BlockIOEntry {
 		for _, f := range files {
 			if entries := blockIOEntries(c.text(f)); len(entries) > 0 {
@@ -49,8 +49,8 @@ func blockIOStatsV1(c counters) BlockIOStats {
 	return s
 }
 
-// blockIOEntries reads lines like "8:0 Read 4096" and "8:0 4096". The sum at the end is left
-// out.
+// blockIOEntries reads lines like "8:0 Read 4096" and "8:0 4096". It leaves out the sum at the
+// end.
 func blockIOEntries(text string) (entries []BlockIOEntry) {
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line)

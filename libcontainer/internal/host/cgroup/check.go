@@ -14,9 +14,9 @@ func texts(problems []bundle.Problem) (texts []string) {
 	return texts
 }
 
-// Check finds everything in a configuration that [New] would refuse for a driver, and what
-// would have no effect. Of the host its version of cgroups matters, and nothing else. It has
-// no side effects.
+// Check returns everything in a configuration that [New] would refuse for a driver, and warnings
+// about properties without effect. The result depends on the host only by its cgroup version.
+// Check has no side effects.
 func Check(s *specs.Spec, driver Driver) (problems, warnings []bundle.Problem) {
 	if driver == "" {
 		driver = Cgroupfs
@@ -32,7 +32,7 @@ func Check(s *specs.Spec, driver Driver) (problems, warnings []bundle.Problem) {
 	if s.Linux == nil || s.Linux.Resources == nil {
 		return problems, nil
 	}
-	// Without /proc/self/cgroup no controller is known to be anywhere.
+	// Without /proc/self/cgroup the hierarchies of controllers are unknown.
 	m.saved.Paths, _ = paths(m.saved.Unified, "/coracle-check")
 	p := m.newPlan()
 	p.fresh, p.current = true, func(_, _ string) string { return "" }
@@ -52,21 +52,22 @@ func Check(s *specs.Spec, driver Driver) (problems, warnings []bundle.Problem) {
 	return problems, warnings
 }
 
-// Applies reports whether limits are known for cgroup v2 or v1, and become values of files.
+// Applies reports whether limits are supported on cgroup v2 or v1, that is, whether they are
+// translated into files.
 func Applies(r *specs.LinuxResources, v2 bool) bool {
 	p := plan{v2: v2, fresh: true, unified: func(string) bool { return v2 }, current: func(_, _ string) string { return "" }}
 	p.resources(r)
 	return p.err == nil && len(p.settings) > 0
 }
 
-// checkPlace checks linux.cgroupsPath as far as the driver matters.
+// checkPlace checks linux.cgroupsPath for the driver.
 func (m *Manager) checkPlace(path string) []bundle.Problem {
 	var err error
 	switch m.saved.Driver {
 	case Cgroupfs:
 		err = checkPath(path)
 	case Systemd:
-		// Which slice an empty one stands for makes no difference.
+		// The default slice makes no difference here.
 		_, err = systemd.ParsePath(path, "id", false)
 	}
 	if err == nil {

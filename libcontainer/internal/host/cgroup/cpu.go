@@ -12,7 +12,7 @@ import (
 	"coracle/libcontainer/internal/oci"
 )
 
-// What the kernel takes: shares as such, times in microseconds.
+// Limits of the kernel: for shares, and for times in microseconds.
 const (
 	minShares, maxShares = 2, 262144
 	minPeriod, maxPeriod = 1000, 1000000
@@ -45,14 +45,14 @@ func (p *plan) cpu(c *specs.LinuxCPU) {
 	p.cpuset("cpu.mems", "cpuset.mems", c.Mems)
 }
 
-// sharesOrIdle plans how much the container gets compared with others. file is that of the
-// shares.
+// sharesOrIdle plans the container's share of CPU time relative to others. file is the file of
+// the shares.
 func (p *plan) sharesOrIdle(c *specs.LinuxCPU, value func(shares uint64) string, file string) {
 	idle := c.Idle != nil && *c.Idle == 1
 	switch {
 	case !given(c.Shares):
 	case idle:
-		// The kernel refuses them, or forgets them when idle comes later.
+		// The kernel refuses shares, or drops them when idle is set later.
 		p.warnProperty("cpu.shares", "has no effect: cpu.idle is 1")
 	default:
 		p.add("cpu.shares", "cpu", value(*c.Shares), file).reason = idleShares
@@ -64,7 +64,7 @@ func (p *plan) sharesOrIdle(c *specs.LinuxCPU, value func(shares uint64) string,
 }
 
 func (p *plan) cpuV1(c *specs.LinuxCPU) {
-	// The kernel would take another value instead.
+	// The kernel would silently use another value.
 	if given(c.Shares) && (*c.Shares < minShares || *c.Shares > maxShares) {
 		p.fail("cpu.shares", "%d is out of range: %d to %d", *c.Shares, minShares, maxShares)
 	}
@@ -115,9 +115,9 @@ func (p *plan) cpuV2(c *specs.LinuxCPU) {
 	}
 }
 
-// weightOfShares converts shares of cgroup v1 to a weight of cgroup v2. The curve goes
-// through the ends of both ranges, and through both defaults, 1024 and 100. It is that of
-// runc and crun.
+// weightOfShares converts shares of cgroup v1 to a weight of cgroup v2. The curve passes through
+// the ends of both ranges, and through both defaults, 1024 and 100. runc and crun use the same
+// one.
 func weightOfShares(shares uint64) uint64 {
 	switch {
 	case shares <= minShares:
@@ -141,8 +141,8 @@ func (p *plan) cpuset(pointer, file, list string) {
 	p.add(pointer, "cpuset", list, file).reason = lacking(file)
 }
 
-// widerBelow finds a cgroup directly below one that has more of a set than a list, and what it
-// has; "" without one. cgroup v1 allows none.
+// widerBelow returns a child cgroup of dir whose set is not within the list, and its set; "" when
+// there is none. cgroup v1 refuses a list if there is such a child.
 func widerBelow(dir, file, list string) (below, has string) {
 	set, _ := oci.ParseList(list)
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)

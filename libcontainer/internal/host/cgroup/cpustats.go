@@ -6,7 +6,7 @@ import (
 	"coracle/libcontainer/internal/oci"
 )
 
-// CPUStats is the CPU time that a container has used and was denied.
+// CPUStats is the CPU time of a container, used and denied.
 type CPUStats struct {
 	Usage      CPUUsage      `json:"usage"`
 	Throttling CPUThrottling `json:"throttling"`
@@ -24,8 +24,8 @@ type CPUUsage struct {
 	User         uint64   `json:"user"`
 }
 
-// CPUThrottling counts periods, and those in which the quota was used up; the time is that
-// of waiting for the next period.
+// CPUThrottling counts periods, and periods in which the quota was used up. Its time is how long
+// processes waited for the next period.
 type CPUThrottling struct {
 	Periods          uint64 `json:"periods,omitempty"`
 	ThrottledPeriods uint64 `json:"throttledPeriods,omitempty"`
@@ -38,7 +38,7 @@ type CPUBurst struct {
 	Time    uint64 `json:"time,omitempty"`
 }
 
-// CPUSetStats is where a container may run.
+// CPUSetStats are the CPUs and memory nodes of a container.
 type CPUSetStats struct {
 	CPUs                  []int  `json:"cpus,omitempty"`
 	CPUExclusive          uint64 `json:"cpu_exclusive"`
@@ -65,7 +65,7 @@ func cpuStatsV1(cpu, acct counters) CPUStats {
 	for n := range strings.FieldsSeq(acct.text("cpuacct.usage_percpu")) {
 		s.Usage.Percpu = append(s.Usage.Percpu, parseCount(n))
 	}
-	// A title, then a line for each CPU: number, user, system.
+	// A title line, then a line for each CPU: number, user, system.
 	for line := range strings.Lines(acct.text("cpuacct.usage_all")) {
 		if f := strings.Fields(line); len(f) == 3 && f[0] != "cpu" {
 			s.Usage.PercpuUser = append(s.Usage.PercpuUser, parseCount(f[1]))

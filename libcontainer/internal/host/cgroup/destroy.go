@@ -15,11 +15,10 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// destroyDeadline bounds how long a cgroup may take to become empty.
+// destroyDeadline is how long a cgroup may take to become empty.
 const destroyDeadline = 10 * time.Second
 
-// anyDir is a directory of a hierarchy in which all processes of the container
-// are.
+// anyDir returns a directory of a hierarchy that has all processes of the container.
 func (m *Manager) anyDir() string {
 	if m.saved.Unified {
 		return m.saved.Paths[unifiedKey]
@@ -32,8 +31,8 @@ func (m *Manager) anyDir() string {
 	return ""
 }
 
-// Signal sends a signal to every process in the cgroup. For SIGKILL it makes sure
-// that no process escapes by forking meanwhile.
+// Signal sends a signal to every process in the cgroup. With SIGKILL no process escapes by
+// forking meanwhile.
 func (m *Manager) Signal(sig unix.Signal) error {
 	if m.Disabled() {
 		return errDisabled
@@ -44,8 +43,8 @@ func (m *Manager) Signal(sig unix.Signal) error {
 	return m.signalAll(sig)
 }
 
-// signalAll signals the processes that are in the cgroup now. Each is pinned by a
-// descriptor before it is made sure that the pid still means one of the cgroup.
+// signalAll signals the processes that are in the cgroup now. It pins each process by a
+// descriptor and then checks that the pid still is in the cgroup.
 func (m *Manager) signalAll(sig unix.Signal) error {
 	pids, err := m.Pids()
 	if err != nil {
@@ -64,7 +63,7 @@ func (m *Manager) signalAll(sig unix.Signal) error {
 			pinned[pid] = fd
 		case errors.Is(err, unix.ESRCH), errors.Is(err, unix.EINVAL): // EINVAL: 0, of another pid namespace
 		case errors.Is(err, unix.EMFILE):
-			// More than fit at once: the others are for the next round.
+			// There are too many for one read: the next round handles the others.
 		default:
 			return fmt.Errorf("signal process %d: %w", pid, err)
 		}
@@ -84,27 +83,25 @@ func (m *Manager) signalAll(sig unix.Signal) error {
 	return nil
 }
 
-// kill ends all processes of the cgroup and returns when none is left.
+// kill kills all processes of the cgroup and returns when none is left.
 func (m *Manager) kill(deadline time.Time) error {
 	if m.saved.Unified {
-		// The kernel's own way, without a race against forks.
+		// The kernel kills them itself, without a race against forks.
 		err := linux.Write(filepath.Join(m.saved.Paths[unifiedKey], "cgroup.kill"), "1")
 		if err == nil || gone(err) {
 			return m.waitEmpty(deadline, func() {})
 		}
 	}
 	return m.waitEmpty(deadline, func() {
-		// A frozen cgroup cannot fork away from the signals, and gets them when
-		// it is thawed. Freezing may not succeed while it forks: the next round
-		// tries again.
+		// Processes in a frozen cgroup cannot fork, and they get the signals when it is thawed.
+		// Freezing may fail while they fork; the next round tries again.
 		_ = m.setFrozen(true)
 		_ = m.signalAll(unix.SIGKILL)
 		m.ThawAll()
 	})
 }
 
-// waitEmpty waits until no process is left, and does something in each round in which there
-// are some.
+// waitEmpty waits until no process is left, and calls round as long as there are some.
 func (m *Manager) waitEmpty(deadline time.Time, round func()) error {
 	delay := time.Millisecond
 	for {
@@ -126,12 +123,12 @@ func (m *Manager) waitEmpty(deadline time.Time, round func()) error {
 	}
 }
 
-// Destroy ends what is left in the cgroup and removes it with all cgroups below
-// it. It succeeds when there is nothing to do.
+// Destroy kills the processes in the cgroup and removes it with all cgroups below it. It succeeds
+// when there is nothing to do.
 func (m *Manager) Destroy() error {
 	deadline := time.Now().Add(destroyDeadline)
 	if m.saved.Systemd != nil && !m.saved.Claimed {
-		return nil // a scope ends with its only process
+		return nil // a scope is removed with its only process
 	}
 	dirs := make([]string, 0, len(m.saved.Paths))
 	for _, dir := range m.saved.Paths {
@@ -148,7 +145,7 @@ func (m *Manager) Destroy() error {
 		m.abandon(dirs)
 		return nil
 	}
-	// The usual case first: no process and nothing below.
+	// First the usual case: no process, and no cgroups below.
 	dirs = slices.DeleteFunc(dirs, func(dir string) bool {
 		if m.isForeign(dir) {
 			return isEmpty(dir)
@@ -177,7 +174,7 @@ func (m *Manager) Destroy() error {
 		if time.Now().After(deadline) || !errors.Is(last, unix.EBUSY) {
 			return fmt.Errorf("remove the cgroup: %w", last)
 		}
-		// EBUSY: a process is on its way out, or came after the kill.
+		// EBUSY: a process is still exiting, or came after the kill.
 		if err := m.Interrupt.Sleep(delay); err != nil {
 			return err
 		}
@@ -188,12 +185,12 @@ func (m *Manager) Destroy() error {
 	}
 }
 
-// abandonAfter is how long an init that was born in an unclaimed cgroup may take to die
-// with the runtime that made it.
+// abandonAfter is how long an init that started in an unclaimed cgroup may take to die with its
+// runtime.
 const abandonAfter = time.Second
 
-// abandon removes directories of a cgroup that was not claimed, as far as they were made for
-// the container and nobody uses them. What is in there belongs to somebody else.
+// abandon removes the directories of a cgroup that was not claimed, if they were made for the
+// container and are not in use. Their content may belong to another container.
 func (m *Manager) abandon(dirs []string) {
 	dirs = slices.DeleteFunc(dirs, func(dir string) bool {
 		return m.isForeign(dir) || m.creates && !slices.Contains(m.made, dir)
@@ -221,7 +218,7 @@ func isEmpty(dir string) bool {
 	return err == nil && len(pids) == 0
 }
 
-// removeTree removes a cgroup with those below it, deepest first, or only the latter.
+// removeTree removes a cgroup with those below it, deepest first; with keep, only those below it.
 func removeTree(dir string, keep bool) error {
 	if !keep && rmdir(dir) == nil {
 		return nil
@@ -237,7 +234,7 @@ func removeTree(dir string, keep bool) error {
 
 func rmdir(dir string) error {
 	if !strings.HasPrefix(dir, mountpoint+"/") {
-		return nil // nothing that could have been made by Create
+		return nil // Create cannot have made it
 	}
 	err := unix.Rmdir(dir)
 	for errors.Is(err, unix.EINTR) {
@@ -247,12 +244,12 @@ func rmdir(dir string) error {
 		return nil
 	}
 	if errors.Is(err, unix.EROFS) && errors.Is(unix.Access(dir, unix.F_OK), unix.ENOENT) {
-		return nil // a read-only hierarchy is not even searched
+		return nil // do not search a read-only hierarchy
 	}
 	return &os.PathError{Op: "rmdir", Path: dir, Err: err}
 }
 
-// gone reports whether an error means that the cgroup does not exist any more.
+// gone reports whether an error means that the cgroup no longer exists.
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV)
 }

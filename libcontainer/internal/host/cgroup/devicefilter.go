@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The instructions of BPF that a filter needs (linux/bpf.h, RFC 9669).
+// The BPF instructions of filters (linux/bpf.h, RFC 9669).
 const (
 	bpfLoadWord   = 0x61 // dst = *(u32 *)(src + off)
 	bpfMove       = 0xb4 // dst = imm, 32 bits
@@ -29,12 +29,12 @@ const (
 	regResult = iota
 	regContext
 	regType
-	regAccess // what is asked for and not decided yet
+	regAccess // the requested access that is not decided yet
 	regMajor
 	regMinor
 )
 
-// regScratch takes the place of the context, when that has been read.
+// regScratch reuses the register of the context after it has been read.
 const regScratch = regContext
 
 type bpfInstruction struct {
@@ -44,9 +44,8 @@ type bpfInstruction struct {
 	imm      int32
 }
 
-// deviceFilter writes the BPF program that decides as the rules do: from the last rule to
-// the first, each decides about the access that it names. There is nothing that it could
-// not say.
+// deviceFilter returns the BPF program for the rules. From the last rule to the first, each rule
+// decides about the access that it names. Every list of rules can be expressed.
 func deviceFilter(rules []deviceRule) []bpfInstruction {
 	program := []bpfInstruction{
 		{op: bpfLoadWord, dst: regType, src: regContext, off: 0},
@@ -63,7 +62,7 @@ func deviceFilter(rules []deviceRule) []bpfInstruction {
 		}
 		program = append(program, filterRule(r)...)
 		if r.access == allAccess && r.devices == (devices{anyType, anyNumber, anyNumber}) {
-			break // nothing is left to decide
+			break // all access is decided
 		}
 	}
 	return append(program, answer(false)...)
@@ -123,7 +122,7 @@ func encodeFilter(program []bpfInstruction) []byte {
 	return out
 }
 
-// loadFilter gives a filter to the kernel, and returns a descriptor of it.
+// loadFilter loads a filter into the kernel, and returns a descriptor of it.
 func loadFilter(program []bpfInstruction) (int, error) {
 	code, license := encodeFilter(program), []byte("Apache-2.0\x00")
 	attr := struct {
@@ -142,7 +141,7 @@ func loadFilter(program []bpfInstruction) (int, error) {
 	return fd, err
 }
 
-// bpf is bpf(2). The verifier gives up with EAGAIN when a signal comes.
+// bpf is bpf(2). The verifier fails with EAGAIN when a signal arrives.
 func bpf(command uintptr, attr unsafe.Pointer, size uintptr) (int, error) {
 	for tries := 0; ; tries++ {
 		n, _, errno := unix.Syscall(unix.SYS_BPF, command, uintptr(attr), size)
@@ -156,8 +155,8 @@ func bpf(command uintptr, attr unsafe.Pointer, size uintptr) (int, error) {
 	}
 }
 
-// setDeviceFilter applies rules for devices to a cgroup of v2. A cgroup that is not fresh
-// gets the filter in place of those that it has.
+// setDeviceFilter applies device rules to a cgroup of v2. Unless the cgroup is fresh, the filter
+// replaces its filters.
 func setDeviceFilter(dir string, rules []deviceRule, fresh bool) error {
 	group, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -187,11 +186,12 @@ func setDeviceFilter(dir string, rules []deviceRule, fresh bool) error {
 	if len(old) == 1 {
 		return nil
 	}
-	// All filters of a cgroup have to agree, so meanwhile nothing was allowed.
+	// An access needs the permission of all filters of a cgroup, so nothing was allowed in
+	// between.
 	return detach(group, old)
 }
 
-// hasFilters reports whether a cgroup of v2 has filters of devices.
+// hasFilters reports whether a cgroup of v2 has device filters.
 func hasFilters(dir string) (bool, error) {
 	group, filters, err := openFilters(dir)
 	if err != nil {
@@ -201,7 +201,7 @@ func hasFilters(dir string) (bool, error) {
 	return len(filters) > 0, nil
 }
 
-// detachFilters takes the filters of devices from a cgroup of v2.
+// detachFilters detaches the device filters of a cgroup of v2.
 func detachFilters(dir string) error {
 	group, filters, err := openFilters(dir)
 	if err != nil {
@@ -211,7 +211,7 @@ func detachFilters(dir string) error {
 	return detach(group, filters)
 }
 
-// openFilters opens a cgroup of v2 and its filters of devices.
+// openFilters opens a cgroup of v2 and its device filters.
 func openFilters(dir string) (group int, filters []int, err error) {
 	group, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -240,18 +240,17 @@ func detach(group int, filters []int) error {
 	return nil
 }
 
-// attachment is the part of union bpf_attr about programs of cgroups.
+// attachment is the part of union bpf_attr for programs of cgroups.
 type attachment struct {
 	target, filter, kind, flags, replaced uint32
 }
 
-// attachedFilters returns descriptors of the device filters of a cgroup. Those that this
-// process may not have are left out; a filter can only take away.
+// attachedFilters returns descriptors of the device filters of a cgroup. It leaves out those that
+// this process may not open; a filter can only restrict.
 func attachedFilters(group int) ([]int, error) {
-	const most = 64 // the kernel has no more
+	const most = 64 // the maximum of the kernel
 	ids := make([]uint32, most)
-	// The whole structure: kernels from 6.17 to 7.1 write to its end, whatever size they
-	// are told.
+	// The whole structure: kernels from 6.17 to 7.1 write to its end, whatever size is passed.
 	query := struct {
 		target, kind, queryFlags, attachFlags uint32
 		ids                                   uint64

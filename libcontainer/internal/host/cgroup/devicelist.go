@@ -13,8 +13,8 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// setDeviceList applies a list of devices to a cgroup of v1. One that has processes gets
-// only what has changed: at no moment does it lose a device that it keeps.
+// setDeviceList applies a device list to a cgroup of v1. In a cgroup with processes it writes
+// only the differences, so that no device that is kept is denied in between.
 func setDeviceList(dir string, l deviceList, fresh bool) error {
 	var old deviceList
 	sameKind := false
@@ -33,7 +33,7 @@ func setDeviceList(dir string, l deviceList, fresh bool) error {
 		old.exceptions = nil
 		err := linux.Write(filepath.Join(dir, unexcept), "a")
 		if errors.Is(err, unix.EINVAL) && fresh {
-			// It is not so fresh: it has cgroups below it. Only exceptions can change.
+			// The cgroup has cgroups below it, so only exceptions can change.
 			return setDeviceList(dir, l, false)
 		}
 		if err != nil {
@@ -46,14 +46,14 @@ func setDeviceList(dir string, l deviceList, fresh bool) error {
 		}
 		err := linux.Write(filepath.Join(dir, except), e.String())
 		if errors.Is(err, unix.EPERM) && isAlwaysAllowed(e) {
-			continue // a cgroup above denies what nobody has asked for
+			continue // denied by a parent cgroup, and not asked for
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", e, err)
 		}
 	}
 	for _, e := range old.exceptions {
-		// What is left of an exception that was larger is written once more.
+		// Write the remainder of an exception that was larger once more.
 		i := slices.IndexFunc(l.exceptions, func(n deviceException) bool { return n.devices == e.devices })
 		if i >= 0 {
 			e.access &^= l.exceptions[i].access
@@ -71,7 +71,8 @@ func isAlwaysAllowed(e deviceException) bool {
 	return slices.Contains(alwaysAllowed, deviceRule{e.devices, e.access, true})
 }
 
-// deviceListOf is the list of a cgroup. An allowing one is shown without its exceptions.
+// deviceListOf reads the list of a cgroup. The kernel shows an allowing list without its
+// exceptions.
 func deviceListOf(dir string) (deviceList, error) {
 	file := filepath.Join(dir, "devices.list")
 	content, err := linux.ReadFollow(file, 1<<20)
@@ -85,7 +86,7 @@ func deviceListOf(dir string) (deviceList, error) {
 	return l, nil
 }
 
-// parseDeviceList reads devices.list.
+// parseDeviceList parses devices.list.
 func parseDeviceList(content string) (deviceList, error) {
 	var l deviceList
 	for line := range strings.Lines(content) {

@@ -9,8 +9,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// access is a set of what can be done with a device node. The bits are those of the kernel
-// (linux/bpf.h, BPF_DEVCG_ACC_).
+// access is a set of operations on a device node. The bits are the kernel's (linux/bpf.h,
+// BPF_DEVCG_ACC_).
 type access uint8
 
 const (
@@ -43,13 +43,13 @@ func (a access) String() string {
 	return s.String()
 }
 
-// any stands for all device types, majors or minors.
+// Wildcards for device types, majors and minors.
 const (
 	anyType   byte  = 'a'
 	anyNumber int64 = -1
 )
 
-// devices is a set of device nodes: those of a type with these numbers.
+// devices is a set of device nodes: those with a type and numbers.
 type devices struct {
 	typ          byte // 'b', 'c' or anyType
 	major, minor int64
@@ -70,16 +70,16 @@ func (s devices) String() string {
 	return fmt.Sprintf("%c %s:%s", s.typ, number(s.major), number(s.minor))
 }
 
-// deviceRule allows or denies access to devices. Of a list of rules the last one that is
-// about a device decides, for each kind of access on its own.
+// deviceRule allows or denies access to devices. For each kind of access, the last rule that
+// matches the device decides.
 type deviceRule struct {
 	devices
 	access access
 	allow  bool
 }
 
-// deviceRules is what a container may do with device nodes: nothing, then what the
-// configuration says, then what every container needs.
+// deviceRules returns the rules of a container: deny all, then the rules of the configuration,
+// then what every container needs.
 func deviceRules(in []specs.LinuxDeviceCgroup) []deviceRule {
 	rules := make([]deviceRule, 0, len(in)+len(alwaysAllowed)+1)
 	rules = append(rules, deviceRule{devices{anyType, anyNumber, anyNumber}, allAccess, false})
@@ -102,8 +102,8 @@ func deviceRules(in []specs.LinuxDeviceCgroup) []deviceRule {
 	return append(rules, alwaysAllowed...)
 }
 
-// alwaysAllowed is the list that other runtimes allow too: nodes may be made but not used,
-// except for the default devices, terminals and tun.
+// alwaysAllowed is what other runtimes always allow, too: nodes may be created but not used,
+// except the default devices, terminals and tun.
 var alwaysAllowed = []deviceRule{
 	{devices{'c', anyNumber, anyNumber}, mknod, true},
 	{devices{'b', anyNumber, anyNumber}, mknod, true},
@@ -118,7 +118,7 @@ var alwaysAllowed = []deviceRule{
 	{devices{'c', 10, 200}, allAccess, true},        // tun
 }
 
-// allowedBy is the access that rules allow to a device, or to any device of a set that no
+// allowedBy returns the access that rules allow to a device, or to every device of a set that no
 // rule splits.
 func allowedBy(rules []deviceRule, d devices) access {
 	var a access
@@ -134,10 +134,10 @@ func allowedBy(rules []deviceRule, d devices) access {
 	return a
 }
 
-// deviceList is how cgroup v1 knows what is allowed: all or nothing, with exceptions. Which
-// of two exceptions came first is of no importance.
+// deviceList is the model of cgroup v1: all or nothing, with exceptions. The order of exceptions
+// does not matter.
 type deviceList struct {
-	allow      bool // what is not an exception
+	allow      bool // the default, without an exception
 	exceptions []deviceException
 }
 
@@ -150,7 +150,7 @@ func (e deviceException) String() string { return e.devices.String() + " " + e.a
 
 var errHole = errors.New("cgroup v1 cannot allow a set of devices without some of its members")
 
-// listOf turns rules into a list. There are rules that no list can say.
+// listOf turns rules into a list. Some rules cannot be expressed as a list.
 func listOf(rules []deviceRule) (deviceList, error) {
 	cells := cellsOf(rules)
 	general := true
@@ -167,8 +167,8 @@ func listOf(rules []deviceRule) (deviceList, error) {
 	return listFrom(rules, cells, false)
 }
 
-// cellsOf are the sets of devices that the rules tell apart, each without those members
-// that are in a smaller set.
+// cellsOf returns the sets of devices that the rules distinguish, each without the members of a
+// smaller set.
 func cellsOf(rules []deviceRule) []devices {
 	var cells []devices
 	add := func(d devices) {
@@ -186,7 +186,7 @@ func cellsOf(rules []deviceRule) []devices {
 			if r.major == anyNumber || r.minor != anyNumber {
 				continue
 			}
-			// What two sets have in common: a major with all minors, a minor with all majors.
+			// The intersection of two sets: a major with all minors, and a minor with all majors.
 			for _, o := range rules {
 				if (o.typ == anyType || o.typ == typ) && o.major == anyNumber && o.minor != anyNumber {
 					add(devices{typ, r.major, o.minor})
@@ -197,7 +197,7 @@ func cellsOf(rules []deviceRule) []devices {
 	return cells
 }
 
-// listFrom makes the list that allows, or denies, all but its exceptions.
+// listFrom makes a list whose default is to allow, or to deny.
 func listFrom(rules []deviceRule, cells []devices, allow bool) (deviceList, error) {
 	l := deviceList{allow: allow}
 	excepted := make([]access, len(cells))

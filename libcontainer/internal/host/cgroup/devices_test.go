@@ -19,8 +19,8 @@ import (
 
 func ptr[T any](v T) *T { return &v }
 
-// model says whether rules allow all of an access to a device: for each kind of access the
-// last rule about it decides.
+// model reports whether rules allow all of an access to a device: for each kind of access the
+// last matching rule decides.
 func model(rules []deviceRule, d devices, a access) bool {
 	for _, bit := range []access{mknod, read, write} {
 		if a&bit == 0 {
@@ -39,9 +39,8 @@ func model(rules []deviceRule, d devices, a access) bool {
 	return true
 }
 
-// allows says what the kernel makes of a list of cgroup v1 (security/device_cgroup.c): an
-// allowed access needs an exception that has all of it, a denied one an exception that has
-// a part of it.
+// allows implements the kernel's semantics of a list of cgroup v1 (security/device_cgroup.c): to
+// allow an access, an exception has to cover all of it; to deny it, a part of it.
 func (l deviceList) allows(d devices, a access) bool {
 	for _, e := range l.exceptions {
 		if !e.covers(d) {
@@ -96,7 +95,7 @@ func runFilter(t *testing.T, program []bpfInstruction, d devices, a access) bool
 	}
 }
 
-// samples are devices that rules with the numbers 1 and 2 tell apart.
+// samples returns devices that rules with the numbers 1 and 2 distinguish.
 func samples() []devices {
 	var all []devices
 	for _, typ := range []byte{'b', 'c'} {
@@ -133,7 +132,7 @@ func check(t *testing.T, rules []deviceRule) (listed bool) {
 	return err == nil
 }
 
-// someRules are rules of all shapes.
+// someRules returns rules of all shapes.
 func someRules() []deviceRule {
 	var all []deviceRule
 	for _, typ := range []byte{anyType, 'b', 'c'} {
@@ -177,7 +176,8 @@ func TestDeviceRulesExhaustively(t *testing.T) {
 }
 
 func TestHolesOfListsAreReal(t *testing.T) {
-	// Whatever is refused for cgroup v1 has a set of devices that is allowed but for a part.
+	// Everything that is refused for cgroup v1 has a set of devices that is allowed except for a
+	// part.
 	for rules, refused := range map[string]bool{
 		"c 1:* rwm+ c 1:1 r-":              true,
 		"a *:* rwm+ c 1:1 r-":              false,
@@ -192,7 +192,7 @@ func TestHolesOfListsAreReal(t *testing.T) {
 	}
 }
 
-// parseRules reads rules like "c 1:* rw+ b 2:3 m-".
+// parseRules parses rules like "c 1:* rw+ b 2:3 m-".
 func parseRules(s string) (rules []deviceRule) {
 	f := strings.Fields(s)
 	for i := 0; i+2 < len(f); i += 3 {
@@ -298,7 +298,7 @@ func TestFilterInTheKernel(t *testing.T) {
 	}{
 		{"", false, false},
 		{"c 1:3 rwm+", true, false},
-		{"c 1:* rwm+ c 1:3 w-", false, true}, // what cgroup v1 cannot
+		{"c 1:* rwm+ c 1:3 w-", false, true}, // cgroup v1 cannot express this
 		{"a *:* rwm+ c 1:5 r-", true, false},
 	} {
 		rules := append([]deviceRule{denyAll()}, parseRules(test.rules)...)
@@ -328,7 +328,7 @@ func TestFilterInTheKernel(t *testing.T) {
 	}
 }
 
-// TestVerifierTakesLongFilters loads what a fuzzer might find.
+// TestVerifierTakesLongFilters loads filters of the size that a fuzzer finds.
 func TestVerifierTakesLongFilters(t *testing.T) {
 	rules := append([]deviceRule{denyAll()}, someRules()...)
 	for range 3 {
@@ -346,7 +346,7 @@ func TestVerifierTakesLongFilters(t *testing.T) {
 	}
 }
 
-// TestDeviceListInTheKernel lets the kernel say what it has understood.
+// TestDeviceListInTheKernel reads lists back from the kernel.
 func TestDeviceListInTheKernel(t *testing.T) {
 	dir := filepath.Join(mountpoint, "devices", "coracle-unit-devices")
 	if err := os.Mkdir(dir, 0o755); err != nil {

@@ -7,8 +7,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// hugepages plans linux.resources.hugepageLimits (config-linux.md#huge-page-limits): the
-// limit of what is reserved, and that of what is used.
+// hugepages plans linux.resources.hugepageLimits (config-linux.md#huge-page-limits): a limit for
+// reserved and a limit for used pages.
 func (p *plan) hugepages(limits []specs.LinuxHugepageLimit) {
 	suffix := ".limit_in_bytes"
 	if p.unified("hugetlb") {
@@ -26,7 +26,7 @@ func (p *plan) hugepages(limits []specs.LinuxHugepageLimit) {
 	}
 }
 
-// isPageSize reports whether s is digits and a unit. It becomes a part of a file's name.
+// isPageSize reports whether s is a number with a unit. It becomes part of a file name.
 func isPageSize(s string) bool {
 	digits, ok := strings.CutSuffix(s, "B")
 	if !ok || len(digits) < 2 {

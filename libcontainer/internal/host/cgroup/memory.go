@@ -6,8 +6,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// given reports whether a number is given. Engines write 0 for what their users have not said,
-// and it could not be meant: neither memory nor CPU time of 0 lets a process run.
+// given reports whether a number is given. Engines write 0 for values that their users did not
+// set, and 0 cannot be meant: no process can run with a limit of 0 for memory or CPU time.
 func given[T int64 | uint64 | uint16](v *T) bool { return v != nil && *v != 0 }
 
 func itoa(v int64) string  { return strconv.FormatInt(v, 10) }
@@ -49,7 +49,7 @@ func (p *plan) memory(m *specs.LinuxMemory) {
 	}
 }
 
-// kernelTCPFile is there with cgroup v1, but not in all kernels.
+// kernelTCPFile exists on cgroup v1, but not in all kernels.
 const kernelTCPFile = "memory.kmem.tcp.limit_in_bytes"
 
 func (p *plan) memoryV1(m *specs.LinuxMemory) {
@@ -109,7 +109,7 @@ func (p *plan) memoryV2(m *specs.LinuxMemory) {
 	}
 	if swap, ok := p.swapV2(m); ok {
 		s := p.add("memory.swap", "memory", limitV2(swap), "memory.swap.max")
-		// A kernel without swap has not got the file: no limit, and no swap, are both true.
+		// A kernel without swap does not have the file. No limit and no swap are then both true.
 		s.needless = swap == -1 || swap == 0
 	}
 	if given(m.Limit) {
@@ -120,8 +120,8 @@ func (p *plan) memoryV2(m *specs.LinuxMemory) {
 	}
 }
 
-// swapV2 is the limit of swap alone, which is what cgroup v2 has; that of the
-// configuration is the sum of memory and swap.
+// swapV2 returns the limit of swap alone, which is what cgroup v2 has; the configuration has the
+// sum of memory and swap.
 func (p *plan) swapV2(m *specs.LinuxMemory) (limit int64, ok bool) {
 	switch {
 	case !given(m.Swap):
@@ -149,7 +149,7 @@ func (p *plan) swapV2(m *specs.LinuxMemory) (limit int64, ok bool) {
 	return *m.Swap - memory, true
 }
 
-// limitV2 writes a limit as cgroup v2 has it.
+// limitV2 returns a limit in the format of cgroup v2.
 func limitV2(v int64) string {
 	if v == -1 {
 		return "max"

@@ -2,7 +2,7 @@ package cgroup
 
 import "math"
 
-// MemoryStats is the memory that a container has. Swap is the sum of memory and swap.
+// MemoryStats is the memory usage of a container. Swap is the sum of memory and swap.
 type MemoryStats struct {
 	Cache     uint64            `json:"cache,omitempty"`
 	Usage     MemoryEntry       `json:"usage"`
@@ -11,12 +11,12 @@ type MemoryStats struct {
 	KernelTCP MemoryEntry       `json:"kernelTCP"`
 	Raw       map[string]uint64 `json:"raw,omitempty"` // memory.stat
 	PSI       *Pressure         `json:"psi,omitempty"`
-	// Events counts what has happened at the limits, by the names of memory.events.
+	// Events counts what happened at the limits, by the names in memory.events.
 	Events map[string]uint64 `json:"event_count,omitempty"`
 }
 
-// MemoryEntry is about one kind of memory. Max is the most that was used, Failcnt how often
-// the limit was in the way.
+// MemoryEntry is the usage of one kind of memory. Max is the peak usage, Failcnt how often the
+// limit was reached.
 type MemoryEntry struct {
 	Limit   uint64 `json:"limit"`
 	Usage   uint64 `json:"usage,omitempty"`
@@ -50,7 +50,7 @@ func memoryStatsV2(c counters) MemoryStats {
 		Usage:  MemoryEntry{Limit: c.number("memory.max"), Usage: c.number("memory.current"), Max: c.number("memory.peak"), Failcnt: events["max"]},
 		Kernel: MemoryEntry{Usage: raw["kernel"]},
 	}
-	// Swap alone is what cgroup v2 counts.
+	// cgroup v2 counts swap alone.
 	s.Swap = MemoryEntry{Limit: c.number("memory.swap.max"), Usage: s.Usage.Usage + c.number("memory.swap.current"), Failcnt: c.table("memory.swap.events")["max"]}
 	if s.Usage.Limit == math.MaxUint64 || s.Swap.Limit > math.MaxUint64-s.Usage.Limit {
 		s.Swap.Limit = math.MaxUint64

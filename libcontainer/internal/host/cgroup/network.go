@@ -6,8 +6,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// network plans linux.resources.network (config-linux.md#network), which only cgroup v1
-// can do.
+// network plans linux.resources.network (config-linux.md#network), which only cgroup v1 supports.
 func (p *plan) network(n *specs.LinuxNetwork) {
 	if n == nil {
 		return

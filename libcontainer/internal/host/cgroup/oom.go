@@ -12,18 +12,18 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// OOMWatch tells when the container runs out of memory.
+// OOMWatch reports when the container runs out of memory.
 type OOMWatch struct {
-	// FD is what to wait for with poll(2), Events for which events.
+	// FD is the descriptor for poll(2), with the poll events in Events.
 	FD     int
 	Events int16
 
 	manager *Manager
-	control int // cgroup v1: memory.oom_control, open as long as events are wanted
+	control int // cgroup v1: memory.oom_control, which has to stay open
 	count   uint64
 }
 
-// WatchOOM begins to watch; nil where memory is not controlled.
+// WatchOOM starts watching; nil when the memory controller is not enabled.
 func (m *Manager) WatchOOM() (*OOMWatch, error) {
 	dir := m.dirOf("memory")
 	if dir == "" {
@@ -31,7 +31,7 @@ func (m *Manager) WatchOOM() (*OOMWatch, error) {
 	}
 	w := &OOMWatch{FD: -1, manager: m, control: -1}
 	if m.inUnified("memory") {
-		// The kernel wakes up those who poll when the file changes.
+		// poll(2) returns when the file changes.
 		path := filepath.Join(dir, "memory.events")
 		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if errors.Is(err, unix.ENOENT) {
@@ -70,7 +70,7 @@ func (w *OOMWatch) Close() {
 	}
 }
 
-// Happened tells how often memory has run out since the last call.
+// Happened returns how often memory has run out since the last call.
 func (w *OOMWatch) Happened() (times uint64) {
 	if w.control < 0 {
 		count := w.manager.OOMKills()
@@ -85,22 +85,21 @@ func (w *OOMWatch) Happened() (times uint64) {
 	if n, err := unix.Read(w.FD, buf[:]); err != nil || n != len(buf) {
 		return 0
 	}
-	// The end of the cgroup is an event, too.
+	// Removing the cgroup raises an event, too.
 	if _, err := os.Stat(w.manager.dirOf("memory")); err != nil {
 		return 0
 	}
 	return binary.NativeEndian.Uint64(buf[:])
 }
 
-// rearm reads the file that is polled, as the kernel wants it.
+// rearm reads the file, which poll(2) needs before it reports the next change.
 func (w *OOMWatch) rearm() error {
 	var buf [256]byte
 	_, err := unix.Pread(w.FD, buf[:], 0)
 	return err
 }
 
-// OOMKills counts the processes of the container that were killed because its memory had run
-// out.
+// OOMKills returns how many processes of the container were killed because it ran out of memory.
 func (m *Manager) OOMKills() uint64 {
 	c := m.counters("memory")
 	if m.inUnified("memory") {
@@ -109,19 +108,18 @@ func (m *Manager) OOMKills() uint64 {
 	return c.table("memory.oom_control")["oom_kill"]
 }
 
-// Shortage describes that a container has run out of memory.
+// Shortage describes how a container ran out of memory.
 type Shortage struct {
-	// Killed counts the processes that were killed for it.
+	// Killed is the number of processes that were killed for it.
 	Killed uint64
-	// Limit and Peak are in bytes: what the container may use, and the most that it has
-	// used.
+	// Limit is the container's memory limit and Peak its peak usage, in bytes.
 	Limit, Peak uint64
-	// Own reports whether its own limit was in the way, and not that of a cgroup above or the
-	// memory of the host.
+	// Own reports whether the container reached its own limit. Otherwise a parent cgroup or the
+	// host ran out of memory.
 	Own bool
 }
 
-// Shortage reports whether the container has run out of memory; nil when it has not.
+// Shortage returns how the container ran out of memory; nil when it did not.
 func (m *Manager) Shortage() *Shortage {
 	c := m.counters("memory")
 	s := &Shortage{Killed: m.OOMKills()}
@@ -132,10 +130,10 @@ func (m *Manager) Shortage() *Shortage {
 			s.Peak = c.number("memory.current")
 		}
 	} else {
-		// The kernel does not always count its failures.
+		// The kernel does not always count failures.
 		reached, s.Limit, s.Peak = c.number("memory.failcnt"), c.number("memory.limit_in_bytes"), c.number("memory.max_usage_in_bytes")
 	}
-	// One of less than a page is one of nothing.
+	// A limit below one page means no memory at all.
 	none := m.read("memory", "memory.max") == "0" || m.read("memory", "memory.limit_in_bytes") == "0"
 	s.Own = reached > 0 || none || s.Limit > 0 && s.Peak >= s.Limit
 	if s.Killed == 0 && !s.Own {

@@ -10,8 +10,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// planOf plans resources for a host with cgroup v1 or v2. What the cgroup has is in current,
-// by the names of the files; nil stands for a new cgroup.
+// planOf plans resources for a host with cgroup v1 or v2. current has the content of the cgroup's
+// files by name; nil means a new cgroup.
 func planOf(t *testing.T, v2 bool, resources string, current map[string]string) *plan {
 	t.Helper()
 	var r specs.LinuxResources
@@ -48,7 +48,7 @@ func (p *plan) String() string {
 	return s.String()
 }
 
-// TestPlan shows what is written for each property: a "?" marks what may be missing.
+// TestPlan shows what is written for each property: a "?" marks files that may be missing.
 func TestPlan(t *testing.T) {
 	for _, test := range []struct {
 		resources, v1, v2 string
@@ -130,7 +130,7 @@ func TestPlanForOneVersion(t *testing.T) {
 func TestPlanRefuses(t *testing.T) {
 	for _, test := range []struct {
 		resources, pointer string
-		v1, v2             bool // where it is refused
+		v1, v2             bool // refused there
 	}{
 		{`{"memory": {"limit": -2}}`, "memory.limit", true, true},
 		{`{"memory": {"limit": 100, "swap": 50}}`, "memory.swap", true, true},
@@ -206,7 +206,7 @@ func TestWhatHasNoEffectIsTold(t *testing.T) {
 	}
 }
 
-// TestOverriddenLimitsAreTold has a limit in two properties: the last one written counts.
+// TestOverriddenLimitsAreTold has a limit in two properties: the last one written wins.
 func TestOverriddenLimitsAreTold(t *testing.T) {
 	for resources, want := range map[string]string{
 		`{"memory": {"limit": 100}, "unified": {"memory.max": "200"}}`:                                                                                                                         "linux.resources.memory.limit",

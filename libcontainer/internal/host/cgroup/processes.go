@@ -12,12 +12,12 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// maxProcs bounds the size of cgroup.procs, in bytes: four million processes are the
-// most that Linux can have, with up to eight bytes for each.
+// maxProcs is the size limit of cgroup.procs, in bytes: Linux can have at most four million
+// processes, with up to eight bytes for each.
 const maxProcs = 64 << 20
 
-// Pids are the processes in the cgroup and in all cgroups below it. There are none when
-// the cgroup is gone.
+// Pids returns the processes in the cgroup and in all cgroups below it. There are none when the
+// cgroup is gone.
 func (m *Manager) Pids() ([]int, error) {
 	dir := m.anyDir()
 	if dir == "" {
@@ -31,8 +31,8 @@ func pidsBelow(dir string) (pids []int, err error) {
 	err = walk(dir, func(fd int) error {
 		some, err := pidsIn(fd, "cgroup.procs")
 		if errors.Is(err, unix.EOPNOTSUPP) {
-			// A threaded cgroup: its processes are listed above it, which is here unless
-			// this is the top.
+			// A threaded cgroup: its processes are listed in a parent, which is visited here
+			// unless this is the top.
 			some, err = nil, nil
 			threaded = threaded || first
 			if threaded {
@@ -49,7 +49,7 @@ func pidsBelow(dir string) (pids []int, err error) {
 	return pids, err
 }
 
-// pidsIn are the numbers in a file of one cgroup. A number of 0 is one of another pid
+// pidsIn returns the numbers in a file of one cgroup. 0 stands for a process in another pid
 // namespace.
 func pidsIn(fd int, file string) ([]int, error) {
 	data, err := linux.Read(fd, file, maxProcs)
@@ -68,7 +68,7 @@ func pidsIn(fd int, file string) ([]int, error) {
 	return pids, nil
 }
 
-// processesOf are the processes that have these threads; those that have ended are left out.
+// processesOf returns the processes of threads, except those that have ended.
 func processesOf(threads []int) (pids []int) {
 	for _, tid := range threads {
 		status, err := linux.PID(tid).Status()

@@ -11,11 +11,11 @@ import (
 	"coracle/libcontainer/internal/oci"
 )
 
-// reason looks why the kernel has refused a value in a file of a cgroup: it is "" when that
-// does not show. dir is the directory of the cgroup.
+// reason finds out why the kernel has refused a value in a file of a cgroup; "" when it is
+// unknown. dir is the directory of the cgroup.
 type reason func(dir, value string) string
 
-// parameter reads a file of a cgroup without the blanks around it; "" when there is none.
+// parameter reads a file of a cgroup and trims blanks; "" when there is none.
 func parameter(dir, file string) string {
 	data, err := linux.ReadFollow(filepath.Join(dir, file), 1<<16)
 	if err != nil {
@@ -24,7 +24,7 @@ func parameter(dir, file string) string {
 	return strings.TrimSpace(string(data))
 }
 
-// number reads a file with a number, and reports whether it is one.
+// number reads a number from a file. ok is false when it is not a number.
 func number(dir, file string) (n int64, ok bool) {
 	n, err := strconv.ParseInt(parameter(dir, file), 10, 64)
 	return n, err == nil
@@ -37,8 +37,8 @@ func idleShares(dir, _ string) string {
 	return "an idle container has none: cpu.idle"
 }
 
-// lowQuota: a quota may not be below the burst, and on v1 its part of the period not above
-// that of the cgroup above.
+// lowQuota: a quota must not be below the burst, and on v1 its ratio to the period must not be
+// above the parent's.
 func lowQuota(dir, value string) string {
 	quota, _, _ := strings.Cut(value, " ")
 	n, err := strconv.ParseInt(quota, 10, 64)
@@ -75,7 +75,7 @@ func highBurst(dir, value string) string {
 	return fmt.Sprintf("the quota is %d, and the burst cannot be more", quota)
 }
 
-// noRealtime: each cgroup gives of what it has got itself.
+// noRealtime: a cgroup can only pass on realtime time that it has itself.
 func noRealtime(dir, _ string) string {
 	parent := filepath.Dir(dir)
 	if n, ok := number(parent, "cpu.rt_runtime_us"); !ok || n != 0 {
@@ -84,7 +84,7 @@ func noRealtime(dir, _ string) string {
 	return fmt.Sprintf("the cgroup above, %s, has no realtime time to give", parent)
 }
 
-// lessThanMemory: the limit of memory and swap together may not be below that of memory.
+// lessThanMemory: the limit of memory and swap must not be below the limit of memory.
 func lessThanMemory(dir, value string) string {
 	n, err := strconv.ParseInt(value, 10, 64)
 	memory, ok := number(dir, "memory.limit_in_bytes")
@@ -94,7 +94,7 @@ func lessThanMemory(dir, value string) string {
 	return fmt.Sprintf("it is the sum of memory and swap, and the limit of memory is %d", memory)
 }
 
-// lacking: the CPUs or memory nodes of a cgroup are some of those of the cgroup above.
+// lacking: the CPUs or memory nodes of a cgroup must be a subset of the parent's.
 func lacking(file string) reason {
 	return func(dir, value string) string {
 		parent := filepath.Dir(dir)
@@ -111,7 +111,7 @@ func lacking(file string) reason {
 	}
 }
 
-// absent is a reason when nothing is at a path of sysfs.
+// absent is a reason if a path of sysfs does not exist.
 func absent(what, path string) reason {
 	return func(string, string) string {
 		if _, err := os.Stat(path); !os.IsNotExist(err) {
@@ -121,10 +121,10 @@ func absent(what, path string) reason {
 	}
 }
 
-// diskPath is where sysfs has a block device.
+// diskPath returns the path of a block device in sysfs.
 func diskPath(device string) string { return "/sys/dev/block/" + device }
 
-// noWeight: weights are a matter of the scheduler of a disk.
+// noWeight: weights need support in the I/O scheduler of the disk.
 func noWeight(device string) reason {
 	return func(dir, value string) string {
 		if device == "" {

@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// TestReasons: each reason is given where the files of the cgroups show it, and nowhere else.
+// TestReasons: each reason is given when the files of the cgroups show it, and only then.
 func TestReasons(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		reason reason
-		files  map[string]string // of the cgroup above with "../"
+		files  map[string]string // with "../": of the parent cgroup
 		value  string
 		want   string
 	}{

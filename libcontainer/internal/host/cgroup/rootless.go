@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Forgo is for a process without privileges. It leaves out the hierarchies in which the
-// process may not make a cgroup, for a container that does not depend on one: it stays in
-// the cgroup of its caller there. The names of these hierarchies are returned.
+// Forgo is for a process without privileges. It leaves out the hierarchies in which the process
+// may not make a cgroup, unless the container depends on one. There the container stays in its
+// caller's cgroup. Forgo returns the names of these hierarchies.
 //
-// A configuration that names a cgroup or wants limits does depend on it. It has no side
-// effects, and has to be called before [Manager.Claim].
+// A configuration that names a cgroup or sets limits depends on it. Forgo has no side effects,
+// and has to be called before [Manager.Claim].
 func (m *Manager) Forgo(s *specs.Spec) (left []string, err error) {
 	m.rootless = true
 	if s.Linux != nil && s.Linux.CgroupsPath != "" || m.scope != nil {
@@ -42,8 +42,8 @@ func (m *Manager) Forgo(s *specs.Spec) (left []string, err error) {
 	return left, nil
 }
 
-// mayMake reports whether this process may make a cgroup and, in the unified hierarchy, be
-// born in it.
+// mayMake reports whether this process may make a cgroup and, in the unified hierarchy, start a
+// process in it.
 func mayMake(dir string, unified bool) bool {
 	parent := filepath.Dir(dir)
 	for parent != mountpoint && unix.Access(parent, unix.F_OK) != nil {
@@ -55,8 +55,8 @@ func mayMake(dir string, unified bool) bool {
 	if _, err := os.Stat(dir); err == nil {
 		return may(dir)
 	}
-	// A process that moves between two cgroups needs the right to write to the list of
-	// the one that they have in common (cgroups(7), delegation).
+	// To move a process between two cgroups, one needs write permission for cgroup.procs of their
+	// common ancestor (cgroups(7), delegation).
 	return may(parent) && (!unified || may(filepath.Join(parent, "cgroup.procs")))
 }
 
@@ -67,9 +67,8 @@ func hierarchyName(key string) string {
 	return strings.TrimPrefix(key, "name=")
 }
 
-// limited is the property that asks for a limit in one of the hierarchies, or in any where
-// all have been left; "" without one. Rules for devices do not count: engines always have
-// some.
+// limited returns the property that sets a limit in one of the hierarchies, or in any hierarchy
+// with all; "" when there is none. Device rules do not count, because engines always set some.
 func (p *plan) limited(left []string, all bool) string {
 	for _, s := range p.settings {
 		if !s.needless && (all || slices.Contains(left, s.controller)) {

@@ -12,10 +12,10 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// Stats is what a container uses. As JSON it has the form that runc has given it and that
-// go-runc reads. Times are in nanoseconds, sizes in bytes; a limit of 2⁶⁴-1 is none.
+// Stats is the resource usage of a container. Its JSON has the format of runc, which go-runc
+// reads. Times are in nanoseconds, sizes in bytes; a limit of 2⁶⁴-1 means none.
 //
-// What a host does not count is 0 or left out.
+// Values that the host does not count are 0 or left out.
 type Stats struct {
 	CPU     CPUStats                `json:"cpu"`
 	CPUSet  CPUSetStats             `json:"cpuset"`
@@ -24,14 +24,14 @@ type Stats struct {
 	BlockIO BlockIOStats            `json:"blkio"`
 	Hugetlb map[string]HugetlbStats `json:"hugetlb"`
 	Rdma    RdmaStats               `json:"rdma"`
-	// Misc is by the name of the resource.
+	// Misc is indexed by the name of the resource.
 	Misc map[string]MiscStats `json:"misc,omitempty"`
 }
 
-// Pressure tells how long processes had to wait for a resource (Linux, accounting/psi.rst).
+// Pressure is how long processes had to wait for a resource (Linux, accounting/psi.rst).
 type Pressure struct {
-	Some PressureData `json:"some"` // one of them, or more
-	Full PressureData `json:"full"` // all of them at once
+	Some PressureData `json:"some"` // at least one process
+	Full PressureData `json:"full"` // all processes at once
 }
 
 // PressureData has percentages of the last 10, 60 and 300 seconds, and the total in
@@ -43,40 +43,40 @@ type PressureData struct {
 	Total  uint64  `json:"total"`
 }
 
-// PidsStats counts processes and threads. A limit of 0 is none.
+// PidsStats counts processes and threads. A limit of 0 means none.
 type PidsStats struct {
 	Current uint64 `json:"current,omitempty"`
 	Limit   uint64 `json:"limit,omitempty"`
 }
 
-// HugetlbStats is about huge pages of one size.
+// HugetlbStats is the usage of huge pages of one size.
 type HugetlbStats struct {
 	Usage   uint64 `json:"usage,omitempty"`
 	Max     uint64 `json:"max,omitempty"`
 	Failcnt uint64 `json:"failcnt"`
 }
 
-// RdmaStats is about RDMA devices.
+// RdmaStats is the usage of RDMA devices.
 type RdmaStats struct {
 	Current []RdmaEntry `json:"current,omitempty"`
 	Limit   []RdmaEntry `json:"limit,omitempty"`
 }
 
-// RdmaEntry is about one RDMA device.
+// RdmaEntry is the usage of one RDMA device.
 type RdmaEntry struct {
 	Device     string `json:"device"`
 	HcaHandles uint64 `json:"hcaHandles"`
 	HcaObjects uint64 `json:"hcaObjects"`
 }
 
-// MiscStats is about a resource of the controller misc.
+// MiscStats is the usage of a resource of the controller misc.
 type MiscStats struct {
 	Usage uint64 `json:"usage"`
-	// Events counts how often the limit was in the way.
+	// Events is how often the limit was reached.
 	Events uint64 `json:"events"`
 }
 
-// Stats reads what the container uses.
+// Stats reads the resource usage of the container.
 func (m *Manager) Stats() (*Stats, error) {
 	dir := m.anyDir()
 	if dir == "" {
@@ -115,14 +115,14 @@ func (m *Manager) Stats() (*Stats, error) {
 	rdma := m.counters("rdma")
 	s.Rdma = RdmaStats{Current: rdmaEntries(rdma.text("rdma.current")), Limit: rdmaEntries(rdma.text("rdma.max"))}
 	s.Misc = miscStats(m.counters("misc"))
-	// A hybrid host counts pressure, too: it is not a matter of controllers.
+	// A hybrid host counts pressure, too, because it does not depend on controllers.
 	unified := counters(m.saved.Paths[unifiedKey])
 	s.CPU.PSI, s.Memory.PSI, s.BlockIO.PSI = unified.pressure("cpu.pressure"), unified.pressure("memory.pressure"), unified.pressure("io.pressure")
 	return s, nil
 }
 
-// counters reads files of a cgroup, whose directory it is; "" for none. What does not exist
-// is 0: which files there are is a matter of the kernel and of the controllers.
+// counters is the directory of a cgroup, "" for none, and reads its files. A file that does not
+// exist counts as 0, because the files depend on the kernel and the controllers.
 type counters string
 
 func (m *Manager) counters(controller string) counters { return counters(m.dirOf(controller)) }
@@ -141,7 +141,7 @@ func (c counters) text(file string) string {
 // number reads a file with one number.
 func (c counters) number(file string) uint64 { return parseCount(strings.TrimSpace(c.text(file))) }
 
-// parseCount reads a number or "max". What is neither is 0.
+// parseCount parses a number or "max". Anything else is 0.
 func parseCount(s string) uint64 {
 	if s == "max" {
 		return math.MaxUint64
@@ -161,7 +161,7 @@ func (c counters) table(file string) map[string]uint64 {
 	return table
 }
 
-// pressure reads a file like cpu.pressure; nil when the kernel does not count it.
+// pressure reads a file like cpu.pressure; nil when the kernel does not count pressure.
 func (c counters) pressure(file string) *Pressure {
 	var p Pressure
 	found := false
@@ -187,7 +187,7 @@ func (c counters) pressure(file string) *Pressure {
 	return &p
 }
 
-// hugetlbStats finds the sizes of pages by the names of the files.
+// hugetlbStats finds the page sizes in the names of the files.
 func hugetlbStats(c counters, stats map[string]HugetlbStats) {
 	if c == "" {
 		return
@@ -212,7 +212,7 @@ func hugetlbStats(c counters, stats map[string]HugetlbStats) {
 	}
 }
 
-// rdmaEntries reads lines like "mlx4_0 hca_handle=2 hca_object=max".
+// rdmaEntries parses lines like "mlx4_0 hca_handle=2 hca_object=max".
 func rdmaEntries(text string) (entries []RdmaEntry) {
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)

@@ -11,23 +11,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// creation is what has to be known when it fails: "generating an error MUST leave the state
-// of the environment as if the operation were never attempted" (runtime.md#errors).
+// creation is what has to be undone when a creation fails: "generating an error MUST leave the
+// state of the environment as if the operation were never attempted" (runtime.md#errors).
 type creation struct {
-	// creates reports whether this process is the one that does it.
+	// creates reports whether this process is creating the container.
 	creates bool
 	// made are the directories that this process has made.
 	made []string
-	// undos bring back the former limits of directories that were there.
+	// undos restore the former limits of directories that existed before.
 	undos []undo
-	// formerDevices are the rules for devices of such a one, with cgroup v1.
+	// formerDevices are the former device rules of such a directory, on cgroup v1.
 	formerDevices *deviceList
-	// filtered reports whether it got its first filter of devices, with cgroup v2.
+	// filtered reports whether such a directory got its first device filter, on cgroup v2.
 	filtered bool
 }
 
-// look finds out which directories there are before anything is made, so that it can be
-// recorded before.
+// look finds out which directories exist, so that this can be recorded before anything is made.
 func (m *Manager) look() {
 	m.saved.Foreign, m.saved.Above = nil, nil
 	for _, dir := range m.saved.Paths {
@@ -36,24 +35,24 @@ func (m *Manager) look() {
 			continue
 		}
 		if m.scope != nil {
-			continue // slices are systemd's
+			continue // systemd manages slices
 		}
 		for above := filepath.Dir(dir); strings.HasPrefix(above, mountpoint+"/") && missing(above); above = filepath.Dir(above) {
 			m.saved.Above = append(m.saved.Above, above)
 		}
 	}
 	slices.Sort(m.saved.Foreign)
-	// Those below first, of which the path is the longer one.
+	// Deepest first: in this order a directory comes before its parent.
 	slices.SortFunc(m.saved.Above, func(a, b string) int { return strings.Compare(b, a) })
 	m.saved.Above = slices.Compact(m.saved.Above)
 }
 
 func missing(dir string) bool { return errors.Is(unix.Access(dir, unix.F_OK), unix.ENOENT) }
 
-// isForeign reports whether a directory is not of this container's creation.
+// isForeign reports whether a directory was not made for this container.
 func (m *Manager) isForeign(dir string) bool { return slices.Contains(m.saved.Foreign, dir) }
 
-// make makes a directory of the cgroup. It reports whether that is new.
+// make makes a directory of the cgroup. fresh reports whether it is new.
 func (m *Manager) make(dir string) (fresh bool, err error) {
 	fresh, err = makeDir(dir)
 	switch {
@@ -61,8 +60,8 @@ func (m *Manager) make(dir string) (fresh bool, err error) {
 	case fresh:
 		m.made = append(m.made, dir)
 	case m.scope == nil && !m.isForeign(dir) && !slices.ContainsFunc(m.made, func(own string) bool { return sameDir(own, dir) }):
-		// It was not there a moment ago, and has come from somebody else. Of controllers in
-		// one hierarchy the second finds what was made for the first.
+		// It did not exist a moment ago, so another process has made it. A directory that was
+		// made for another controller of the same hierarchy is not foreign.
 		m.saved.Foreign = append(m.saved.Foreign, dir)
 	}
 	return fresh, err
@@ -76,10 +75,10 @@ func sameDir(a, b string) bool {
 	return unix.Stat(a, &x) == nil && unix.Stat(b, &y) == nil && x.Dev == y.Dev && x.Ino == y.Ino
 }
 
-// makeDir makes the directory of a cgroup with those above. It reports whether the last one
-// is new.
+// makeDir makes the directory of a cgroup and its parents. fresh reports whether the last one is
+// new.
 func makeDir(dir string) (fresh bool, err error) {
-	// The one above may be removed by a creation that has failed.
+	// A failed creation may remove the parent meanwhile.
 	for range 100 {
 		err = unix.Mkdir(dir, 0o755)
 		if !errors.Is(err, unix.ENOENT) || dir == mountpoint || dir == "/" {
@@ -100,14 +99,14 @@ func makeDir(dir string) (fresh bool, err error) {
 	return false, &os.PathError{Op: "mkdir", Path: dir, Err: err}
 }
 
-// Undo removes what a creation has made that failed or was cut off, and gives cgroups that
-// were there before it their former limits, as far as this process knows them. Directories
-// above those of the container stay where others use them.
+// Undo removes what a failed or interrupted creation has made, and restores the former limits of
+// cgroups that existed before, as far as this process knows them. Parent directories that others
+// use stay.
 func (m *Manager) Undo() error {
 	if len(m.undos) > 0 {
 		_ = m.rollBack(m.undos)
 	}
-	if f := m.formerDevices; f != nil && !f.allow { // otherwise nobody knows its exceptions
+	if f := m.formerDevices; f != nil && !f.allow { // the exceptions of an allowing list are unknown
 		_ = m.setDevices(nil, *f, false)
 	}
 	if err := m.Destroy(); err != nil {

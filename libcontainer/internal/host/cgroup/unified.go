@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// notResources are files of a cgroup that do things to it.
+// notResources are files that control the cgroup itself.
 var notResources = []string{"cgroup.freeze", "cgroup.kill", "cgroup.procs", "cgroup.threads"}
 
 // unifiedFiles plans linux.resources.unified (config-linux.md#unified).
@@ -28,7 +28,7 @@ func (p *plan) unifiedFiles(values map[string]string) {
 			p.failProperty(pointer, "is not a resource")
 			return
 		}
-		// The kernel takes a line at a time.
+		// The kernel accepts one line at a time.
 		for line := range strings.SplitSeq(strings.TrimRight(values[key], "\n"), "\n") {
 			if line == "" {
 				line = "\n"
@@ -44,7 +44,7 @@ func (p *plan) unifiedFiles(values map[string]string) {
 	}
 }
 
-// oldLine stands for a device without a line of its own.
+// oldLine is the default line of a device without a line of its own.
 func oldLine(file, device string) string {
 	if file == "io.max" {
 		return device + " rbps=max wbps=max riops=max wiops=max"

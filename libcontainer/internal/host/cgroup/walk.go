@@ -8,14 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// walk visits a cgroup and all below it, each by a descriptor and before those below it.
-// After those, each is left by its name in the one above; leave may be nil. There is nothing
-// to visit when the cgroup is gone.
+// walk visits a cgroup and all cgroups below it, parents first. visit gets a descriptor. After
+// its children, leave is called with the cgroup's parent and name; leave may be nil. When the
+// cgroup is gone, nothing is visited.
 //
-// Attacker: a container that may make cgroups, and hides processes so deep that a path to them
-// would be longer than the kernel takes, or that there are no descriptors for all the levels. So
-// only names are looked up, and the way back is "..", which cannot become another one: cgroups
-// are not moved.
+// Attacker: a container that may make cgroups and nests them so deep that a path would be too
+// long for the kernel, or that there are too few descriptors for all levels. So only names are
+// looked up, and the way back is "..", which cannot change because cgroups are never moved.
 func walk(dir string, visit func(fd int) error, leave func(above int, name string) error) error {
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY
 	fd, err := unix.Open(dir, flags|unix.O_CLOEXEC, 0)
@@ -27,7 +26,7 @@ func walk(dir string, visit func(fd int) error, leave func(above int, name strin
 	}
 	defer func() { unix.Close(fd) }()
 	var names []string   // on the way down
-	var below [][]string // at each level, what is still to be visited
+	var below [][]string // at each level, the names still to visit
 	enter := func() error {
 		err := visit(fd)
 		var children []string
@@ -79,9 +78,9 @@ func walk(dir string, visit func(fd int) error, leave func(above int, name strin
 	}
 }
 
-// childrenOf are the names of the cgroups directly below one.
+// childrenOf returns the names of the child cgroups.
 func childrenOf(fd int) ([]string, error) {
-	// The kernel counts a link for each child: this saves reading all names.
+	// The link count includes the children, so the names need not be read if there are none.
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil || st.Nlink == 2 {
 		return nil, os.NewSyscallError("fstat", err)
@@ -105,7 +104,7 @@ func childrenOf(fd int) ([]string, error) {
 	return children, nil
 }
 
-// removeBelow removes a cgroup by its name in the one above.
+// removeBelow removes a child cgroup by its name.
 func removeBelow(above int, name string) error {
 	for {
 		switch err := unix.Unlinkat(above, name, unix.AT_REMOVEDIR); {

@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDeepCgroups has cgroups whose paths are longer than the kernel takes, with a process
-// in the last one, and fewer descriptors than levels.
+// TestDeepCgroups has cgroups whose paths are too long for the kernel, with a process in the last
+// one, and fewer descriptors than levels.
 func TestDeepCgroups(t *testing.T) {
 	dir := scratchCgroup(t)
 	t.Cleanup(func() {
-		// Whatever this code leaves, which nobody else would get rid of.
+		// Remove what a failure leaves, because nothing else would.
 		_ = exec.Command("find", dir, "-depth", "-type", "d", "-execdir", "rmdir", "{}", ";").Run()
 	})
 	const levels = 120
@@ -24,7 +24,7 @@ func TestDeepCgroups(t *testing.T) {
 	for i := 0; i < levels && err == nil; i++ {
 		name := fmt.Sprintf("%0100d", i)
 		if err = unix.Mkdirat(fd, name, 0o755); err == nil {
-			// One beside it, which is visited as well.
+			// A sibling, which is visited as well.
 			err = unix.Mkdirat(fd, "beside", 0o755)
 		}
 		if err == nil {

@@ -10,20 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxDepth is how deep a tree may be. Each level takes two descriptors.
+// maxDepth limits the depth of a tree. Each level needs two descriptors.
 const maxDepth = 256
 
-// Root says what the root of a copy takes over.
+// Root selects which attributes of the root are copied.
 type Root struct{ Mode, UID, GID bool }
 
-// Copy copies the contents of a directory into another one that is empty: files, fifos
-// and links with their owners, modes, times and extended attributes. It stays in the
-// mount that the directory lies in, and hard links become files of their own. Sockets
-// are left out, for nobody listens to a copy, and so are devices: they may lie in a mount
-// that gives no access to them, and the copy may not.
+// Copy copies the contents of a directory into an empty one: files, FIFOs and symbolic links with
+// their owners, modes, times and extended attributes. It does not cross mount points, and hard
+// links become separate files. Sockets are left out, because no process listens on a copy.
+// Devices are left out, because the original may be in a mount that gives no access to devices,
+// and the copy might give it.
 //
-// owner is who may make files in the copy at all: root of the user namespace that its
-// file system belongs to.
+// owner is the owner who may create files in the copy: root of the user namespace that its file
+// system belongs to.
 func Copy(from, to int, root Root, owner Owner) error {
 	return owner.do(true, func() error { return copyTree(from, to, root) })
 }
@@ -61,7 +61,7 @@ func copyTree(from, to int, root Root) error {
 	return copyEntries(src, dst, ".", 0)
 }
 
-// copyEntries copies what is in a directory.
+// copyEntries copies the entries of a directory.
 func copyEntries(src, dst int, at string, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("%s: more than %d directories deep", at, maxDepth)
@@ -87,8 +87,7 @@ func copyEntries(src, dst int, at string, depth int) error {
 	}
 }
 
-// copyEntry copies one entry of a directory. Everything about it is pinned before it is
-// looked at.
+// copyEntry copies one entry of a directory. The entry is pinned before it is examined.
 func copyEntry(src, dst int, name, at string, depth int) error {
 	fail := func(op string, err error) error { return &os.PathError{Op: op, Path: at, Err: err} }
 	pin, err := unix.Openat2(src, name, &unix.OpenHow{
@@ -96,7 +95,7 @@ func copyEntry(src, dst int, name, at string, depth int) error {
 	})
 	switch {
 	case errors.Is(err, unix.ENOENT):
-		return nil // gone meanwhile
+		return nil // removed meanwhile
 	case errors.Is(err, unix.EXDEV):
 		return mountPoint(src, dst, name)
 	case err != nil:
@@ -137,8 +136,7 @@ func copyEntry(src, dst int, name, at string, depth int) error {
 	return nil
 }
 
-// mountPoint stands for something that is mounted in the directory: an empty directory
-// or file.
+// mountPoint creates an empty directory or file in place of a mount.
 func mountPoint(src, dst int, name string) error {
 	mode := uint32(unix.S_IFREG | 0o644)
 	var st unix.Stat_t
@@ -178,7 +176,7 @@ func copyDir(pin, dst int, name, at string, depth int) error {
 	return copyEntries(from, to, at, depth+1)
 }
 
-// copyFile copies a regular file that is pinned. Holes stay holes.
+// copyFile copies a pinned regular file. Holes are preserved.
 func copyFile(pin, dst int, name string, size int64) error {
 	//allow:path a pinned file that has been looked at, opened once more
 	from, err := unix.Open("/proc/self/fd/"+strconv.Itoa(pin), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
@@ -194,7 +192,7 @@ func copyFile(pin, dst int, name string, size int64) error {
 	if err := unix.Ftruncate(to, size); err != nil {
 		return err
 	}
-	// Not beyond the size at first: somebody may be writing.
+	// Stop at the initial size, because another process may be writing.
 	for offset := int64(0); offset < size; {
 		start, err := unix.Seek(from, offset, unix.SEEK_DATA)
 		if errors.Is(err, unix.ENXIO) || err == nil && start >= size {
@@ -246,8 +244,8 @@ func copyRange(from, to int, start, end int64) error {
 	return nil
 }
 
-// copyAttributes gives a copy the attributes of the original. The owner comes first: to
-// change it takes away set-user-id bits and capabilities.
+// copyAttributes copies the attributes of the original. The owner comes first, because changing
+// it clears set-user-ID bits and capabilities.
 func copyAttributes(pin, dst int, name string, st *unix.Stat_t) error {
 	if err := unix.Fchownat(dst, name, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOVERFLOW) {
@@ -255,7 +253,7 @@ func copyAttributes(pin, dst int, name string, st *unix.Stat_t) error {
 		}
 		return err
 	}
-	// Nobody else has names in the copy.
+	// No other process can change names in the copy.
 	copy_, err := unix.Openat(dst, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -274,7 +272,7 @@ func copyAttributes(pin, dst int, name string, st *unix.Stat_t) error {
 	return unix.UtimesNanoAt(dst, name, []unix.Timespec{st.Atim, st.Mtim}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// copyXattrs copies the extended attributes that a tmpfs can have.
+// copyXattrs copies the extended attributes that a tmpfs supports.
 func copyXattrs(from, to string) error {
 	names := make([]byte, 64<<10)
 	//allow:path a pinned file, by the host's /proc
@@ -288,7 +286,7 @@ func copyXattrs(from, to string) error {
 	value := make([]byte, 64<<10)
 	for _, name := range split(names[:n]) {
 		if name == "security.selinux" {
-			continue // decided by the mount
+			continue // the mount decides it
 		}
 		//allow:path the same file
 		size, err := unix.Getxattr(from, name, value)
@@ -296,7 +294,7 @@ func copyXattrs(from, to string) error {
 			//allow:path a pinned file, by the host's /proc
 			err = unix.Setxattr(to, name, value[:size], 0)
 		}
-		// Not all are for every file system.
+		// Not every file system supports all attributes.
 		if err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.EPERM) {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -304,7 +302,7 @@ func copyXattrs(from, to string) error {
 	return nil
 }
 
-// split splits a list of names that end with NUL.
+// split splits a list of names, each terminated by NUL.
 func split(list []byte) (names []string) {
 	start := 0
 	for i, b := range list {

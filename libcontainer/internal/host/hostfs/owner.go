@@ -9,17 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Owner is who makes something, as far as permissions and ownership are concerned.
+// Owner is the identity for permissions and ownership of files.
 type Owner struct{ UID, GID int }
 
-// Self is the owner that this process is.
+// Self returns the identity of this process.
 func Self() Owner { return Owner{os.Geteuid(), os.Getegid()} }
 
-// do calls a function with the owner's ids for file systems. They come without
-// privileges over files, unless those of this process are kept.
+// do calls a function with the owner's file system ids, without privileges over files unless
+// privileged is set.
 //
-// These ids are those of a thread. It gets back its own, and has to live on: an init may
-// have it as its parent.
+// These ids belong to a thread. do restores the thread's ids, and the thread must not end,
+// because it may be the parent of an init.
 func (o Owner) do(privileged bool, f func() error) (err error) {
 	if o == Self() {
 		return f()
@@ -40,14 +40,14 @@ func (o Owner) do(privileged bool, f func() error) (err error) {
 			runtime.UnlockOSThread()
 			return
 		}
-		// Nothing else may run with these ids: the thread stays locked.
+		// No other goroutine may run with these ids: the thread stays locked.
 		err = errors.Join(err, back)
 	}()
 	if err := o.become(); err != nil {
 		return err
 	}
 	if privileged {
-		// The change of the id has taken those over files out of the effective ones.
+		// Changing the id has cleared the file capabilities from the effective set.
 		if err := unix.Capset(&header, &caps[0]); err != nil {
 			return os.NewSyscallError("capset", err)
 		}

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// address is an IP address of a device, as the kernel has described it.
+// address is an IP address of a device, as reported by the kernel.
 type address struct {
 	family, prefix, scope uint8
 	flags                 uint32 // IFA_F_*
@@ -16,7 +16,7 @@ type address struct {
 	attributes            []attribute
 }
 
-// settable are the flags that a new address can be given; the others are its state.
+// settable are the flags that can be set for a new address; the others are its state.
 const settable = unix.IFA_F_NODAD | unix.IFA_F_OPTIMISTIC | unix.IFA_F_HOMEADDRESS | unix.IFA_F_MANAGETEMPADDR |
 	unix.IFA_F_NOPREFIXROUTE | unix.IFA_F_MCAUTOJOIN
 
@@ -39,14 +39,14 @@ func parseAddress(p []byte) (address, error) {
 	return a, nil
 }
 
-// lasting reports whether an address is to be kept: "all permanent IP addresses
+// lasting reports whether an address has to be preserved: "all permanent IP addresses
 // (IFA_F_PERMANENT flag) of any family with global scope" (config-linux.md#network-devices).
 func (a *address) lasting() bool {
 	return a.flags&unix.IFA_F_PERMANENT != 0 && a.scope == unix.RT_SCOPE_UNIVERSE
 }
 
-// message is the request for an address like this for another device, which was called
-// oldName and is called newName now.
+// message returns the request that adds the address to a device, which was called oldName and is
+// now called newName.
 func (a *address) message(index int32, oldName, newName string) []byte {
 	p := make([]byte, unix.SizeofIfAddrmsg)
 	flags := a.flags & settable
@@ -68,8 +68,8 @@ func (a *address) message(index int32, oldName, newName string) []byte {
 	return p
 }
 
-// relabel gives a label of the form NAME or NAME:SUFFIX the new name. It is left out
-// where the kernel would make the same one, or has no room for it.
+// relabel replaces the name in a label of the form NAME or NAME:SUFFIX. ok is false when the
+// label is to be left out, because the kernel would use the same one or it would be too long.
 func relabel(label, oldName, newName string) (string, bool) {
 	if label == oldName {
 		return "", false
@@ -80,7 +80,7 @@ func relabel(label, oldName, newName string) (string, bool) {
 	return label, len(label) < unix.IFNAMSIZ
 }
 
-// String is the address with its prefix, for errors.
+// String returns the address with its prefix, for errors.
 func (a *address) String() string {
 	for _, kind := range []uint16{unix.IFA_LOCAL, unix.IFA_ADDRESS} {
 		for _, attr := range a.attributes {
@@ -92,7 +92,7 @@ func (a *address) String() string {
 	return "?"
 }
 
-// addresses are those of a device that are to be kept, in order.
+// addresses returns the addresses of a device that have to be preserved, in order.
 func (c *conn) addresses(index int32) ([]address, error) {
 	answers, err := c.ask(unix.RTM_GETADDR, unix.NLM_F_DUMP, make([]byte, unix.SizeofIfAddrmsg))
 	if err != nil {
@@ -111,7 +111,7 @@ func (c *conn) addresses(index int32) ([]address, error) {
 	return list, nil
 }
 
-// addAddress gives a device an address.
+// addAddress adds an address to a device.
 func (c *conn) addAddress(message []byte) error {
 	_, err := c.ask(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, message)
 	return err

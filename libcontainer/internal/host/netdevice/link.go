@@ -11,13 +11,13 @@ type link struct {
 	index int32
 	name  string
 	flags uint32 // IFF_*
-	// master is the number of the bridge or the like that it is a port of, 0 for none.
+	// master is the index of the bridge or similar device that it is a port of, 0 for none.
 	master uint32
 }
 
 func (l link) up() bool { return l.flags&unix.IFF_UP != 0 }
 
-// linkMessage is a request about a device: struct ifinfomsg and attributes.
+// linkMessage returns a request about a device: struct ifinfomsg and attributes.
 func linkMessage(index int32, flags, change uint32, attributes ...attribute) []byte {
 	p := make([]byte, unix.SizeofIfInfomsg)
 	p[0] = unix.AF_UNSPEC
@@ -46,13 +46,13 @@ func parseLink(p []byte) (link, error) {
 	return l, nil
 }
 
-// byName finds a device by its name or one of its alternative names.
+// byName finds a device by its name or an alternative name.
 func (c *conn) byName(name string) (link, error) {
 	kind := uint16(unix.IFLA_IFNAME)
 	return c.link(linkMessage(0, 0, 0, stringAttribute(kind, name)))
 }
 
-// byIndex finds a device by its number.
+// byIndex finds a device by its index.
 func (c *conn) byIndex(index int32) (link, error) { return c.link(linkMessage(index, 0, 0)) }
 
 func (c *conn) link(request []byte) (link, error) {
@@ -66,7 +66,7 @@ func (c *conn) link(request []byte) (link, error) {
 	return parseLink(answers[0])
 }
 
-// freeIndex is a number that no device has, the wanted one if possible.
+// freeIndex returns an index that no device has, the wanted one if possible.
 func (c *conn) freeIndex(wanted int32) (int32, error) {
 	answers, err := c.ask(unix.RTM_GETLINK, unix.NLM_F_DUMP, linkMessage(0, 0, 0))
 	if err != nil {
@@ -87,8 +87,8 @@ func (c *conn) freeIndex(wanted int32) (int32, error) {
 	return wanted, nil
 }
 
-// send moves a device to another network namespace, where it gets a new number and name.
-// It may be there with its old name although the kernel reports an error.
+// send moves a device to another network namespace, where it gets a new index and name. Even if
+// the kernel reports an error, it may be there under its old name.
 func (c *conn) send(index int32, namespace int, newIndex int32, name string) error {
 	_, err := c.ask(unix.RTM_SETLINK, 0, linkMessage(index, 0, 0,
 		uint32Attribute(unix.IFLA_NET_NS_FD, uint32(namespace)),

@@ -11,14 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// conn is a conversation with the kernel about the devices of one network namespace
-// (rtnetlink(7)).
+// conn is a netlink socket for the devices of one network namespace (rtnetlink(7)).
 type conn struct {
 	fd  int
 	seq uint32
 }
 
-// dial begins a conversation about the network namespace of this thread.
+// dial opens a socket in the network namespace of this thread.
 func dial() (*conn, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -34,11 +33,11 @@ func dial() (*conn, error) {
 	return &conn{fd: fd}, nil
 }
 
-// dialIn begins a conversation about another network namespace. Only this thread goes
-// there, and comes back.
+// dialIn opens a socket in another network namespace. Only this thread enters the namespace, and
+// returns.
 //
-// The socket has to be made by this process: what it is allowed to do depends on its
-// maker, and a container's process may have no rights in the host's namespace.
+// This process has to create the socket: the permissions of a socket are those of its creator,
+// and a process of the container may have none in the host's namespace.
 func dialIn(namespace, own int) (*conn, error) {
 	runtime.LockOSThread()
 	if err := unix.Setns(namespace, unix.CLONE_NEWNET); err != nil {
@@ -79,7 +78,7 @@ func makeNamespace(own int) (int, error) {
 
 func (c *conn) close() { unix.Close(c.fd) }
 
-// kernelError is an error with what the kernel says about it.
+// kernelError is an error with the kernel's message.
 type kernelError struct {
 	errno syscall.Errno
 	text  string
@@ -94,7 +93,7 @@ func (e *kernelError) Error() string {
 
 func (e *kernelError) Unwrap() error { return e.errno }
 
-// errShort means that an answer cannot be understood.
+// errShort means that an answer is malformed.
 var errShort = errors.New("netlink: malformed answer")
 
 // ask sends a request and returns the bodies of the answers.
@@ -117,7 +116,7 @@ func (c *conn) ask(kind uint16, flags int, body []byte) ([][]byte, error) {
 		}
 		for _, m := range messages {
 			if m.Header.Seq != c.seq {
-				continue // the rest of an answer that nobody wanted
+				continue // a late answer to an earlier request
 			}
 			switch m.Header.Type {
 			case unix.NLMSG_ERROR, unix.NLMSG_DONE:
@@ -129,7 +128,7 @@ func (c *conn) ask(kind uint16, flags int, body []byte) ([][]byte, error) {
 	}
 }
 
-// receive reads what one datagram holds, whatever its size.
+// receive reads one datagram of any size.
 func (c *conn) receive() ([]syscall.NetlinkMessage, error) {
 	for {
 		size, _, err := unix.Recvfrom(c.fd, nil, unix.MSG_PEEK|unix.MSG_TRUNC)
@@ -154,7 +153,7 @@ func (c *conn) receive() ([]syscall.NetlinkMessage, error) {
 	}
 }
 
-// acknowledged is the error in the last message of an answer.
+// acknowledged returns the error in the last message of an answer.
 func acknowledged(m syscall.NetlinkMessage) error {
 	if len(m.Data) < 4 {
 		return errShort
@@ -178,7 +177,7 @@ func acknowledged(m syscall.NetlinkMessage) error {
 	return e
 }
 
-// attribute is a property in a message.
+// attribute is an attribute in a message.
 type attribute struct {
 	kind uint16
 	data []byte
@@ -191,7 +190,7 @@ const (
 
 func align(n int) int { return (n + 3) &^ 3 }
 
-// parseAttributes reads attributes up to the first that is malformed.
+// parseAttributes parses attributes up to the first malformed one.
 func parseAttributes(p []byte) []attribute {
 	var list []attribute
 	for len(p) >= attributeHeader {
@@ -205,7 +204,7 @@ func parseAttributes(p []byte) []attribute {
 	return list
 }
 
-// appendAttribute appends an attribute, padded.
+// appendAttribute appends an attribute with padding.
 func appendAttribute(p []byte, a attribute) []byte {
 	p = binary.NativeEndian.AppendUint16(p, uint16(attributeHeader+len(a.data)))
 	p = binary.NativeEndian.AppendUint16(p, a.kind)

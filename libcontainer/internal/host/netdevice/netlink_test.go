@@ -21,7 +21,7 @@ func TestAttributes(t *testing.T) {
 		list[1].kind != unix.IFLA_MASTER || binary.NativeEndian.Uint32(list[1].data) != 7 {
 		t.Errorf("%v", list)
 	}
-	for n := range len(p) { // whatever is cut off
+	for n := range len(p) { // truncated anywhere
 		if got := parseAttributes(p[:n]); len(got) > 1 {
 			t.Errorf("%d bytes: %v", n, got)
 		}
@@ -39,7 +39,7 @@ func TestLink(t *testing.T) {
 	}
 }
 
-// lasting is an address as the kernel describes one that is to be kept.
+// lasting returns a permanent address in the kernel's format.
 func lasting(attributes ...attribute) []byte {
 	p := make([]byte, unix.SizeofIfAddrmsg)
 	p[0], p[1], p[2], p[3] = unix.AF_INET, 24, unix.IFA_F_PERMANENT|unix.IFA_F_SECONDARY, unix.RT_SCOPE_UNIVERSE
@@ -96,7 +96,7 @@ func TestRelabel(t *testing.T) {
 	}{
 		{"eth0", "", false},
 		{"eth0:1", "container-dev:1", true},
-		{"eth0:123", "", false}, // no room
+		{"eth0:123", "", false}, // too long
 		{"other", "other", true},
 		{"eth01", "eth01", true},
 	} {

@@ -8,21 +8,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watch hears of devices that leave the network namespace of a container.
+// watch records devices that leave the network namespace of a container.
 //
-// Attacker: a process with CAP_NET_ADMIN in a namespace that the container joins. It can
-// remove a device and make one with the same number, name and address, so that nothing that
-// can be asked of a device tells which one it is. That one with this number has left is what
-// the kernel says, and nobody else can (netlink(7)).
+// Attacker: a process with CAP_NET_ADMIN in a namespace that the container joins. It can remove a
+// device and create one with the same index, name and address, so that no property of a device
+// identifies it. Only the kernel reports that the device with this index has left, and no other
+// process can forge that (netlink(7)).
 type watch struct {
 	fd int
-	// left is how many devices with a number have left; lost reports whether messages are
+	// left is how many devices with an index have left; lost reports whether messages are
 	// missing.
 	left map[int32]int
 	lost bool
 }
 
-// openWatch begins to listen in a network namespace.
+// openWatch starts listening in a network namespace.
 func openWatch(namespace, own int) (*watch, error) {
 	c, err := dialIn(namespace, own)
 	if err != nil {
@@ -39,12 +39,12 @@ func openWatch(namespace, own int) (*watch, error) {
 	return w, nil
 }
 
-// onlyLeaving lets nothing through but that a device has left, so that changes of other
-// devices, however many, do not fill the buffer. Messages of the family AF_BRIDGE say that a
-// device is no port any more.
+// onlyLeaving filters out everything except that a device has left, so that changes of other
+// devices cannot fill the buffer. Messages of the family AF_BRIDGE say that a device is no longer
+// a port.
 func (w *watch) onlyLeaving() error {
-	// struct nlmsghdr has the type at 4; struct ifinfomsg behind it begins with the family.
-	// The type is in the order of the machine, which the filter reads as big-endian.
+	// struct nlmsghdr has the type at offset 4; struct ifinfomsg, which follows it, begins with
+	// the family. The type is in native byte order, which the filter reads as big-endian.
 	var kind [2]byte
 	binary.NativeEndian.PutUint16(kind[:], unix.RTM_DELLINK)
 	filter := []unix.SockFilter{
@@ -59,8 +59,8 @@ func (w *watch) onlyLeaving() error {
 		&unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}))
 }
 
-// departures is how many devices with this number have left the namespace so far. It is an
-// error when that is not known.
+// departures returns how many devices with this index have left the namespace so far. It returns
+// an error when that is unknown.
 func (w *watch) departures(index int32) (int, error) {
 	for !w.lost {
 		data := make([]byte, 1<<16)
@@ -76,10 +76,10 @@ func (w *watch) departures(index int32) (int, error) {
 		}
 		w.take(data[:n])
 	}
-	return 0, errors.New("so many devices have left the network namespace of the container that the kernel has not told of all")
+	return 0, errors.New("too many devices have left the network namespace of the container: the kernel has dropped notifications")
 }
 
-// take counts what a datagram tells of.
+// take counts the departures in a datagram.
 func (w *watch) take(data []byte) {
 	const need = unix.NLMSG_HDRLEN + unix.SizeofIfInfomsg
 	if len(data) < need || binary.NativeEndian.Uint16(data[4:]) != unix.RTM_DELLINK {

@@ -66,7 +66,7 @@ func kernel(root string) tree {
 }
 
 // ErrNotMounted means that the host has no resctrl file system.
-var ErrNotMounted = errors.New("no resctrl file system is mounted (is there Intel RDT? then: mount -t resctrl resctrl " + usualRoot + ")")
+var ErrNotMounted = errors.New("no resctrl file system is mounted (with Intel RDT: mount -t resctrl resctrl " + usualRoot + ")")
 
 // Root finds the resctrl file system of the host.
 func Root() (string, error) {
@@ -110,7 +110,7 @@ func newManager(t tree, id string, config *specs.LinuxIntelRdt) (*Manager, error
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, m.failure(err)
 	case config.ClosID != "" && len(m.Schemata()) == 0:
-		return nil, m.failure(fmt.Errorf("there is no class of service %q (closID), and no schema to make one with", config.ClosID))
+		return nil, m.failure(fmt.Errorf("there is no class of service %q (closID), and no schema to create it", config.ClosID))
 	}
 	if m.saved.Monitor != "" && unix.Access(m.saved.Monitor, unix.F_OK) == nil {
 		return nil, m.failure(fmt.Errorf("the monitoring group %s exists already", m.saved.Monitor))

@@ -34,7 +34,7 @@ func (m *Manager) Update(lines []string) (restore func() error, err error) {
 		if err := m.write(path, line); err != nil {
 			err = m.failure(fmt.Errorf("set the schema %q: %w", line, err))
 			if failed := restore(); failed != nil {
-				err = fmt.Errorf("%w; and the former ones could not be brought back: %w", err, failed)
+				err = fmt.Errorf("%w; and the former ones could not be restored: %w", err, failed)
 			}
 			return nil, err
 		}

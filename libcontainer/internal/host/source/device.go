@@ -8,11 +8,11 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// Device is a new node of a device, for a container with a user namespace: in there nobody can
-// make one, nor use one on a file system that was mounted in there.
+// Device is a new device node for a container with a user namespace. A process in the namespace
+// cannot create device nodes, and cannot use nodes on file systems that were mounted in it.
 //
-// The node is alone on a file system of its own, which belongs to the user namespace of the
-// runtime. What the container does with its mode and owner concerns nobody else.
+// The node is the only file on its file system, which belongs to the runtime's user namespace.
+// Changes of its mode and owner by the container affect nothing else.
 type Device struct {
 	// What and Property name it in errors.
 	What, Property string
@@ -20,12 +20,12 @@ type Device struct {
 	Mode           uint32 // permissions
 	// UID and GID are ids of the host.
 	UID, GID uint32
-	// Params are for the tmpfs: the label of the container's file systems.
+	// Params are parameters of the tmpfs: the label of the container's file systems.
 	Params []bundle.MountParam
 }
 
-// Open makes the node. It takes a process, which has its own copy of the mount namespace: the
-// kernel copies only what is mounted somewhere. It has ended when the function returns.
+// Open creates the node in a process with its own copy of the mount namespace, because the kernel
+// can copy only trees that are mounted. The process has ended when the function returns.
 func (d Device) Open(Opened) (int, error) {
 	p, err := d.program(copySocket)
 	if err != nil {
@@ -50,7 +50,7 @@ func (d Device) program(socket int) (*program.Program, error) {
 	}
 	b.FsconfigCreate(fs.Arg())
 	b.Fsmount(fs.Arg(), unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC).Into(mnt)
-	// On top of the root, which no path leads to.
+	// Mount it on the root, where no path leads to it.
 	//allow:path the same
 	b.MoveMountAt(mnt.Arg(), program.Cwd(), "/")
 	b.Mknodat(mnt.Arg(), name, d.Node.Type|d.Mode, d.Node.Dev)

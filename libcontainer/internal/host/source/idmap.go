@@ -7,15 +7,15 @@ import (
 	"coracle/libcontainer/internal/initprog/launch"
 )
 
-// IDMap is a new user namespace that nobody is in. Its mappings are for the owners of
-// files in mounts.
+// IDMap is a new user namespace without processes. Its mappings are for the owners of files in
+// mounts.
 type IDMap struct {
 	Property string
-	// UIDs and GIDs are the mappings as /proc/PID/uid_map and gid_map take them.
+	// UIDs and GIDs are the mappings in the format of /proc/PID/uid_map and gid_map.
 	UIDs, GIDs string
 }
 
-// Open makes the namespace.
+// Open creates the namespace.
 func (m IDMap) Open(Opened) (int, error) {
 	fd, err := launch.UserNamespace(m.UIDs, m.GIDs)
 	if err != nil {
@@ -24,7 +24,7 @@ func (m IDMap) Open(Opened) (int, error) {
 	return fd, nil
 }
 
-// ranges writes a mapping on one line.
+// ranges returns a mapping on one line.
 func ranges(text string) string {
 	return strings.ReplaceAll(strings.TrimSpace(text), "\n", ", ")
 }

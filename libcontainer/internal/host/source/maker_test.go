@@ -14,7 +14,7 @@ import (
 	"coracle/libcontainer/internal/linux/aside"
 )
 
-// own identifies a namespace of this process.
+// own returns the identity of a namespace of this process.
 func own(t *testing.T, name string) string {
 	t.Helper()
 	link, err := os.Readlink("/proc/self/ns/" + name)
@@ -67,8 +67,8 @@ func TestMaker(t *testing.T) {
 	}
 }
 
-// TestMakerLeavesNothing: no thread of this process has come into other namespaces, and no
-// process is left.
+// TestMakerLeavesNothing: no thread of this process is in other namespaces, and no process is
+// left.
 func TestMakerLeavesNothing(t *testing.T) {
 	net := own(t, "net")
 	for range 50 {
@@ -96,8 +96,8 @@ func TestMakerLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestMakerUnderLoad: the process uses the memory of this one while that moves stacks, collects
-// garbage, and is interrupted.
+// TestMakerUnderLoad: the process uses this process's memory while this process moves stacks,
+// collects garbage and is interrupted.
 func TestMakerUnderLoad(t *testing.T) {
 	stop := make(chan struct{})
 	var busy sync.WaitGroup
@@ -147,10 +147,10 @@ func deep(n int) byte {
 	return room[n%512]
 }
 
-// What the process cannot do is told with the call and its object.
+// The error of a failed call names the call and its object.
 func TestMakerFails(t *testing.T) {
 	m := NewMaker(unix.CLONE_NEWNET)
-	m.flags |= unix.CLONE_PTRACE // which is nothing to unshare
+	m.flags |= unix.CLONE_PTRACE // unshare refuses this flag
 	m.Start()
 	defer m.Close()
 	_, err := New{Flag: unix.CLONE_NEWNET, Maker: m}.Open(nil)
@@ -166,7 +166,7 @@ func TestMakerFails(t *testing.T) {
 }
 
 func TestNothingToMake(t *testing.T) {
-	m := NewMaker(unix.CLONE_NEWIPC | unix.CLONE_NEWUTS) // they take no time
+	m := NewMaker(unix.CLONE_NEWIPC | unix.CLONE_NEWUTS) // not worth a thread
 	if m != nil || m.Flags() != 0 {
 		t.Errorf("a maker of %#x", m.Flags())
 	}

@@ -57,7 +57,7 @@ func dial(addresses []string, timeout time.Duration) (*conn, error) {
 		last = fmt.Errorf("%s: %w", address, err)
 	}
 	if last == nil {
-		last = errors.New("there is no address of its bus (XDG_RUNTIME_DIR, DBUS_SESSION_BUS_ADDRESS)")
+		last = errors.New("no bus address is set (XDG_RUNTIME_DIR, DBUS_SESSION_BUS_ADDRESS)")
 	}
 	return nil, last
 }
@@ -68,7 +68,7 @@ func dial(addresses []string, timeout time.Duration) (*conn, error) {
 func parseAddress(address string) (path string, broker bool, err error) {
 	transport, options, ok := strings.Cut(address, ":")
 	if !ok || transport != "unix" {
-		return "", false, fmt.Errorf("an address of a unix socket is expected, like unix:path=/run/dbus/system_bus_socket")
+		return "", false, fmt.Errorf("want the address of a unix socket, like unix:path=/run/dbus/system_bus_socket")
 	}
 	for option := range strings.SplitSeq(options, ",") {
 		key, value, _ := strings.Cut(option, "=")

@@ -71,7 +71,7 @@ func Device(fstype, source string) error {
 	case err != nil:
 		return fmt.Errorf("%q has to be a block device: %w", source, err)
 	case st.Mode&unix.S_IFMT != unix.S_IFBLK:
-		return fmt.Errorf("%q is no block device", source)
+		return fmt.Errorf("%q is not a block device", source)
 	}
 	return nil
 }
@@ -189,7 +189,7 @@ func TimeOffset(clock string, offset specs.LinuxTimeOffset) error {
 		return nil
 	}
 	if then := now.Sec + offset.Secs; offset.Secs > maxSeconds || offset.Secs < -maxSeconds || then < 0 || then > maxSeconds/2 {
-		return fmt.Errorf("the clock would be at %d s, and it can be at 0 to %d", then, maxSeconds/2)
+		return fmt.Errorf("the clock would be at %d s; the range is 0 to %d", then, maxSeconds/2)
 	}
 	return nil
 }

@@ -11,14 +11,14 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// cgroupMount shows the container its cgroups: on a host with several hierarchies
-// a tmpfs with one directory for each, on a unified one the single hierarchy.
-// Without a cgroup namespace the container sees its own part of each, bind
-// mounted; the rest of the host's cgroups stays out of its sight.
+// cgroupMount shows the container its cgroups: on a host with several hierarchies a tmpfs with a
+// directory for each, on a unified host the single hierarchy. Without a cgroup namespace, the
+// container's own part of each hierarchy is bind mounted, and the rest of the host's cgroups is
+// invisible.
 func (c *compiler) cgroupMount(m *mount) {
 	hs := c.in.Host.Cgroups
 	if len(hs) == 0 {
-		c.remark(m.subject.Where(), "%s: there are no cgroups; the mount is left out", m.subject.Subject())
+		c.remark(m.subject.Where(), "%s: the container has no cgroups; the mount is left out", m.subject.Subject())
 		return
 	}
 	defer c.block()()
@@ -40,7 +40,7 @@ func (c *compiler) cgroupMount(m *mount) {
 	for i, h := range hs {
 		c.Describe(program.Note{Step: stepMountHierarchy, What: "mount the cgroup hierarchy", Object: h.Name, At: m.dest, Property: m.subject.Property, Index: m.subject.Index})
 		c.hierarchy(m, i, attr, mnt)
-		// The tmpfs is ours alone up to now: nothing but this program makes names in it.
+		// No other process can reach the tmpfs yet, so only this program creates names in it.
 		c.Mkdirat(top.Arg(), h.Name, 0o755)
 		c.MoveMountAt(mnt.Arg(), top.Arg(), h.Name)
 		c.Close(mnt.Arg())
@@ -57,8 +57,8 @@ func (c *compiler) cgroupMount(m *mount) {
 	c.closeMount(m, top.Arg(), true)
 }
 
-// pinCgroups opens the container's part of each hierarchy where the mount namespace that
-// is joined next would give the host's paths another meaning. They exist by now.
+// pinCgroups opens the container's part of each hierarchy before a mount namespace is joined in
+// which the host's paths are not valid. The cgroups exist by now.
 func (c *compiler) pinCgroups() {
 	if oci.Namespace(c.spec, specs.CgroupNamespace) != nil {
 		return
@@ -78,7 +78,7 @@ func (c *compiler) pinCgroups() {
 	}
 }
 
-// hierarchy makes a detached mount of what the container may see of a hierarchy.
+// hierarchy makes a detached mount of the visible part of a hierarchy.
 func (c *compiler) hierarchy(m *mount, i int, attr uint64, mnt program.Word) {
 	h := c.in.Host.Cgroups[i]
 	if oci.Namespace(c.spec, specs.CgroupNamespace) == nil {
@@ -93,7 +93,7 @@ func (c *compiler) hierarchy(m *mount, i int, attr uint64, mnt program.Word) {
 		if attr&unix.MOUNT_ATTR__ATIME != 0 {
 			clr = unix.MOUNT_ATTR__ATIME
 		}
-		// A copy would be a peer of the host's mount.
+		// Otherwise the copy would be a peer of the host's mount.
 		c.MountSetattr(mnt.Arg(), "", unix.AT_EMPTY_PATH, attr, clr, unix.MS_PRIVATE)
 		return
 	}

@@ -10,18 +10,18 @@ import (
 // refusal is a place where the kernel may refuse to attach a tree.
 type refusal struct {
 	source    int         // the number of the source
-	tree      program.Arg // where the program has it
+	tree      program.Arg // its descriptor in the program
 	from, try program.Label
 }
 
-// moveSource attaches a source, by an op that move adds. source is its number, 0 for a
-// tree that is none.
+// moveSource attaches a source by an op that move adds. source is its number, 0 for a tree that
+// is not a source.
 //
-// A mount can pin a mount namespace (snapd has some in /run/snapd/ns). Only namespaces that
-// are older may have such a mount, so that they cannot pin each other in a circle: a tree
-// with one in it cannot be attached in the new namespace of a container, ELOOP. When the
-// kernel copies a whole mount namespace it leaves these mounts out, so the runtime is asked
-// to take the tree from a copy of its own. Nothing of that happens for any other tree.
+// A mount can pin a mount namespace (snapd has some in /run/snapd/ns). The kernel allows such a
+// mount only in namespaces that are older than the pinned one, so that they cannot pin each other
+// in a circle. A tree with such a mount cannot be attached in the new namespace of a container
+// (ELOOP). When the kernel copies a whole mount namespace it leaves these mounts out, so the
+// runtime is asked to take the tree from such a copy. For other trees nothing of this happens.
 func (c *compiler) moveSource(source int, tree program.Arg, move func() program.Op) {
 	if source == 0 {
 		move()
@@ -34,7 +34,7 @@ func (c *compiler) moveSource(source int, tree program.Arg, move func() program.
 }
 
 // replaceRefused replaces trees that the kernel has refused to attach, and tries again. The
-// runtime gives each but once, so that this ends.
+// runtime replaces each tree only once, so that this ends.
 func (c *compiler) replaceRefused() {
 	if len(c.refused) == 0 {
 		return
@@ -63,7 +63,7 @@ func (c *compiler) replaceRefused() {
 	c.Bind(done)
 }
 
-// fetchLater asks for the tree of a bind mount that is still to be opened.
+// fetchLater asks for the tree of a bind mount that is not open yet.
 func (c *compiler) fetchLater(m *mount, p place) program.Arg {
 	c.Describe(program.Note{Step: stepTakeSource, What: "take the source of the " + m.subject.Text(), Property: m.subject.Property, Index: m.subject.Index})
 	m.source = c.laterSource(c.bindTree(m, p))

@@ -81,7 +81,7 @@ func TestMountData(t *testing.T) {
 	}
 }
 
-// FuzzMountData: options never become more than there were.
+// FuzzMountData: joining never creates additional options.
 func FuzzMountData(f *testing.F) {
 	f.Add("size=1m", "noexec")
 	f.Add("lowerdir=/a,upperdir=/b", "sync")
@@ -105,8 +105,8 @@ func FuzzMountData(f *testing.F) {
 	})
 }
 
-// TestEveryAttributeHasALegacyFlag: an attribute that legacyFlags lacks would be lost where
-// the options of a file system are too long for fsconfig(2).
+// TestEveryAttributeHasALegacyFlag: an attribute that legacyFlags lacks would be lost when the
+// options of a file system are too long for fsconfig(2).
 func TestEveryAttributeHasALegacyFlag(t *testing.T) {
 	var known uint64
 	for _, f := range legacyFlags {
@@ -115,10 +115,10 @@ func TestEveryAttributeHasALegacyFlag(t *testing.T) {
 	for _, name := range bundle.MountOptionNames() {
 		o, err := bundle.ParseMountOptions(specs.Mount{Destination: "/x", Type: "tmpfs", Options: []string{name}})
 		if err != nil {
-			continue // of bind mounts only
+			continue // only for bind mounts
 		}
 		for _, a := range o.Attrs {
-			// MOUNT_ATTR_RELATIME is 0, and what the kernel does without another flag.
+			// MOUNT_ATTR_RELATIME is 0, the kernel's default.
 			if missing := a.Set &^ known; missing != 0 {
 				t.Errorf("%s: legacyFlags lacks the attributes %#x", name, missing)
 			}

@@ -13,10 +13,10 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// idMap is the number of the user namespace whose mappings a mount gets: its own ones,
-// otherwise those of the container's user namespace. Mounts with equal mappings share a
-// namespace. later says that it is opened when the mount is made; otherwise the number is a
-// descriptor of the program.
+// idMap returns the number of the user namespace for a mount's id mapping: with the mount's own
+// mappings, or those of the container's user namespace. Mounts with equal mappings share one.
+// With later it is opened when the mount is made; otherwise the number is a descriptor of the
+// program.
 func (c *compiler) idMap(m *mount, later bool) int {
 	pointer := m.subject.Where()
 	uids, gids, err := bundle.MountIDMaps(c.spec, m.Mount, &m.MountOptions)
@@ -39,7 +39,7 @@ func (c *compiler) idMap(m *mount, later bool) int {
 	return c.userNamespace(source.IDMap{Property: pointer, UIDs: uids.String(), GIDs: gids.String()}, later)
 }
 
-// userNamespace is the number of a user namespace, the same for equal ones.
+// userNamespace returns the number of a user namespace; equal ones share a number.
 func (c *compiler) userNamespace(s source.Source, later bool) int {
 	key := source.Describe(s)
 	if later {

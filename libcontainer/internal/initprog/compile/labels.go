@@ -9,17 +9,16 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// labels tells the security modules what confines the process from its execve on: an
-// AppArmor profile, or an SELinux label, which new keyrings get as well when keys is set.
-// Nothing of that confines this program.
+// labels sets what confines the process from its execve on: an AppArmor profile, or an SELinux
+// label, which new keyrings get as well with keys. It does not confine this program.
 //
-// Attacker: a mount over /proc or parts of it, by which the label would land in another
-// file, and the process go without (CVE-2023-28642, CVE-2025-52881). So this comes first
-// of all, in the mount namespace of the runtime, where the container has no say; what is
-// written stays with the process through forks and namespaces. Still the directory is
-// verified to be the root of a procfs, and the way from there may cross no mount. A new
-// procfs that is mounted nowhere would do too, but there is none to be had in the user
-// namespace of a container with masks, which exec joins, nor in many outer containers.
+// Attacker: a mount over /proc or parts of it, which would make the label land in another file
+// and leave the process unconfined (CVE-2023-28642, CVE-2025-52881). So this comes first of all,
+// in the mount namespace of the runtime, where the container has no influence. The label stays
+// with the process through forks and namespaces. In addition, the directory is verified to be the
+// root of a procfs, and the lookup from there may cross no mount. A new procfs that is mounted
+// nowhere would do as well, but cannot be made in the user namespace of a container with masks,
+// which exec joins, nor in many outer containers.
 func (c *compiler) labels(keys bool) {
 	p := c.spec.Process
 	if p == nil || p.ApparmorProfile == "" && p.SelinuxLabel == "" {
@@ -59,7 +58,7 @@ func (c *compiler) openProc(into program.Word) {
 	c.Check(c.stat.Ino(), ^uint32(0), rootInode, unix.EXDEV)
 }
 
-// attribute is a file of this thread in /proc, by which security modules are spoken to.
+// attribute returns the path in /proc of a security module's file for this thread.
 func attribute(name string) string { return "thread-self/attr/" + name }
 
 // openAttribute opens the file below a pinned procfs.
@@ -80,7 +79,7 @@ func (c *compiler) apparmor(proc program.Arg, profile string) {
 	opening.Explain = attributeError(note, file, map[syscall.Errno]string{
 		unix.ENOENT: "this kernel has no AppArmor",
 	})
-	// The kernel's word for a missing profile would be read as a missing command.
+	// The kernel's error for a missing profile would be read as a missing command.
 	writing.Explain = attributeError(note, file, map[syscall.Errno]string{
 		unix.ENOENT: "the profile is not loaded (apparmor_parser -r FILE loads one)",
 		unix.EINVAL: "AppArmor is not enabled on this host, or does not take the name",
@@ -93,7 +92,7 @@ func (c *compiler) apparmor(proc program.Arg, profile string) {
 	c.Describe(writing)
 	write := c.Write(tmp.Arg(), "exec "+profile)
 	if profile == bundle.Unconfined {
-		// It is already, where there is no AppArmor.
+		// Without AppArmor the process is unconfined already.
 		open.Allow(unix.ENOENT).Else(done)
 		write.Allow(unix.EINVAL)
 	}
@@ -116,8 +115,8 @@ func (c *compiler) selinux(proc program.Arg, step program.Step, file, what, labe
 	c.Close(tmp.Arg())
 }
 
-// attributeError explains why an attribute could not be written. Podman tells such errors
-// by the quoted path.
+// attributeError explains why an attribute could not be written. Podman recognizes such errors by
+// the quoted path.
 func attributeError(n program.Note, file string, reasons map[syscall.Errno]string) func(syscall.Errno) string {
 	return func(e syscall.Errno) string {
 		reason, ok := reasons[e]

@@ -9,7 +9,7 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// mountLabel is the SELinux label of the files in new file systems; empty for none.
+// mountLabel returns the SELinux label of files in new file systems; empty for none.
 func (c *compiler) mountLabel() string {
 	if c.spec.Linux == nil {
 		return ""
@@ -17,8 +17,8 @@ func (c *compiler) mountLabel() string {
 	return c.spec.Linux.MountLabel
 }
 
-// oneForAll tells file systems of which there is one for the whole host, or for all of a
-// namespace: their files have labels already, and cannot get others by an option.
+// oneForAll reports whether all mounts of a file system type, on the host or in a namespace, show
+// the same file system. Its files have labels already, and an option cannot change them.
 func oneForAll(fstype string) bool {
 	switch fstype {
 	case "proc", "sysfs", "mqueue", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "configfs", "efivarfs", "pstore",
@@ -29,7 +29,7 @@ func oneForAll(fstype string) bool {
 }
 
 // withMountLabel adds linux.mountLabel to the parameters of a new file system, unless they
-// have a label themselves.
+// include a label.
 func (c *compiler) withMountLabel(fstype string, params []bundle.MountParam) []bundle.MountParam {
 	label := c.mountLabel()
 	if label == "" || oneForAll(fstype) {
@@ -43,8 +43,8 @@ func (c *compiler) withMountLabel(fstype string, params []bundle.MountParam) []b
 	return append(params[:len(params):len(params)], bundle.MountParam{Key: bundle.ContextType(c.spec), Value: label, HasValue: true})
 }
 
-// labelQueues gives linux.mountLabel to the root of the message queues, which belong to an
-// ipc namespace. Those of the host keep theirs.
+// labelQueues sets linux.mountLabel on the root of the message queues, which belong to an ipc
+// namespace. The host's queues keep their label.
 func (c *compiler) labelQueues(m *mount, mnt program.Arg) {
 	label := c.mountLabel()
 	if label == "" || m.Type != "mqueue" {

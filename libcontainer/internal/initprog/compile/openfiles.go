@@ -7,12 +7,11 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// manyFiles is the number of open files from which on the limit of a careful caller may
-// not be enough.
+// manyFiles is the number of open files from which on a low limit of the caller may be too low.
 const manyFiles = 16
 
-// planOpenFiles finds out whether the trees of bind mounts can all be open at once, which is
-// quickest. If not, the runtime opens each when the program is about to mount it.
+// planOpenFiles finds out whether the trees of all bind mounts can be open at once, which is
+// fastest. If not, the runtime opens each tree when the program is about to mount it.
 func (c *compiler) planOpenFiles() {
 	c.files = len(c.in.Preserved)
 	for _, m := range c.list {
@@ -26,12 +25,12 @@ func (c *compiler) planOpenFiles() {
 	if c.files < manyFiles || c.in.Host.OpenFiles == nil || c.in.Host.OpensNothing {
 		return
 	}
-	// A new process can need two for each while they are put into their places.
+	// While descriptors are moved to their places, a new process can need two for each.
 	const others = 64
 	c.later = uint64(2*c.files+others) > c.in.Host.OpenFiles()
 }
 
-// raiseOpenFiles lets the program have as many open files as it may.
+// raiseOpenFiles raises the program's limit of open files to the maximum.
 func (c *compiler) raiseOpenFiles() {
 	if c.files < manyFiles {
 		return
@@ -44,7 +43,7 @@ func (c *compiler) raiseOpenFiles() {
 	c.SetRlimit(unix.RLIMIT_NOFILE, raised)
 }
 
-// restoreOpenFiles puts the limit back, unless the runtime has set one by now.
+// restoreOpenFiles restores the limit, unless the runtime has set one meanwhile.
 func (c *compiler) restoreOpenFiles() {
 	if c.openFiles == (program.Rlimit{}) {
 		return

@@ -17,7 +17,7 @@ func (c *compiler) propagation() string {
 	return c.spec.Linux.RootfsPropagation
 }
 
-// listens reports whether the options of a mount let mounts of its source appear in it.
+// listens reports whether mounts of the source appear in the mount.
 func (m *mount) listens() bool {
 	for _, p := range m.Propagation {
 		if p&(unix.MS_SLAVE|unix.MS_SHARED) != 0 {
@@ -27,8 +27,8 @@ func (m *mount) listens() bool {
 	return false
 }
 
-// propagatedLater reports whether the propagation of a mount has to wait: an unbindable
-// one cannot be copied, which making parts of it read-only needs.
+// propagatedLater reports whether the propagation of a mount has to be set later: an unbindable
+// mount cannot be copied, which is needed to make parts of it read-only.
 func (c *compiler) propagatedLater(m *mount) bool {
 	if _, kept := c.kept[m.subject.Index]; !kept {
 		return false
@@ -41,7 +41,7 @@ func (c *compiler) propagatedLater(m *mount) bool {
 	return false
 }
 
-// propagateMounts gives mounts the propagation that had to wait.
+// propagateMounts sets the propagation that had to be set later.
 func (c *compiler) propagateMounts() {
 	for _, m := range c.list {
 		if !m.isMount() || !c.propagatedLater(m) {
@@ -54,7 +54,7 @@ func (c *compiler) propagateMounts() {
 	}
 }
 
-// propagate sets the propagation of a mount, MS_SHARED or the like with or without MS_REC.
+// propagate sets the propagation of a mount, MS_SHARED etc. with or without MS_REC.
 func (c *compiler) propagate(mnt program.Arg, p uint64) {
 	flags := uint(unix.AT_EMPTY_PATH)
 	if p&unix.MS_REC != 0 {
@@ -63,11 +63,11 @@ func (c *compiler) propagate(mnt program.Arg, p uint64) {
 	c.MountSetattr(mnt, "", flags, 0, 0, p&^unix.MS_REC)
 }
 
-// propagateRoot gives the root the propagation of the configuration, with MS_REC also the
-// mounts whose options have none.
+// propagateRoot sets the configured propagation of the root and, with MS_REC, of mounts without
+// such an option.
 //
-// It comes after all that copies mounts of the container: unbindable ones could not
-// be copied any more, and copies of shared ones would be their peers.
+// It comes after all copies of the container's mounts: unbindable mounts could no longer be
+// copied, and copies of shared mounts would be their peers.
 func (c *compiler) propagateRoot() {
 	p := bundle.Propagation(c.propagation())
 	if p == 0 || !c.ownMounts() {
@@ -87,8 +87,7 @@ func (c *compiler) propagateRoot() {
 	}
 }
 
-// contradicted reports whether the options of a mount want another propagation than it would get
-// along with the root.
+// contradicted reports whether the options of a mount set a propagation other than the root's.
 func (c *compiler) contradicted(p uint64) bool {
 	for _, m := range c.list {
 		if len(m.Propagation) == 0 {
@@ -96,7 +95,7 @@ func (c *compiler) contradicted(p uint64) bool {
 		}
 		switch own := m.Propagation[len(m.Propagation)-1] &^ unix.MS_REC; {
 		case own == p&^unix.MS_REC:
-		case own == unix.MS_PRIVATE && p&unix.MS_SLAVE != 0: // which changes nothing
+		case own == unix.MS_PRIVATE && p&unix.MS_SLAVE != 0: // has no effect
 		default:
 			return true
 		}
@@ -104,10 +103,10 @@ func (c *compiler) contradicted(p uint64) bool {
 	return false
 }
 
-// keepForRoot finds the mounts that get the propagation of the root one by one, for it would
-// be wrong for others, and keeps them pinned. All mounts are made as slaves, or private ones,
-// where the root is that, so this only concerns shared and unbindable ones. What was mounted
-// in the rootfs before is left out.
+// keepForRoot finds the mounts that have to get the root's propagation one by one, because others
+// below must not get it, and keeps them pinned. All mounts are created as slave or private when
+// the root is, so this only concerns shared and unbindable. Mounts that were in the rootfs before
+// are left out.
 func (c *compiler) keepForRoot() {
 	p := bundle.Propagation(c.propagation())
 	if p&unix.MS_REC == 0 || p&(unix.MS_SHARED|unix.MS_UNBINDABLE) == 0 || !c.contradicted(p) {
@@ -129,8 +128,8 @@ func (c *compiler) keepForRoot() {
 	}
 }
 
-// ownPropagation reports whether an entry or a remount of it says something about propagation,
-// and whether one for a mount below does.
+// ownPropagation reports whether an entry, or a remount of it, sets the propagation, and whether
+// one for a mount below does.
 func (c *compiler) ownPropagation(i int) (own, below bool) {
 	dest := c.list[i].dest
 	for _, m := range c.list[i:] {

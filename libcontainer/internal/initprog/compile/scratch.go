@@ -6,11 +6,11 @@ import (
 	"coracle/libcontainer/internal/initprog/program"
 )
 
-// scratch are the words that op helpers need for a moment. Those of a block are free again
-// after it, so a program with thousands of mounts needs no more of them than one with a few.
+// scratch are words for temporary values of op helpers. The words of a block are free after it,
+// so a program with thousands of mounts needs no more words than one with a few.
 type scratch struct {
 	words []scratchWord
-	depth int // how many blocks are open
+	depth int // number of open blocks
 }
 
 type scratchWord struct {
@@ -19,8 +19,8 @@ type scratchWord struct {
 	used int // the depth of the block that uses it, 0 for none
 }
 
-// block begins a block, which ends with the returned function: the scratch words that were
-// taken in it are free then, and the note that was in force before is back.
+// block begins a block, which ends with the returned function. At the end its scratch words are
+// free, and the previous note is restored.
 func (c *compiler) block() (end func()) {
 	note := c.Note()
 	c.scratch.depth++
@@ -43,7 +43,7 @@ func (c *compiler) step(n program.Note, ops func()) {
 	ops()
 }
 
-// take returns a scratch word for the innermost block: one that no block around it uses.
+// take returns a scratch word for the innermost block that no enclosing block uses.
 func (c *compiler) take(name string) program.Word {
 	s := &c.scratch
 	if s.depth == 0 {

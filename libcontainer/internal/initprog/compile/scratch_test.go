@@ -6,8 +6,8 @@ import (
 	"coracle/libcontainer/internal/initprog/program"
 )
 
-// TestScratch: no helper gets a word that its caller still uses, a block puts its note back, and
-// what it used is used again.
+// TestScratch: no helper gets a word that its caller still uses. A block restores its note, and
+// its words are used again.
 func TestScratch(t *testing.T) {
 	c := &compiler{Builder: program.NewBuilder(3)}
 	c.Describe(program.Note{What: "outer"})

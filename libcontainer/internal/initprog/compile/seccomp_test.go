@@ -8,13 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// denies makes a profile that does something else than to allow with some calls.
+// denies returns a profile with another action than to allow for some calls.
 func denies(action specs.LinuxSeccompAction, names ...string) *specs.LinuxSeccomp {
 	return &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: names, Action: action}}}
 }
 
-// TestFilterIsLast checks that nothing but execve comes after the filter, with and without
-// no_new_privs.
+// TestFilterIsLast checks that only execve comes after the filter, with and without no_new_privs.
 func TestFilterIsLast(t *testing.T) {
 	for _, nnp := range []bool{true, false} {
 		_, out, err := compileSpec(t, func(s *specs.Spec) {
@@ -60,7 +59,7 @@ func TestFiltersThatCannotWork(t *testing.T) {
 			t.Errorf("got %v, want %q", err, test.want)
 		}
 	}
-	// What the agent may decide.
+	// Calls about which the agent may decide.
 	for _, names := range [][]string{{"read"}, {"recvfrom"}, {"sendto", "write"}, {"execve"}, {"exit_group"}, {"sendmsg"}, {"read", "recvfrom"}, {"read", "recvfrom", "sendmsg"}} {
 		if _, _, err := compileSpec(t, func(s *specs.Spec) { s.Linux.Seccomp = denies(specs.ActNotify, names...) }); err != nil {
 			t.Errorf("%v: %v", names, err)
@@ -68,7 +67,7 @@ func TestFiltersThatCannotWork(t *testing.T) {
 	}
 }
 
-// TestFilterNeedsPrivileges: without no_new_privs the kernel wants CAP_SYS_ADMIN.
+// TestFilterNeedsPrivileges: without no_new_privs the kernel requires CAP_SYS_ADMIN.
 func TestFilterNeedsPrivileges(t *testing.T) {
 	for _, nnp := range []bool{true, false} {
 		in := testInput(specWith(func(s *specs.Spec) {

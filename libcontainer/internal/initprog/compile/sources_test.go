@@ -11,8 +11,8 @@ import (
 	"coracle/libcontainer/internal/initprog/protocol"
 )
 
-// TestLaterSources: trees that cannot all be open at once are asked for one by one, and so is
-// what they need.
+// TestLaterSources: trees that cannot all be open at once are requested one by one, with what
+// they need.
 func TestLaterSources(t *testing.T) {
 	ids := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 5, Size: 1}}
 	for _, c := range []struct {

@@ -12,9 +12,9 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// openTimeOffsets opens the file that takes the offsets of a new time namespace. It happens
-// while procfs is that of the host, and before the process hides or changes its ids: the file
-// belongs to whom it may be dumped by, and whether it can be written is up to who opens it.
+// openTimeOffsets opens the file for the offsets of a new time namespace. This happens while
+// procfs is the host's, and before the process becomes non-dumpable or changes its ids: both
+// change the owner of the file, and the permission is checked when it is opened.
 func (c *compiler) openTimeOffsets() {
 	if !c.makesTime() || len(c.spec.Linux.TimeOffsets) == 0 {
 		return
@@ -25,14 +25,14 @@ func (c *compiler) openTimeOffsets() {
 	c.Openat(program.Cwd(), "/proc/self/timens_offsets", unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(c.timeOffsets)
 }
 
-// makesTime reports whether the container gets a time namespace of its own.
+// makesTime reports whether the container gets a new time namespace.
 func (c *compiler) makesTime() bool { return oci.HasNew(c.spec, specs.TimeNamespace) }
 
 // timeNamespace makes a new time namespace with its offsets and enters it.
 //
-// What unshare makes is for children: the process itself would get there by its next
-// execve, and on older kernels not even by that. Joining it by the link works at once
-// on all. The offsets can be written until then.
+// unshare makes a namespace for children. The process itself would enter it with its next execve,
+// and on older kernels not even then. Joining it through the link works at once on all kernels.
+// The offsets can be written until then.
 func (c *compiler) timeNamespace() {
 	if !c.makesTime() {
 		return

@@ -7,9 +7,9 @@ import (
 	"coracle/libcontainer/internal/initprog/protocol"
 )
 
-// fillTmpfs gives a tmpfs what it takes over from its mount point: the mode, unless the
-// options have one, and with tmpcopyup the contents and the owner. A mount point that is
-// missing has none of that; what else is wrong with it shows when the mount is attached.
+// fillTmpfs copies to a tmpfs what it takes from its mount point: the mode, unless the options
+// set it, and with tmpcopyup the contents and the owner. A missing mount point has none of these;
+// other errors are reported when the mount is attached.
 func (c *compiler) fillTmpfs(m *mount, mnt program.Arg) {
 	takes := protocol.TakesMode | protocol.TakesUID | protocol.TakesGID
 	for _, p := range m.Params {
@@ -32,7 +32,7 @@ func (c *compiler) fillTmpfs(m *mount, mnt program.Arg) {
 	c.Openat2(c.root, relative(m.dest), program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRoot}).
 		Into(target).Allow(unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.EACCES).Else(next)
 	if m.CopyUp {
-		// Trees have any depth; a program has no loop that could walk them.
+		// Trees have any depth, and a program has no loop to walk them.
 		c.SendFD(c.socket, protocol.ValueOf(protocol.ValueCopyFrom).Encode(), target.Arg())
 		c.SendFD(c.socket, protocol.CopyUp(m.subject.Index, takes).Encode(), mnt)
 		c.receive(c.socket, c.reply, protocol.MessageSize)

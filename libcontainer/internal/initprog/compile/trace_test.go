@@ -8,8 +8,8 @@ import (
 	"coracle/libcontainer/internal/initprog/program"
 )
 
-// trace is a program for tests: a line for each op, with its step, what that is done to, and
-// the call. Unlike a listing it has nothing that is worded for people.
+// trace returns a program as text for tests: a line for each op with its step, the object and the
+// call. Unlike a listing, it has no wording for people.
 func trace(out *Output) string {
 	var b strings.Builder
 	for _, l := range out.Program.Lines() {
@@ -20,8 +20,7 @@ func trace(out *Output) string {
 	return b.String()
 }
 
-// at is how the ops of a step begin in a trace, of those that are done to some objects, if any
-// are named.
+// at returns how the lines of a step begin in a trace, optionally for given objects.
 func at(step program.Step, objects ...string) string {
 	s := "\n" + string(step) + " "
 	for _, o := range objects {
@@ -32,8 +31,8 @@ func at(step program.Step, objects ...string) string {
 	return s
 }
 
-// ordered fails the test when what is on the left side of a pair is not before what is on the
-// right in a trace.
+// ordered fails the test unless the left side of each pair comes before the right side in the
+// trace.
 func ordered(t *testing.T, out *Output, pairs [][2]string) {
 	t.Helper()
 	l := trace(out)
@@ -44,7 +43,7 @@ func ordered(t *testing.T, out *Output, pairs [][2]string) {
 	}
 }
 
-// checkNames fails the test when an op has no step, or the place that it changes no name.
+// checkNames fails the test when an op has no step, or changes a location without a name.
 func checkNames(t *testing.T, p *program.Program) {
 	t.Helper()
 	for _, l := range p.Lines() {

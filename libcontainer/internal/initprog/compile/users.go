@@ -12,19 +12,19 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// users says whose ids and privileges the container has.
+// users is the kind of user namespace that a container has.
 type users int
 
 const (
-	// hostUsers are those of the runtime's own user namespace.
+	// hostUsers is the runtime's own user namespace.
 	hostUsers users = iota
-	// newUsers are those of a new user namespace. Nobody else is in it.
+	// newUsers is a new user namespace, without other processes.
 	newUsers
-	// joinedUsers are those of a user namespace that others are in.
+	// joinedUsers is a user namespace that other processes are in.
 	joinedUsers
 )
 
-// usersOf finds out whose users a container has that is to be made.
+// usersOf returns the kind for a container that is being created.
 func usersOf(s *specs.Spec, h Host) users {
 	ns := oci.Namespace(s, specs.UserNamespace)
 	switch {
@@ -33,13 +33,13 @@ func usersOf(s *specs.Spec, h Host) users {
 	case ns.Path == "":
 		return newUsers
 	case h.Shared != nil && h.Shared(ns.Path, specs.UserNamespace):
-		// The kernel does not let a process join the namespace that it is in.
+		// A process cannot join the user namespace that it is in.
 		return hostUsers
 	}
 	return joinedUsers
 }
 
-// usersOfRunning is usersOf for a container that runs already.
+// usersOfRunning is usersOf for a running container.
 func usersOfRunning(s *specs.Spec) users {
 	if oci.Namespace(s, specs.UserNamespace) == nil {
 		return hostUsers
@@ -48,16 +48,16 @@ func usersOfRunning(s *specs.Spec) users {
 }
 
 // privileged reports whether the program has all privileges over its namespaces, whatever
-// those of the runtime are.
+// privileges the runtime has.
 func (c *compiler) privileged() bool { return c.users != hostUsers }
 
-// inUserNamespace reports whether the program is, in the end, in another user namespace than
-// the first one of the system. Not all ids exist there.
+// inUserNamespace reports whether the program ends up outside of the initial user namespace. Not
+// all ids exist there.
 func (c *compiler) inUserNamespace() bool { return c.privileged() || c.in.Host.Nested }
 
-// mappings are those of the user namespace of the container: those of the configuration or,
-// when a namespace is joined and none are told, those that it has. They are empty when nobody
-// knows them.
+// mappings returns the mappings of the container's user namespace: those of the configuration or,
+// if a namespace is joined and the configuration has none, those of that namespace. They are
+// empty when they are unknown.
 func (c *compiler) mappings() (uids, gids bundle.IDMap) {
 	l := c.spec.Linux
 	if len(l.UIDMappings) > 0 && len(l.GIDMappings) > 0 {
@@ -70,7 +70,7 @@ func (c *compiler) mappings() (uids, gids bundle.IDMap) {
 	return c.uids, c.gids
 }
 
-// makeUsers makes a new user namespace. The runtime gives it its mappings.
+// makeUsers makes a new user namespace. The runtime writes its mappings.
 func (c *compiler) makeUsers() {
 	c.note(stepUserNamespace, "linux.namespaces", "make the user namespace", "")
 	c.Unshare(unix.CLONE_NEWUSER)
@@ -82,19 +82,18 @@ func (c *compiler) makeUsers() {
 
 // hides reports whether a program that makes a user namespace stays non-dumpable.
 //
-// The kernel identifies the maker of a user namespace by uid, and the maker has all
-// capabilities over it. Root in another container without a user namespace has that same uid,
-// without a single capability of its own, and could reach the init through a pid namespace
-// that both share, or through that of the host, while the init still has the root directory
-// of the host. Being non-dumpable blocks this. It would also block a runtime without
-// privileges, which needs no protection: to that, nobody can be the maker but who may do all
-// that the runtime may.
+// The kernel identifies the creator of a user namespace by uid, and the creator has all
+// capabilities over it. Root in another container without a user namespace has the same uid,
+// without any capability of its own. It could reach the init through a shared pid namespace, or
+// the host's, while the init still has the host's root directory. Being non-dumpable blocks this.
+// It would also block a runtime without privileges, which needs no protection: only a process
+// with all privileges of the runtime can be the creator there.
 func (c *compiler) hides() bool {
 	return c.users == newUsers && c.in.Host.can(unix.CAP_SYS_PTRACE, unix.CAP_DAC_OVERRIDE)
 }
 
-// show makes a program in a new user namespace dumpable where it may be. A change of ids has
-// taken that away, and its files in /proc belong to the superuser of the host then.
+// show makes a program in a new user namespace dumpable, if it may be. A change of ids has made
+// it non-dumpable, and then its files in /proc belong to the host's superuser.
 func (c *compiler) show() {
 	if c.users != newUsers || c.hides() {
 		return
@@ -103,8 +102,8 @@ func (c *compiler) show() {
 	c.Prctl(unix.PR_SET_DUMPABLE, program.Int(1))
 }
 
-// takeIDs makes the process the superuser of a user namespace that it has just come into.
-// Nobody, which it is until then, cannot make files in the container.
+// takeIDs makes the process root of a user namespace that it has just entered. Before that its
+// ids are not mapped, so it cannot create files in the container.
 func (c *compiler) takeIDs() {
 	take := func(pointer, kind string, set func(uint32) program.Op) {
 		n := program.Note{Step: stepTakeID, What: "take the " + kind + " id", Object: "0", Property: pointer}
@@ -114,13 +113,13 @@ func (c *compiler) takeIDs() {
 	}
 	take("linux.gidMappings", "group", c.Setresgid)
 	take("linux.uidMappings", "user", c.Setresuid)
-	// The change has taken this away.
+	// The change of ids has cleared this.
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
 }
 
-// explainUnmapped adds to the note of the next ops what EINVAL means when an id is the only
-// thing that can be wrong. The mappings are not always known before: those of a namespace that
-// is joined need not be in the configuration.
+// explainUnmapped adds to the note of the next ops what EINVAL means when only an id can be
+// wrong. The mappings are not always known: those of a joined namespace need not be in the
+// configuration.
 func (c *compiler) explainUnmapped(id string) {
 	if !c.inUserNamespace() {
 		return
@@ -139,11 +138,11 @@ func (c *compiler) explainUnmapped(id string) {
 	c.Describe(n)
 }
 
-// setGroups sets the additional groups: always, also to none, because the caller's must
-// not stay. Only where a user namespace was made without privileges they have to: to
-// drop a group there could give access to files that are closed to its members
-// (user_namespaces(7), /proc/PID/setgroups). An annotation asks for the caller's: by them,
-// a user without privileges has access to more files of the host, and they had that before.
+// setGroups sets the additional groups, even if there are none, because the caller's must not
+// stay. They stay only in a user namespace that was made without privileges: dropping a group
+// there could give access to files that are closed to its members (user_namespaces(7),
+// /proc/PID/setgroups). An annotation can also keep the caller's groups, which give a user
+// without privileges access to files of the host that the user already has.
 func (c *compiler) setGroups() {
 	if bundle.KeepsGroups(c.spec) {
 		return

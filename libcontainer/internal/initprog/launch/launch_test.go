@@ -11,7 +11,7 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// openDescriptors counts those of this process.
+// openDescriptors counts the descriptors of this process.
 func openDescriptors(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -21,7 +21,7 @@ func openDescriptors(t *testing.T) int {
 	return len(entries)
 }
 
-// said gives an Init whose program has sent a message with descriptors, and has ended.
+// said returns an Init whose program has sent a message with descriptors, and has ended.
 func said(t *testing.T, p *program.Program, message []byte, descriptors int) *Init {
 	t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
@@ -48,8 +48,7 @@ func said(t *testing.T, p *program.Program, message []byte, descriptors int) *In
 	return &Init{Pid: -1, Pidfd: -1, conversation: Conversation{Socket: linux.NewFD(pair[0]), Explain: explain(p)}}
 }
 
-// FuzzReceive: whatever an init sends, there is an event or an error, and no descriptor is
-// left.
+// FuzzReceive: any message of an init gives an event or an error, and leaves no descriptor open.
 func FuzzReceive(f *testing.F) {
 	f.Add(protocol.Message{Kind: protocol.KindSync, A: 1}.Encode(), uint8(0))
 	f.Add(protocol.Message{Kind: protocol.KindValue, A: 1, B: 77}.Encode(), uint8(1))

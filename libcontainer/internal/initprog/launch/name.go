@@ -10,12 +10,12 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// Name is the name of a process that runs a program, open: it can be read as long as nobody
-// has waited for the process, and never becomes that of another one. The zero Name is that of
-// a process which has gone.
+// Name is the open /proc/PID/comm of a process that runs a program. It can be read until the
+// process is reaped, and never refers to another process. The zero Name is that of a process that
+// is gone.
 type Name struct{ file int } // the descriptor, plus 1
 
-// OpenName opens the name of a process.
+// OpenName opens the Name of a process.
 func OpenName(pid int) Name {
 	//allow:path the host's /proc
 	fd, err := unix.Open(linux.PID(pid).Path("comm"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -25,13 +25,13 @@ func OpenName(pid int) Name {
 	return Name{fd + 1}
 }
 
-// Executed reports whether a process that has announced its execve, and has closed its end of
-// the conversation since, has done the one or has only ended. Who has the name still, and goes
-// on, has executed something: a command can give itself any name, and the kernel closes
-// descriptors before it sets the new one.
+// Executed reports whether a process that announced its execve, and then closed its end of the
+// connection, has executed its command or has only ended. A process that still has the name, but
+// does not end, has executed something: a command can give itself any name, and the kernel closes
+// descriptors before it sets the new name.
 //
-// Attacker: the command. If it ends with that name, it counts as not executed, which is its own
-// loss. But nobody waits for its end for ever.
+// Attacker: the command. If it ends with that name, it counts as not executed, which harms only
+// itself. But the runtime must not wait forever for its end.
 func (n Name) Executed(pid, pidfd int) bool {
 	if !n.Unchanged() || !ending(pid) {
 		return true
@@ -43,11 +43,12 @@ func (n Name) Executed(pid, pidfd int) bool {
 	return !n.Unchanged()
 }
 
-// longestEnd is how long a program may take to end: it has nothing that could hold it up.
+// longestEnd is how long a program may take to end; nothing can delay it.
 const longestEnd = 10 * time.Second
 
-// ending reports whether a process has ended, or is about to, which has no other threads, as
-// no program has. One that nobody can look at any more counts as such.
+// ending reports whether a process has ended or is about to. It assumes that the process has no
+// other threads, as programs never have. A process that cannot be examined any more counts as
+// ended.
 func ending(pid int) bool {
 	stat, err := linux.PID(pid).Stat()
 	if err != nil {
@@ -57,8 +58,8 @@ func ending(pid int) bool {
 	return threads < 2 && stat.Exiting()
 }
 
-// Unchanged reports whether the process, alive or dead, has kept [protocol.ProcessName], and so
-// has executed nothing after the program.
+// Unchanged reports whether the process, alive or dead, still has the name
+// [protocol.ProcessName], so that it has executed nothing after the program.
 func (n Name) Unchanged() bool {
 	if n.file == 0 {
 		return false
@@ -68,7 +69,7 @@ func (n Name) Unchanged() bool {
 	return err == nil && strings.TrimSuffix(string(buf[:got]), "\n") == protocol.ProcessName
 }
 
-// Close releases the descriptor.
+// Close closes the descriptor.
 func (n Name) Close() {
 	if n.file > 0 {
 		unix.Close(n.file - 1)

@@ -15,8 +15,8 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// announcing launches a program that announces its execve, goes on with what end adds, and
-// has ended when this returns.
+// announcing launches a program that announces its execve and continues with the ops of end, and
+// waits until it has ended.
 func announcing(t *testing.T, end func(b *program.Builder)) *Init {
 	t.Helper()
 	i := announced(t, end)
@@ -26,7 +26,7 @@ func announcing(t *testing.T, end func(b *program.Builder)) *Init {
 	return i
 }
 
-// announced launches a program that announces its execve and goes on with what end adds.
+// announced launches a program that announces its execve and continues with the ops of end.
 func announced(t *testing.T, end func(b *program.Builder)) *Init {
 	t.Helper()
 	const socket, image = 3, 4
@@ -63,7 +63,7 @@ func execve(args ...string) func(*program.Builder) {
 	}
 }
 
-// kill adds a signal to the program itself.
+// kill sends a signal to the program itself.
 func kill(sig unix.Signal) func(*program.Builder) {
 	return func(b *program.Builder) {
 		pid := b.Word("pid", 0)
@@ -72,8 +72,7 @@ func kill(sig unix.Signal) func(*program.Builder) {
 	}
 }
 
-// TestExecuted: however the process has ended before anybody looked, what counts is whether it
-// has executed its command.
+// TestExecuted: if the process has ended, what counts is whether it executed its command.
 func TestExecuted(t *testing.T) {
 	for name, end := range map[string]func(*program.Builder){
 		"exits":  execve("/bin/sh", "-c", "exit 0"),
@@ -86,8 +85,8 @@ func TestExecuted(t *testing.T) {
 	}
 }
 
-// TestExecutedUnderTheSameName: a command that calls itself like a program has been executed, and
-// nobody waits for its end.
+// TestExecutedUnderTheSameName: a command that gives itself the name of a program counts as
+// executed, and its end is not waited for.
 func TestExecutedUnderTheSameName(t *testing.T) {
 	i := announced(t, execve("/bin/sh", "-c", "printf %s "+protocol.ProcessName+" >/proc/$$/comm; kill -STOP $$"))
 	for stopped := false; !stopped; time.Sleep(time.Millisecond) {

@@ -12,7 +12,7 @@ type siginfo struct {
 	pid, uid, status      int32
 }
 
-// waitStatus turns what waitid(2) says into what wait(2) would.
+// waitStatus converts the result of waitid(2) to that of wait(2).
 func waitStatus(info *unix.Siginfo) unix.WaitStatus {
 	const (
 		cldExited = 1

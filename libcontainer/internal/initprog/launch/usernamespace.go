@@ -12,11 +12,11 @@ import (
 	"coracle/libcontainer/internal/initprog/protocol"
 )
 
-// UserNamespace makes a user namespace with the given mappings, as uid_map and gid_map
-// in /proc take them, and returns a descriptor of it. Nobody is in the namespace.
+// UserNamespace creates a user namespace without processes and returns a descriptor of it. The
+// mappings have the format of uid_map and gid_map in /proc.
 //
-// It takes a process to make one and to name it by. That process is a program that waits
-// for its end; it has gone when the function returns, whatever happens meanwhile.
+// A process is needed to create the namespace and to open it. The process is a program that waits
+// for its end; it has ended when the function returns, whatever happens.
 func UserNamespace(uids, gids string) (int, error) {
 	holder, err := hold(unix.CLONE_NEWUSER, -1, true)
 	if err != nil {
@@ -38,9 +38,9 @@ func UserNamespace(uids, gids string) (int, error) {
 	return fd, nil
 }
 
-// InUserNamespace calls f with the pid of a process in a user namespace, given by a
-// descriptor: what is in /proc of a namespace can only be read of a process that is in it.
-// The process has gone when the function returns.
+// InUserNamespace calls f with the pid of a process in a user namespace, given by a descriptor:
+// some properties of a namespace can only be read in /proc of a process in it. The process has
+// ended when the function returns.
 func InUserNamespace(fd int, f func(pid int) error) error {
 	holder, err := hold(0, fd, true)
 	if err != nil {
@@ -54,9 +54,9 @@ func InUserNamespace(fd int, f func(pid int) error) error {
 	return f(holder.Pid)
 }
 
-// HoldUserNamespace makes a user namespace and calls use with the process, a child of this
-// one, that is in it meanwhile. An opaque process cannot be looked into by users of the
-// namespace, and not be given mappings by this one without privileges.
+// HoldUserNamespace creates a user namespace and calls use with the pid of a process in it, a
+// child of this process. Users of the namespace cannot inspect an opaque process; without
+// privileges, this process cannot write its mappings.
 func HoldUserNamespace(opaque bool, use func(pid int) error) error {
 	holder, err := hold(unix.CLONE_NEWUSER, -1, opaque)
 	if err != nil {
@@ -67,8 +67,8 @@ func HoldUserNamespace(opaque bool, use func(pid int) error) error {
 	return use(holder.Pid)
 }
 
-// hold starts a process in new namespaces, or in the user namespace that join is a descriptor
-// of, of which it tells then. It waits for its end.
+// hold starts a process in new namespaces, or in the user namespace with the descriptor join; in
+// this case the process reports when it is there. It then waits for its end.
 func hold(namespaces uintptr, join int, opaque bool) (*Init, error) {
 	const socket, image, namespace = 3, 4, 5
 	files := []int{-1, -1, -1, -1, -1}
@@ -80,7 +80,7 @@ func hold(namespaces uintptr, join int, opaque bool) (*Init, error) {
 		b.Send(program.FD(socket), protocol.Done(protocol.StageCreated))
 	}
 	b.Describe(program.Note{What: "hold the user namespace"})
-	// The end of the conversation is the end of the process, even when this one dies.
+	// The process ends with the connection, even if this process dies.
 	b.Recv(program.FD(socket), b.Buffer("end", protocol.MessageSize), protocol.MessageSize)
 	p, err := b.Finish()
 	if err != nil {
@@ -92,7 +92,7 @@ func hold(namespaces uintptr, join int, opaque bool) (*Init, error) {
 	})
 }
 
-// writeMap writes a mapping, which has to be done in one piece.
+// writeMap writes a mapping, in one write(2).
 func writeMap(path, text string) error {
 	//allow:path the host's /proc
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
@@ -102,21 +102,21 @@ func writeMap(path, text string) error {
 	}
 	switch {
 	case errors.Is(err, unix.EPERM):
-		err = fmt.Errorf("%w (ids that are not one's own need privileges, and must exist in the user namespace of the runtime)", err)
+		err = fmt.Errorf("%w (ids other than the user's own need privileges, and must exist in the user namespace of the runtime)", err)
 	case err == nil:
 		return nil
 	}
 	return &os.PathError{Op: "write", Path: path, Err: err}
 }
 
-// TryNamespaces runs a program that makes new namespaces (CLONE_NEW*), in a user namespace of
-// its own where that is asked for, and ends. Without namespaces it shows that a program can
-// be run at all. Nothing is left.
+// TryNamespaces runs a program that creates new namespaces (CLONE_NEW*), in a new user namespace
+// if wanted, and ends. Without namespaces it shows whether a program can be run at all. It leaves
+// nothing behind.
 func TryNamespaces(flags uint64, inUserNamespace bool) error {
 	const socket, image = 3, 4
 	b := program.NewBuilder(socket)
 	if inUserNamespace {
-		// The kernel makes this one first, and the others belong to it.
+		// The kernel creates this one first, and the others belong to it.
 		flags |= unix.CLONE_NEWUSER
 	}
 	if flags != 0 {

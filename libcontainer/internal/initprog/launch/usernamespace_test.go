@@ -42,7 +42,7 @@ func TestUserNamespace(t *testing.T) {
 	}
 }
 
-// children are the child processes of this one.
+// children returns the child processes of this process.
 func children(t *testing.T) string {
 	t.Helper()
 	all := ""
@@ -60,8 +60,8 @@ func children(t *testing.T) string {
 	return all
 }
 
-// TestOpaque: nobody without privileges outside of the user namespace may look into an
-// opaque program, not even in its first moment.
+// TestOpaque: a process without privileges outside of the user namespace cannot inspect an opaque
+// program, not even in its first moment.
 func TestOpaque(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")

@@ -4,7 +4,7 @@
 // strings and buffers into a static ELF image of a few KiB. The image also holds the interpreter,
 // about a hundred instructions of assembly that are copied from coracle's own text. The runtime
 // executes the image from a sealed memfd; the last op is the execve that turns it into the user's
-// process. The container never contains the Go runtime, a heap or a second thread.
+// process. Coracle brings no Go runtime, no heap and no second thread into the container.
 //
 // An [Op] is one system call with up to six arguments, a rule for its result,
 // and optionally a place to store it:

@@ -25,8 +25,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// TestNames: every point, stage and value has a name of its own, and the package doc has
-// every point.
+// TestNames: every point, stage and value has a unique name, and the package doc has every point.
 func TestNames(t *testing.T) {
 	seen := make(map[string]bool)
 	check := func(name string) {

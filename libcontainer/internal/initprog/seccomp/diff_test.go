@@ -1,27 +1,26 @@
 //go:build libseccomp
 
-// The comparison with libseccomp: make seccomp-diff. For each system call and many values
-// of its arguments the filters of both must give the same answer, with these exceptions:
+// The comparison with libseccomp: make seccomp-diff. For each system call and many values of its
+// arguments both filters must give the same answer, with these exceptions:
 //
-//   - A call above all of the profile gets ENOSYS from ours when the default action is not
-//     one that lets it pass, so that programs fall back to an older call. runc does the
-//     same. So does the number 0 on s390, which stands for numbers that the kernel does
-//     not know.
-//   - A call that this version of libseccomp does not know the number of has no rules
-//     there. Such names are left out of the profiles here.
-//   - When rules with conditions and different actions hold for the same call, libseccomp
-//     takes the one that comes first in a tree, whose order depends on the arguments and
-//     operators. Ours takes the first of the profile. The test checks that each side's
-//     answer is that of a rule that holds.
-//   - When several rules with conditions are for one call, libseccomp sometimes misses one
-//     that holds: where one half of an argument has led it into the branch of another rule
-//     it does not come back. Then ours has to be what the conditions say in plain words
-//     (model_test.go). Calls with a single rule have no such excuse.
-//   - When a rule is for a call that an architecture does not have, libseccomp may forget to
-//     load the number before it looks for the first that it does have. Its filter is not
-//     compared for that architecture then; the test counts these.
-//   - libseccomp refuses some profiles with two rules for one call ("file exists"). Ours
-//     takes them.
+//   - If the default action does not let calls pass, our filter answers ENOSYS for calls that are
+//     newer than all calls of the profile, so that programs fall back to an older call. So does
+//     runc. This includes the number 0 on s390, which stands for calls that are unknown to the
+//     kernel.
+//   - A call whose number this version of libseccomp does not know has no rules there. The
+//     profiles here leave such names out.
+//   - If rules with conditions and different actions hold for the same call, libseccomp takes the
+//     first one in a tree, whose order depends on the arguments and operators. Our filter takes
+//     the first one of the profile. The test checks that each answer is that of a rule that holds.
+//   - If several rules with conditions are for one call, libseccomp sometimes misses one that
+//     holds: after one half of an argument has led into the branch of another rule, it does not
+//     come back. Then our answer has to be that of the model (model_test.go). For calls with a
+//     single rule there is no such exception.
+//   - If a rule is for a call that an architecture does not have, libseccomp may forget to load
+//     the number before it compares it with the first call that the architecture has. Its filter
+//     is then not compared for that architecture; the test counts these.
+//   - libseccomp refuses some profiles with two rules for one call ("file exists"). Our filter
+//     accepts them.
 package seccomp
 
 import (

@@ -61,7 +61,7 @@ type section struct {
 func newRules(p *specs.LinuxSeccomp) (*rules, error) {
 	ret, ok := actionRet(p.DefaultAction, p.DefaultErrnoRet)
 	if !ok {
-		return nil, fmt.Errorf("defaultAction: %q is no action, or one without an error like defaultErrnoRet", p.DefaultAction)
+		return nil, fmt.Errorf("defaultAction: %q is not an action, or it takes no defaultErrnoRet", p.DefaultAction)
 	}
 	r := &rules{decisions: make([]decision, 1, 64), notify: isNotify(ret)}
 	r.decisions[byDefault].ret = ret
@@ -156,7 +156,7 @@ func findMuxes() *[len(callNames)]mux {
 func (r *rules) add(s *specs.LinuxSyscall, muxes *[len(callNames)]mux) error {
 	ret, ok := actionRet(s.Action, s.ErrnoRet)
 	if !ok {
-		return fmt.Errorf("action: %q is no action, or one without an error like errnoRet", s.Action)
+		return fmt.Errorf("action: %q is not an action, or it takes no errnoRet", s.Action)
 	}
 	alternatives, err := conditionsOf(s.Args)
 	if err != nil {

@@ -1,12 +1,12 @@
 //go:build amd64 || arm64
 
-// Package aside makes system calls in a process beside this one, which shares its memory and
-// its descriptors, and has a process id and namespaces of its own.
+// Package aside makes system calls in a separate process that shares this process's memory and
+// descriptors, but has its own pid and namespaces.
 //
-// A thread would do, but a thread of the Go runtime that is not like the others cannot be used
-// again, and takes another one that makes new threads: together they were a twentieth of the
-// processor time of a run. This process has no stack and nothing of Go: it is the loop in
-// clone_*.s.
+// A thread would do. But a thread of the Go runtime that was moved to other namespaces cannot be
+// reused, and makes the runtime start a helper thread that creates new ones: together they took a
+// twentieth of the processor time of a run. This process has no stack and no Go runtime: it only
+// runs the loop in clone_*.s.
 package aside
 
 import (
@@ -18,13 +18,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Process is a process that makes calls. The zero value is one that has not been started.
+// Process is a process that makes calls. The zero value is a process that has not been started.
 type Process struct {
-	// all blocks every signal, and mask is what this thread blocks otherwise. A handler would
-	// run on a stack that is not that of the process.
+	// all blocks every signal, and mask is the thread's own signal mask. The process must not run
+	// a signal handler, because it has no stack.
 	all, mask uint64
 	flags     uintptr
-	left      int64 // calls to come
+	left      int64 // remaining calls
 	next      *Call
 	calls     []Call
 	pid       int
@@ -34,12 +34,12 @@ type Process struct {
 type Call struct {
 	Number uintptr
 	Args   [3]uintptr
-	// First, when it is there, has the first argument: the result of another call.
+	// First, when not nil, is the first argument: the result of another call.
 	First  *int
-	Result int // a negative errno when the call has failed
+	Result int // a negative errno when the call failed
 }
 
-// Err is the error of a call that has been made.
+// Err returns the error of a call that was made.
 func (c *Call) Err() error {
 	if c.Result < 0 {
 		return unix.Errno(-c.Result)
@@ -47,12 +47,12 @@ func (c *Call) Err() error {
 	return nil
 }
 
-// flags: memory, current directory and descriptors are shared. No signal tells the end of the
-// process, and only who waits for it finds it (__WALL). A variable for a test: an emulator has
-// no such process.
+// flags: memory, current directory and descriptors are shared. No signal reports the end of the
+// process, and only wait calls with __WALL find it. It is a variable for tests, because an
+// emulator has no such process.
 var flags uintptr = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES
 
-// What the assembly needs of the kernel.
+// Constants of the kernel for the assembly.
 const (
 	sysMask  = unix.SYS_RT_SIGPROCMASK
 	sysClone = unix.SYS_CLONE
@@ -60,12 +60,12 @@ const (
 	setMask  = unix.SIG_SETMASK
 )
 
-// clone starts the process, and returns its id or a negative errno. It is in clone_*.s. What it
-// gets is on the heap, where it stays: the stack of a goroutine may move.
+// clone starts the process, and returns its id or a negative errno. It is in clone_*.s. Its
+// argument is on the heap, because the stack of a goroutine may move.
 func clone(p *Process) int
 
-// Start begins with the calls, of which there has to be one at least. Wait has to follow, and
-// what the arguments point to has to stay where it is until then: see [Address].
+// Start starts the calls, at least one. Wait has to follow, and until then the arguments' targets
+// have to stay in place: see [Address].
 func (p *Process) Start(calls []Call) error {
 	p.all, p.flags = ^uint64(0), flags
 	p.calls, p.left, p.next = calls, int64(len(calls)), &calls[0]
@@ -75,9 +75,9 @@ func (p *Process) Start(calls []Call) error {
 	return nil
 }
 
-// Wait waits until the process has ended, and returns how many of the calls it has made. All of
-// them have succeeded, or all but the last. They are fewer than the calls when that one failed,
-// or when somebody has killed the process.
+// Wait waits until the process has ended, and returns how many calls it made. All of them
+// succeeded, except possibly the last one. If there are fewer than requested, the last one
+// failed, or the process was killed.
 func (p *Process) Wait() int {
 	if p.pid <= 0 {
 		return 0
@@ -85,7 +85,7 @@ func (p *Process) Wait() int {
 	for {
 		_, err := unix.Wait4(p.pid, nil, unix.WALL, nil)
 		if !errors.Is(err, unix.EINTR) {
-			break // or somebody else has waited for it
+			break // or it was reaped elsewhere
 		}
 	}
 	p.pid = 0
@@ -93,5 +93,5 @@ func (p *Process) Wait() int {
 	return len(p.calls) - int(p.left)
 }
 
-// Address is the address of a value on the heap, which has to be kept alive.
+// Address returns the address of a value on the heap, which has to be kept alive.
 func Address[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }

@@ -13,12 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// emulated reports whether an emulator of user programs runs the test. It makes no process that
-// shares memory, but with CLONE_VFORK one that is a copy: its calls have their effects, and
-// their results are not seen.
+// emulated reports whether an emulator of user programs runs the test. It does not support
+// processes that share memory. With CLONE_VFORK it makes a copy: its calls have their effects,
+// but their results are not visible.
 func emulated() bool { return os.Getenv("CORACLE_TEST_RUNNER") != "" }
 
-// blocked are the signals that this thread blocks.
+// blocked returns the signals that this thread blocks.
 func blocked(t *testing.T) string {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/status", unix.Gettid()))
@@ -72,7 +72,7 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// One that is killed has not made all its calls.
+// A process that is killed has not made all its calls.
 func TestKilled(t *testing.T) {
 	if emulated() {
 		t.Skip("needs a process that shares memory")
@@ -82,7 +82,7 @@ func TestKilled(t *testing.T) {
 	if err := a.Start(calls); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Kill(a.pid, unix.SIGTERM); err != nil { // which it blocks
+	if err := unix.Kill(a.pid, unix.SIGTERM); err != nil { // the process blocks it
 		t.Fatal(err)
 	}
 	if err := unix.Kill(a.pid, unix.SIGKILL); err != nil {

@@ -3,8 +3,8 @@
 
 // func clone(p *Process) int
 //
-// The new process has the registers of this thread, with the stack pointer. It must not use
-// the stack, which goes on to be that of the thread.
+// The new process starts with the registers of this thread, including the stack pointer. It must
+// not use the stack, which the thread continues to use.
 //
 //	R19  the call that comes next, R20 the process
 TEXT ·clone(SB), NOSPLIT|NOFRAME, $0-16

@@ -73,7 +73,7 @@ func ParseIDMap(text string) (m IDMap, err error) {
 	for line := range strings.Lines(text) {
 		var e specs.LinuxIDMapping
 		if _, err := fmt.Sscan(line, &e.ContainerID, &e.HostID, &e.Size); err != nil {
-			return nil, fmt.Errorf("%q is no line of a mapping of ids", strings.TrimSpace(line))
+			return nil, fmt.Errorf("%q is not a line of an id mapping", strings.TrimSpace(line))
 		}
 		m = append(m, e)
 	}

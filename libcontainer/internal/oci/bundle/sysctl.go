@@ -52,7 +52,7 @@ func SysctlNamespace(path string) (specs.LinuxNamespaceType, error) {
 	case path == "kernel/domainname":
 		return specs.UTSNamespace, nil
 	case path == "kernel/hostname":
-		return "", fmt.Errorf("the property hostname is for that")
+		return "", fmt.Errorf("use the property hostname")
 	case strings.HasPrefix(path, "user/"):
 		return specs.UserNamespace, nil
 	}
