@@ -37,6 +37,7 @@ var execCommand = command{
 		{name: "pidfd-socket", placeholder: "PATH", usage: "send a pidfd of the process to the socket PATH", completes: files},
 		{name: "preserve-fds", kind: number, placeholder: "N", usage: "pass on N more file descriptors, from 3 on"},
 		{name: "ignore-paused", kind: toggle, usage: "run in a paused container too"},
+		{name: "follow-init", kind: toggle, usage: "go where the first process is when it has left the namespaces or the root of the container"},
 		{name: "cgroup", placeholder: "PATH", usage: "run in the cgroup PATH below the container's; CONTROLLER:PATH on cgroup v1", repeatable: true},
 		{name: "process-label", placeholder: "LABEL", usage: "SELinux LABEL of the process"},
 		{name: "apparmor", placeholder: "PROFILE", usage: "AppArmor PROFILE of the process"},
@@ -82,6 +83,7 @@ func execute(c *cli.Context) (status int, err error) {
 		PidfdSocket:   c.String("pidfd-socket"),
 		Cgroups:       repeated(c, "cgroup"),
 		PreserveFDs:   preservedFDs(c),
+		FollowInit:    c.Bool("follow-init"),
 		IgnorePaused:  c.Bool("ignore-paused"),
 	}
 	if c.Bool("detach") {

@@ -431,9 +431,23 @@ func (n *creator) follow() error {
 		}}
 	}
 	if p := n.bundle.Spec.Process; p != nil {
-		s.atReady(p, n.runtime.trace)
+		s.atReady(p, n.runtime.trace, n.place)
 	}
-	return s.follow(protocol.StageCreated)
+	if err := s.follow(protocol.StageCreated); err != nil || n.record.Place == nil {
+		return err
+	}
+	return n.dir.Save(n.record)
+}
+
+// place notes where the init is, before anything of the image runs, so that exec can tell
+// whether it has gone from there.
+func (n *creator) place() (err error) {
+	n.record.Place, err = state.PlaceOf(n.init.Pid, placeNames(n.bundle.Spec))
+	if errors.Is(err, state.ErrGone) || errors.Is(err, os.ErrPermission) {
+		// The conversation will say why; and who may not look at it now cannot exec either.
+		n.record.Place, err = nil, nil
+	}
+	return err
 }
 
 // publish makes the container known as created.

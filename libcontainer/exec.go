@@ -19,8 +19,10 @@ import (
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 	"coracle/libcontainer/internal/oci/jsonpos"
+	"coracle/libcontainer/internal/state"
 )
 
 // ExecOptions are the choices of exec.
@@ -39,6 +41,10 @@ type ExecOptions struct {
 	PidfdSocket           string
 	PreserveFDs           int
 	Stdin, Stdout, Stderr *os.File
+	// FollowInit enters the namespaces and the root that the container's first process has gone
+	// to, where it is not in those any more that the container was created with. What is there
+	// may be of its choice, and otherwise it is an error.
+	FollowInit bool
 	// IgnorePaused runs the process in a paused container, where it waits until the
 	// container is resumed.
 	IgnorePaused bool
@@ -276,9 +282,13 @@ func (x *execution) execute() error {
 		}
 		return uids, gids
 	}
+	mount := uint64(0)
+	if record.Place != nil {
+		mount = record.Place.Root.Mount
+	}
 	out, err := compile.Exec(compile.ExecInput{
 		Spec: &spec, ID: c.id, Host: h, NoNewKeyring: record.NoNewKeyring, Keyring: record.Keyring,
-		Preserved: preserved, Pidfd: pidfd, Root: root,
+		Preserved: preserved, Pidfd: pidfd, Root: root, RootMount: mount,
 	})
 	if err != nil {
 		return err
@@ -290,7 +300,9 @@ func (x *execution) execute() error {
 		return err
 	}
 	s := setup{init: x.init, forks: out.Forks, joins: true}
-	s.atReady(spec.Process, c.runtime.trace)
+	// By now the process has joined what the first one was in. Whoever has left a namespace of
+	// the container without privileges over it cannot come back.
+	s.atReady(spec.Process, c.runtime.trace, x.checkNamespaces)
 	s.values = func(e *launch.Event) bool {
 		known := e.IsValue(protocol.ValueNotice) && e.Notice() < len(out.Notices)
 		if known {
@@ -361,7 +373,80 @@ func (x *execution) openContainer() (pidfd, root int, err error) {
 	if alive, err := record.Alive(); err != nil || !alive {
 		return -1, -1, c.notRunning(err)
 	}
-	return pidfd, root, nil
+	// What the ids of the host are will be asked of its user namespace.
+	if err := x.checkNamespaces(); err != nil {
+		return -1, -1, err
+	}
+	root, err = x.checkRoot(root)
+	return pidfd, root, err
+}
+
+// errLeft means that the first process has gone from where the container was created.
+func (x *execution) errLeft(what string) error {
+	return fmt.Errorf("exec in container %q: its first process has left the %s that the container was created with (--follow-init goes where it is)", x.container.id, what)
+}
+
+// checkNamespaces checks that the first process is in the namespaces that the container was
+// created with. A container of an older version has no record of them.
+//
+// Attacker: the first process of the container. Without any privileges it can make a user
+// namespace, and in that a mount namespace with programs of its choice, which the process
+// would run with its own privileges.
+func (x *execution) checkNamespaces() error {
+	record := x.container.record
+	if record.Place == nil || x.options.FollowInit {
+		return nil
+	}
+	left, err := record.Place.Left(record.Pid)
+	if errors.Is(err, state.ErrGone) {
+		return x.container.notRunning(err)
+	}
+	if err != nil {
+		return fmt.Errorf("exec in container %q: look where its first process is: %w", x.container.id, err)
+	}
+	if len(left) > 0 {
+		return x.errLeft("namespaces (" + strings.Join(left, ", ") + ")")
+	}
+	return nil
+}
+
+// checkRoot checks that a root directory is the one that the container was created with. It
+// returns -1 where the first process has another one, and that of the mount namespace may be
+// it.
+func (x *execution) checkRoot(root int) (int, error) {
+	place := x.container.record.Place
+	if place == nil || x.options.FollowInit {
+		return root, nil
+	}
+	now, err := state.RootOf(root)
+	switch {
+	case err != nil:
+		return -1, fmt.Errorf("root of the container: %w", err)
+	case now == place.Root:
+		return root, nil
+	}
+	if _, ok := place.Namespaces[oci.NamespaceFile(specs.MountNamespace)]; ok && place.Root.Unique {
+		return -1, nil
+	}
+	return -1, x.errLeft("root")
+}
+
+// placeNames are the namespaces that a first process can leave, and that exec enters: their
+// names in /proc/PID/ns. Nobody leaves their pid namespace, and what else a process may do
+// depends on its user namespace, also when that is the host's.
+func placeNames(spec *specs.Spec) []string {
+	names := []string{oci.NamespaceFile(specs.UserNamespace)}
+	if spec.Linux == nil {
+		return names
+	}
+	for _, ns := range spec.Linux.Namespaces {
+		switch ns.Type {
+		case specs.UserNamespace, specs.PIDNamespace, specs.TimeNamespace:
+		default:
+			names = append(names, oci.NamespaceFile(ns.Type))
+		}
+	}
+	return names
 }
 
 func (x *execution) launch(out *compile.Output, preserved []bool) error {

@@ -203,7 +203,7 @@ func (p *hookProcess) start(r *Runtime, out *compile.Output, listener func(fd in
 	}
 	s := setup{init: p.init, forks: out.Forks, joins: true, listener: listener}
 	if p.process != nil {
-		s.atReady(p.process, func(string) {})
+		s.atReady(p.process, func(string) {}, nil)
 	}
 	if err := s.follow(protocol.StageStarted); err != nil {
 		return err

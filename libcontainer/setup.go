@@ -213,9 +213,15 @@ func (s *setup) takeListener(e *launch.Event) error {
 }
 
 // atReady registers what is done while the process still has its privileges.
-func (s *setup) atReady(p *specs.Process, trace func(string)) {
+// place looks at where it is then; it may be nil.
+func (s *setup) atReady(p *specs.Process, trace func(string), place func() error) {
 	s.points[protocol.PointReady] = handler{true, func(e *launch.Event) error {
 		trace("container built")
+		if place != nil {
+			if err := place(); err != nil {
+				return err
+			}
+		}
 		if err := setRlimits(s.init.Pid, p.Rlimits); err != nil {
 			return err
 		}

@@ -1123,6 +1123,82 @@ subgroups() {
 }
 
 # bats test_tags=vm
+# left reports whether the first process has a namespace that the container was not made with.
+left() {
+	[ "$(readlink "/proc/$PID/ns/$1")" != "$(jq -r --arg n "$1" '"\($n):[\(.place.namespaces[$n])]"' "$ROOT/$ID/state.json")" ]
+}
+
+@test "exec does not follow the first process to a user namespace that it has made; --follow-init does" {
+	config '.process.user = {uid: 1000, gid: 1000} | .process.capabilities = {} | .process.noNewPrivileges = true'
+	detached 'exec unshare -U -m sleep 1000'
+	PID=$(pid_of "$ID")
+	wait_for left mnt
+	for options in "" "--detach" "--user 0"; do
+		# shellcheck disable=SC2086 # no option, or one with its value
+		run coracle exec $options "$ID" touch /tmp/followed
+		[ "$status" -eq 255 ]
+		says "exec in container \"$ID\": its first process has left the namespaces (mnt, user) that the container was created with (--follow-init goes where it is)"
+	done
+	[ ! -e rootfs/tmp/followed ]
+	run coracle exec --follow-init --user 0 "$ID" readlink /proc/self/ns/mnt
+	[ "$output" = "$(readlink "/proc/$PID/ns/mnt")" ]
+}
+
+@test "exec does not follow the first process to another namespace of any kind" {
+	config '.process.capabilities |= map_values(. + ["CAP_SYS_ADMIN"])'
+	for option in mnt:-m net:-n ipc:-i uts:-u; do
+		config '.process.env += ["HOME=/"]'
+		detached "exec unshare ${option#*:} sleep 1000"
+		PID=$(pid_of "$ID")
+		wait_for left "${option%:*}"
+		run coracle exec "$ID" true
+		[ "$status" -eq 255 ]
+		says "has left the namespaces (${option%:*})"
+		coracle exec --follow-init "$ID" true
+		coracle delete --force "$ID"
+	done
+}
+
+# jailed starts a container whose first process has changed its root by a script.
+jailed() {
+	writable
+	mkdir -p rootfs/jail/old
+	cp -a rootfs/bin rootfs/jail/
+	echo container >rootfs/where
+	echo jail >rootfs/jail/where
+	config '.process.capabilities |= map_values(. + ["CAP_SYS_CHROOT", "CAP_SYS_ADMIN"])'
+	args sh -c "$1"
+	background run --detach "${@:2}" "$ID"
+	PID=$(pid_of "$ID")
+	wait_for bash -c '[ -e "/proc/$0/root/old" ]' "$PID"
+}
+
+@test "exec is in the root of the container where the first process has changed its own" {
+	for option in "" --no-pivot; do
+		jailed 'exec chroot /jail sleep 1000' $option
+		[ "$(coracle exec "$ID" cat /where)" = container ]
+		[ "$(coracle exec --follow-init "$ID" cat /where)" = jail ]
+		coracle delete --force "$ID"
+		rm -r rootfs/jail
+	done
+}
+
+@test "exec says so where the root of the container cannot be found any more" {
+	jailed 'mount --bind /jail /jail && cd /jail && pivot_root . old && exec chroot . sleep 1000'
+	run coracle exec "$ID" cat /where
+	[ "$status" -eq 255 ]
+	says "its first process has left the root that the container was created with" "--follow-init"
+	[ "$(coracle exec --follow-init "$ID" cat /where)" = jail ]
+	coracle delete --force "$ID"
+}
+
+@test "a container of an older version, of which nobody knows where it was, takes commands" {
+	detached 'exec sleep 1000'
+	jq 'del(.place, .keyring)' "$ROOT/$ID/state.json" >"$BATS_TEST_TMPDIR/state"
+	cp "$BATS_TEST_TMPDIR/state" "$ROOT/$ID/state.json"
+	coracle exec "$ID" true
+}
+
 @test "a paused container is refused, and waits with --ignore-paused" {
 	dir=/sys/fs/cgroup/freezer/coracle-$ID
 	waiting

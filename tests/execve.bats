@@ -180,3 +180,20 @@ sys.exit(start.wait())
 	failed "was killed before it had executed the command"
 	wait_for has_status "$ID" stopped
 }
+
+# leaves lets the first process go on, and succeeds when it is in another user namespace.
+leaves() {
+	[ ! -p rootfs/tmp/wait ] || { echo go >rootfs/tmp/wait && rm rootfs/tmp/wait; }
+	[ "$(readlink "/proc/$PID/ns/user")" != "$(readlink /proc/self/ns/user)" ]
+}
+
+@test "exec does not follow a first process that leaves its namespaces at that moment" {
+	writable
+	detached 'mkfifo /tmp/wait; read -r line </tmp/wait; exec unshare -U -m sleep 1000'
+	PID=$(pid_of "$ID")
+	wait_for [ -p rootfs/tmp/wait ]
+	sees_late 'program compiled' leaves exec "$ID" touch /tmp/followed
+	[ "$status" -eq 255 ]
+	says "its first process has left the namespaces (mnt, user)"
+	[ ! -e rootfs/tmp/followed ]
+}

@@ -34,6 +34,17 @@ func NamespaceFlag(t specs.LinuxNamespaceType) uint64 {
 	return 0
 }
 
+// NamespaceFile returns the name of a namespace type in /proc/PID/ns.
+func NamespaceFile(t specs.LinuxNamespaceType) string {
+	switch t {
+	case specs.NetworkNamespace:
+		return "net"
+	case specs.MountNamespace:
+		return "mnt"
+	}
+	return string(t)
+}
+
 // NamespaceTypes returns the types of namespaces, sorted.
 func NamespaceTypes() (types []string) {
 	for _, f := range namespaceFlags {

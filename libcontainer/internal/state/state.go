@@ -73,6 +73,9 @@ type Record struct {
 	// Keyring is the name of the session keyring; empty without one, and in records of older
 	// versions.
 	Keyring string `json:"keyring,omitempty"`
+	// Place is where the init process is; nil without a process, and in records of older
+	// versions.
+	Place *Place `json:"place,omitempty"`
 	// HasProcess reports whether the configuration has a process, which start needs.
 	HasProcess bool `json:"hasProcess,omitempty"`
 	// StartHooks reports whether start has to run hooks.

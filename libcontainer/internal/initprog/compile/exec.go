@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"fmt"
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -25,8 +26,11 @@ type ExecInput struct {
 	Keyring      string
 	Preserved    []bool
 	// Pidfd and Root are open: the first process of the container, verified to be
-	// the one of the record, and its root directory.
+	// the one of the record, and its root directory. Root is -1 when that process has another
+	// one by now: the root is then that of the mount namespace, if it lies in the mount with
+	// the unique id RootMount.
 	Pidfd, Root int
+	RootMount   uint64
 }
 
 // Exec compiles the program of a further process.
@@ -78,17 +82,44 @@ func Exec(in ExecInput) (*Output, error) {
 // to fork before that or if born says so, and the namespaces.
 func (c *compiler) joinContainer(in ExecInput, born bool) {
 	pidfd := c.source(source.Held{What: "first process of the container", FD: in.Pidfd})
-	c.root = c.source(source.Held{What: "root directory of the container", FD: in.Root})
+	if in.Root >= 0 {
+		c.root = c.source(source.Held{What: "root directory of the container", FD: in.Root})
+	}
 	c.joinNamespaces(pidfd, in.Spec, c.cgroupsAround(in.Spec, born))
 	if c.out.Forks && !c.needsRuntime() {
 		// The runtime has to know the process before that is on its own. Otherwise it does
 		// when it is asked for something.
 		c.sync(c.socket, protocol.PointPid)
 	}
+	if in.Root < 0 {
+		c.openNamespaceRoot(in.RootMount)
+	}
 	// A container without pivot_root has another root than its mount namespace.
 	c.note(stepEnterRoot, "", "enter the root of the container", "")
 	c.Fchdir(c.root)
 	c.Chroot(".")
+}
+
+// openNamespaceRoot finds the root of the container where its mount namespace has its root.
+//
+// Attacker: the first process of the container, which may change its own root, and wait there
+// with programs of its choice.
+func (c *compiler) openNamespaceRoot(mount uint64) {
+	c.Describe(program.Note{Step: stepEnterRoot, What: "enter the root of the container", Explain: func(e syscall.Errno) string {
+		if e != unix.ESTALE {
+			return ""
+		}
+		return fmt.Sprintf("exec in container %q: its first process has left the root that the container was created with, and its mount namespace has another one, too (--follow-init goes where it is)", c.in.ID)
+	}})
+	root := c.Word("root", -1)
+	//allow:path the root of the mount namespace that was just joined
+	c.Openat(program.Cwd(), "/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0).Into(root)
+	c.root = root.Arg()
+	st := c.NewStatx("root_st")
+	c.StatxMount(c.root, st)
+	c.Check(st.Mask(), unix.STATX_MNT_ID_UNIQUE, unix.STATX_MNT_ID_UNIQUE, unix.ESTALE)
+	c.Check(st.MountLow(), ^uint32(0), uint32(mount), unix.ESTALE)
+	c.Check(st.MountHigh(), ^uint32(0), uint32(mount>>32), unix.ESTALE)
 }
 
 // cgroupsAround enters the cgroups of the container, or opens the way for a process that is

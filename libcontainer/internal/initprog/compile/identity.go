@@ -12,11 +12,9 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// needsRuntime reports whether there is something for ready to wait for.
-func (c *compiler) needsRuntime() bool {
-	p := c.spec.Process
-	return p != nil && (c.needsHome() || len(p.Rlimits) > 0 || c.spec.Linux != nil && c.spec.Linux.IntelRdt != nil)
-}
+// needsRuntime reports whether there is something for ready to wait for. The runtime has to
+// note where a process is, or that it is where the container is, before that is on its own.
+func (c *compiler) needsRuntime() bool { return c.spec.Process != nil }
 
 // needsHome reports whether the runtime has to find the home directory.
 func (c *compiler) needsHome() bool { return !c.noHome && !c.hasEnv("HOME") }
@@ -29,7 +27,11 @@ func (c *compiler) ready() {
 		return
 	}
 	if !c.needsHome() {
-		c.note(stepRlimits, "process.rlimits", "set the resource limits", "")
+		if len(c.spec.Process.Rlimits) > 0 {
+			c.note(stepRlimits, "process.rlimits", "set the resource limits", "")
+		} else {
+			c.note(stepBuilt, "", "say that the container is built", "")
+		}
 		c.sync(c.socket, protocol.PointReady)
 		return
 	}

@@ -87,6 +87,7 @@ const (
 	stepGroups              program.Step = "groups"
 	stepGroupID             program.Step = "group-id"
 	stepUserID              program.Step = "user-id"
+	stepBuilt               program.Step = "built"
 	stepCwd                 program.Step = "cwd"
 	stepCapabilities        program.Step = "capabilities"
 	stepAmbient             program.Step = "ambient"

@@ -101,20 +101,37 @@ func (b *Builder) Statx(dir Arg, name string, flags int, s Statx) Op {
 	return b.Syscall(unix.SYS_STATX, dir, b.String(name), flag(formatAt, uint64(flags)), flag(formatStatx, unix.STATX_BASIC_STATS), Ptr(s.addr))
 }
 
+// StatxMount asks for the unique id of the mount that a descriptor is in.
+func (b *Builder) StatxMount(fd Arg, s Statx) Op {
+	return b.Syscall(unix.SYS_STATX, fd, b.String(""), flag(formatAt, unix.AT_EMPTY_PATH), flag(formatStatx, unix.STATX_MNT_ID_UNIQUE), Ptr(s.addr))
+}
+
 // Statx is a buffer that statx(2) fills, and the words in it.
 type Statx struct{ addr Addr }
 
 // NewStatx reserves the buffer.
 func (b *Builder) NewStatx(name string) Statx {
 	s := Statx{b.Buffer(name, 256)}
+	b.name(s.addr, name+".mask")
 	b.name(s.addr+16, name+".nlink")
 	b.name(s.addr+20, name+".uid")
 	b.name(s.addr+28, name+".mode")
 	b.name(s.addr+32, name+".ino")
 	b.name(s.addr+128, name+".rdev_major")
 	b.name(s.addr+132, name+".rdev_minor")
+	b.name(s.addr+144, name+".mnt_id")
+	b.name(s.addr+148, name+".mnt_id.high")
 	return s
 }
+
+// Mask says which fields the kernel has filled in: STATX_*.
+func (s Statx) Mask() Word { return Word(s.addr) }
+
+// MountLow is the lower half of the id of the mount.
+func (s Statx) MountLow() Word { return Word(s.addr + 144) }
+
+// MountHigh is the upper half.
+func (s Statx) MountHigh() Word { return Word(s.addr + 148) }
 
 // Nlink is the number of hard links of the file.
 func (s Statx) Nlink() Word { return Word(s.addr + 16) }

@@ -1,0 +1,89 @@
+package state
+
+import (
+	"errors"
+	"maps"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/linux"
+)
+
+// Place is where the init process of a container was when that was created.
+type Place struct {
+	// Namespaces has the inode numbers of its namespaces, by their names in /proc/PID/ns.
+	Namespaces map[string]uint64 `json:"namespaces"`
+	Root       RootDir           `json:"root"`
+}
+
+// RootDir identifies the root directory of a process.
+type RootDir struct {
+	// Mount is the id of the mount that it lies in. Unique reports whether the kernel gives
+	// it to no other mount, ever (statx(2), STATX_MNT_ID_UNIQUE).
+	Mount  uint64 `json:"mount"`
+	Unique bool   `json:"unique,omitempty"`
+	Inode  uint64 `json:"inode"`
+}
+
+// PlaceOf finds out where a process is: in which namespaces, of these names, and with which
+// root.
+func PlaceOf(pid int, namespaces []string) (*Place, error) {
+	found, err := namespacesOf(pid, namespaces)
+	if err != nil {
+		return nil, err
+	}
+	st, err := statx(unix.AT_FDCWD, linux.PID(pid).Path("root"), 0)
+	return &Place{Namespaces: found, Root: rootDir(st)}, err
+}
+
+func namespacesOf(pid int, names []string) (map[string]uint64, error) {
+	found := make(map[string]uint64, len(names))
+	for _, name := range names {
+		st, err := statx(unix.AT_FDCWD, linux.PID(pid).Path("ns/"+name), 0)
+		if err != nil {
+			return nil, err
+		}
+		found[name] = st.Ino
+	}
+	return found, nil
+}
+
+// RootOf identifies a root directory that is open.
+func RootOf(fd int) (RootDir, error) {
+	st, err := statx(fd, "", unix.AT_EMPTY_PATH)
+	return rootDir(st), err
+}
+
+// statx asks for no more than what the kernel knows by itself: the directory may lie in a file
+// system that a process of the container serves, and would never answer.
+func statx(dir int, path string, flags int) (st unix.Statx_t, err error) {
+	err = unix.Statx(dir, path, flags|unix.AT_STATX_DONT_SYNC, unix.STATX_INO|unix.STATX_MNT_ID_UNIQUE, &st)
+	if err == nil && st.Mask&unix.STATX_MNT_ID_UNIQUE == 0 {
+		err = unix.Statx(dir, path, flags|unix.AT_STATX_DONT_SYNC, unix.STATX_INO|unix.STATX_MNT_ID, &st)
+	}
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
+		return st, ErrGone
+	}
+	if err != nil {
+		return st, &os.PathError{Op: "statx", Path: path, Err: err}
+	}
+	return st, nil
+}
+
+func rootDir(st unix.Statx_t) RootDir {
+	return RootDir{Mount: st.Mnt_id, Unique: st.Mask&unix.STATX_MNT_ID_UNIQUE != 0, Inode: st.Ino}
+}
+
+// Left returns the names of the namespaces that a process has left, sorted.
+func (p *Place) Left(pid int) (left []string, err error) {
+	names := slices.Sorted(maps.Keys(p.Namespaces))
+	now, err := namespacesOf(pid, names)
+	for _, name := range names {
+		if was, ok := p.Namespaces[name]; ok && err == nil && was != now[name] {
+			left = append(left, name)
+		}
+	}
+	return left, err
+}
