@@ -23,7 +23,7 @@ type command struct {
 
 // commands are all commands, in the order of the help.
 var commands = []*command{
-	&createCommand, &deleteCommand, &doctorCommand, &eventsCommand, &execCommand, &featuresCommand, &killCommand, &listCommand, &pauseCommand, &planCommand, &psCommand, &resumeCommand, &runCommand,
+	&createCommand, &deleteCommand, &doctorCommand, &eventsCommand, &execCommand, &featuresCommand, &inspectCommand, &killCommand, &listCommand, &pauseCommand, &planCommand, &psCommand, &resumeCommand, &runCommand,
 	&specCommand, &startCommand, &stateCommand, &updateCommand, &validateCommand,
 }
 

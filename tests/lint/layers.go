@@ -31,6 +31,9 @@ var layers = map[string][]string{
 	// The host, examined.
 	internal + "doctor": {internal + "host/*", internal + "initprog/launch", internal + "initprog/seccomp", internal + "oci", internal + "oci/*", internal + "linux"},
 
+	// A container, looked at.
+	internal + "inspect": {internal + "initprog/seccomp", internal + "oci", internal + "oci/*", internal + "linux"},
+
 	// The way into the container.
 	internal + "initprog/compile":  {internal + "initprog/program", internal + "initprog/protocol", internal + "initprog/seccomp", internal + "oci", internal + "oci/*", internal + "host/source"},
 	internal + "initprog/launch":   {internal + "initprog/program", internal + "initprog/protocol", internal + "linux"},

@@ -430,3 +430,15 @@ type Hierarchy struct {
 	Options []string // that select it when it is mounted
 	Path    string   // the container's directory on the host
 }
+
+// Dirs are the directories of the cgroup, one in each hierarchy, sorted.
+func (m *Manager) Dirs() []string {
+	dirs := make([]string, 0, len(m.saved.Paths))
+	for _, dir := range m.saved.Paths {
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	slices.Sort(dirs)
+	return dirs
+}
