@@ -155,10 +155,11 @@ not_in_proc() {
 	[ -x "$failing" ] || skip "bin/coracle-failpoints has not been built (make failpoints)"
 	mkdir rootfs/made
 	config '.linux.devices = [{path: "/made/null", type: "c", major: 1, minor: 3, uid: 1000, gid: 1000}]'
-	op=$(coracle plan | grep -A 9 '^make the device "/made/null"' | sed -n 's/^ *\([0-9]*\)  mknodat(.*/\1/p')
+	op=$(coracle plan | sed -n '/^make the device "\/made\/null"/,$ s/^ *\([0-9]*\)  mknodat(.*/\1/p' | head -n 1)
+	[ -n "$op" ]
 	replaced=0
 	# Until it has come in time once.
-	for ((i = 0; i < 40 && replaced == 0; i++)); do
+	for ((i = 0; i < 12 && replaced == 0; i++)); do
 		rm -f rootfs/made/* "$BATS_TEST_TMPDIR/waits"
 		ln -s "$OUTSIDE/secret" rootfs/link
 		python3 -c 'import os, sys, time
@@ -170,7 +171,7 @@ os.rename(sys.argv[2], sys.argv[1])' rootfs/made/null rootfs/link "$BATS_TEST_TM
 		wait_for test -e "$BATS_TEST_TMPDIR/waits"
 		status=0
 		# create may have one op more than the plan at the beginning, for the timer slack.
-		CORACLE_FAILPOINT="op=$((op + 1 + i % 2)):delay" "$failing" --root "$ROOT" create "$ID" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || status=$?
+		CORACLE_FAILPOINT="op=$((op + 1 + i % 2)):linger" "$failing" --root "$ROOT" create "$ID" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || status=$?
 		output=$(cat "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/err")
 		clean
 		[ "$status" -eq 0 ] || replaced=$((replaced + 1))

@@ -18,6 +18,9 @@ const (
 	Errno Kind = "errno"
 	// Delay waits for 30 ms and continues.
 	Delay Kind = "delay"
+	// Linger waits for a second and continues: time enough for another process, on a busy
+	// machine too.
+	Linger Kind = "linger"
 	// Stop stops the process until a test sends SIGCONT. It is for phases only.
 	Stop Kind = "stop"
 	// Hang waits forever.

@@ -45,6 +45,8 @@ func Hit(phase string) {
 		runtime.UnlockOSThread()
 	case Delay:
 		time.Sleep(30 * time.Millisecond)
+	case Linger:
+		time.Sleep(time.Second)
 	case Hang:
 		time.Sleep(time.Hour)
 	}

@@ -26,6 +26,8 @@ func (b *Builder) fail() {
 		b.Fail(unix.EIO)
 	case failpoint.Delay:
 		b.Syscall(unix.SYS_NANOSLEEP, b.Struct64(0, 30_000_000), Int(0))
+	case failpoint.Linger:
+		b.Syscall(unix.SYS_NANOSLEEP, b.Struct64(1, 0), Int(0))
 	case failpoint.Hang:
 		b.Syscall(unix.SYS_NANOSLEEP, b.Struct64(3600, 0), Int(0))
 	}
