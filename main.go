@@ -25,6 +25,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 
+	_ "coracle/internal/early"
 	"coracle/libcontainer"
 )
 

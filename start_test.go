@@ -33,6 +33,7 @@ func TestInitialisers(t *testing.T) {
 		t.Fatalf("state says %s", out)
 	}
 	var packages []string
+	const first = "coracle/internal/early"
 	for line := range strings.Lines(string(out)) {
 		// init PACKAGE @0.1 ms, 0.1 ms clock, 16 bytes, 1 allocs
 		fields := strings.Fields(line)
@@ -44,6 +45,9 @@ func TestInitialisers(t *testing.T) {
 			continue // other versions of Go have others
 		}
 		packages = append(packages, name)
+		if fields[9] != "0" && !slices.Contains(packages, first) {
+			t.Errorf("package %s allocates before %s is initialised: %s", name, first, line)
+		}
 		own := name == "main" || strings.HasPrefix(name, "coracle/")
 		if n, err := strconv.Atoi(fields[9]); own && (err != nil || n > 0) {
 			t.Errorf("package %s allocates when it is initialised: %s", name, line)

@@ -242,11 +242,15 @@ type Builder struct {
 	err     error
 }
 
+// usualOps is the capacity of a new program. What is not used of it costs nothing: the kernel
+// gives memory when it is touched. To grow costs a copy, and as many page faults again.
+const usualOps = 1024
+
 // NewBuilder returns an empty program whose failure descriptor is failFD.
 func NewBuilder(failFD int) *Builder {
 	b := &Builder{
-		code:    make([]byte, 0, 512*opSize),
-		about:   make([]about, 0, 512),
+		code:    make([]byte, 0, usualOps*opSize),
+		about:   make([]about, 0, usualOps),
 		consts:  make([]byte, 0, 8<<10),
 		strings: make(map[string]Addr, 64),
 		lookups: make(map[Lookup]Addr, 8),
