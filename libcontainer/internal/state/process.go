@@ -13,8 +13,8 @@ import (
 // ErrGone means that a process has ended, or that its pid now belongs to another process.
 var ErrGone = errors.New("process has gone")
 
-// StartTime returns when a process was started, in clock ticks since boot. The error wraps
-// [ErrGone] for a process that has ended, even if it was not reaped.
+// StartTime returns when a process was started, in clock ticks since boot. It works for a process
+// that has ended until it is reaped; after that the error wraps [ErrGone].
 func StartTime(pid int) (uint64, error) {
 	stat, err := linux.PID(pid).Stat()
 	if absent(err) {
@@ -50,8 +50,8 @@ func InnerPid(pid int) (int, error) {
 	return status.Number("NSpid", -1)
 }
 
-// exiting reports whether a process is about to end: the kernel has marked it, or field 31, the
-// pending signals of the main thread, has SIGKILL.
+// exiting reports whether a thread has ended or is about to: the kernel has marked it, or SIGKILL
+// is pending for it, as it is for each thread of a process that ends.
 func exiting(stat linux.Stat) bool {
 	const pendingSignals, kill = 31, 1 << (unix.SIGKILL - 1)
 	pending, _ := stat.Number(pendingSignals)
@@ -76,7 +76,8 @@ func (r *Record) OpenInit() (int, error) {
 func openProcess(pid int, start uint64) (int, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	// Older kernels return EINVAL for a process that has ended while its number is still in use
-	// as a session or process group.
+	// as a session or process group. The number may also belong to a thread now; then they return
+	// EINVAL, and newer kernels ENOENT.
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
 		return -1, ErrGone
 	}

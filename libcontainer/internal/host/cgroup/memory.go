@@ -65,7 +65,7 @@ func (p *plan) memoryV1(m *specs.LinuxMemory) {
 		s.needless = *m.Swap == -1
 		s.reason = lessThanMemory
 	case given(m.Limit) && *m.Limit == -1:
-		// No limit of memory means none of both.
+		// No limit of memory means no limit of memory and swap, either.
 		p.add("memory.limit", "memory", "-1", "memory.memsw.limit_in_bytes").needless = true
 	}
 	if given(m.Reservation) {
@@ -125,7 +125,7 @@ func (p *plan) memoryV2(m *specs.LinuxMemory) {
 func (p *plan) swapV2(m *specs.LinuxMemory) (limit int64, ok bool) {
 	switch {
 	case !given(m.Swap):
-		// No limit of memory means none of both.
+		// No limit of memory means no limit of memory and swap, either.
 		return -1, given(m.Limit) && *m.Limit == -1
 	case *m.Swap == -1:
 		return -1, true

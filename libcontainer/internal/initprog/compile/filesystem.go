@@ -14,8 +14,8 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// What the kernel takes, in bytes without the terminating NUL: a value for fsconfig(2)
-// and all options together for mount(2).
+// Limits of the kernel, in bytes without the terminating NUL: for a value of fsconfig(2), and for
+// all options of mount(2) together.
 const (
 	maxParam = 255
 	maxData  = 4095
@@ -58,7 +58,7 @@ func (c *compiler) newFilesystem(fstype, src string, params []bundle.MountParam,
 	c.Close(fs.Arg())
 }
 
-// configure gives a file system its parameters. An error names the one that is wrong.
+// configure sets the parameters of a file system. An error names the wrong one.
 func (c *compiler) configure(fs program.Word, fstype string, params []bundle.MountParam) {
 	for _, p := range params {
 		all := c.Note()
@@ -87,17 +87,17 @@ func (c *compiler) configure(fs program.Word, fstype string, params []bundle.Mou
 	}
 }
 
-// isID reports whether the value of an option is a user or group id.
+// isID reports whether an option's value is a user or group id.
 func isID(p bundle.MountParam) bool {
 	_, _, ok := p.ID()
 	return ok
 }
 
-// mountOwners are the namespaces to which a file system shows itself: the kernel wants
-// privileges over them.
+// mountOwners are the namespaces that file systems show. The kernel requires privileges over
+// them.
 var mountOwners = oci.Table[string, specs.LinuxNamespaceType]{{"sysfs", specs.NetworkNamespace}, {"proc", specs.PIDNamespace}}
 
-// explain tells what can be wrong with a file system as a whole.
+// explain returns what can be wrong with a file system as a whole.
 func (m *mount) explain(e syscall.Errno) string {
 	hint := ""
 	switch e {
@@ -134,7 +134,7 @@ func (m *mount) explain(e syscall.Errno) string {
 	return m.subject.Subject() + ": " + e.Error() + ": " + hint
 }
 
-// forbidden is why the kernel lets nobody mount a file system, as far as that shows.
+// forbidden returns why the kernel forbids mounting a file system, as far as that can be known.
 func (m *mount) forbidden() string {
 	owner := mountOwners.Of(m.Type)
 	switch {
@@ -161,7 +161,7 @@ func tooLong(src string, params []bundle.MountParam) bool {
 	return false
 }
 
-// legacyFlags are the options of file systems and mounts as mount(2) has them.
+// legacyFlags are the options of file systems and mounts as flags of mount(2).
 var legacyFlags = []struct {
 	option string
 	attr   uint64
@@ -184,8 +184,8 @@ var legacyFlags = []struct {
 // legacyFilesystem makes a detached mount of a new file system by mount(2), for options
 // that are too long for fsconfig(2).
 //
-// mount(2) attaches what it makes. That happens in a directory that nobody else can
-// name, and the mount goes on from there as a copy.
+// mount(2) attaches the new mount. It is attached in a directory that no other process can name,
+// and then a detached copy of it is used.
 func (c *compiler) legacyFilesystem(fstype, src string, data legacyData, attr uint64, into program.Word) {
 	for _, f := range legacyFlags {
 		if f.attr&attr != 0 {
@@ -199,7 +199,7 @@ func (c *compiler) legacyFilesystem(fstype, src string, data legacyData, attr ui
 	stage := c.Word("stage", -1)
 	c.newFilesystem("tmpfs", "tmpfs", []bundle.MountParam{{Key: "mode", Value: "700", HasValue: true}}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, stage)
 	c.Mkdirat(stage.Arg(), name, 0o700)
-	// On top of the root, which no path leads to.
+	// Mount it on the root, where no path leads to it.
 	//allow:path the root of a mount namespace that only this program is in
 	c.MoveMountAt(stage.Arg(), program.Cwd(), "/")
 	c.Fchdir(stage.Arg())
@@ -216,8 +216,8 @@ type legacyData struct {
 	flags uint64
 }
 
-// mountData joins options for mount(2); ok is false when they do not fit. A comma in
-// one of them would make two, but for the labels of SELinux, which may be quoted.
+// mountData joins options for mount(2); ok is false when they do not fit. A comma in an option
+// would split it, except in SELinux labels, which may be quoted.
 func mountData(params []bundle.MountParam) (d legacyData, ok bool) {
 	var rest []string
 	for _, p := range params {
@@ -241,7 +241,7 @@ func mountData(params []bundle.MountParam) (d legacyData, ok bool) {
 	return d, len(d.text) <= maxData
 }
 
-// legacyFlag finds the flag of an option that mount(2) has one for.
+// legacyFlag returns the flag of mount(2) for an option, if there is one.
 func legacyFlag(p bundle.MountParam) (flag uint64, set, known bool) {
 	if p.HasValue {
 		return 0, false, false
@@ -261,8 +261,8 @@ func legacyFlag(p bundle.MountParam) (flag uint64, set, known bool) {
 	return 0, false, false
 }
 
-// overlayDirs makes the directories of an overlay absolute, starting at the bundle as
-// the sources of bind mounts do.
+// overlayDirs makes the directories of an overlay absolute. Relative ones start at the bundle, as
+// for bind mounts.
 func overlayDirs(params []bundle.MountParam, bundlePath string) []bundle.MountParam {
 	absolute := func(dir string) string {
 		if dir == "" || filepath.IsAbs(dir) {
@@ -289,7 +289,7 @@ func overlayDirs(params []bundle.MountParam, bundlePath string) []bundle.MountPa
 	return out
 }
 
-// OverlayDirs are the directories that the parameters of an overlay name, for a bundle.
+// OverlayDirs returns the directories in the parameters of an overlay, for a bundle.
 func OverlayDirs(params []bundle.MountParam, bundlePath string) (dirs []string) {
 	unescape := strings.NewReplacer(`\\`, `\`, `\:`, ":", `\,`, ",")
 	for _, p := range overlayDirs(params, bundlePath) {
@@ -307,8 +307,8 @@ func OverlayDirs(params []bundle.MountParam, bundlePath string) (dirs []string) 
 	return dirs
 }
 
-// splitLayers splits a lowerdir at the colons that are not escaped. An empty layer
-// stands between the two colons in front of a layer that holds data only.
+// splitLayers splits a lowerdir at unescaped colons. Two colons before a data-only layer give an
+// empty layer between them.
 func splitLayers(dirs string) []string {
 	var layers []string
 	start := 0
@@ -324,8 +324,7 @@ func splitLayers(dirs string) []string {
 	return append(layers, dirs[start:])
 }
 
-// overlayLayers gives each layer of an overlay a parameter of its own, for which Linux
-// 6.7 or later is needed.
+// overlayLayers splits the layers of an overlay into separate parameters, which needs Linux 6.7.
 func overlayLayers(params []bundle.MountParam) []bundle.MountParam {
 	var out []bundle.MountParam
 	unescape := strings.NewReplacer(`\\`, `\`, `\:`, ":", `\,`, ",")
