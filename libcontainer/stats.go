@@ -113,3 +113,13 @@ func parseNetDev(text string) []NetworkInterface {
 	}
 	return interfaces
 }
+
+// Parts of [Stats].
+type (
+	// MemoryStats is the memory usage.
+	MemoryStats = cgroup.MemoryStats
+	// HugetlbStats is the usage of huge pages of one size.
+	HugetlbStats = cgroup.HugetlbStats
+	// Pressure is how long processes had to wait for a resource.
+	Pressure = cgroup.Pressure
+)

@@ -149,3 +149,21 @@ saw() {
 	run coracle events "$ID"
 	failed "not running"
 }
+
+@test "--format openmetrics prints the statistics once, with the names of cAdvisor" {
+	args sleep 1000
+	config '.linux.resources.pids.limit = 50'
+	create_and_start "$ID"
+	run "$CORACLE" --root "$ROOT" events --format openmetrics "$ID"
+	[ "$status" -eq 0 ]
+	grep -Fx "container_threads_max{id=\"$ID\"} 50" <<<"$output"
+	grep -Fx "container_threads{id=\"$ID\"} 1" <<<"$output"
+	grep -E "^container_cpu_usage_seconds_total\{id=\"$ID\"\} [0-9.e-]+$" <<<"$output"
+	grep -E "^container_network_receive_bytes_total\{id=\"$ID\",interface=\"lo\"\} 0$" <<<"$output"
+	[ "$(tail -n 1 <<<"$output")" = "# EOF" ]
+	run "$CORACLE" --root "$ROOT" events --format openmetrics --interval 1s "$ID"
+	failed "prints once"
+	coracle delete --force "$ID"
+	run "$CORACLE" --root "$ROOT" events --format openmetrics "$ID"
+	failed "does not exist"
+}
