@@ -72,6 +72,47 @@ finds() {
 	failed "config.json has 3 warnings"
 }
 
+@test "a property that differs from a known one only by case is an error, for create, exec and update too" {
+	local change property
+	while read -r property change; do
+		make_config
+		config "$change"
+		background create "$ID"
+		failed "config.json: $property: line" 'is meant, but upper and lower case differ'
+		[ ! -e "$ROOT/$ID" ]
+		run "$CORACLE" validate
+		[ "$status" -eq 1 ]
+		says "error: $property: unknown property; " 'is meant, but upper and lower case differ'
+	done <<-'END'
+		Linux .Linux = {maskedPaths: ["/proc/x"]}
+		process.NoNewPrivileges .process.NoNewPrivileges = true
+		process.capabilities.Bounding .process.capabilities.Bounding = []
+		root.ReadOnly .root.ReadOnly = true
+		mounts[1].Options .mounts[1].Options = ["ro"]
+		linux.MaskedPaths .linux.MaskedPaths = ["/proc/x"]
+		linux.namespaces[0].PATH .linux.namespaces[0].PATH = "/proc/1/ns/pid"
+		linux.resources.pids.LIMIT .linux.resources.pids.LIMIT = 1
+		linux.Seccomp .linux.Seccomp = {defaultAction: "SCMP_ACT_ERRNO"}
+		linux.seccomp.syscalls[0].errnoret .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["chmod"], action: "SCMP_ACT_ERRNO", errnoret: 1}]}
+		hooks.createruntime .hooks.createruntime = [{path: "/bin/false"}]
+	END
+	# Only names of properties: keys of maps are data, and what is quite unknown is a warning.
+	make_config
+	cp -a "$CORACLE_CACHE/busybox/." rootfs
+	args sleep 1000
+	config '.annotations = {"A": "1", "a": "2"} | .process.nice = {OPTIONS: 1}'
+	background run --detach "$ID"
+	[ "$status" -eq 0 ]
+	jq '.process | .args = ["true"] | .NoNewPrivileges = true' config.json >process.json
+	run coracle exec --process process.json "$ID"
+	[ "$status" -eq 255 ]
+	says 'NoNewPrivileges: line' 'is meant, but upper and lower case differ'
+	echo '{"pids": {"Limit": 9}}' >limits.json
+	run coracle update --resources limits.json "$ID"
+	failed 'pids.Limit: line' 'is meant, but upper and lower case differ'
+	coracle delete --force "$ID"
+}
+
 @test "properties that undo each other are told" {
 	config '.process.scheduler = {policy: "SCHED_FIFO", priority: 5, nice: 3}
 		| .mounts += [{destination: "/sys/firmware/x", type: "bind", source: "/tmp", options: ["bind"]}, {destination: "/dev", type: "tmpfs", source: "t"}]

@@ -123,27 +123,34 @@ func TestLimits(t *testing.T) {
 
 func TestAnnotations(t *testing.T) {
 	for name, c := range map[string]struct{ value, want string }{
-		"TimeoutStopUSec":      {"uint64 5000", "TimeoutStopUSec=@t 5000"},
-		"TimeoutStopSec":       {"5", "TimeoutStopUSec=@t 5000000"},
-		"RuntimeMaxSec":        {"0.5", "RuntimeMaxUSec=@t 500000"},
-		"CollectMode":          {"'inactive'", `CollectMode="inactive"`},
-		"After":                {"['a.service', 'b.service']", `After=["a.service", "b.service"]`},
-		"SendSIGHUP":           {"true", "SendSIGHUP=true"},
-		"KillSignal":           {"15", "KillSignal=15"},
-		"Wants":                {"['poweroff.target']", ""},
-		"Conflicts":            {"['ssh.service']", ""},
-		"Slice":                {"'-.slice'", ""},
-		"Delegate":             {"false", ""},
-		"PIDs":                 {"[uint32 1]", ""},
-		"MemoryMax":            {"uint64 1", ""},
-		"DeviceAllow":          {"[('/dev/mem', 'rw')]", ""},
-		"OOMPolicy":            {"5", ""},
-		"TimeoutStopSec.":      {"5", ""},
-		"RuntimeMaxUSec":       {"'x'", ""},
-		"TimeoutSec":           {"-1", ""},
-		"TimeoutStopUSec ":     {"uint64 1", ""},
-		"SendSIGKILL":          {"@s 'x'", ""},
-		"FinalKillSignal":      {"", ""},
+		"TimeoutStopUSec":  {"uint64 5000", "TimeoutStopUSec=@t 5000"},
+		"TimeoutStopSec":   {"5", "TimeoutStopUSec=@t 5000000"},
+		"RuntimeMaxSec":    {"0.5", "RuntimeMaxUSec=@t 500000"},
+		"CollectMode":      {"'inactive'", `CollectMode="inactive"`},
+		"After":            {"['a.service', 'b.service']", `After=["a.service", "b.service"]`},
+		"SendSIGHUP":       {"true", "SendSIGHUP=true"},
+		"KillSignal":       {"15", "KillSignal=15"},
+		"Wants":            {"['poweroff.target']", ""},
+		"Conflicts":        {"['ssh.service']", ""},
+		"Slice":            {"'-.slice'", ""},
+		"Delegate":         {"false", ""},
+		"PIDs":             {"[uint32 1]", ""},
+		"MemoryMax":        {"uint64 1", ""},
+		"DeviceAllow":      {"[('/dev/mem', 'rw')]", ""},
+		"OOMPolicy":        {"5", ""},
+		"TimeoutStopSec.":  {"5", ""},
+		"RuntimeMaxUSec":   {"'x'", ""},
+		"TimeoutSec":       {"-1", ""},
+		"TimeoutStopUSec ": {"uint64 1", ""},
+		"SendSIGKILL":      {"@s 'x'", ""},
+		"FinalKillSignal":  {"", ""},
+		// What linux.resources says.
+		"CPUWeight":            {"uint64 10000", ""},
+		"StartupCPUWeight":     {"uint64 10000", ""},
+		"IOWeight":             {"uint64 10000", ""},
+		"StartupIOWeight":      {"uint64 10000", ""},
+		"MemoryHigh":           {"uint64 18446744073709551615", ""},
+		"TasksMax":             {"uint64 1", ""},
 		"ManagedOOMPreference": {"'omit", ""},
 	} {
 		got, problems := Annotations(&specs.Spec{Annotations: map[string]string{"org.systemd.property." + name: c.value, "other": "x"}})
@@ -152,6 +159,25 @@ func TestAnnotations(t *testing.T) {
 		}
 		if s := strings.Join(text(got), " "); s != c.want || (len(problems) == 0) != (c.want != "") {
 			t.Errorf("%s=%s: got %q, %v, want %q", name, c.value, s, problems, c.want)
+		}
+	}
+}
+
+func TestAnnotationsLeaveTheUnitToBeEnded(t *testing.T) {
+	for name, c := range map[string]struct{ good, bad []string }{
+		"SendSIGKILL":     {[]string{"true"}, []string{"false"}},
+		"FinalKillSignal": {[]string{"9"}, []string{"0", "6", "15", "18"}},
+		"KillMode":        {[]string{"'control-group'", "'mixed'"}, []string{"'none'", "'process'", "''", "'None'"}},
+		"TimeoutStopUSec": {[]string{"uint64 0", "uint64 2592000000000"}, []string{"uint64 2592000000001", "uint64 18446744073709551615"}},
+		"TimeoutStopSec":  {[]string{"2592000"}, []string{"2592001"}},
+	} {
+		for i, values := range [][]string{c.good, c.bad} {
+			for _, value := range values {
+				_, problems := Annotations(&specs.Spec{Annotations: map[string]string{"org.systemd.property." + name: value}})
+				if (len(problems) > 0) != (i == 1) {
+					t.Errorf("%s=%s: %v", name, value, problems)
+				}
+			}
 		}
 	}
 }

@@ -4,7 +4,8 @@ import "reflect"
 
 // Report is what [Examine] finds in a well-formed document.
 type Report struct {
-	// Misfits are values of a type other than the property's.
+	// Misfits are values of a type other than the property's, and properties that are known in
+	// another case.
 	Misfits []*Error
 	// Unknown are properties that the type does not have.
 	Unknown []*Error

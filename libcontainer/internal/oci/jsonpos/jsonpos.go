@@ -6,7 +6,8 @@
 // that the Go types do not have. The first decoding of a type is several times quicker than with
 // encoding/json; a command that runs for milliseconds decodes a type only once.
 //
-// The comparison of property names is case-sensitive. A null leaves the Go value as it is.
+// The comparison of property names is case-sensitive, and a property that is known in another case
+// is an error. A null leaves the Go value as it is.
 package jsonpos
 
 import (
@@ -249,7 +250,7 @@ func (d *decoder) object(v reflect.Value, kind reflect.Kind) {
 		case reflect.Struct:
 			target := d.property(v, key)
 			if !target.IsValid() {
-				d.unknown = append(d.unknown, d.errorAt(keyPos, "unknown property"))
+				d.unknownProperty(v, key, keyPos)
 			}
 			d.value(target)
 		case reflect.Map:
@@ -274,6 +275,25 @@ func (d *decoder) property(v reflect.Value, name string) reflect.Value {
 		}
 	}
 	return reflect.Value{}
+}
+
+// unknownProperty notes a property that a struct does not have.
+//
+// One that differs from a property only by upper and lower case is an error. Decoders such as
+// encoding/json take it for that: whoever has written it, and tried it, relies on what it says.
+func (d *decoder) unknownProperty(v reflect.Value, name string, pos int) {
+	for _, f := range d.properties(v.Type()) {
+		if !strings.EqualFold(f.name, name) {
+			continue
+		}
+		e := d.errorAt(pos, "unknown property; %q is meant, but upper and lower case differ", f.name)
+		if d.report == nil {
+			panic(e)
+		}
+		d.report.Misfits = append(d.report.Misfits, e)
+		return
+	}
+	d.unknown = append(d.unknown, d.errorAt(pos, "unknown property"))
 }
 
 // properties returns the properties of a struct type.

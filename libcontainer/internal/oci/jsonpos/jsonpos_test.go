@@ -80,7 +80,7 @@ func TestErrors(t *testing.T) {
 
 func TestUnknown(t *testing.T) {
 	var v outer
-	unknown, err := Unmarshal([]byte("{\"list\":[{\"x\":{\"deep\":[1,2,{}]}}],\n \"Name\":\"case matters\"}"), &v)
+	unknown, err := Unmarshal([]byte("{\"list\":[{\"x\":{\"deep\":[1,2,{}]}}],\n \"other\":\"ignored\"}"), &v)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,10 +90,40 @@ func TestUnknown(t *testing.T) {
 	}
 	want := []string{
 		"list[0].x: line 1, column 11: unknown property",
-		"Name: line 2, column 2: unknown property",
+		"other: line 2, column 2: unknown property",
 	}
 	if !reflect.DeepEqual(got, want) || v.Name != "" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// What decoders that ignore case take for a property must not be ignored in silence.
+func TestOtherCase(t *testing.T) {
+	for doc, want := range map[string]string{
+		`{"Name":"x"}`:                    `Name: line 1, column 2: unknown property; "name" is meant, but upper and lower case differ`,
+		`{"name":"x","NAME":"y"}`:         `NAME: line 1, column 13: unknown property; "name" is meant, but upper and lower case differ`,
+		"{\"li\u017ft\":[]}":              "[\"li\u017ft\"]: line 1, column 2: unknown property; \"list\" is meant, but upper and lower case differ",
+		`{"list":[{},{"unknown":{}}]}`:    "",
+		`{"map":{"Name":"a","name":"b"}}`: "",
+	} {
+		var v, examined outer
+		_, err := Unmarshal([]byte(doc), &v)
+		report, malformed := Examine([]byte(doc), &examined)
+		if malformed != nil {
+			t.Fatal(malformed)
+		}
+		if want == "" {
+			if err != nil || len(report.Misfits) > 0 {
+				t.Errorf("%s: %v, %v", doc, err, report.Misfits)
+			}
+			continue
+		}
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v", doc, err)
+		}
+		if len(report.Misfits) != 1 || report.Misfits[0].Error() != want {
+			t.Errorf("%s: %v", doc, report.Misfits)
+		}
 	}
 }
 
@@ -144,14 +174,13 @@ func FuzzUnmarshal(f *testing.F) {
 	f.Add([]byte(`[[[[[`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var got, want specs.Spec
-		unknown, err := Unmarshal(data, &got)
+		_, err := Unmarshal(data, &got)
 		wantErr := json.Unmarshal(data, &want)
-		// encoding/json ignores the case of names, so it may report a problem in a property that
-		// is unknown here.
-		if err == nil && wantErr != nil && len(unknown) == 0 {
+		// encoding/json ignores the case of names, which is an error here.
+		if err == nil && wantErr != nil {
 			t.Fatalf("accepted what encoding/json refuses: %v", wantErr)
 		}
-		if err == nil && len(unknown) == 0 && !reflect.DeepEqual(got, want) {
+		if err == nil && !reflect.DeepEqual(got, want) {
 			t.Fatalf("got  %+v\nwant %+v", got, want)
 		}
 		if err != nil {
