@@ -11,6 +11,7 @@ package state
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -181,14 +182,18 @@ func (r Root) Create(id string) (*Dir, error) {
 		// Directory Specification).
 		mode |= fs.ModeSticky
 	}
-	if err := os.MkdirAll(string(r), mode); err != nil {
-		return nil, fmt.Errorf("state root: %w", err)
-	}
 	path := filepath.Join(string(r), id)
-	if err := os.Mkdir(path, 0o700); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("container %q: %w", id, ErrExist)
+	err := os.Mkdir(path, 0o700)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		if err := os.MkdirAll(string(r), mode); err != nil {
+			return nil, fmt.Errorf("state root: %w", err)
 		}
+		err = os.Mkdir(path, 0o700)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("container %q: %w", id, ErrExist)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("state of container %q: %w", id, err)
 	}
 	d, err := r.open(id)
@@ -457,18 +462,29 @@ func (d *Dir) Remove() error {
 	if err := unix.Unlinkat(d.FD(), recordName, 0); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("state of container %q: %w", d.ID, err)
 	}
-	if err := os.Remove(d.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("state of container %q: %w", d.ID, err)
+	if err := unix.Rmdir(d.Path); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("state of container %q: remove %s: %w", d.ID, d.Path, err)
 	}
 	return nil
 }
 
-func (d *Dir) names() ([]string, error) {
-	fd, err := unix.Openat(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
+// names lists the files in the directory. It does without package os: that would make a buffer
+// of 8 KiB, and a goroutine for finalizers, in each command that deletes something.
+func (d *Dir) names() (names []string, err error) {
+	if _, err := unix.Seek(d.fd, 0, io.SeekStart); err != nil {
+		return nil, os.NewSyscallError("lseek", err)
 	}
-	f := os.NewFile(uintptr(fd), d.Path)
-	defer f.Close()
-	return f.Readdirnames(-1)
+	buf := make([]byte, 1024)
+	for {
+		n, err := unix.ReadDirent(d.fd, buf)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return nil, os.NewSyscallError("getdents", err)
+		case n == 0:
+			return names, nil
+		}
+		_, _, names = unix.ParseDirent(buf[:n], -1, names)
+	}
 }
