@@ -7,17 +7,18 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// command is a command as it is written down, once: see flag.
+// command describes a command in one place: see flag.
 type command struct {
 	name, usage, description string
 	arguments                []argument
-	// shared are tables of flags that other commands have as well; they come first.
+	// shared are tables of flags that several commands have; they come first.
 	shared [][]flag
 	flags  []flag
-	// passesOn says that what follows the first argument is for another program, with its flags.
+	// passesOn reports whether everything after the first argument, including flags, is for
+	// another program.
 	passesOn bool
 	run      cli.ActionFunc
-	// failure makes the error of the command of a mistake in its flags. nil leaves it as it is.
+	// failure wraps an error about the flags of the command; nil leaves it as it is.
 	failure func(error) error
 }
 
@@ -30,18 +31,19 @@ var commands = []*command{
 // argument is an argument of a command.
 type argument struct {
 	name string
-	// optional arguments may be left out; of the last one there may be more.
+	// optional reports whether the argument may be left out; more reports whether it may be
+	// repeated, as the last one.
 	optional, more bool
 	completes      completion
 }
 
-// Arguments that several commands have.
+// Arguments of several commands.
 var (
 	newID      = []argument{{name: "ID"}}
 	existingID = []argument{{name: "ID", completes: containers}}
 )
 
-// synopsis is how a usage names the arguments: "ID [SIGNAL]".
+// synopsis returns the arguments as in a usage line: "ID [SIGNAL]".
 func (c *command) synopsis() string {
 	var words []string
 	for _, a := range c.arguments {
@@ -57,7 +59,7 @@ func (c *command) synopsis() string {
 	return strings.Join(words, " ")
 }
 
-// commandNamed is the command with a name, or nil.
+// commandNamed returns the command with a name, or nil.
 func commandNamed(name string) *command {
 	for _, c := range commands {
 		if c.name == name {
@@ -67,10 +69,10 @@ func commandNamed(name string) *command {
 	return nil
 }
 
-// tables are all flags of the command.
+// tables returns all flags of the command.
 func (c *command) tables() [][]flag { return append(slices.Clip(c.shared), c.flags) }
 
-// flagNamed is the flag of the command with a name, or nil.
+// flagNamed returns the flag of the command with a name, or nil.
 func (c *command) flagNamed(name string) *flag {
 	for _, table := range c.tables() {
 		if f := flagNamed(table, name); f != nil {
@@ -80,7 +82,7 @@ func (c *command) flagNamed(name string) *flag {
 	return nil
 }
 
-// cli is the command for urfave/cli, ready to be called.
+// cli returns the command for urfave/cli.
 func (c *command) cli() *cli.Command {
 	arguments := c.synopsis()
 	if arguments == "" {
@@ -96,9 +98,9 @@ func (c *command) cli() *cli.Command {
 		ArgsUsage:   arguments,
 		Description: c.description,
 		Flags:       used(c.tables()...),
-		// "h" and "help" are ids like others.
+		// "h" and "help" are valid ids.
 		HideHelpCommand: true,
-		// Errors are reported in one place and in one line, without a page of help.
+		// Errors are reported in one place and in one line, without the help text.
 		OnUsageError: func(ctx *cli.Context, err error, _ bool) error { return fail(usageError(ctx, err)) },
 		Before: func(ctx *cli.Context) error {
 			if err := checkFlags(ctx); err != nil {
@@ -110,5 +112,5 @@ func (c *command) cli() *cli.Command {
 	}
 }
 
-// listed is the command for the list of commands in the help.
+// listed returns the entry of the command in the help.
 func (c *command) listed() *cli.Command { return &cli.Command{Name: c.name, Usage: c.usage} }

@@ -10,8 +10,7 @@ import (
 	"coracle/internal/docgen"
 )
 
-// eachFlag calls f for each flag that people are told about, with the name of its command, "" for
-// those of the program.
+// eachFlag calls f for each documented flag, with the name of its command, "" for global flags.
 func eachFlag(f func(command string, f *flag)) {
 	visit := func(command string, tables ...[]flag) {
 		for _, table := range tables {
@@ -28,7 +27,7 @@ func eachFlag(f func(command string, f *flag)) {
 	}
 }
 
-// helpOf is what --help prints.
+// helpOf returns the output of --help.
 func helpOf(t *testing.T, command string) string {
 	t.Helper()
 	called, args := arrange(slices.DeleteFunc([]string{name, command, "--help"}, func(s string) bool { return s == "" }))
@@ -42,7 +41,7 @@ func helpOf(t *testing.T, command string) string {
 }
 
 // TestFlagsEverywhere: each flag of each command is in the help, in the manual page and in the
-// three completions, with all its names, with its choices, and with whether it can be repeated.
+// three completions, with all its names and choices, and with whether it can be repeated.
 func TestFlagsEverywhere(t *testing.T) {
 	pages := docgen.Files(documented(), "2026-11-24")
 	help := map[string]string{}
@@ -127,7 +126,7 @@ func missingInBash(script, command string, f *flag) string {
 	return ""
 }
 
-// section is the part of the completion of zsh for a command, or for the program.
+// section returns the part of the zsh completion for a command, or for the program.
 func section(script, command string) string {
 	start := "_arguments -C -S"
 	if command != "" {
@@ -195,7 +194,7 @@ func missingInFish(script, command string, f *flag) string {
 	return ""
 }
 
-// TestHidden: nobody is told of flags that are for programs.
+// TestHidden: flags for programs are not documented.
 func TestHidden(t *testing.T) {
 	for file, content := range docgen.Files(documented(), "2026-11-24") {
 		for _, hidden := range []string{"criu", "kernel-memory"} {

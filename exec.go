@@ -55,8 +55,8 @@ var execCommand = command{
 	},
 }
 
-// execError is a failure of exec itself. Its exit status has to differ from those
-// that processes usually have.
+// execError is a failure of exec itself. Its exit status has to differ from the usual ones of
+// processes.
 type execError struct{ error }
 
 func (e *execError) Unwrap() error { return e.error }
@@ -93,8 +93,7 @@ func execute(c *cli.Context) (status int, err error) {
 	return foreground.Exec(c.Context, container, options)
 }
 
-// processOf puts the process together: from a file, or from that of the container and
-// the options.
+// processOf returns the process from a file, or from the container's process and the options.
 func processOf(c *cli.Context, container *libcontainer.Container) (*specs.Process, error) {
 	command := c.Args().Tail()
 	if len(command) > 0 && command[0] == "--" {
@@ -129,7 +128,7 @@ func processOf(c *cli.Context, container *libcontainer.Container) (*specs.Proces
 	if d := c.String("cwd"); d != "" {
 		p.Cwd = d
 	}
-	// Of two variables with a name the last counts.
+	// If a variable occurs twice, the last one wins.
 	p.Env = append(slices.Clone(p.Env), repeated(c, "env")...)
 	if c.IsSet("no-new-privs") {
 		p.NoNewPrivileges = c.Bool("no-new-privs")
@@ -158,9 +157,8 @@ func processOf(c *cli.Context, container *libcontainer.Container) (*specs.Proces
 	return p, nil
 }
 
-// parseUser reads UID or UID:GID into a user, and leaves alone what is not given. A
-// name is never looked up: /etc/passwd belongs to the image, which must not choose the
-// user (CVE-2016-3697).
+// parseUser parses UID or UID:GID into a user, and leaves other fields unchanged. Names are never
+// looked up: /etc/passwd belongs to the image, which must not choose the user (CVE-2016-3697).
 func parseUser(s string, user *specs.User) error {
 	uid, gid, hasGroup := strings.Cut(s, ":")
 	parsed := *user
@@ -175,7 +173,7 @@ func parseUser(s string, user *specs.User) error {
 	return nil
 }
 
-// parseID reads a user or group id exactly.
+// parseID parses a user or group id.
 func parseID(s string) (uint32, error) {
 	id, err := strconv.ParseUint(s, 10, 32)
 	if err != nil || id == 1<<32-1 || strconv.FormatUint(id, 10) != s {

@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The log. Engines read it to find out why a command failed: some the last entry
-// of level error, some the whole file as a single entry. So a command that fails
-// writes nothing else, unless it is asked to by --debug.
+// The log. Engines read it to find out why a command failed: some read the last entry of level
+// error, some the whole file as a single entry. So a command that fails writes nothing else,
+// except with --debug.
 var (
 	logger = &logrus.Logger{Out: io.Discard, Formatter: &logrus.TextFormatter{}, Level: logrus.InfoLevel}
 	// logs reports whether --log is given.
@@ -25,8 +25,7 @@ var (
 	warnings []string
 )
 
-// openLog opens what --log names: a file, or the log of the system with the name under which
-// it shows the entries.
+// openLog opens the target of --log: a file, or the system's log with a name for the entries.
 func openLog(target, format string, debug bool) error {
 	var err error
 	switch driver, rest, _ := strings.Cut(target, ":"); {
@@ -57,7 +56,7 @@ func openLog(target, format string, debug bool) error {
 	return nil
 }
 
-// tag is the name under which a log of the system shows entries.
+// tag returns the name of entries in a system log.
 func tag(given string) string {
 	if given == "" {
 		return name
@@ -65,7 +64,7 @@ func tag(given string) string {
 	return given
 }
 
-// systemLog is a socket that takes an entry in each message.
+// systemLog is a datagram socket of a system log.
 type systemLog int
 
 func openSystemLog(path string) (systemLog, error) {
@@ -80,13 +79,13 @@ func openSystemLog(path string) (systemLog, error) {
 	return systemLog(fd), nil
 }
 
-// Write sends an entry. A log that is busy, or gone, is no reason to wait or to fail.
+// Write sends an entry. If the log is busy or gone, it neither waits nor fails.
 func (l systemLog) Write(entry []byte) (int, error) {
 	_ = unix.Send(int(l), entry, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 	return len(entry), nil
 }
 
-// priority is the severity of an entry, as a number of syslog(3).
+// priority returns the severity of an entry, as a number of syslog(3).
 func priority(e *logrus.Entry) int {
 	switch e.Level {
 	case logrus.ErrorLevel:
@@ -99,7 +98,7 @@ func priority(e *logrus.Entry) int {
 	return 6
 }
 
-// syslogFormat makes entries for /dev/log, as the C library does.
+// syslogFormat formats entries for /dev/log, as the C library does.
 type syslogFormat struct{ tag string }
 
 func (f *syslogFormat) Format(e *logrus.Entry) ([]byte, error) {
@@ -108,7 +107,7 @@ func (f *syslogFormat) Format(e *logrus.Entry) ([]byte, error) {
 	return fmt.Appendf(nil, "<%d>%s %s[%d]: %s", daemon|priority(e), e.Time.Format(time.Stamp), f.tag, os.Getpid(), message), nil
 }
 
-// journalFormat makes entries for the journal of systemd (systemd.io/JOURNAL_NATIVE_PROTOCOL).
+// journalFormat formats entries for the systemd journal (systemd.io/JOURNAL_NATIVE_PROTOCOL).
 type journalFormat struct{ tag string }
 
 func (f *journalFormat) Format(e *logrus.Entry) ([]byte, error) {
@@ -118,7 +117,7 @@ func (f *journalFormat) Format(e *logrus.Entry) ([]byte, error) {
 	return journalField(entry, "SYSLOG_IDENTIFIER", f.tag), nil
 }
 
-// journalField adds a field. A value of several lines has its length in front.
+// journalField adds a field. A value of several lines is preceded by its length.
 func journalField(entry []byte, name, value string) []byte {
 	if !strings.Contains(value, "\n") {
 		return fmt.Appendf(entry, "%s=%s\n", name, value)
@@ -127,8 +126,7 @@ func journalField(entry []byte, name, value string) []byte {
 	return append(append(entry, value...), '\n')
 }
 
-// warn notes a warning. It is written at once with --debug, otherwise when the
-// command has succeeded.
+// warn logs a warning: at once with --debug, otherwise when the command has succeeded.
 func warn(message string) {
 	message = printable(message)
 	if logger.Level == logrus.DebugLevel {
@@ -138,9 +136,9 @@ func warn(message string) {
 	warnings = append(warnings, message)
 }
 
-// remarkToPerson is warn for commands whose standard error is that of a container's process.
-// The output of that is no place for remarks about its configuration: without a log only
-// somebody at a terminal gets them, or asks "coracle validate".
+// remarkToPerson is warn for commands whose standard error is shared with a container's process.
+// Remarks about a configuration do not belong in that output: without a log they are shown only
+// on a terminal, and by "coracle validate".
 func remarkToPerson(message string) {
 	_, err := unix.IoctlGetTermios(2, unix.TCGETS)
 	if logs || logger.Level == logrus.DebugLevel || err == nil {
@@ -162,8 +160,8 @@ func tracer() func(string) {
 	}
 }
 
-// flushWarnings writes the warnings of a command that has succeeded: to the log or, without
-// one, to standard error. What engines make of that is in docs/engines.md.
+// flushWarnings writes the warnings of a successful command to the log or, without a log, to
+// standard error. docs/engines.md says what engines do with them.
 func flushWarnings() {
 	switch {
 	case len(warnings) == 0:
@@ -176,8 +174,8 @@ func flushWarnings() {
 	}
 }
 
-// warningLines is a line for each warning, as long as they fit. Nobody may read the pipe at
-// standard error before the command has ended, so they must not fill it.
+// warningLines returns a line for each warning, as many as fit: the pipe at standard error may
+// not be read before the command has ended, so the warnings must not fill it.
 func warningLines(warnings []string) string {
 	var b strings.Builder
 	for i, w := range warnings {
@@ -191,8 +189,8 @@ func warningLines(warnings []string) string {
 	return b.String()
 }
 
-// writeStderr writes to standard error. Without package os: a pipe that nobody reads any more
-// would end this process with SIGPIPE, and change its exit status.
+// writeStderr writes to standard error, without package os: a closed pipe would end this process
+// with SIGPIPE, and change its exit status.
 func writeStderr(text string) {
 	for len(text) > 0 {
 		n, err := unix.Write(2, []byte(text))
@@ -214,11 +212,12 @@ func reportError(err error) {
 	writeStderr(message + "\n")
 }
 
-// printable is a message with escapes in place of what no printer shows: ends of lines, control
-// characters and what is no UTF-8.
+// printable returns a message with unprintable characters escaped: ends of lines, control
+// characters and invalid UTF-8.
 //
-// Attacker: the image. An error can have any name in it, such as one that a symbolic link leads
-// to. A terminal obeys what it gets, and a reader of a log takes a second line for another entry.
+// Attacker: the image. An error can contain any name from it, such as the target of a symbolic
+// link. A terminal would interpret control characters, and a reader of a log would take a second
+// line for another entry.
 func printable(message string) string {
 	if !strings.ContainsFunc(message, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
 		return message
@@ -239,12 +238,12 @@ func printable(message string) string {
 	return b.String()
 }
 
-// longestError is how many bytes the message of an error may have: conmon reads no more
-// than 8191, with the end of the line.
+// longestError is the maximum length of an error message in bytes: conmon reads at most 8191,
+// including the newline.
 const longestError = 8000
 
-// shorten takes out the middle of a message that is too long. What was being done is at
-// its beginning, the reason at its end.
+// shorten cuts the middle out of a message that is too long. The beginning says what was being
+// done, and the end says why it failed.
 func shorten(message string) string {
 	if len(message) <= longestError {
 		return message

@@ -1,11 +1,11 @@
-// What the Go runtime does for long-lived programs is of no use to a command: it need
-// not keep an eye, and two descriptors, on its CPU limit, nor name its memory mappings.
+// Features of the Go runtime for long-lived programs are useless in a command: watching its CPU
+// limit, which needs two descriptors, and naming its memory mappings.
 
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
 //go:debug decoratemappings=0
 
-// Coracle is an OCI container runtime that takes the place of runc.
+// Coracle is an OCI container runtime and a drop-in replacement for runc.
 //
 // Each command is a file of this package that turns flags into one call of
 // package libcontainer and its result into output.
@@ -29,7 +29,7 @@ import (
 	"coracle/libcontainer"
 )
 
-// version is the content of the file VERSION, which is the only place that has it.
+// version is the content of the file VERSION.
 //
 //go:embed VERSION
 var version string
@@ -37,11 +37,10 @@ var version string
 // commit is set by the Makefile.
 var commit = "unknown"
 
-// name is the name of the program, of the directory in /run and of the line in
-// --version.
+// name is the name of the program, of the directory in /run and in the output of --version.
 const name = "coracle"
 
-// What the help and the manual page say of the program.
+// Texts for the help and the manual page.
 const (
 	usage       = "create and run OCI containers"
 	description = "Coracle runs containers from OCI bundles: a directory with a config.json and a root\nfile system. \"coracle spec\" makes a config.json to start from."
@@ -51,8 +50,8 @@ func main() {
 	os.Exit(run(os.Args))
 }
 
-// run runs a command and returns the exit status. Results are on standard output,
-// an error is one line in the log and the same text on standard error.
+// run runs a command and returns the exit status. Results go to standard output. An error is one
+// line in the log and the same text on standard error.
 func run(args []string) int {
 	called, args := arrange(args)
 	err := newApp(called).Run(args)
@@ -73,13 +72,12 @@ func run(args []string) int {
 	return 1
 }
 
-// exitStatus is the status of a container's process, which becomes that of the
-// command.
+// exitStatus is the status of a container's process, which becomes the command's.
 type exitStatus int
 
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// globalFlags go before the command.
+// globalFlags come before the command.
 var globalFlags = []flag{
 	{name: "root", placeholder: "DIR", usage: "keep the state of containers in DIR", completes: directories, otherwise: defaultRoot},
 	{name: "log", placeholder: "FILE", usage: "write errors and warnings to FILE, or to the log of the system: syslog:NAME, journald:NAME", completes: files},
@@ -91,7 +89,7 @@ var globalFlags = []flag{
 	{name: "criu", placeholder: "PATH", usage: "ignored; for callers that pass it", completes: files, hidden: true},
 }
 
-// newApp is the program for a command line that calls a command, or none when that is nil.
+// newApp returns the program for a command line that calls a command; nil means no command.
 func newApp(called *command) *cli.App {
 	cli.VersionPrinter = func(c *cli.Context) {
 		fmt.Fprintf(c.App.Writer, "%s version %s\ncommit: %s\nspec: %s\ngo: %s\n", name, c.App.Version, commit, specs.Version, runtime.Version())
@@ -103,7 +101,7 @@ func newApp(called *command) *cli.App {
 		Usage:           usage,
 		Description:     description,
 		Version:         strings.TrimSpace(version),
-		Compiled:        time.Unix(0, 0), // or urfave/cli looks at the file of the program
+		Compiled:        time.Unix(0, 0), // otherwise urfave/cli reads the time of the program's file
 		HideHelpCommand: true,
 		Flags:           used(globalFlags),
 		Before:          before,
@@ -133,7 +131,7 @@ var missing = []string{"checkpoint", "restore"}
 func unknownCommand(c *cli.Context) error {
 	command := c.Args().First()
 	if command == "help" {
-		// Of a command that there is, arrange has made "COMMAND --help".
+		// For a known command, arrange has made "COMMAND --help".
 		if command = c.Args().Get(1); command == "" {
 			return cli.ShowAppHelp(c)
 		}
@@ -148,8 +146,8 @@ func unknownCommand(c *cli.Context) error {
 	return fmt.Errorf("no such command: %q (%s)", command, hint)
 }
 
-// before sets up what all commands need. The log comes first: whatever goes wrong
-// has to end up there.
+// before sets up what all commands need. The log comes first, because all errors have to go
+// there.
 func before(c *cli.Context) error {
 	if err := openLog(c.String("log"), c.String("log-format"), c.Bool("debug")); err != nil {
 		return err
@@ -161,8 +159,8 @@ func before(c *cli.Context) error {
 	return err
 }
 
-// defaultRoot is /run/coracle for root and in the user's runtime directory for others.
-// Whoever is root of a user namespace may be such a user, unless they say that they are root.
+// defaultRoot returns /run/coracle for root, and a directory in the user's runtime directory for
+// others. Root in a user namespace may be such a user, unless it says that it is root.
 func defaultRoot() string {
 	dir := os.Getenv("XDG_RUNTIME_DIR")
 	if dir == "" || os.Geteuid() == 0 && (os.Getenv("USER") == "root" || !libcontainer.InUserNamespace()) {
@@ -171,7 +169,7 @@ func defaultRoot() string {
 	return filepath.Join(dir, name)
 }
 
-// cgroupDriver is the driver for new containers.
+// cgroupDriver returns the driver for new containers.
 func cgroupDriver(c *cli.Context) (libcontainer.CgroupDriver, error) {
 	d, err := libcontainer.ParseCgroupDriver(c.String("cgroup-manager"))
 	switch {
@@ -185,7 +183,7 @@ func cgroupDriver(c *cli.Context) (libcontainer.CgroupDriver, error) {
 	return libcontainer.CgroupSystemd, nil
 }
 
-// runtimeOf is the runtime that the global flags ask for.
+// runtimeOf returns the runtime for the global flags.
 func runtimeOf(c *cli.Context) (*libcontainer.Runtime, error) {
 	root := c.String("root")
 	if root == "" {
@@ -207,11 +205,11 @@ func runtimeOf(c *cli.Context) (*libcontainer.Runtime, error) {
 	return rt, nil
 }
 
-// notifySocket is the address of the service manager that is to be told when a container is
-// ready (sd_notify(3)).
+// notifySocket returns the address of the service manager to notify when a container is ready
+// (sd_notify(3)).
 func notifySocket() string { return os.Getenv("NOTIFY_SOCKET") }
 
-// containerOf is the container that the only argument names, if there is one.
+// containerOf returns the container that the only argument names.
 func containerOf(c *cli.Context) (*libcontainer.Container, error) {
 	if err := checkArgs(c, 1, 1); err != nil {
 		return nil, err

@@ -1,9 +1,9 @@
 // Package libcontainer creates and runs OCI containers on Linux.
 //
-// A [Runtime] manages the containers below a state root. Create builds a
-// container from a bundle and leaves its first process waiting at a gate; Start
-// opens the gate; Signal, State and Delete do what their names say. Each of these
-// steps can be done by another process: what they need is in the state root.
+// A [Runtime] manages the containers below a state root. Create builds a container from a bundle
+// and leaves its first process waiting at a gate; Start opens the gate; Signal, State and Delete
+// do what their names say. Each step may run in another process, because all state is in the
+// state root.
 //
 //	rt := libcontainer.Runtime{Root: "/run/coracle"}
 //	c, err := rt.Create(ctx, "demo", libcontainer.CreateOptions{Bundle: "/path/to/bundle"})
@@ -38,16 +38,16 @@ import (
 type Runtime struct {
 	// Root is the directory that holds the state, such as /run/coracle.
 	Root string
-	// Exclusive reports whether this process is a command that does nothing else. Then no
-	// thread of it that makes an init ends before the process does, and Create need not
-	// lock one to itself, which would cost a tenth of its time.
+	// Exclusive reports whether this process is a command that does nothing else. Its threads
+	// then live as long as the process, so Create need not lock a thread for the init, which
+	// would take a tenth of its time.
 	Exclusive bool
-	// Rootless says whether a container may do without cgroups that this process has no
-	// right to make. When it is not set, a process without privileges, or with such of a
-	// user namespace, lets it.
+	// Rootless reports whether a container may run without the cgroups that this process has no
+	// permission to create. If nil, this holds for unprivileged processes and for root in a user
+	// namespace.
 	Rootless *bool
-	// CgroupDriver is who makes the cgroups of new containers; [CgroupCgroupfs] when
-	// empty. Containers that exist have theirs in the state.
+	// CgroupDriver selects who creates the cgroups of new containers; [CgroupCgroupfs] when
+	// empty. For existing containers the state has the driver.
 	CgroupDriver CgroupDriver
 	// TimerSlack, when not 0, is the timer slack in nanoseconds that processes in
 	// containers get. It is for callers who change that of their own threads, which
@@ -56,11 +56,11 @@ type Runtime struct {
 	// Warn is called with messages that are worth logging and are not errors. It
 	// may be nil.
 	Warn func(message string)
-	// Remark is called with what is worth to be said to whoever writes a configuration, and
-	// common in those of engines: properties that are not known or mean nothing. It may be nil.
+	// Remark is called with hints for the author of a configuration: properties that are unknown
+	// or have no effect. They are common in the configurations of engines. It may be nil.
 	Remark func(message string)
-	// Trace is called when a phase of a command is over, so that it can be seen
-	// where time goes. It may be nil.
+	// Trace is called at the end of each phase of a command, to show where time is spent. It may
+	// be nil.
 	Trace func(phase string)
 }
 
@@ -83,7 +83,7 @@ func (r *Runtime) remark(format string, args ...any) {
 	}
 }
 
-// report passes on what compiling has found.
+// report passes on the warnings and remarks of the compiler.
 func (r *Runtime) report(out *compile.Output) {
 	for _, w := range out.Warnings {
 		r.warn("%s", w.Sentence())
@@ -109,8 +109,8 @@ var (
 // specification leaves room for more statuses than its four (runtime.md#state).
 const StatusPaused specs.ContainerState = "paused"
 
-// Container is a container, in whatever condition, with a snapshot of its record: that of
-// [Runtime.Load], or of the method that looked last. Methods that need the present look again.
+// Container is a container with a snapshot of its record, taken by [Runtime.Load] or by the last
+// method that read it. Methods that need the current record read it again.
 type Container struct {
 	runtime *Runtime
 	id      string
@@ -118,14 +118,14 @@ type Container struct {
 	config  *specs.Spec // see spec; nil when it has not been read
 }
 
-// Runtime is what the container was found or created with.
+// Runtime is the runtime that found or created the container.
 func (c *Container) Runtime() *Runtime { return c.runtime }
 
 // ID is the id of the container.
 func (c *Container) ID() string { return c.id }
 
-// Pid is the process id of the container's first process in the namespace of the
-// runtime, as it was when a method last looked. The process may have ended.
+// Pid returns the pid of the container's first process in the runtime's pid namespace, according
+// to the snapshot. The process may have ended.
 func (c *Container) Pid() int {
 	if c.record == nil {
 		return 0
@@ -149,8 +149,8 @@ func (c *Container) Pidfd() (int, error) {
 	return fd, nil
 }
 
-// Container names a container without looking for it: its methods do that, and their
-// errors wrap [ErrNotExist] when there is none.
+// Container returns a container without checking that it exists. The errors of its methods wrap
+// [ErrNotExist] if it does not.
 func (r *Runtime) Container(id string) *Container { return &Container{runtime: r, id: id} }
 
 // Load finds a container. The error wraps [ErrNotExist] when there is none.
@@ -167,8 +167,8 @@ func (r *Runtime) Load(id string) (*Container, error) {
 	return &Container{runtime: r, id: id, record: record}, nil
 }
 
-// State is the state of a container: that of the specification (runtime.md#state)
-// and what engines expect besides.
+// State is the state of a container: that of the specification (runtime.md#state) and additional
+// fields that engines expect.
 type State struct {
 	Version     string               `json:"ociVersion"`
 	ID          string               `json:"id"`
@@ -207,8 +207,9 @@ func (c *Container) State() (*State, error) {
 	return s, nil
 }
 
-// status computes the status: nothing that could be out of date is stored. locked tells
-// that the caller has the lock of the directory, so that nobody else is at work.
+// status computes the status; it is never stored, because it would become outdated. locked
+// reports whether the caller has the lock of the directory, so that no other command is working
+// on the container.
 func status(dir *state.Dir, r *state.Record, locked bool) (specs.ContainerState, error) {
 	alive, err := r.Alive()
 	if err != nil {
@@ -238,8 +239,8 @@ func status(dir *state.Dir, r *state.Record, locked bool) (specs.ContainerState,
 	return specs.StateRunning, nil
 }
 
-// runsImage reports whether a process is still the init program. The socket of the
-// gate alone would not do: it stays when start is killed at the wrong moment.
+// runsImage reports whether a process is still the init program. The gate's socket alone does not
+// show that, because it stays when start is killed at the wrong moment.
 func runsImage(pid int) bool {
 	exe, err := linux.PID(pid).Exe()
 	if errors.Is(err, os.ErrNotExist) {

@@ -27,12 +27,12 @@ import (
 	"coracle/libcontainer/internal/state"
 )
 
-// CreateOptions are the choices of create that are not in the bundle.
+// CreateOptions are the options of create that are not in the bundle.
 type CreateOptions struct {
 	// Bundle is the directory of the bundle, "." when empty.
 	Bundle string
-	// Config is the path of the configuration, config.json in the bundle when empty. Paths
-	// in the configuration are relative to the bundle in any case.
+	// Config is the path of the configuration, config.json in the bundle when empty. Paths in the
+	// configuration are always relative to the bundle.
 	Config string
 	// ConsoleSocket is the path of a socket that gets the master of the terminal.
 	// It or Terminal is required when the configuration has process.terminal; it is refused
@@ -47,8 +47,8 @@ type CreateOptions struct {
 	// PidFile is written when the container has been created: the pid in digits
 	// and nothing else.
 	PidFile string
-	// PidfdSocket is the path of a socket that gets a pidfd of the process when the
-	// container has been created.
+	// PidfdSocket is the path of a socket that receives a pidfd of the process when the container
+	// has been created.
 	PidfdSocket string
 	// NoPivot moves the root instead of using pivot_root(2), for hosts on a ramdisk.
 	NoPivot bool
@@ -57,13 +57,13 @@ type CreateOptions struct {
 	// PreserveFDs is the number of descriptors from 3 on that the process inherits.
 	// Closed ones are skipped.
 	PreserveFDs int
-	// ListenFDs is the number of descriptors from 3 on that a service manager has passed
-	// on and that the process is told of, with their names (sd_listen_fds(3)). The
-	// PreserveFDs come behind them.
+	// ListenFDs is the number of descriptors, from 3 on, that a service manager has passed on.
+	// The process gets them, their number and their names (sd_listen_fds(3)). The PreserveFDs
+	// follow them.
 	ListenFDs     int
 	ListenFDNames string
-	// Stdin, Stdout and Stderr are the standard streams of the process without a
-	// terminal; nil for those of the caller.
+	// Stdin, Stdout and Stderr are the standard streams of a process without a terminal; nil for
+	// those of the caller.
 	Stdin, Stdout, Stderr *os.File
 
 	// starts reports whether the caller starts the container at once.
@@ -86,7 +86,7 @@ func (r *Runtime) Create(ctx context.Context, id string, o CreateOptions) (*Cont
 	return c.container, nil
 }
 
-// handle is a container that has just been created, or is to be started, still locked.
+// handle is a locked container that has just been created or is being started.
 type handle struct {
 	container *Container
 	dir       *state.Dir
@@ -98,7 +98,7 @@ type handle struct {
 	interrupt *linux.Interrupt
 }
 
-// unlock ends what only this process may do.
+// unlock lets other commands work on the container.
 func (h *handle) unlock() {
 	h.dir.Close()
 	if h.conversation != nil {
@@ -107,7 +107,7 @@ func (h *handle) unlock() {
 	}
 }
 
-// close unlocks the container and lets go of its process.
+// close unlocks the container and closes the descriptors of its process.
 func (h *handle) close() {
 	h.unlock()
 	unix.Close(h.pidfd)
@@ -139,13 +139,13 @@ func (r *Runtime) create(id string, o CreateOptions, interrupt *linux.Interrupt)
 	return &handle{&Container{runtime: r, id: id, record: n.record}, n.dir, n.init.Pidfd, n.conversation, interrupt}, nil
 }
 
-// phase is a part of a creation, with its name.
+// phase is a named part of a creation.
 type phase struct {
 	name string
 	do   func() error
 }
 
-// phases does one phase after the other, and stops at an error.
+// phases runs one phase after the other, and stops at an error.
 func (n *creator) phases(list ...phase) error {
 	for _, p := range list {
 		if err := p.do(); err != nil {
@@ -156,7 +156,7 @@ func (n *creator) phases(list ...phase) error {
 	return nil
 }
 
-// creator makes a container.
+// creator creates a container.
 type creator struct {
 	runtime *Runtime
 	id      string
@@ -178,16 +178,16 @@ type creator struct {
 	terminal  terminal
 	hooked    bool // whether hooks have run
 	devices   *netdevice.Moved
-	// conversation is what becomes of that with the init, see handle.
+	// conversation is the connection to the init after the creation, see handle.
 	conversation *launch.Conversation
-	// release are calls that come when the creation is over, the last one first.
+	// release are functions to call at the end of the creation, the last one first.
 	release []func()
 }
 
-// later notes what has to be done when the creation is over, however it ends.
+// later registers a function to call at the end of the creation, whether it succeeds or not.
 func (n *creator) later(f func()) { n.release = append(n.release, f) }
 
-// close lets go of what only the creation needed.
+// close releases what only the creation needed.
 func (n *creator) close() {
 	for i := len(n.release) - 1; i >= 0; i-- {
 		n.release[i]()
@@ -195,8 +195,8 @@ func (n *creator) close() {
 	n.release = nil
 }
 
-// prepare reads the bundle and decides. All that can be refused without a trace is refused
-// here.
+// prepare reads the bundle and makes the decisions. Everything that can be refused without a
+// trace is refused here.
 func (n *creator) prepare() error {
 	r, o := n.runtime, n.options
 	if err := state.CheckID(n.id); err != nil {
@@ -217,7 +217,7 @@ func (n *creator) prepare() error {
 	if err := checkOwnIDs(b.Spec); err != nil {
 		return err
 	}
-	// Nobody else sees these namespaces, and they are gone when nobody enters them.
+	// No other process sees these namespaces, and they disappear if the init does not enter them.
 	n.maker = namespaceMaker(b.Spec)
 	n.maker.Start()
 	n.later(n.maker.Close)
@@ -249,8 +249,8 @@ func (n *creator) prepare() error {
 	return nil
 }
 
-// reserve makes the state directory, which decides between two creates with one id. The
-// record goes into it before anything else happens: it tells delete of all that follows.
+// reserve makes the state directory, which decides between two creates with one id. The record is
+// written before anything else happens, so that delete knows about everything that follows.
 func (n *creator) reserve() (err error) {
 	b := n.bundle
 	if n.dir, err = n.runtime.root().Create(n.id); err != nil {
@@ -280,8 +280,8 @@ func newKeyringName(id string) (string, error) {
 	return compile.KeyringName(id, hex.EncodeToString(random[:])), nil
 }
 
-// privatePid reports whether the container's pid namespace is a new one, whose end
-// is the end of all its processes.
+// privatePid reports whether the container has a new pid namespace, whose processes all die with
+// the first one.
 func privatePid(s *specs.Spec) bool {
 	return oci.HasNew(s, specs.PIDNamespace)
 }
@@ -297,9 +297,9 @@ func checkTerminal(s *specs.Spec, o CreateOptions) error {
 	return nil
 }
 
-// direct reports whether the process may start as soon as the container is created. Hooks of
-// start come before it, and the socket at which it says that it is ready; a terminal gets its
-// size; and whoever waits for the pid file or the pidfd finds a container that is created.
+// direct reports whether the process may start as soon as the container is created. It has to
+// wait if there are hooks to run before the start, a readiness socket to open, a terminal to
+// resize, or a pid file or pidfd whose reader expects a created container.
 func (n *creator) direct() bool {
 	p, o := n.bundle.Spec.Process, n.options
 	return o.starts && p != nil && !p.Terminal && !n.record.StartHooks &&
@@ -367,7 +367,7 @@ func (n *creator) compile() (err error) {
 	return nil
 }
 
-// follow makes the cgroup where the init is not born in it, and serves the init until the
+// follow creates the cgroup, unless the init started in it, and serves the init until the
 // container is created.
 func (n *creator) follow() error {
 	out := n.out
@@ -375,8 +375,8 @@ func (n *creator) follow() error {
 		err := n.group.Create(n.init.Pid)
 		n.record.Cgroup = n.group.Saved()
 		if err != nil {
-			// One that has ended cannot be put anywhere, and a scope without a process is
-			// gone. The reason is then why it has ended.
+			// An init that has ended cannot be put into a cgroup, and a scope without a process
+			// is removed. Report why the init ended instead.
 			if failure := n.init.Failed(); failure != nil {
 				return failure
 			}
@@ -405,7 +405,7 @@ func (n *creator) follow() error {
 		return true
 	}
 	s.points[protocol.PointCgroup] = handler{false, func(*launch.Event) error {
-		// They are there: they were made while the init came here.
+		// The cgroups exist: they were created while the init was on its way here.
 		if err := s.init.Acknowledge(); err != nil {
 			return err
 		}
@@ -507,10 +507,10 @@ func (n *creator) launch() (err error) {
 	return err
 }
 
-// notice makes a remark that is due when the container is built.
+// notice gives a remark that is known only when the container is built.
 func (n *creator) notice(text string) { n.runtime.remark("%s", text) }
 
-// intelRdt decides on the place in resctrl; nil when the configuration asks for none.
+// intelRdt chooses the groups in resctrl; nil when the configuration has no linux.intelRdt.
 func intelRdt(s *specs.Spec, id string) (*rdt.Manager, error) {
 	if s.Linux == nil || s.Linux.IntelRdt == nil {
 		return nil, nil
@@ -527,7 +527,7 @@ func (n *creator) adopt() error {
 	n.record.Pid = n.init.Pid
 	start, err := state.StartTime(n.init.Pid)
 	if errors.Is(err, state.ErrGone) {
-		return nil // the conversation will say why
+		return nil // the init reports why
 	}
 	if err != nil {
 		return fmt.Errorf("init process %d: %w", n.init.Pid, err)
@@ -567,7 +567,7 @@ func (n *creator) restoreDevices() error {
 	return n.devices.Restore()
 }
 
-// idMaps gives the user namespace its mappings.
+// idMaps writes the mappings of the user namespace.
 func (n *creator) idMaps() error {
 	l := n.bundle.Spec.Linux
 	privileged := bundle.HasCapabilities(ownCapabilities(), unix.CAP_SETUID, unix.CAP_SETGID)
@@ -643,7 +643,7 @@ func stepsAfterGate(out *compile.Output) []state.Step {
 	return steps
 }
 
-// stepKind is the kind of an op in the record. What can fail is a system call or a check.
+// stepKind returns the kind of an op for the record. Only system calls and checks can fail.
 func stepKind(k program.Kind) state.StepKind {
 	switch k {
 	case program.KindExec:

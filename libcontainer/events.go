@@ -11,8 +11,8 @@ import (
 	"coracle/libcontainer/internal/host/cgroup"
 )
 
-// Event is something about a container: of the type "stats" with data, or "oom" when its
-// memory has run out.
+// Event is an event of a container: of type "stats" with data, or of type "oom" when it ran out
+// of memory.
 type Event struct {
 	Type string `json:"type"`
 	ID   string `json:"id"`
@@ -59,7 +59,7 @@ func (c *Container) Events(ctx context.Context, interval time.Duration, emit fun
 		if _, err := interrupt.PollUntil(fds, next); err != nil {
 			return fmt.Errorf("events of container %q: %w", c.id, err)
 		}
-		// The lack of memory may be what ended the container.
+		// Running out of memory may be what ended the container.
 		if err := outOfMemory(); err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (c *Container) Events(ctx context.Context, interval time.Duration, emit fun
 		next = time.Now().Add(interval)
 		s, err := c.stats()
 		if errors.Is(err, ErrNotRunning) {
-			continue // the descriptor tells that, too
+			continue // the pidfd reports the end as well
 		}
 		if err != nil {
 			return err

@@ -25,16 +25,15 @@ import (
 	"coracle/libcontainer/internal/state"
 )
 
-// ExecOptions are the choices of exec.
+// ExecOptions are the options of exec.
 type ExecOptions struct {
-	// Process is what to run. [Container.ProcessTemplate] is a good start. What is nil or
-	// empty of these is as for the container's first process: AppArmor profile, SELinux
-	// label, capabilities, resource limits, oomScoreAdj, scheduler, I/O priority, CPU
+	// Process is what to run. [Container.ProcessTemplate] is a good start. Of these properties,
+	// those that are nil or empty are taken from the container's first process: AppArmor profile,
+	// SELinux label, capabilities, resource limits, oomScoreAdj, scheduler, I/O priority, CPU
 	// affinity, umask.
 	Process *specs.Process
-	// ConsoleSocket, Terminal, PidFile, PidfdSocket, PreserveFDs, Stdin, Stdout and Stderr are
-	// as in [CreateOptions], but for Terminal, which is called when the process has been
-	// executed.
+	// ConsoleSocket, Terminal, PidFile, PidfdSocket, PreserveFDs, Stdin, Stdout and Stderr are as
+	// in [CreateOptions], except that Terminal is called when the process has been executed.
 	ConsoleSocket         string
 	Terminal              func(master *os.File) error
 	PidFile               string
@@ -48,8 +47,8 @@ type ExecOptions struct {
 	// IgnorePaused runs the process in a paused container, where it waits until the
 	// container is resumed.
 	IgnorePaused bool
-	// Cgroups are the cgroups for the process below those of the container, which must
-	// exist: PATH or, with cgroup v1, CONTROLLER[,CONTROLLER]:PATH.
+	// Cgroups are existing cgroups for the process below those of the container: PATH or, on
+	// cgroup v1, CONTROLLER[,CONTROLLER]:PATH.
 	Cgroups []string
 }
 
@@ -87,11 +86,11 @@ func (c *Container) DecodeProcess(data []byte) (*specs.Process, error) {
 	return p, nil
 }
 
-// AddCapabilities gives a further process more capabilities than the container has. They are
-// never added to the inheritable set: programs of other users would get them by that
-// (CVE-2022-29162). Where the container has one there already, it becomes ambient, so that a
-// user who is not root has it; elsewhere execve takes it from such a user, of which a warning
-// tells, as it does of names that are not known.
+// AddCapabilities adds capabilities to an additional process. It never adds them to the
+// inheritable set, because programs of other users would get them (CVE-2022-29162). A capability
+// that is in the inheritable set already becomes ambient, so that a user other than root has it.
+// Otherwise execve removes it for such a user, and there is a warning. Unknown names give a
+// warning, too.
 func (c *Container) AddCapabilities(p *specs.Process, caps []string) {
 	sets := specs.LinuxCapabilities{}
 	if p.Capabilities != nil {
@@ -117,7 +116,7 @@ func (c *Container) AddCapabilities(p *specs.Process, caps []string) {
 	p.Capabilities = &sets
 }
 
-// meantCapability suggests the full name where one was abbreviated.
+// meantCapability suggests the full name for an abbreviated one.
 func meantCapability(name string) string {
 	full := "CAP_" + strings.TrimPrefix(strings.ToUpper(name), "CAP_")
 	if _, ok := bundle.Capability(full); !ok {
@@ -126,7 +125,7 @@ func meantCapability(name string) string {
 	return fmt.Sprintf(" (did you mean %s?)", full)
 }
 
-// spec is the configuration that the container was created from. It never changes.
+// spec returns the configuration that the container was created from. It never changes.
 func (c *Container) spec() (*specs.Spec, error) {
 	if c.config == nil {
 		dir, err := c.runtime.root().Open(c.id)
@@ -209,13 +208,13 @@ func (x *execution) start() error {
 	return x.explain(err)
 }
 
-// explain says of a failure that it came from the end of the container, or from a lack of
-// memory, when it did.
+// explain gives the end of the container, or a lack of memory, as the reason of a failure if that
+// was the cause.
 func (x *execution) explain(err error) error {
 	c := x.container
 	var death *launch.DeathError
 	if errors.As(err, &death) && death.Killed() {
-		// Who kills all processes of a container may have come to this one first.
+		// A command that kills all processes of a container may have killed this one first.
 		for i := 0; i < 20 && !c.record.Ending(); i++ {
 			if x.interrupt.Sleep(5*time.Millisecond) != nil {
 				break
@@ -238,7 +237,7 @@ func (x *execution) explain(err error) error {
 	return err
 }
 
-// execute makes the process, which has executed its command when there is no error.
+// execute creates the process. Without an error, the process has executed its command.
 func (x *execution) execute() error {
 	c := x.container
 	pidfd, root, err := x.openContainer()
@@ -276,7 +275,8 @@ func (x *execution) execute() error {
 	h.CgroupJoin, h.CgroupBirth = place.Join, place.Birth
 	h.Mappings = func() (uids, gids bundle.IDMap) {
 		uids, gids, err := idmap.Of(record.Process())
-		// They count if it was the process of the container whose files these are.
+		// The files are valid if the process still was the container's first one after they were
+		// opened.
 		if alive, aliveErr := record.Alive(); err != nil || aliveErr != nil || !alive {
 			return nil, nil
 		}
@@ -327,7 +327,7 @@ func (x *execution) execute() error {
 		err = pidfdSocket.send(x.init.Pidfd, pidfdOfExec)
 	}
 	if err == nil {
-		// Otherwise nobody would hear of the process, or wait for it.
+		// Otherwise the caller could neither see the process nor wait for it.
 		err = x.terminal.handOver()
 	}
 	if err == nil && x.options.PidFile != "" {
@@ -336,7 +336,7 @@ func (x *execution) execute() error {
 	return err
 }
 
-// openContainer pins the container: its first process and that one's root directory.
+// openContainer pins the container: its first process, and the root directory of that process.
 func (x *execution) openContainer() (pidfd, root int, err error) {
 	c := x.container
 	dir, err := c.runtime.root().Open(c.id)
@@ -369,7 +369,7 @@ func (x *execution) openContainer() (pidfd, root int, err error) {
 	if root, err = x.files.open(process.Path("root"), unix.O_PATH|unix.O_DIRECTORY, "root of the container"); err != nil {
 		return -1, -1, err
 	}
-	// Was it the same process when the path was looked up?
+	// Check that it was still the same process when the path was looked up.
 	if alive, err := record.Alive(); err != nil || !alive {
 		return -1, -1, c.notRunning(err)
 	}

@@ -20,14 +20,13 @@ import (
 // hostFiles are the descriptors that this process opens for an init.
 type hostFiles struct {
 	fds []int
-	// nullTree is where protected null devices are opened; 0 when there is none. To
-	// close such a tree takes the kernel up to a millisecond, so that waits for a time
-	// in which there is nothing else to do.
+	// nullTree is the tree for protected null devices; 0 when there is none. Closing such a tree
+	// takes the kernel up to a millisecond, so it is closed when this process would only wait.
 	nullTree int
 }
 
-// close closes them here. The init has its own copies; if they stayed open, nobody
-// would see the end of a stream or of the gate.
+// close closes the descriptors in this process. The init has its own copies. If these stayed
+// open, nobody would see the end of a stream or of the gate.
 func (h *hostFiles) close() {
 	for _, fd := range h.fds {
 		unix.Close(fd)
@@ -35,7 +34,7 @@ func (h *hostFiles) close() {
 	h.fds = nil
 }
 
-// closeIdle closes what nobody sees.
+// closeIdle closes what is slow to close and has no effect on others.
 func (h *hostFiles) closeIdle() {
 	if h.nullTree != 0 {
 		unix.Close(h.nullTree)
@@ -43,7 +42,7 @@ func (h *hostFiles) closeIdle() {
 	}
 }
 
-// keep makes a descriptor one of the files.
+// keep adds a descriptor to the files.
 func (h *hostFiles) keep(fd int) int {
 	h.fds = append(h.fds, fd)
 	return fd
@@ -58,11 +57,11 @@ func (h *hostFiles) open(path string, flags int, what string) (int, error) {
 	return h.keep(fd), nil
 }
 
-// stdio are the standard streams of a process; nil stands for those of the caller.
+// stdio has the standard streams of a process; nil means the caller's.
 type stdio [3]*os.File
 
-// layout lays out the descriptors of an init as its program expects them. The socket
-// of the terminal and the gate are -1 when there is none.
+// layout arranges the descriptors of an init as its program expects them. The terminal's socket
+// and the gate are -1 when there is none.
 func (h *hostFiles) layout(out *compile.Output, preserved []bool, streams stdio, terminal, gate int) ([]int, error) {
 	null, err := h.open("/dev/null", unix.O_RDWR, "standard streams")
 	if err != nil {
@@ -72,8 +71,7 @@ func (h *hostFiles) layout(out *compile.Output, preserved []bool, streams stdio,
 	for i, f := range streams {
 		switch {
 		case out.Console >= 0:
-			// The streams of the runtime must not be kept open by a process that has
-			// a terminal of its own.
+			// A process with its own terminal must not keep the runtime's streams open.
 			inherited[i] = null
 		case f != nil:
 			inherited[i] = int(f.Fd())
@@ -106,8 +104,8 @@ func (h *hostFiles) layout(out *compile.Output, preserved []bool, streams stdio,
 	return files, nil
 }
 
-// guardNull replaces the null device of the host by one that can be used and not be
-// changed: root in the container could otherwise take its mode or owner.
+// guardNull replaces the host's null device with a mount that can be used but not changed.
+// Otherwise root in the container could change the device's mode or owner on the host.
 func (h *hostFiles) guardNull(fd int) (int, error) {
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != unix.Mkdev(1, 3) {
@@ -122,7 +120,7 @@ func (h *hostFiles) guardNull(fd int) (int, error) {
 			What: "null device for a standard stream", Path: "/dev/null", Node: source.Null, Attrs: []source.Attr{{Set: unix.MOUNT_ATTR_RDONLY}},
 		}.Open(nil)
 		if errors.Is(err, unix.EPERM) {
-			return fd, nil // without privileges there is nothing to take from the host
+			return fd, nil // without privileges the container cannot change the host's device
 		}
 		if err != nil {
 			return -1, err
@@ -132,7 +130,7 @@ func (h *hostFiles) guardNull(fd int) (int, error) {
 	return h.open("/proc/self/fd/"+strconv.Itoa(h.nullTree), flags&unix.O_ACCMODE|unix.O_NOCTTY, "standard streams")
 }
 
-// table opens the sources of a program and puts them behind what it inherits.
+// table opens the sources of a program and adds them after the inherited descriptors.
 func (h *hostFiles) table(out *compile.Output, inherited []int) ([]int, error) {
 	files := make([]int, out.SourceFD, out.SourceFD+len(out.Sources))
 	copy(files, inherited)
@@ -146,15 +144,15 @@ func (h *hostFiles) table(out *compile.Output, inherited []int) ([]int, error) {
 	return files, nil
 }
 
-// supply opens the sources that an init asks for while it runs.
+// supply opens the sources that an init requests while it runs.
 type supply struct {
 	out  *compile.Output
 	init *launch.Init
-	// apart has the numbers of those that were opened apart from the runtime's mount
-	// namespace: to ask for one again would be of no use.
+	// apart has the numbers of the sources that were opened in a copy of the mount namespace: a
+	// second attempt would not help.
 	apart []int
-	// userns is the last user namespace for a mapping of ids that was needed, by its number,
-	// 0 for none.
+	// userns is the number of the last user namespace that was opened for an id mapping, 0 for
+	// none.
 	userns, usernsFD int
 }
 
@@ -175,7 +173,7 @@ func (s *supply) close() {
 	}
 }
 
-// source finds a source by its number.
+// source returns a source by its number.
 func (s *supply) source(number int) (source.Source, error) {
 	list, i := s.out.Sources, number-s.out.SourceFD
 	if number >= protocol.LaterSource {
@@ -212,12 +210,12 @@ func (s *supply) open(number int, apart bool) (int, error) {
 		return t.Open(userns)
 	}
 	s.apart = append(s.apart, number)
-	t.Warn = nil // what there is to say has been said
+	t.Warn = nil // the warnings have been given already
 	return t.OpenApart(userns)
 }
 
-// openUserNamespace opens a user namespace for a mapping of ids; a tree has one at most. Those
-// that the init got at its start have been closed here by now.
+// openUserNamespace opens a user namespace for an id mapping; a tree has at most one. The ones
+// for the start of the init are closed already.
 func (s *supply) openUserNamespace(number int) error {
 	if s.userns == number {
 		return nil
@@ -235,7 +233,7 @@ func (s *supply) openUserNamespace(number int) error {
 	return nil
 }
 
-// listen makes the gate of a container.
+// listen makes the gate's socket of a container.
 func (h *hostFiles) listen(dir *state.Dir) (int, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -251,14 +249,14 @@ func (h *hostFiles) listen(dir *state.Dir) (int, error) {
 	return fd, nil
 }
 
-// gatePath names the gate by the descriptor of its directory: the path of a
-// state root may be longer than a socket address can be.
+// gatePath returns a path of the gate through the descriptor of its directory, because the path
+// of a state root may be too long for a socket address.
 func gatePath(dir *state.Dir) string {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.FD(), state.GateName)
 }
 
-// openDescriptors reports which of the descriptors from 3 on are open. Descriptors
-// of the runtime itself, which are all closed on exec, do not count.
+// openDescriptors reports which of the descriptors from 3 on are open. The runtime's own
+// descriptors, which are close-on-exec, do not count.
 func openDescriptors(count int) []bool {
 	open := make([]bool, count)
 	for i := range open {
@@ -268,8 +266,7 @@ func openDescriptors(count int) []bool {
 	return open
 }
 
-// writePidFile replaces a file by one with the pid. Engines read it without
-// trimming, and may look at any moment.
+// writePidFile writes the pid file atomically. Engines read it at any time, without trimming.
 func writePidFile(path string, pid int) error {
 	temporary := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d", filepath.Base(path), os.Getpid()))
 	//allow:path in a directory of the host that the caller has named

@@ -22,15 +22,15 @@ import (
 	"coracle/libcontainer/internal/state"
 )
 
-// hookRunner runs hooks of one container. A hook is a program of its own, like a
-// further process of the container: that is how it gets into the namespaces it
-// belongs to, and how it can be watched and ended.
+// hookRunner runs hooks of one container. A hook runs by means of an init program of its own,
+// like an additional process of the container. That puts it into the right namespaces, and lets
+// the runtime watch and kill it.
 type hookRunner struct {
 	runtime *Runtime
 	spec    *specs.Spec
 	record  *state.Record
-	// pidfd and root are the first process of the container and the root directory that it
-	// has, or is about to enter, for hooks that run in the container's namespaces.
+	// pidfd and root are the first process of the container and its root directory, now or after
+	// the pivot, for hooks that run in the container's namespaces.
 	pidfd, root int
 	// dir notes the process of each hook; nil for hooks that end with the container.
 	dir *state.Dir
@@ -43,12 +43,12 @@ type place int
 
 const (
 	inRuntime place = iota // in the namespaces of the runtime
-	// inNamespaces: in the container's namespaces, with paths of the runtime's.
+	// inNamespaces: in the container's namespaces, with paths in the runtime's.
 	inNamespaces
-	inContainer // in the container's namespaces, with paths of the container's
+	inContainer // in the container's namespaces, with paths in the container
 )
 
-// run runs the hooks of a kind in order. The first that fails is the error.
+// run runs the hooks of a kind in order. It stops at the first error.
 func (h *hookRunner) run(kind string, hooks []specs.Hook, where place, status specs.ContainerState) error {
 	for i, hook := range hooks {
 		if err := h.runOne(fmt.Sprintf("%s[%d]", kind, i), hook, where, status); err != nil {
@@ -84,11 +84,11 @@ func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status sp
 	var process *specs.Process // when the hook has to be like that of the container
 	switch where {
 	case inRuntime:
-		// A bundle need not stay after the creation.
+		// The bundle may be removed after the creation.
 		in.Dir, in.MayBeGone = h.record.Bundle, status != specs.StateCreating
 	case inNamespaces:
-		// Up to the pivot the container's process has the root directory of the runtime,
-		// which need not be that of the mount namespace.
+		// Until the pivot the container's process has the runtime's root directory, which may
+		// differ from the root of the mount namespace.
 		root, err := openRoot(h.record.Pid)
 		if err != nil {
 			return fmt.Errorf("%s: root directory: %w", what, err)
@@ -150,30 +150,30 @@ func openRoot(pid int) (int, error) {
 	return unix.Open(linux.PID(pid).Living().Path("root"), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 }
 
-// maxHookOutput is how much of what a hook says is kept, in bytes: the end of it.
+// maxHookOutput is how much of a hook's output is kept, in bytes, from its end.
 const maxHookOutput = 4096
 
 // maxPipe is the size of a pipe, in bytes (pipe(7)).
 const maxPipe = 65536
 
-// hookProcess is a hook that runs.
+// hookProcess is a running hook.
 type hookProcess struct {
 	init *launch.Init
-	// process is that of the container for a hook that is subject to the same limits.
+	// process is the container's process for a hook with the same limits.
 	process *specs.Process
 	stdin   []byte // what is left to write
 	output  []byte
-	// input and result are our ends of the pipes; -1 when closed.
+	// input and result are this process's ends of the pipes; -1 when closed.
 	input, result int
-	// container is the first process of the container when the hook is of no use
-	// without it, -1 otherwise. That one ends when the container is deleted meanwhile.
+	// container is a pidfd of the container's first process if the hook is useless without it,
+	// otherwise -1. That process ends when the container is deleted meanwhile.
 	container int
 	// interrupt is that of the hookRunner.
 	interrupt *linux.Interrupt
 }
 
-// start returns when the hook has been executed. listener takes its seccomp listener; nil
-// when it has none.
+// start returns when the hook has been executed. listener receives its seccomp listener; it is
+// nil when the hook has none.
 func (p *hookProcess) start(r *Runtime, out *compile.Output, listener func(fd int) error) error {
 	var in, res [2]int
 	p.input, p.result = -1, -1
@@ -216,8 +216,8 @@ func (p *hookProcess) start(r *Runtime, out *compile.Output, listener func(fd in
 	return err
 }
 
-// wait feeds the hook, listens to it and waits for its end, but no longer than the
-// timeout when that is not 0.
+// wait writes the state, reads the output and waits for the end of the hook, up to the timeout
+// unless that is 0.
 func (p *hookProcess) wait(timeout time.Duration) error {
 	var deadline time.Time
 	if timeout > 0 {
@@ -246,7 +246,7 @@ func (p *hookProcess) wait(timeout time.Duration) error {
 		if fds[1].Revents != 0 {
 			p.listen()
 		}
-		// A child of the hook may hold the pipes; nobody waits for that one.
+		// A child of the hook may keep the pipes open; do not wait for it.
 		if fds[0].Revents != 0 {
 			p.listen()
 			return p.ended()
@@ -274,10 +274,10 @@ func (p *hookProcess) feed() {
 	}
 }
 
-// listen reads what is there.
+// listen reads the available output.
 func (p *hookProcess) listen() {
 	buf := make([]byte, maxHookOutput)
-	// What a pipe holds, and no more: somebody may write as fast as this process reads.
+	// At most the size of a pipe: the hook may write as fast as this process reads.
 	for reads := 0; reads < maxPipe/maxHookOutput && p.result >= 0; reads++ {
 		n, err := unix.Read(p.result, buf)
 		switch {
@@ -310,7 +310,7 @@ func (p *hookProcess) ended() error {
 	return nil
 }
 
-// kill ends the hook with the process group that it leads.
+// kill kills the process group that the hook leads.
 func (p *hookProcess) kill() {
 	_ = unix.Kill(-p.init.Pid, unix.SIGKILL)
 	p.init.Kill()
@@ -329,13 +329,14 @@ func (p *hookProcess) close() {
 	}
 }
 
-// tail is the end of what the hook said, for an error.
+// tail returns the end of the hook's output for an error.
 func (p *hookProcess) tail() string {
 	text := strings.TrimSpace(string(bytes.ToValidUTF8(p.output, []byte("?"))))
 	if text == "" {
 		return ""
 	}
-	// One line: the log has one for each error. And nothing that a terminal obeys.
+	// One line, because each error is one line of the log. And no control characters of
+	// terminals.
 	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
 	return ": " + strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

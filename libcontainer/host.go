@@ -25,7 +25,7 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// host gathers what compiling has to know. group may be nil.
+// host collects what the compiler has to know. group may be nil.
 func (r *Runtime) host(s *specs.Spec, group *cgroup.Manager, noPivot bool) compile.Host {
 	h := compile.Host{
 		UID: os.Geteuid(), LastCap: lastCap(), Capabilities: ownCapabilities(), Look: look, Readlink: readlink, Follow: follow, Real: realPath, OpenFiles: openFiles, Shared: shared, TimerSlack: r.TimerSlack, Nested: InUserNamespace(),
@@ -44,8 +44,8 @@ func (r *Runtime) host(s *specs.Spec, group *cgroup.Manager, noPivot bool) compi
 	return h
 }
 
-// mappingsOf returns a function for the mappings of the user namespace that a container
-// joins, which may take a process.
+// mappingsOf returns a function for the mappings of the user namespace that the container joins.
+// The function may start a process.
 func mappingsOf(s *specs.Spec) func() (uids, gids bundle.IDMap) {
 	return func() (uids, gids bundle.IDMap) {
 		ns := oci.Namespace(s, specs.UserNamespace)
@@ -54,7 +54,7 @@ func mappingsOf(s *specs.Spec) func() (uids, gids bundle.IDMap) {
 		}
 		fd, err := source.Namespace{Name: string(ns.Type), Path: ns.Path, Flag: unix.CLONE_NEWUSER}.Open(nil)
 		if err != nil {
-			return nil, nil // the program says what is wrong with it
+			return nil, nil // the program reports what is wrong
 		}
 		defer unix.Close(fd)
 		err = launch.InUserNamespace(fd, func(pid int) (err error) {
@@ -68,7 +68,7 @@ func mappingsOf(s *specs.Spec) func() (uids, gids bundle.IDMap) {
 	}
 }
 
-// nodePath finds a device of the host: at the path, or where the kernel has it in /dev.
+// nodePath finds a device of the host, at the path or at the kernel's name in /dev.
 func nodePath(path string, n source.Node) (found string, ok bool) {
 	is := func(path string) bool {
 		var st unix.Stat_t
@@ -96,8 +96,8 @@ func nodePath(path string, n source.Node) (found string, ok bool) {
 	return "", false
 }
 
-// namespaceMaker makes what it can of the new namespaces of a container, nil when it cannot
-// help: those in a new user namespace have to belong to that.
+// namespaceMaker returns a maker for new namespaces of a container. It is nil with a new user
+// namespace, because the others have to belong to it.
 func namespaceMaker(s *specs.Spec) *source.Maker {
 	if s.Linux == nil || oci.Namespace(s, specs.UserNamespace) != nil {
 		return nil
@@ -111,8 +111,8 @@ func namespaceMaker(s *specs.Spec) *source.Maker {
 	return source.NewMaker(fresh)
 }
 
-// shared reports whether a namespace is the one that this process is in. When that cannot
-// be found out, it counts as shared: nothing of the host may be changed by mistake.
+// shared reports whether a namespace is the one that this process is in. On an error it returns
+// true, so that nothing of the host is changed by mistake.
 func shared(path string, ns specs.LinuxNamespaceType) bool {
 	name := string(ns)
 	if ns == specs.NetworkNamespace {
@@ -126,7 +126,7 @@ func shared(path string, ns specs.LinuxNamespaceType) bool {
 	return ours.Dev == theirs.Dev && ours.Ino == theirs.Ino
 }
 
-// look looks at the source of a bind mount.
+// look examines the source of a bind mount.
 func look(path string) (compile.Found, error) {
 	var st unix.Stat_t
 	var found compile.Found
@@ -146,8 +146,8 @@ func look(path string) (compile.Found, error) {
 	return found, nil
 }
 
-// openFiles is how many files this process may have open. The Go runtime has raised that to
-// the hard limit.
+// openFiles returns how many files this process may open. The Go runtime has raised that to the
+// hard limit.
 func openFiles() uint64 {
 	var l unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
@@ -214,7 +214,7 @@ func walkLinks(p string, reached func(dir, rest string) bool) string {
 	return at
 }
 
-// readlink is where a symbolic link leads. It is empty for anything else.
+// readlink returns the target of a symbolic link. It is empty for anything else.
 func readlink(path string) (string, error) {
 	//allow:path the source of a bind mount: a path of the host
 	target, err := os.Readlink(path)
@@ -224,9 +224,9 @@ func readlink(path string) (string, error) {
 	return target, err
 }
 
-// lastCap is the highest capability that the kernel knows.
+// lastCap returns the highest capability that the kernel knows.
 func lastCap() int {
-	// One call where reading /proc/sys/kernel/cap_last_cap takes three.
+	// This takes one system call; reading /proc/sys/kernel/cap_last_cap takes three.
 	const newest = unix.CAP_LAST_CAP
 	for n := newest; n > 0; n-- {
 		if _, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0); err == nil {
@@ -236,7 +236,7 @@ func lastCap() int {
 	return newest
 }
 
-// ownCapabilities are the capabilities that the runtime can pass on.
+// ownCapabilities returns the capabilities that the runtime can pass on.
 func ownCapabilities() uint64 {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
@@ -258,8 +258,8 @@ func asSeenFrom(s *specs.Spec, pid int) *specs.Spec {
 	return &seen
 }
 
-// opensNothing reports whether this process may not take trees of its mount namespace, and
-// the container's program may.
+// opensNothing reports whether this process may not copy trees of its mount namespace while the
+// container's program may.
 func opensNothing(s *specs.Spec, h compile.Host) bool {
 	if !oci.HasNew(s, specs.MountNamespace) {
 		return false
@@ -270,7 +270,8 @@ func opensNothing(s *specs.Spec, h compile.Host) bool {
 	if !h.Nested {
 		return false
 	}
-	// Privileges in a user namespace are none over a mount namespace of another one.
+	// Privileges in a user namespace do not apply to a mount namespace that belongs to another
+	// one.
 	//allow:path the root of the host, to see whether trees can be taken
 	fd, err := unix.OpenTree(unix.AT_FDCWD, "/", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
@@ -280,8 +281,8 @@ func opensNothing(s *specs.Spec, h compile.Host) bool {
 	return false
 }
 
-// procMounts are the mount points of procfs and sysfs, the last first, so that
-// stacked mounts can be taken off.
+// procMounts returns the mount points of procfs and sysfs, the last one first, so that stacked
+// mounts can be unmounted in order.
 func procMounts() []string {
 	infos, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("proc", "sysfs"))
 	if err != nil {
@@ -307,7 +308,7 @@ func setRlimits(pid int, limits []specs.POSIXRlimit) error {
 	return nil
 }
 
-// rlimitHint says why the kernel refuses a limit, as far as that shows.
+// rlimitHint returns why the kernel refuses a limit, if that can be found out.
 func rlimitHint(resource int, hard uint64, err error) string {
 	if !errors.Is(err, unix.EPERM) {
 		return ""
@@ -325,7 +326,7 @@ func rlimitHint(resource int, hard uint64, err error) string {
 	return " (to raise a hard limit takes CAP_SYS_RESOURCE)"
 }
 
-// maxPasswd bounds how much of the container's /etc/passwd is read, in bytes.
+// maxPasswd is how much of the container's /etc/passwd is read, in bytes.
 const maxPasswd = 1 << 20
 
 // homeOf finds the home directory of a user in the /etc/passwd of the container,
@@ -364,8 +365,7 @@ func homeOf(passwd int, uid uint32) string {
 	return parseHome(data[:done], uid, none)
 }
 
-// madeUp reports whether the files of a file system are made up by the kernel when they
-// are read.
+// madeUp reports whether the kernel generates the files of a file system when they are read.
 func madeUp(fstype int64) bool {
 	switch fstype {
 	case unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC, unix.DEBUGFS_MAGIC,

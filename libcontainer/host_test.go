@@ -34,7 +34,7 @@ func TestHomeOfWhatIsNoFile(t *testing.T) {
 		}
 		unix.Close(fd)
 	}
-	// A file that never ends for practical purposes.
+	// A file that is too large to read.
 	big := filepath.Join(dir, "big")
 	if err := os.WriteFile(big, []byte(strings.Repeat("x", maxPasswd)+"\nroot:x:0:0::/far:\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestPidFile(t *testing.T) {
 	}
 }
 
-// TestFollow: the links of a path are followed until it comes into the rootfs.
+// TestFollow: the links of a path are followed until it enters the rootfs.
 func TestFollow(t *testing.T) {
 	top, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -106,7 +106,7 @@ func TestFollow(t *testing.T) {
 		{"abs", "a", true},
 		{"abs/x", "a/x", true},
 		{"late", "missing/x", true},
-		{"alias/rootfs/out/x", "out/x", true}, // a link in the rootfs is the program's to follow
+		{"alias/rootfs/out/x", "out/x", true}, // links in the rootfs are left to the program
 		{"other/../alias/rootfs/a", "a", true},
 		{"alias/rootfs/a/../b", "b", true},
 		{"alias/rootfs/../other", "", false},

@@ -24,9 +24,9 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// hostCheck finds what cannot work on this host, for this user, in a configuration that is
-// valid. What can be tried without consequences is tried, what can be looked at is looked at.
-// What only a container shows is left to create: what is in the image, and what hooks do.
+// hostCheck finds what cannot work on this host, for this user, in a valid configuration. It
+// tries what has no side effects, and otherwise only looks. What is known only in a container is
+// left to create: the content of the image, and what hooks do.
 type hostCheck struct {
 	runtime            *Runtime
 	bundle             *bundle.Bundle
@@ -34,7 +34,7 @@ type hostCheck struct {
 	problems, warnings []bundle.Problem
 }
 
-// bad notes an error about a property; nil is none.
+// bad adds an error about a property; nil adds nothing.
 func (c *hostCheck) bad(pointer string, err error) {
 	if err != nil {
 		c.problems = append(c.problems, problemOf(pointer, err))
@@ -62,7 +62,8 @@ func (c *hostCheck) run() {
 	}
 }
 
-// netDevices looks for the devices, and for those that a new namespace has already.
+// netDevices checks the devices, and their names in a new namespace, which has some devices
+// already.
 func (c *hostCheck) netDevices() {
 	const loopback = "lo"
 	for name, d := range c.spec.Linux.NetDevices {
@@ -88,7 +89,7 @@ func (c *hostCheck) labels() {
 	}
 }
 
-// cgroups checks where the container would be, and its limits.
+// cgroups checks the container's cgroup path and limits.
 func (c *hostCheck) cgroups() *cgroup.Manager {
 	group, err := cgroup.New(c.spec, checkID, c.runtime.CgroupDriver)
 	if err != nil {
@@ -110,13 +111,13 @@ func (c *hostCheck) cgroups() *cgroup.Manager {
 	return group
 }
 
-// program compiles the init program for this host, and opens what it would get: trees,
-// namespaces, mappings of ids. All of that is closed at once.
+// program compiles the init program for this host, and opens its sources: trees, namespaces, id
+// mappings. It closes all of them at once.
 func (c *hostCheck) program(group *cgroup.Manager) {
 	out, problems := compile.Check(compile.Input{Bundle: c.bundle, ID: checkID, Host: c.runtime.host(c.spec, group, false)})
 	c.problems = append(c.problems, problems...)
 	c.warnings = append(append(c.warnings, out.Warnings...), out.Remarks...)
-	// Trees can be too many for all to be open; nothing needs one but the program.
+	// There can be too many trees to keep all open, and only the program needs them.
 	others := make(map[int]int)
 	opened := func(number int) int { return others[number] }
 	for first, list := range [][]source.Source{out.Sources, out.Later} {
@@ -148,7 +149,7 @@ func (c *hostCheck) open(s source.Source, opened source.Opened) (int, error) {
 		return s.Open(opened)
 	}
 	if slices.ContainsFunc(t.Attrs, func(a source.Attr) bool { return a.IDMap != 0 && opened(a.IDMap) < 0 }) {
-		return -1, nil // why there is no mapping is known
+		return -1, nil // the missing mapping is reported already
 	}
 	fd, err := t.Open(opened)
 	if errors.Is(err, unix.ELOOP) {
@@ -157,7 +158,7 @@ func (c *hostCheck) open(s source.Source, opened source.Opened) (int, error) {
 	return fd, err
 }
 
-// pointerOf is the property that asks for a source.
+// pointerOf returns the property that needs a source.
 func pointerOf(s source.Source) string {
 	switch s := s.(type) {
 	case source.Tree:
@@ -172,7 +173,7 @@ func pointerOf(s source.Source) string {
 	return ""
 }
 
-// userNamespace makes a user namespace with the mappings, and lets it go.
+// userNamespace creates a user namespace with the mappings, and closes it.
 func (c *hostCheck) userNamespace() {
 	if !oci.HasNew(c.spec, specs.UserNamespace) {
 		return
@@ -193,7 +194,7 @@ func (c *hostCheck) userNamespace() {
 	c.bad(pointer, failed)
 }
 
-// threads tries what the kernel does for a thread.
+// threads tries what the kernel allows a thread.
 func (c *hostCheck) threads() {
 	l := c.spec.Linux
 	if l == nil {
@@ -220,8 +221,8 @@ func (c *hostCheck) threads() {
 	})
 }
 
-// filesystems checks the types of new file systems, the parameters that they get, and files in
-// /proc that are to be covered.
+// filesystems checks the types and parameters of new file systems, and the files in /proc that
+// mounts cover.
 func (c *hostCheck) filesystems() {
 	for i, m := range c.spec.Mounts {
 		o, err := bundle.ParseMountOptions(m)
@@ -240,7 +241,7 @@ func (c *hostCheck) filesystems() {
 			c.newFilesystem(pointer, m, o)
 		}
 		if m.Type == "" || m.Type == "overlay" || oci.Namespace(c.spec, specs.UserNamespace) != nil {
-			continue // not known; paths that are relative to the bundle; ids of the container
+			continue // unknown, relative to the bundle, or ids of the container
 		}
 		for _, p := range trial.Options(m.Type, o.Params) {
 			c.bad(pointer+".options", fmt.Errorf("the file system %q does not accept the option %q", m.Type, p))
@@ -248,7 +249,7 @@ func (c *hostCheck) filesystems() {
 	}
 }
 
-// newFilesystem checks what a new file system is made of.
+// newFilesystem checks what a new file system needs.
 func (c *hostCheck) newFilesystem(pointer string, m specs.Mount, o bundle.MountOptions) {
 	c.bad(pointer+".type", trial.Filesystem(m.Type))
 	c.bad(pointer, c.owned(m.Type))
@@ -263,8 +264,8 @@ func (c *hostCheck) newFilesystem(pointer string, m specs.Mount, o bundle.MountO
 	}
 }
 
-// mountedAt is the type of the new file system that an earlier entry of mounts makes at a
-// destination, "" without one.
+// mountedAt returns the type of the new file system that an earlier entry of mounts makes at a
+// destination, "" when there is none.
 func (c *hostCheck) mountedAt(destination string, before int) string {
 	for i := before - 1; i >= 0; i-- {
 		m := c.spec.Mounts[i]
@@ -281,20 +282,20 @@ func (c *hostCheck) mountedAt(destination string, before int) string {
 	return ""
 }
 
-// owned reports why a file system that shows a namespace cannot be made in a new user
-// namespace: the other one has to belong to it.
+// owned returns an error when a file system that shows a namespace cannot be created in a new
+// user namespace, because the namespace that it shows does not belong to it.
 func (c *hostCheck) owned(fstype string) error {
 	of := map[string]specs.LinuxNamespaceType{"sysfs": specs.NetworkNamespace, "proc": specs.PIDNamespace, "mqueue": specs.IPCNamespace}[fstype]
 	if of == "" || !oci.HasNew(c.spec, specs.UserNamespace) {
 		return nil
 	}
 	if ns := oci.Namespace(c.spec, of); ns != nil {
-		return nil // a new one, or one of which nobody knows whose it is
+		return nil // a new one, or one whose owner is unknown
 	}
 	return fmt.Errorf("a new file system %q in a user namespace takes a %s namespace in linux.namespaces; a bind mount of the host's does not", fstype, of)
 }
 
-// process checks what the process is given by this one.
+// process checks the attributes that the process gets from this one.
 func (c *hostCheck) process() {
 	p := c.spec.Process
 	if p == nil {
@@ -309,7 +310,7 @@ func (c *hostCheck) process() {
 	}
 }
 
-// filter checks which parts of linux.seccomp the kernel knows.
+// filter checks which parts of linux.seccomp the kernel supports.
 func (c *hostCheck) filter() {
 	if c.spec.Linux == nil || c.spec.Linux.Seccomp == nil || c.spec.Process == nil {
 		return

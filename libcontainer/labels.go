@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checkLabels refuses labels that nobody would enforce, and those that the policy does not
-// know. What is asked of AppArmor shows when it is asked for: it has no such question.
+// checkLabels refuses labels that no security module would enforce, and labels that the SELinux
+// policy does not know. AppArmor has no such query; an unknown profile is an error when it is
+// applied.
 func checkLabels(s *specs.Spec) error {
 	if s.Process != nil && s.Process.SelinuxLabel != "" {
 		if err := checkLabel("process.selinuxLabel", s.Process.SelinuxLabel); err != nil {

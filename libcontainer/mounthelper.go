@@ -16,8 +16,8 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// mountHelper does for an init what takes more than a list of system calls: to copy a
-// tree, and to follow a path link by link. It only uses descriptors that the init sends.
+// mountHelper does for an init what a list of system calls cannot do: copy a tree, and follow a
+// path link by link. It uses only descriptors that the init sends.
 type mountHelper struct {
 	spec     *specs.Spec
 	links    map[int]string // see [compile.Output]
@@ -26,13 +26,13 @@ type mountHelper struct {
 
 func (h *mountHelper) close() { h.copyFrom.Close() }
 
-// take takes the directory for the next copy.
+// take keeps the directory for the next copy.
 func (h *mountHelper) take(dir linux.FD) {
 	h.close()
 	h.copyFrom = dir
 }
 
-// register registers what is done at the points that are about mounts.
+// register registers the handlers of the points about mounts.
 func (h *mountHelper) register(s *setup) {
 	at := func(p protocol.Point, do func(*launch.Event, mountRequest) error) {
 		s.points[p] = handler{false, func(e *launch.Event) error {
@@ -62,7 +62,7 @@ func (h *mountHelper) register(s *setup) {
 	})
 }
 
-// mountRequest is what the init asks for.
+// mountRequest is a request of the init.
 type mountRequest struct {
 	dest, subject string
 	mode          uint32
@@ -70,7 +70,7 @@ type mountRequest struct {
 	pid           int
 }
 
-// request finds out what a message is about.
+// request decodes a message.
 func (h *mountHelper) request(e *launch.Event, pid int) (r mountRequest, err error) {
 	r.pid = pid
 	index := e.Mount()
@@ -110,7 +110,7 @@ func (h *mountHelper) request(e *launch.Event, pid int) (r mountRequest, err err
 	return r, err
 }
 
-// copyUp fills a tmpfs.
+// copyUp copies files into a tmpfs.
 func (h *mountHelper) copyUp(e *launch.Event, r mountRequest) error {
 	if !h.copyFrom.Exists() {
 		return errors.New("tmpcopyup: the init process sent no directory to copy")
@@ -129,8 +129,8 @@ func (h *mountHelper) copyUp(e *launch.Event, r mountRequest) error {
 	return nil
 }
 
-// makePoint makes a mount point. Of a working directory and a device it makes nothing where a
-// link of the image leads: there it only knows why the init is denied something.
+// makePoint creates a mount point. For a working directory and a device it does not follow links
+// of the image: there it only finds out why the init is denied.
 func (h *mountHelper) makePoint(e *launch.Event, r mountRequest, p hostfs.Point) error {
 	_, device := e.Device()
 	explains := device || e.Mount() == protocol.Cwd
@@ -145,8 +145,8 @@ func (h *mountHelper) makePoint(e *launch.Event, r mountRequest, p hostfs.Point)
 	return fmt.Errorf("%w%s", err, whyDenied(err, r.owner, r.pid))
 }
 
-// whyDenied says why an init may not make something in a directory, where the reason is that
-// the user namespace does not map the owner of the directory; otherwise it is empty.
+// whyDenied says why an init may not create something in a directory if the reason is that the
+// user namespace does not map the directory's owner; otherwise it is empty.
 func whyDenied(err error, owner hostfs.Owner, pid int) string {
 	var denied *hostfs.Denied
 	if !errors.As(err, &denied) {
@@ -173,7 +173,7 @@ func whyDenied(err error, owner hostfs.Owner, pid int) string {
 	return fmt.Sprintf(": %q belongs to user %d and group %d of the host, and the user namespace has no such %s", denied.Dir, denied.UID, denied.GID, missing)
 }
 
-// ownerOf is who a process is to file systems: for an init, root of the container.
+// ownerOf returns the file system ids of a process: for an init, those of the container's root.
 func ownerOf(pid int) (o hostfs.Owner, err error) {
 	const forFiles = 3 // after the real, the effective and the saved id
 	status, err := linux.PID(pid).Status()

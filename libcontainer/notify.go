@@ -12,14 +12,14 @@ import (
 	"coracle/libcontainer/internal/state"
 )
 
-// Where a container finds the socket at which it says that it is ready.
+// The path of the readiness socket in the container.
 const (
 	notifyDir = "/run/notify"
 	notifyEnv = "NOTIFY_SOCKET"
 )
 
-// notifyMount gives a container the place for the socket. A container whose configuration names a socket looks after
-// that itself.
+// notifyMount adds a mount for the readiness socket, unless the configuration names a socket
+// itself.
 func (n *creator) notifyMount() error {
 	s := n.bundle.Spec
 	if !n.options.Notify || s.Process == nil {
@@ -44,8 +44,8 @@ func (n *creator) notifyMount() error {
 }
 
 // StartNotify is [Container.Start] for a container that was created with Notify: it returns the
-// socket at which the process says that it is ready, with datagrams as sd_notify(3) describes
-// them. It is nil for a container that has no place for it. The caller has to close it.
+// socket at which the process reports, by the datagrams of sd_notify(3), that it is ready. It is
+// nil if the container has no mount for the socket. The caller has to close it.
 //
 // What the process says is not to be trusted, and must be passed on to a service manager only as
 // far as that is meant.
@@ -65,14 +65,14 @@ func (c *Container) StartNotify(ctx context.Context) (*os.File, error) {
 		return nil, err
 	}
 	if err := c.start(n); err != nil {
-		socket.Close() // nil is possible
+		socket.Close() // may be nil
 		return nil, err
 	}
 	return socket, nil
 }
 
-// listenNotify makes the socket of a container, before its process can use it; nil when the
-// container was created without a place for it.
+// listenNotify makes the socket of a container before its process can use it; nil when the
+// container was created without the mount.
 func listenNotify(dir *state.Dir) (*os.File, error) {
 	if !dir.HasNotify() {
 		return nil, nil

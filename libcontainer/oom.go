@@ -31,14 +31,14 @@ func asShortage(group *cgroup.Manager, doing string, err error) error {
 	case s == nil:
 		return err
 	case s.Own && s.Limit == 0:
-		// Without any memory a process may not even come as far as to be killed.
+		// Without any memory a process may fail before the kernel has to kill it.
 	case died && s.Killed == 0, !died && death != nil:
 		return err
 	}
 	return &shortageError{fmt.Sprintf("out of memory while %s: %s", doing, describe(s)), err}
 }
 
-// shortageError has the text of a lack of memory, and is the failure that it led to.
+// shortageError has the text about the lack of memory, and wraps the failure that it caused.
 type shortageError struct {
 	text    string
 	failure error

@@ -24,8 +24,8 @@ func (c *Container) Pids() ([]int, error) {
 			return pids, nil
 		}
 	}
-	// Without a cgroup, or when the container has left it, nothing tells which others are
-	// the container's.
+	// Without a cgroup, or when the container has left it, other processes of the container
+	// cannot be found.
 	if alive, err := record.Alive(); err != nil || !alive {
 		return nil, c.notRunning(err)
 	}

@@ -13,11 +13,11 @@ import (
 	"coracle/libcontainer/internal/state"
 )
 
-// Plan is what Create would do.
+// Plan describes what Create would do.
 type Plan struct {
-	// Namespaces are made when the init program is launched.
+	// Namespaces are the namespaces that are created when the init program is launched.
 	Namespaces string `json:"namespaces"`
-	// Descriptors are what the init program gets, by number.
+	// Descriptors are the descriptors of the init program, by number.
 	Descriptors []PlanDescriptor `json:"descriptors"`
 	// Ops is the init program.
 	Ops []program.Line `json:"ops"`
@@ -82,7 +82,7 @@ func newPlan(out *compile.Output) *Plan {
 	return p
 }
 
-// WriteBrief writes the steps for people, without their system calls.
+// WriteBrief writes the steps without their system calls.
 func (p *Plan) WriteBrief(w io.Writer) error {
 	if _, err := fmt.Fprintf(w, "launch the init program with %s\n", p.Namespaces); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (p *Plan) WriteBrief(w io.Writer) error {
 	return p.program.WriteBrief(w)
 }
 
-// WriteTo writes the plan for people.
+// WriteTo writes the plan as text.
 func (p *Plan) WriteTo(w io.Writer) (int64, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "launch the init program with %s\n", p.Namespaces)

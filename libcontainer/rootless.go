@@ -14,7 +14,7 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// rootless reports whether containers may do without cgroups.
+// rootless reports whether containers may run without cgroups.
 func (r *Runtime) rootless() bool {
 	if r.Rootless != nil {
 		return *r.Rootless
@@ -22,13 +22,13 @@ func (r *Runtime) rootless() bool {
 	return os.Geteuid() != 0 || InUserNamespace()
 }
 
-// InUserNamespace reports whether this process is in another user namespace than the first
-// one of the system: its user 0 need not be the superuser of the host. The process must
-// not change its namespaces, so one look is enough.
+// InUserNamespace reports whether this process is outside of the initial user namespace: user 0
+// may then not be the superuser of the host. The result is cached, so the process must not change
+// its namespaces.
 func InUserNamespace() bool { return linux.InUserNamespace() }
 
-// checkOwnIDs refuses ids that do not exist in the user namespace of this process, if that
-// is not the first one of the system.
+// checkOwnIDs refuses ids that do not exist in the user namespace of this process, unless that is
+// the initial one.
 func checkOwnIDs(s *specs.Spec) error {
 	if !InUserNamespace() {
 		return nil
@@ -48,8 +48,8 @@ func checkOwnIDs(s *specs.Spec) error {
 	return nil
 }
 
-// checkPrivileges refuses what cannot be made without privileges, before anything is
-// tried: the kernel would only say that it is not permitted.
+// checkPrivileges refuses what needs privileges that this process lacks, before anything is
+// tried: the kernel's error would only be "not permitted".
 func (r *Runtime) checkPrivileges(s *specs.Spec) error {
 	if bundle.HasCapabilities(ownCapabilities(), unix.CAP_SYS_ADMIN) || oci.Namespace(s, specs.UserNamespace) != nil {
 		return nil

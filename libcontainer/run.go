@@ -2,9 +2,9 @@ package libcontainer
 
 import "context"
 
-// Run creates a container and starts it, which is quicker than [Runtime.Create] and
-// [Container.Start] one after the other: its process need not stop in between. When Run fails,
-// nothing is left behind.
+// Run creates a container and starts it. This is faster than [Runtime.Create] followed by
+// [Container.Start], because the process need not wait in between. When Run fails, nothing is
+// left behind.
 //
 // The process is a child of this one, which has to wait for it; see [Container.Pid].
 func (r *Runtime) Run(ctx context.Context, id string, o CreateOptions) (*Container, error) {
@@ -27,7 +27,7 @@ func (r *Runtime) Run(ctx context.Context, id string, o CreateOptions) (*Contain
 	return n.container, nil
 }
 
-// deleteAfter deletes a container after a failure that is reported anyway.
+// deleteAfter deletes a container after a failure that the caller reports.
 func (r *Runtime) deleteAfter(id string) {
 	if err := r.forceDelete(id, nil); err != nil {
 		r.warn("%v", err)

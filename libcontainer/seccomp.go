@@ -66,7 +66,7 @@ func explainMute(err error) error {
 	return err
 }
 
-// unknownCalls tells about system calls of a profile that are skipped, for a trace.
+// unknownCalls lists the system calls of a profile that are skipped, for a trace.
 func unknownCalls(out *compile.Output) string {
 	if len(out.UnknownCalls) == 0 {
 		return ""

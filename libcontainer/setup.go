@@ -15,8 +15,8 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// holdThread makes sure that this thread lives until the returned function is called:
-// an init dies with the thread that made it, until it is on its own.
+// holdThread keeps this thread alive until the returned function is called, because an init dies
+// with the thread that created it until it is independent.
 func (r *Runtime) holdThread() (release func()) {
 	if r.Exclusive {
 		return func() {}
@@ -50,7 +50,7 @@ func (r *Runtime) launch(h *hostFiles, out *compile.Output, files []int, birth s
 	return init, err
 }
 
-// traceMessage is the trace of a conversation; nil when nobody wants it.
+// traceMessage returns a function that traces messages; nil when tracing is off.
 func (r *Runtime) traceMessage() func(protocol.Message) {
 	if r.Trace == nil {
 		return nil
@@ -58,8 +58,8 @@ func (r *Runtime) traceMessage() func(protocol.Message) {
 	return func(m protocol.Message) { r.Trace("init: " + m.String()) }
 }
 
-// setup follows an init until it has built what it is for. What is to be done at a point is
-// registered with at; whoever has nothing to do there does not expect the init to come by.
+// setup serves an init until it has reached a stage. at registers what to do at a point; at other
+// points the init is not expected.
 type setup struct {
 	init *launch.Init
 	// forks reports whether the init is still to go on in a child. It is so that a program
@@ -85,16 +85,16 @@ type setup struct {
 	listener func(fd int) error
 }
 
-// handler is what is done at a point.
+// handler handles a point.
 type handler struct {
 	// final reports whether it needs the final process.
 	final bool
-	// serve does it and answers; nil where nobody expects the init.
+	// serve handles the point and answers; nil where the init is not expected.
 	serve func(*launch.Event) error
 }
 
-// at registers what is done at a point, after which the init goes on. final reports whether
-// it needs the final process.
+// at registers what to do at a point before the init continues. final reports whether it needs
+// the final process.
 func (s *setup) at(p protocol.Point, final bool, do func() error) {
 	s.points[p] = handler{final, func(*launch.Event) error {
 		if err := do(); err != nil {
@@ -104,7 +104,7 @@ func (s *setup) at(p protocol.Point, final bool, do func() error) {
 	}}
 }
 
-// follow serves the init until it has completed a stage.
+// follow serves the init until it has reached a stage.
 func (s *setup) follow(stage protocol.Stage) error {
 	for {
 		e, err := s.init.Receive()
@@ -157,7 +157,7 @@ func (s *setup) final() error {
 	return s.adoptOnce()
 }
 
-// receivePid waits until the parent of the process that goes on has told its pid.
+// receivePid waits until the parent has sent the pid of the process that continues.
 func (s *setup) receivePid() error {
 	e, err := s.init.Receive()
 	if err != nil {
@@ -189,7 +189,7 @@ func (s *setup) adoptOnce() error {
 	return nil
 }
 
-// takeListener passes on a seccomp listener, for which the init waits.
+// takeListener passes on a seccomp listener; the init waits for that.
 func (s *setup) takeListener(e *launch.Event) error {
 	comes := e.FD.Exists() || e.Listener() != protocol.ListenerNotHeld
 	switch {
@@ -206,7 +206,7 @@ func (s *setup) takeListener(e *launch.Event) error {
 	err := takeHeld(s.init.Pid, s.init.Pidfd, e.Message, s.listener, s.init.Acknowledge)
 	if errors.Is(err, errNoListener) {
 		if failure := s.init.Failed(); failure != nil {
-			return failure // it has said why
+			return failure // it reported why
 		}
 	}
 	return err

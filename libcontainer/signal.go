@@ -77,10 +77,10 @@ func terminates(sig unix.Signal) bool {
 	return true
 }
 
-// waitsForStart reports whether the container is created and nobody is starting it, which
-// stays so until release is called. The first process of a pid namespace has no default
-// actions: until it is the command, which may handle signals, only SIGKILL ends it. An
-// engine that stops a container which it has not started would wait for its timeout.
+// waitsForStart reports whether the container is created and no command is starting it; this
+// stays so until release is called. The first process of a pid namespace has no default actions,
+// so before it executes the command, which may handle signals, only SIGKILL ends it. Otherwise an
+// engine that stops a container that it has not started would wait for its timeout.
 func (c *Container) waitsForStart() (release func(), waits bool) {
 	dir, err := c.runtime.root().Open(c.id)
 	if err != nil {
@@ -117,8 +117,8 @@ func (c *Container) notRunning(err error) error {
 	return fmt.Errorf("container %q: %w", c.id, ErrNotRunning)
 }
 
-// orNotRunning is [ErrNotRunning] in place of an error that came while the container was
-// ending: what is found half gone then differs from time to time.
+// orNotRunning replaces an error by [ErrNotRunning] if the container was ending: errors are
+// arbitrary when the container is partly gone.
 func (c *Container) orNotRunning(err error) error {
 	if err == nil || errors.Is(err, ErrNotRunning) || c.record == nil || !c.record.Ending() {
 		return err
@@ -135,8 +135,8 @@ func (c *Container) reload() (*state.Record, error) {
 	return c.record, nil
 }
 
-// lock keeps other commands from changing the container until the directory is closed,
-// and looks at the container.
+// lock locks the container against other commands until the directory is closed, and reads its
+// record.
 func (c *Container) lock(interrupt *linux.Interrupt) (*state.Dir, specs.ContainerState, error) {
 	dir, err := c.runtime.root().Open(c.id)
 	if err != nil {
@@ -171,9 +171,9 @@ func (c *Container) Delete(ctx context.Context) error {
 	switch s {
 	case specs.StateStopped:
 	case specs.StateCreating:
-		// With the lock here nobody is creating it: create was killed, or a run that would
-		// have started it. Its init is about to follow, or waits in vain. BuildKit, which
-		// kills the steps of a cancelled build so, does not try again.
+		// This process has the lock, so no command is creating the container: create was killed,
+		// or a run that would have started it. Its init dies soon, or waits in vain. BuildKit
+		// kills the steps of a cancelled build in this way, and does not try again.
 		if err := killInit(c.record, interrupt); err != nil {
 			return fmt.Errorf("container %q: %w", c.id, err)
 		}
@@ -183,7 +183,7 @@ func (c *Container) Delete(ctx context.Context) error {
 	return c.runtime.destroy(dir, c.record, interrupt)
 }
 
-// destroy removes what a container without its init has.
+// destroy removes everything of a container whose init has ended.
 func (r *Runtime) destroy(dir *state.Dir, record *state.Record, interrupt *linux.Interrupt) error {
 	group := cgroup.Load(record.Cgroup)
 	group.Interrupt = interrupt
@@ -202,8 +202,7 @@ func (r *Runtime) destroy(dir *state.Dir, record *state.Record, interrupt *linux
 	}
 	var spec *specs.Spec
 	if record.Poststop {
-		// "after the container is deleted": when nothing else is left, the
-		// configuration is not either.
+		// "after the container is deleted": read the configuration now, before it is removed.
 		spec, _ = specOf(dir)
 	}
 	if err := dir.Remove(); err != nil {
@@ -217,7 +216,7 @@ func (r *Runtime) destroy(dir *state.Dir, record *state.Record, interrupt *linux
 // killTimeout is how long a process may take to die from SIGKILL.
 const killTimeout = 10 * time.Second
 
-// thawInterval is how often those that are dying are thawed.
+// thawInterval is how often dying processes are thawed.
 const thawInterval = 100 * time.Millisecond
 
 // ForceDelete kills a container and removes it. It works in any condition that a
@@ -246,8 +245,8 @@ func (r *Runtime) forceDelete(id string, interrupt *linux.Interrupt) error {
 	}
 	record, err := dir.Load()
 	if errors.Is(err, ErrNotExist) {
-		// The creation was cut off before it had any effect but this directory, or
-		// a deletion after all but that.
+		// The creation was interrupted before it had any effect except this directory, or a
+		// deletion after all else was removed.
 		return dir.Remove()
 	}
 	if errors.Is(err, state.ErrUnreadable) {
@@ -263,9 +262,8 @@ func (r *Runtime) forceDelete(id string, interrupt *linux.Interrupt) error {
 	return r.destroy(dir, record, interrupt)
 }
 
-// interruptOthers gets the lock of a container from a create or start that is still running.
-// When its init has ended, and the poststart hook if there is one, that command gives up its
-// lock.
+// interruptOthers takes the lock of a container from a create or start that is still running:
+// that command gives it up when the init, and the poststart hook if there is one, has ended.
 func (r *Runtime) interruptOthers(dir *state.Dir, interrupt *linux.Interrupt) error {
 	ok, err := dir.TryLock()
 	if err != nil || ok {
@@ -288,7 +286,7 @@ func (r *Runtime) interruptOthers(dir *state.Dir, interrupt *linux.Interrupt) er
 	return fmt.Errorf("container %q: another command has been at work on it for more than %d s", dir.ID, killTimeout/time.Second)
 }
 
-// killInit ends the first process of a container and waits until it has ended.
+// killInit kills the first process of a container and waits for its end.
 func killInit(record *state.Record, interrupt *linux.Interrupt) error {
 	pidfd, err := record.OpenInit()
 	if errors.Is(err, state.ErrGone) {

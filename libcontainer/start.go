@@ -36,7 +36,7 @@ func (c *Container) Start(ctx context.Context) error {
 	return c.start(n)
 }
 
-// created locks a container that is to be started.
+// created locks a container to start it.
 func (c *Container) created(interrupt *linux.Interrupt) (*handle, error) {
 	dir, s, err := c.lock(interrupt)
 	if err != nil {
@@ -54,7 +54,7 @@ func (c *Container) created(interrupt *linux.Interrupt) (*handle, error) {
 	return &handle{container: c, dir: dir, pidfd: pidfd, interrupt: interrupt}, nil
 }
 
-// start is Start for a container that is known to be created, and is locked.
+// start is Start for a locked container that is known to be created.
 func (c *Container) start(n *handle) error {
 	record, dir := c.record, n.dir
 	if !record.HasProcess {
@@ -121,7 +121,7 @@ func (h *hookRunner) asHookError(err error) error {
 	return &hookError{err}
 }
 
-// startHooks prepares for the hooks of start; nil when there are none.
+// startHooks prepares the hooks of start; nil when there are none.
 func (c *Container) startHooks(n *handle) (*hookRunner, error) {
 	if !c.record.StartHooks {
 		return nil, nil
@@ -137,14 +137,14 @@ func (c *Container) startHooks(n *handle) (*hookRunner, error) {
 	return &hookRunner{runtime: c.runtime, spec: spec, record: c.record, pidfd: n.pidfd, root: root, interrupt: n.interrupt}, nil
 }
 
-// starting is the conversation with an init that becomes the process of its container.
+// starting is the start of a container, as a conversation with its init.
 type starting struct {
 	container *Container
 	dir       *state.Dir
 	pidfd     int
 	interrupt *linux.Interrupt
 	hooks     *hookRunner // nil when there are none
-	// name was opened when the init was known to wait.
+	// name was opened while the init was known to wait.
 	name launch.Name
 }
 
@@ -163,7 +163,7 @@ func (s *starting) openGate() error {
 	return s.follow(&c)
 }
 
-// follow listens to an init that starts until execve closes the connection.
+// follow serves a starting init until execve closes the connection.
 func (s *starting) follow(c *launch.Conversation) error {
 	record := s.container.record
 	c.Explain = func(m protocol.Message) error { return startFailure(s.dir, record, m) }
@@ -192,7 +192,7 @@ func (s *starting) follow(c *launch.Conversation) error {
 	}
 }
 
-// serve serves a message of an init that starts.
+// serve serves a message of a starting init.
 func (s *starting) serve(c *launch.Conversation, e *launch.Event) error {
 	record, h := s.container.record, s.hooks
 	switch {
@@ -224,13 +224,11 @@ func (s *starting) serve(c *launch.Conversation, e *launch.Event) error {
 	return nil
 }
 
-// ended says whether the execve that the init had announced has ended the conversation, or
-// the death of the init before it. What became of the process after the execve is no concern
-// of start.
+// ended reports whether the conversation ended by the announced execve, or because the init died
+// before it. The later end of the process does not matter to start.
 //
-// When whoever waits for the process has been quicker, nothing can tell any more. Then it
-// counts as started: it has come as far as execve(2), no error of that was reported, and how
-// it ended is known to the one who waited.
+// If the parent has reaped the process already, this cannot be found out. It then counts as
+// started: it reached execve(2) and reported no error, and the parent knows how it ended.
 func (s *starting) ended() error {
 	record := s.container.record
 	if s.name.Executed(record.Pid, s.pidfd) {
@@ -248,7 +246,7 @@ func (s *starting) killedForMemory() bool {
 	return shortage != nil && shortage.Killed > 0
 }
 
-// startFailure puts the report of a failed op behind the gate into words.
+// startFailure describes the report of an op that failed after the gate.
 func startFailure(dir *state.Dir, record *state.Record, m protocol.Message) error {
 	op, errno := program.FailedOp(m)
 	for _, s := range record.Steps {
@@ -285,7 +283,7 @@ func specOf(dir *state.Dir) (*specs.Spec, error) {
 	return spec, err
 }
 
-// startedProcess is the process that a container was created with, for an error.
+// startedProcess returns the process that a container was created with, for an error.
 func startedProcess(dir *state.Dir) *specs.Process {
 	spec, err := specOf(dir)
 	if err != nil || spec.Process == nil || len(spec.Process.Args) == 0 {

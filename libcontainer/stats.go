@@ -14,15 +14,15 @@ import (
 	"coracle/libcontainer/internal/state"
 )
 
-// Stats is what a container uses.
+// Stats is the resource usage of a container.
 type Stats struct {
 	cgroup.Stats
 	IntelRdt rdt.Stats `json:"intel_rdt"`
-	// NetworkInterfaces are those of the container's network namespace.
+	// NetworkInterfaces are the interfaces in the container's network namespace.
 	NetworkInterfaces []NetworkInterface `json:"network_interfaces"`
 }
 
-// NetworkInterface counts what a network interface has received and sent.
+// NetworkInterface counts what an interface has received and sent.
 type NetworkInterface struct {
 	Name      string
 	RxBytes   uint64
@@ -80,19 +80,19 @@ func networkInterfaces(record *state.Record) ([]NetworkInterface, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Was it still the same process?
+	// Check that it was still the same process.
 	if alive, err := record.Alive(); err != nil || !alive {
 		return nil, os.ErrProcessDone
 	}
 	return parseNetDev(string(data)), nil
 }
 
-// parseNetDev reads /proc/net/dev: two lines of titles, then a line for each interface, with
-// eight columns for what it has received and eight for what it has sent.
+// parseNetDev parses /proc/net/dev: two title lines, then a line for each interface, with eight
+// columns for received and eight for sent data.
 func parseNetDev(text string) []NetworkInterface {
 	interfaces := []NetworkInterface{}
 	for line := range strings.Lines(text) {
-		// The name of an alias has a colon itself.
+		// The name of an alias contains a colon itself.
 		colon := strings.LastIndexByte(line, ':')
 		if colon < 0 {
 			continue

@@ -11,15 +11,14 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// UpdateOptions say what to change.
+// UpdateOptions are the options of Update.
 type UpdateOptions struct {
-	// Resources has the limits to change. Those that are not given, or 0, stay.
+	// Resources has the limits to change. Limits that are missing, or 0, stay unchanged.
 	Resources specs.LinuxResources
-	// Devices replaces the rules for devices by those in Resources. Otherwise they stay as
-	// they are: engines send them along with every update.
+	// Devices replaces the device rules by those in Resources. Otherwise the rules stay
+	// unchanged, because engines send rules with every update.
 	Devices bool
-	// Schemata are lines for the class of Intel RDT that the container is in, such as
-	// "L3:0=f".
+	// Schemata are lines for the container's Intel RDT class, such as "L3:0=f".
 	Schemata []string
 }
 
@@ -43,7 +42,7 @@ func (c *Container) Update(ctx context.Context, o UpdateOptions) error {
 		return fmt.Errorf("cannot update: %w", c.notRunning(nil))
 	}
 	if m := o.Resources.Memory; m != nil && m.CheckBeforeUpdate == nil {
-		// The configuration may have said it for all updates.
+		// The configuration may have asked for it in all updates.
 		spec, err := specOf(dir)
 		if err != nil {
 			return err

@@ -10,15 +10,15 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// Inspection is everything that is wrong with a bundle.
+// Inspection is the result of checking a bundle.
 type Inspection = bundle.Inspection
 
-// Finding is something that is wrong with a configuration, and where.
+// Finding is a problem or warning with its position.
 type Finding = bundle.Finding
 
-// Validate checks the bundle in dir, the current directory when empty, like Create does
-// before it begins, and does not stop at the first problem. Its configuration is in the file
-// config, config.json in dir when empty.
+// Validate runs the checks of Create on the bundle in dir, the current directory when empty, and
+// does not stop at the first problem. config is the path of the configuration, config.json in dir
+// when empty.
 //
 // What is wrong everywhere is found in any case; of the host its version of cgroups matters,
 // the rootfs, and whether a namespace is the host's own. With host, what cannot work here, for
@@ -30,7 +30,7 @@ func (r *Runtime) Validate(dir, config string, host bool) (*Inspection, error) {
 	return bundle.Inspect(bundle.Place{Dir: dir, Config: config}, func(b *bundle.Bundle, valid bool) (problems, warnings []bundle.Problem) {
 		problems, warnings = cgroup.Check(b.Spec, r.CgroupDriver)
 		if !valid || len(problems) > 0 {
-			// A program can only be compiled from what has a meaning.
+			// Only a valid configuration can be compiled.
 			return append(problems, compile.CheckFilter(b.Spec)...), warnings
 		}
 		out, wrong := compile.Check(compile.Input{Bundle: b, ID: checkID, Host: anyHost()})
@@ -45,10 +45,10 @@ func (r *Runtime) Validate(dir, config string, host bool) (*Inspection, error) {
 	})
 }
 
-// checkID stands for the id of a container that is only checked.
+// checkID is the id of a container that is only checked.
 const checkID = "coracle-validate"
 
-// anyHost is a host that can do everything.
+// anyHost returns a host that supports everything.
 func anyHost() compile.Host {
 	return compile.Host{
 		LastCap: lastCap(), Capabilities: ^uint64(0), Shared: shared, Cgroups: []compile.Hierarchy{{Path: "/sys/fs/cgroup/" + checkID}},
@@ -64,8 +64,8 @@ func anyHost() compile.Host {
 	}
 }
 
-// hostNamespaces finds namespaces of the host that would be changed. One that is not there,
-// or that this user may not look at, is another matter.
+// hostNamespaces finds namespaces of the host that would be changed. A namespace that does not
+// exist, or that this user may not examine, is not its concern.
 func hostNamespaces(sources []source.Source) (problems []bundle.Problem) {
 	for _, s := range sources {
 		ns, ok := s.(source.Namespace)
@@ -82,7 +82,8 @@ func hostNamespaces(sources []source.Source) (problems []bundle.Problem) {
 	return problems
 }
 
-// problemOf is an error about a property. One that knows its property keeps it.
+// problemOf turns an error about a property into a problem. An error that knows its own property
+// keeps it.
 func problemOf(pointer string, err error) bundle.Problem {
 	var known bundle.Problem
 	var refused compile.Problem

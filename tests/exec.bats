@@ -365,10 +365,10 @@ gone() {
 		x "$ID" "$command"
 		refused "exec: \"$command\": no such file or directory" "leads to the program that sets the container up"
 	done
-	# A script that is running keeps its own interpreter.
+	# When a running script executes it, the program itself reports the error.
 	x "$ID" sh -c '/proc/1/exe; echo $?'
 	says "there is no command in it" 127
-	# Once the container runs, the name is the container's own.
+	# Once the container runs, the path leads to the container's own program.
 	coracle start "$ID"
 	background exec "$ID" /proc/1/exe
 	says "applet not found"

@@ -124,8 +124,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestLibraryDoesNothingProcessWide: what concerns the whole process is refused in the library,
-// and nowhere else.
+// TestLibraryDoesNothingProcessWide: what affects the whole process is refused in the library,
+// and only there.
 func TestLibraryDoesNothingProcessWide(t *testing.T) {
 	for code, refused := range map[string]bool{
 		`err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)`: true,

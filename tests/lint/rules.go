@@ -10,22 +10,21 @@ import (
 
 // The rules, by the names that exceptions use:
 //
-//	path    files are named by descriptors and names below them. A path that is resolved
-//	        once more than needed leads to what somebody else has put there meanwhile.
-//	        Only in packages that may have files of a container at hand.
-//	links   filepath.EvalSymlinks tells where a path led some time ago.
-//	cloexec descriptors are closed on exec from their first moment on.
-//	prefix  "/a" is a prefix of "/ab" and not its parent: paths are compared by
-//	        components.
-//	exec    programs are executed by absolute paths, or by descriptors.
-//	atoi    strconv.Atoi takes signs, and numbers that are no ids: ParseUint with 32
-//	        bits, and a check that nothing is left out, is what ids want.
+//	path    Files are named by descriptors and names below them. A path that is resolved
+//	        again may lead to a file that an attacker has put there meanwhile. The rule
+//	        applies to packages that may handle files of a container.
+//	links   The result of filepath.EvalSymlinks may be outdated.
+//	cloexec Descriptors are close-on-exec from the beginning.
+//	prefix  "/a" is a prefix of "/ab" but not its parent: paths are compared by components.
+//	exec    Programs are executed by absolute paths, or by descriptors.
+//	atoi    strconv.Atoi accepts signs, and numbers that are not ids. Ids are parsed by
+//	        ParseUint with 32 bits.
 //	annotations
-//	        what an annotation changes is in the list of package bundle, which features
-//	        shows to engines: nothing else looks into them.
-//	process what concerns the whole process is not for a library: its program may have other
-//	        children, signals, streams and a working directory that it needs itself. What a
-//	        command does with them is in internal/foreground. Only in the library.
+//	        Only package bundle reads annotations. It has the list of their effects, which
+//	        features shows to engines.
+//	process A library must not do what affects the whole process: its program may have other
+//	        children, signals and streams, and needs its working directory. What commands do
+//	        with them is in internal/foreground. The rule applies to the library.
 var rules = []string{"path", "links", "cloexec", "prefix", "exec", "atoi", "annotations", "process"}
 
 // processWide are functions and constants that concern the whole process. A thread of its own

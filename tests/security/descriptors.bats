@@ -106,7 +106,7 @@ busy() {
 	run coracle exec --cap CAP_DAC_OVERRIDE "$ID" sh -c 'readlink /proc/1/exe; echo x >/proc/1/exe; echo x >>/proc/1/exe; dd if=/dev/zero of=/proc/1/exe count=1 conv=notrunc 2>&1'
 	[[ ${lines[0]} == /memfd:coracle-init* ]]
 	[ "$(grep -c 'Text file busy\|Permission denied\|Operation not permitted' <<<"$output")" -eq 3 ]
-	# From outside, after the process has ended: the seals remain.
+	# From outside: even without the process, which keeps the file busy, the seals protect it.
 	run python3 - "/proc/$(pid_of "$ID")/exe" <<'END'
 import fcntl, os, sys
 fd = os.open(sys.argv[1], os.O_RDONLY)

@@ -38,7 +38,7 @@ func engineLimits() []limited {
 	}
 }
 
-// cgroups asks the code that makes cgroups what it could do here.
+// cgroups checks, with the code that creates cgroups, what it could do here.
 func (p *patient) cgroups() {
 	mode := "cgroup v1"
 	unified := isUnified("/sys/fs/cgroup")
@@ -112,7 +112,7 @@ func (p *patient) mendCgroups() string {
 	return "run in a session of systemd, with --systemd-cgroup"
 }
 
-// delegate are the commands by which systemd gives controllers to the sessions of users.
+// delegate returns the commands that make systemd delegate controllers to user sessions.
 func delegate(uid int) (mend string, commands []string) {
 	return "let systemd delegate the controllers to the user; it takes effect with the next login", []string{
 		"mkdir -p /etc/systemd/system/user@.service.d",
@@ -121,7 +121,7 @@ func delegate(uid int) (mend string, commands []string) {
 	}
 }
 
-// systemdTimeout is how long systemd has for its answer.
+// systemdTimeout is how long systemd may take to answer.
 const systemdTimeout = 2 * time.Second
 
 // systemd asks the service manager that is responsible for this user.
@@ -161,15 +161,15 @@ func (p *patient) systemd() {
 	p.add(f)
 }
 
-// controllersOf are the controllers of a cgroup v2.
+// controllersOf returns the controllers of a cgroup v2.
 func controllersOf(dir string) []string {
 	return strings.Fields(read(filepath.Join(dir, "cgroup.controllers")))
 }
 
-// few is a number of processes that a single container may well need.
+// few is a number of processes that a single container may need.
 const few = 1000
 
-// limits looks at limits that containers inherit.
+// limits checks limits that containers inherit.
 func (p *patient) limits() {
 	f := Finding{Name: "limits.processes", Found: "more than enough processes can be made"}
 	for _, l := range []struct {
@@ -199,7 +199,7 @@ func (p *patient) limits() {
 	p.add(f)
 }
 
-// rlimit is the hard limit of this process; -1 for infinity.
+// rlimit returns the hard limit of this process; -1 means infinity.
 func rlimit(resource int) int {
 	var l unix.Rlimit
 	if unix.Getrlimit(resource, &l) != nil || l.Max > 1<<40 {
@@ -208,7 +208,7 @@ func rlimit(resource int) int {
 	return int(l.Max)
 }
 
-// ownPidsMax is the limit of processes of the cgroup of this process; -1 for none.
+// ownPidsMax returns the process limit of this process's cgroup; -1 means none.
 func ownPidsMax() int {
 	own, err := linux.Self.Cgroups()
 	if err != nil {
@@ -220,7 +220,7 @@ func ownPidsMax() int {
 	return number(filepath.Join("/sys/fs/cgroup/pids", own["pids"], "pids.max"))
 }
 
-// subordinate looks at the ids that a user without privileges may hand out.
+// subordinate checks the subordinate ids of a user without privileges.
 func (p *patient) subordinate() {
 	if p.uid == 0 {
 		return
@@ -259,7 +259,7 @@ func total(ids []specs.LinuxIDMapping) (n uint64) {
 	return n
 }
 
-// stateRoot looks at where the state would be.
+// stateRoot checks the directory for the state.
 func (p *patient) stateRoot() {
 	f := Finding{Name: "state", Required: true}
 	dir := p.root

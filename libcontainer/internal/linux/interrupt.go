@@ -25,11 +25,11 @@ type Interrupt struct {
 	stop func() bool
 }
 
-// NewInterrupt makes an interrupt of a context and, unless that is none, of a descriptor that
-// becomes readable when waits are to end. It is nil when neither can end anything, which costs
-// nothing. The error is that of a context that is over already.
+// NewInterrupt returns an interrupt for a context and, unless it is none, for a descriptor that
+// becomes readable when waiting has to end. It is nil, and costs nothing, when neither can end.
+// The error is that of a context that has ended already.
 //
-// There is no goroutine until the context is over.
+// No goroutine runs until the context ends.
 func NewInterrupt(ctx context.Context, given FD) (*Interrupt, error) {
 	if ctx.Done() == nil && !given.Exists() {
 		return nil, nil
@@ -48,7 +48,7 @@ func NewInterrupt(ctx context.Context, given FD) (*Interrupt, error) {
 	i.fd = NewFD(pipe[0])
 	i.own = []FD{i.fd}
 	var once sync.Once
-	hangUp := func() { once.Do(func() { unix.Close(pipe[1]) }) } // wakes up those who wait at the other end
+	hangUp := func() { once.Do(func() { unix.Close(pipe[1]) }) } // wakes the pollers of the other end
 	wake := context.AfterFunc(ctx, hangUp)
 	i.stop = func() bool { hangUp(); return wake() }
 	if given.Exists() {
@@ -63,7 +63,7 @@ func NewInterrupt(ctx context.Context, given FD) (*Interrupt, error) {
 	return i, nil
 }
 
-// readableWhenOne makes a descriptor that is readable when one of others is.
+// readableWhenOne returns a descriptor that is readable when one of others is.
 func readableWhenOne(fds ...FD) (FD, error) {
 	set, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -78,7 +78,7 @@ func readableWhenOne(fds ...FD) (FD, error) {
 	return NewFD(set), nil
 }
 
-// Close lets go of the context.
+// Close releases the context.
 func (i *Interrupt) Close() {
 	if i == nil {
 		return
@@ -91,7 +91,7 @@ func (i *Interrupt) Close() {
 	}
 }
 
-// FD is the descriptor that becomes readable when waits are to end, for those who poll
+// FD returns the descriptor that becomes readable when waiting has to end, for callers that poll
 // themselves; none for a nil interrupt.
 func (i *Interrupt) FD() FD {
 	if i == nil {
@@ -100,8 +100,8 @@ func (i *Interrupt) FD() FD {
 	return i.fd
 }
 
-// Err is the error of a wait that the interrupt has ended. It wraps [ErrInterrupted] and what
-// ended the context.
+// Err returns the error of an interrupted operation. It wraps [ErrInterrupted] and the cause of
+// the context.
 func (i *Interrupt) Err() error {
 	if err := i.cancelled(); err != nil {
 		return err
@@ -109,7 +109,7 @@ func (i *Interrupt) Err() error {
 	return ErrInterrupted
 }
 
-// cancelled is the error of a context that is over; nil for another one.
+// cancelled returns the error of a context that has ended; nil otherwise.
 func (i *Interrupt) cancelled() error {
 	err, cause := i.ctx.Err(), context.Cause(i.ctx)
 	switch {
@@ -121,7 +121,7 @@ func (i *Interrupt) cancelled() error {
 	return fmt.Errorf("%w: %w: %w", ErrInterrupted, err, cause)
 }
 
-// Pending is the error of a wait that would be ended at once, and nil where one would wait.
+// Pending returns Err if waiting would end at once, otherwise nil.
 func (i *Interrupt) Pending() error {
 	if i == nil {
 		return nil
@@ -130,8 +130,8 @@ func (i *Interrupt) Pending() error {
 	return err
 }
 
-// PollUntil is the function [PollUntil] with an end by the interrupt, whose error it returns
-// when none of the descriptors is ready.
+// PollUntil is the function [PollUntil] that also ends by the interrupt. It then returns the
+// interrupt's error if no descriptor is ready.
 func (i *Interrupt) PollUntil(fds []unix.PollFd, deadline time.Time) (n int, err error) {
 	if i == nil {
 		return PollUntil(fds, deadline)

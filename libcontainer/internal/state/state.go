@@ -1,11 +1,10 @@
-// Package state keeps what commands have to know about containers between one
-// another: one directory for each container below a root such as /run/coracle.
+// Package state keeps what commands have to know about containers: one directory for each
+// container below a root such as /run/coracle.
 //
-// The directory of a container holds its record, a copy of its configuration and
-// the socket of its gate. A record is written before the first side effect that
-// it describes and replaced atomically after that, so at every moment there is
-// enough on disk to clean up. Nothing is synced to stable storage: the records
-// do not outlive the processes that they are about.
+// The directory of a container has its record, a copy of its configuration and the socket of its
+// gate. A record is written before the first side effect that it describes, and replaced
+// atomically after that, so that there is always enough on disk to clean up. Nothing is synced to
+// stable storage, because records do not outlive the processes that they describe.
 package state
 
 import (
@@ -26,13 +25,12 @@ import (
 	"coracle/libcontainer/internal/oci/jsonpos"
 )
 
-// The names in a container's directory.
+// Names in a container's directory.
 const (
 	recordName = "state.json"
 	configName = "config.json"
-	// creatingName is there until create has done its work, or a run that starts the
-	// process at once has seen it begin. Removing a file is quicker than writing the
-	// record once more.
+	// creatingName exists until create has finished, or until a run that starts the process at
+	// once has seen the process begin. Removing a file is faster than writing the record again.
 	creatingName = "creating"
 	// GateName is the socket that start connects to.
 	GateName = "gate"
@@ -50,8 +48,8 @@ var (
 	ErrUnreadable = errors.New("unreadable state")
 )
 
-// Record is what is known of a container. Fields that only later commands need
-// are here too: nothing is derived again from flags.
+// Record is the state of a container. It includes what only later commands need, because nothing
+// is derived from flags again.
 type Record struct {
 	// Runtime is "coracle". Engines let several runtimes share a root.
 	Runtime string `json:"runtime"`
@@ -66,10 +64,10 @@ type Record struct {
 	// time is in clock ticks since boot, as in /proc/PID/stat.
 	Pid       int    `json:"pid"`
 	StartTime uint64 `json:"startTime"`
-	// PrivatePid reports whether the container has a pid namespace of its own, so that
-	// the death of the init is the death of all.
+	// PrivatePid reports whether the container has a new pid namespace, so that all its processes
+	// die with the init.
 	PrivatePid bool `json:"privatePid"`
-	// NoNewKeyring reports whether the container has the session keyring of its creator.
+	// NoNewKeyring reports whether the container uses the session keyring of its creator.
 	NoNewKeyring bool `json:"noNewKeyring,omitempty"`
 	// Keyring is the name of the session keyring; empty without one, and in records of older
 	// versions.
@@ -84,9 +82,9 @@ type Record struct {
 	// Poststop reports whether hooks have to run when the container is deleted.
 	Poststop bool         `json:"poststop,omitempty"`
 	Cgroup   cgroup.Saved `json:"cgroup"`
-	// Rdt is where the container is in resctrl; nil when it is nowhere.
+	// Rdt are the container's groups in resctrl; nil when there are none.
 	Rdt *rdt.Saved `json:"rdt,omitempty"`
-	// Listener says who gets the seccomp listener of the init; nil when there is none.
+	// Listener is the agent that gets the seccomp listener of the init; nil when there is none.
 	Listener *Listener `json:"seccompListener,omitempty"`
 	// Mute reports whether the init cannot report that it failed to execute the command.
 	Mute bool `json:"mute,omitempty"`
@@ -95,7 +93,7 @@ type Record struct {
 	Steps []Step `json:"steps,omitempty"`
 }
 
-// Listener is the agent that decides system calls of a container.
+// Listener is the agent that decides about system calls of a container.
 type Listener struct {
 	Path     string `json:"path"`
 	Metadata string `json:"metadata,omitempty"`
@@ -110,7 +108,7 @@ type Step struct {
 	Call string `json:"call"`
 }
 
-// StepKind is what an op does, as far as it matters when it has failed.
+// StepKind is the kind of an op, for errors.
 type StepKind string
 
 const (
@@ -119,8 +117,8 @@ const (
 	StepCheck   StepKind = "check"
 )
 
-// upgrade completes a record that an older version has written: its steps have no kinds,
-// only these names, and whether there is a process is known from them alone.
+// upgrade completes a record of an older version, in which steps have only these names and no
+// kinds. Whether there is a process follows from them.
 func (r *Record) upgrade() {
 	for i := range r.Steps {
 		s := &r.Steps[i]
@@ -159,7 +157,7 @@ func CheckID(id string) error {
 	return nil
 }
 
-// Root is the directory with the directories of all containers.
+// Root is the directory that contains the directories of all containers.
 type Root string
 
 // Dir is the directory of a container.
@@ -169,16 +167,16 @@ type Dir struct {
 	fd   int // -1 when it is closed
 }
 
-// Create makes the directory of a new container, locked. Making it is what
-// decides between two creates with the same id.
+// Create creates the directory of a new container and locks it. Creating the directory decides
+// between two creates with the same id.
 func (r Root) Create(id string) (*Dir, error) {
 	if err := CheckID(id); err != nil {
 		return nil, err
 	}
-	// Only the owner may look at other people's containers.
+	// Only the owner may read the state of containers.
 	mode := fs.FileMode(0o700)
 	if os.Geteuid() != 0 {
-		// Runtime directories of users are tidied up, but not what is sticky (XDG Base
+		// Old files in users' runtime directories are removed, except sticky ones (XDG Base
 		// Directory Specification).
 		mode |= fs.ModeSticky
 	}
@@ -212,7 +210,7 @@ func (r Root) Create(id string) (*Dir, error) {
 	return d, nil
 }
 
-// Open finds the directory of a container.
+// Open opens the directory of a container.
 func (r Root) Open(id string) (*Dir, error) {
 	if err := CheckID(id); err != nil {
 		return nil, err
@@ -222,13 +220,13 @@ func (r Root) Open(id string) (*Dir, error) {
 
 // open opens the directory of a container.
 //
-// Attacker: another user, in a root that lies where they may put things. What is in the
-// directory decides which processes are ended and which programs are run, so it is only
-// taken from who runs the command. Even root trusts no other: that would make every
-// user root whose containers they look after.
+// Attacker: another user, with write permission in the root. The content of the directory decides
+// which processes are killed and which programs are run, so it has to belong to the user who runs
+// the command. Even root trusts no other user's directory: otherwise every user could become root
+// by having root manage their containers.
 func (r Root) open(id string) (*Dir, error) {
 	path := filepath.Join(string(r), id)
-	// Not by package os, which would make an event loop for it.
+	// Not by package os, which would start an event loop for it.
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 		return nil, fmt.Errorf("container %q: %w", id, ErrNotExist)
@@ -249,8 +247,8 @@ func (r Root) open(id string) (*Dir, error) {
 	return d, nil
 }
 
-// IDs lists the names in the root that could be containers. Other runtimes and
-// their users may keep other things there.
+// IDs returns the names in the root that could be containers. Other runtimes and users may keep
+// other files there.
 func (r Root) IDs() ([]string, error) {
 	entries, err := os.ReadDir(string(r))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -268,7 +266,7 @@ func (r Root) IDs() ([]string, error) {
 	return ids, nil
 }
 
-// FD is a descriptor of the directory.
+// FD returns a descriptor of the directory.
 func (d *Dir) FD() int { return d.fd }
 
 // lockInterval is how often a lock is tried that can be interrupted.
@@ -297,7 +295,7 @@ func (d *Dir) Lock(i *linux.Interrupt) error {
 	}
 }
 
-// TryLock is Lock without waiting; ok is false when somebody has the lock.
+// TryLock is Lock without waiting; ok is false when another command has the lock.
 func (d *Dir) TryLock() (ok bool, err error) {
 	err = unix.Flock(d.FD(), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
@@ -309,8 +307,8 @@ func (d *Dir) TryLock() (ok bool, err error) {
 	return true, nil
 }
 
-// Busy reports whether a command that changes the container is at work. It is for those
-// that do not have the lock themselves, and would lose it.
+// Busy reports whether a command is changing the container. It must not be called with the lock,
+// which would be lost.
 func (d *Dir) Busy() bool {
 	if err := unix.Flock(d.FD(), unix.LOCK_SH|unix.LOCK_NB); err != nil {
 		return errors.Is(err, unix.EWOULDBLOCK)
@@ -319,10 +317,10 @@ func (d *Dir) Busy() bool {
 	return false
 }
 
-// Creating reports whether create has not done its work: it is still running, or was interrupted.
+// Creating reports whether create has not finished: it is still running, or was interrupted.
 func (d *Dir) Creating() bool { return d.has(creatingName) }
 
-// Created marks that create has done its work.
+// Created marks that create has finished.
 func (d *Dir) Created() error {
 	if err := unix.Unlinkat(d.FD(), creatingName, 0); err != nil {
 		return fmt.Errorf("state of container %q: %w", d.ID, err)
@@ -335,7 +333,7 @@ func (d *Dir) has(name string) bool {
 	return unix.Fstatat(d.FD(), name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil
 }
 
-// HasGate reports whether the socket of the gate is there.
+// HasGate reports whether the socket of the gate exists.
 func (d *Dir) HasGate() bool { return d.has(GateName) }
 
 // RemoveGate removes the socket of the gate.
@@ -349,9 +347,8 @@ func (d *Dir) Close() {
 	}
 }
 
-// Load reads the record. Its error wraps [ErrNotExist] when the container was
-// deleted meanwhile or its creation has hardly begun, and [ErrUnreadable] when
-// there is something else in its place.
+// Load reads the record. Its error wraps [ErrNotExist] when the container was deleted meanwhile
+// or its creation has hardly begun, and [ErrUnreadable] when the file is not a valid record.
 func (d *Dir) Load() (*Record, error) {
 	data, err := d.read(recordName)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -377,8 +374,8 @@ func (d *Dir) Save(r *Record) error {
 	return d.write(recordName, jsonpos.Marshal(r, ""))
 }
 
-// SaveConfig keeps a copy of the configuration: changes of the bundle after create
-// do not affect the container (runtime.md#lifecycle).
+// SaveConfig keeps a copy of the configuration, because changes of the bundle after create do not
+// affect the container (runtime.md#lifecycle).
 func (d *Dir) SaveConfig(raw []byte) error { return d.write(configName, raw) }
 
 // Config returns the copy of the configuration.
@@ -393,8 +390,8 @@ func (d *Dir) Config() ([]byte, error) {
 	return data, nil
 }
 
-// maxFile bounds what is read from the directory, in bytes: a configuration may be as
-// large as this.
+// maxFile is the size limit of a file in the directory, in bytes: a configuration may have this
+// size.
 const maxFile = 64 << 20
 
 func (d *Dir) read(name string) ([]byte, error) {
@@ -406,7 +403,7 @@ func (d *Dir) read(name string) ([]byte, error) {
 	return data, err
 }
 
-// write replaces a file in the directory. Until the very end the old one stays.
+// write replaces a file in the directory atomically.
 func (d *Dir) write(name string, data []byte) error {
 	temporary := "." + name
 	err := d.writeNew(temporary, data)
@@ -439,11 +436,11 @@ func (d *Dir) writeNew(name string, data []byte) error {
 	return unix.Close(fd)
 }
 
-// Remove deletes the directory. The record goes last: until then a second delete
-// finds everything that it needs.
+// Remove deletes the directory. The record is removed last, so that a second delete finds
+// everything that it needs.
 func (d *Dir) Remove() error {
 	names, err := d.names()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // removed already, but pinned
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // removed already, but still open
 		return fmt.Errorf("state of container %q: %w", d.ID, err)
 	}
 	for _, n := range names {

@@ -100,7 +100,7 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
-// TestStateOfAnotherUser: nobody makes another user's command act on what they have written.
+// TestStateOfAnotherUser: a user cannot make another user's command act on files that they wrote.
 func TestStateOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
@@ -122,8 +122,8 @@ func TestStateOfAnotherUser(t *testing.T) {
 	}
 }
 
-// TestOlderRecord: a record of a version without kinds of steps says by their names whether
-// there is a process.
+// TestOlderRecord: in a record of a version without kinds of steps, the names of the steps show
+// whether there is a process.
 func TestOlderRecord(t *testing.T) {
 	root := Root(t.TempDir())
 	for id, c := range map[string]struct {
@@ -368,7 +368,7 @@ func TestOpenInit(t *testing.T) {
 	if alive, err := r.Alive(); !alive || err != nil {
 		t.Error(alive, err)
 	}
-	// The pid of another process that got the same number.
+	// The pid of another process that reused the number.
 	reused := &Record{Pid: cmd.Process.Pid, StartTime: start - 1}
 	if _, err := reused.OpenInit(); !errors.Is(err, ErrGone) {
 		t.Error(err)

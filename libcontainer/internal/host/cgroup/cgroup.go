@@ -1,9 +1,9 @@
-// Package cgroup puts containers into cgroups, applies linux.resources and tells what a
-// container uses.
+// Package cgroup puts containers into cgroups, applies linux.resources and reads the resource
+// usage of containers.
 //
-// Hosts with a hierarchy for each controller (v1), with a single one (v2) and
-// hybrids work. A [Manager] can be saved and loaded again: later commands work on
-// the paths that create decided, never on flags of their own.
+// It supports hosts with a hierarchy for each controller (v1), hosts with a single hierarchy
+// (v2), and hybrids. A [Manager] can be saved and loaded again: later commands work on the paths
+// that create chose, never on flags of their own.
 package cgroup
 
 import (
@@ -30,46 +30,47 @@ const (
 
 // Manager is the cgroup of one container, in all hierarchies.
 type Manager struct {
-	// Interrupt ends what waits.
+	// Interrupt ends waiting.
 	Interrupt *linux.Interrupt
 
 	saved Saved
-	scope *scope // for the systemd driver, before the creation
-	lock  int    // a descriptor that locks the claimed cgroup; -1 without one
+	scope *scope // with the systemd driver, before the creation
+	lock  int    // a descriptor that locks the claimed cgroup; -1 when there is none
 	// What Create applies.
 	plan    plan
-	settle  []setting // what it leaves to Settle
-	forks   bool      // whether the init does, once it is in the cgroup
+	settle  []setting // what Create leaves to Settle
+	forks   bool      // the init forks after it entered the cgroup
 	devices []deviceRule
 	list    deviceList // the same, for cgroup v1
 	// fresh reports whether the directory in the unified hierarchy is new.
 	fresh    bool
-	creation // what the creation has done
+	creation // what has to be undone
 	// rootless reports whether the creator has no privileges, see Forgo.
 	rootless bool
 }
 
-// Saved is what has to be kept of a manager.
+// Saved is the part of a Manager that has to survive the command.
 type Saved struct {
 	Driver Driver `json:"driver,omitempty"`
-	// Systemd is the unit of the systemd driver.
+	// Systemd is the unit, with the systemd driver.
 	Systemd *SavedUnit `json:"systemd,omitempty"`
 	// Paths has the directory in each hierarchy; the key is the controller,
 	// "name=…" for a hierarchy without one, "" for the unified hierarchy.
 	Paths map[string]string `json:"paths,omitempty"`
-	// Claimed reports whether what is in the cgroup is the container's.
+	// Claimed reports whether all processes in the cgroup belong to the container.
 	Claimed bool `json:"claimed,omitempty"`
 	// Unified reports whether the host has only the unified hierarchy.
 	Unified bool `json:"unified,omitempty"`
-	// Foreign are those of the directories that were there before the creation. They stay.
+	// Foreign are those of the directories that existed before the creation. They are not
+	// removed.
 	Foreign []string `json:"foreign,omitempty"`
-	// Above are directories above the others that were not there, those below first. They
-	// go when the creation fails.
+	// Above are parent directories that did not exist before, deepest first. They are removed
+	// when the creation fails.
 	Above []string `json:"above,omitempty"`
 }
 
-// New decides on the cgroup of a container; no driver stands for [Cgroupfs]. It has no
-// side effects.
+// New chooses the cgroup of a container; an empty driver means [Cgroupfs]. It has no side
+// effects.
 func New(s *specs.Spec, id string, driver Driver) (*Manager, error) {
 	if driver == "" {
 		driver = Cgroupfs
@@ -107,18 +108,17 @@ func New(s *specs.Spec, id string, driver Driver) (*Manager, error) {
 	return m, nil
 }
 
-// newPlan makes an empty plan for what this cgroup has.
+// newPlan returns an empty plan for this cgroup.
 func (m *Manager) newPlan() plan {
 	return plan{v2: m.saved.Unified, unified: m.inUnified, current: m.read, has: func(controller, file string) bool {
 		return unix.Access(filepath.Join(rootOf(controller), file), unix.F_OK) == nil
 	}}
 }
 
-// Warnings tell which properties of linux.resources have no effect.
+// Warnings returns warnings about properties of linux.resources without effect.
 func (m *Manager) Warnings() []string { return texts(m.plan.warnings) }
 
-// path decides on the cgroup, below the root of each hierarchy or, when it is relative,
-// as linux.cgroupsPath is.
+// path returns the path of the cgroup, absolute or relative like linux.cgroupsPath.
 func (m *Manager) path(s *specs.Spec, id string) (string, error) {
 	path := ""
 	if s.Linux != nil {
@@ -139,18 +139,18 @@ func (m *Manager) path(s *specs.Spec, id string) (string, error) {
 	return path, nil
 }
 
-// defaultPath is the cgroup of a container whose configuration names none.
+// defaultPath returns the cgroup of a container whose configuration does not name one.
 func defaultPath(id string) string { return "coracle-" + id }
 
-// Load makes a manager from what was saved.
+// Load returns a manager from its saved state.
 func Load(s Saved) *Manager {
 	return &Manager{saved: s, lock: -1}
 }
 
-// Saved is what Load needs. The cgroup may be saved before it exists.
+// Saved returns what Load needs. It may be saved before the cgroup exists.
 func (m *Manager) Saved() Saved { return m.saved }
 
-// checkPath refuses a path that would not stay below the cgroup mount point.
+// checkPath refuses a path that leads out of the cgroup mount point.
 func checkPath(path string) error {
 	if slices.Contains(strings.Split(path, "/"), "..") {
 		return fmt.Errorf("%q has \"..\" in it", path)
@@ -164,9 +164,10 @@ func checkPath(path string) error {
 	return nil
 }
 
-// paths finds the directories of a cgroup. An absolute path starts at the root of
-// each hierarchy, a relative one at the runtime's own cgroup, or for v2, where a
-// cgroup with processes cannot have children with controllers, next to it.
+// paths returns the directories of a cgroup. An absolute path starts at the root of each
+// hierarchy, a relative one at the runtime's own cgroup. On v2 a relative path starts at the
+// parent of the runtime's cgroup, because a cgroup with processes cannot have children with
+// controllers.
 func paths(unified bool, path string) (map[string]string, error) {
 	own, err := linux.Self.Cgroups()
 	if err != nil {
@@ -195,7 +196,7 @@ func paths(unified bool, path string) (map[string]string, error) {
 	return found, nil
 }
 
-// rootOf is where a hierarchy of a host with cgroup v1 is mounted.
+// rootOf returns the mount point of a hierarchy on a host with cgroup v1.
 func rootOf(key string) string {
 	if key == unifiedKey {
 		return hybrid
@@ -203,8 +204,8 @@ func rootOf(key string) string {
 	return filepath.Join(mountpoint, strings.TrimPrefix(key, "name="))
 }
 
-// dirIn is the directory of a cgroup that has the given path in its hierarchy, or the root
-// of that, when the mount does not show it.
+// dirIn returns the directory of the cgroup with a path in its hierarchy, or the root of the
+// hierarchy when the mount does not show the cgroup.
 func dirIn(root, path string) (string, error) {
 	dir := filepath.Join(root, path)
 	if dir == root || isCgroup(dir) {
@@ -214,8 +215,8 @@ func dirIn(root, path string) (string, error) {
 	return partBelow(root, path)
 }
 
-// partBelow is where a cgroup is below a mount that does not show the whole hierarchy. To
-// find that out takes reading all mounts.
+// partBelow returns the directory of a cgroup in a mount that shows only a part of the hierarchy.
+// It has to read all mounts.
 func partBelow(base, own string) (string, error) {
 	//allow:links a directory of the host's /sys, which nobody changes meanwhile
 	real, err := filepath.EvalSymlinks(base) // cpu may be a link to cpu,cpuacct
@@ -231,7 +232,7 @@ func partBelow(base, own string) (string, error) {
 	}
 	rel, err := filepath.Rel(mounts[0].Root, own)
 	if err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
-		return base, nil // the process is somewhere else: the top is the best there is
+		return base, nil // the process is outside of the mount: use the top
 	}
 	return filepath.Join(base, rel), nil
 }
@@ -247,15 +248,15 @@ func isCgroup(path string) bool {
 	return unix.Statfs(path, &st) == nil && (st.Type == unix.CGROUP_SUPER_MAGIC || st.Type == unix.CGROUP2_SUPER_MAGIC)
 }
 
-// Claim makes the cgroup the container's: nobody else may be in it or about to use it.
-// It makes the directory that a process is born in, with its limits when nothing else
-// is left to Create.
+// Claim takes the cgroup for the container: no other process may be in it, and no other creation
+// may be about to use it. It creates the directory in which a process starts, with its limits if
+// nothing else is left to Create.
 //
-// Only a claimed cgroup may be emptied by force when it is destroyed, so the claim has
-// to be saved once there is something to lose. Until [Manager.Release] no other
-// creation can claim the same cgroup.
+// Only the processes of a claimed cgroup may be killed when it is destroyed, so the claim has to
+// be saved before processes enter. Until [Manager.Release] no other creation can claim the same
+// cgroup.
 //
-// With the systemd driver it only looks: systemd is who refuses a unit that exists.
+// With the systemd driver Claim only checks: systemd refuses a unit that exists.
 func (m *Manager) Claim() error {
 	switch {
 	case m.Disabled():
@@ -292,16 +293,15 @@ func (m *Manager) Claim() error {
 	return nil
 }
 
-// lockFiles are files of a cgroup that only its owner can open: of cgroup v2, and of the
-// controllers devices and memory of v1. Opening them does nothing.
+// lockFiles are files of a cgroup that only its owner can open: on cgroup v2, and of the v1
+// controllers devices and memory. Opening them has no effect.
 var lockFiles = [...]string{"cgroup.kill", "devices.deny", "memory.force_empty"}
 
-// openLock opens what the lock on a cgroup is held by.
+// openLock opens the file or directory for the lock on a cgroup.
 //
-// Attacker: any user of the host, who can open the directory of a cgroup, and could keep
-// others from creating a container there by a lock of their own. Where there is no such file,
-// or it belongs to somebody else, as in a cgroup that was handed to this user, it is still
-// the directory.
+// Attacker: any user of the host, who can open the directory of a cgroup and lock it, to keep
+// others from creating a container in it. If there is no such file, or it belongs to another
+// user, as in a delegated cgroup, the directory is still used.
 func openLock(dir string) (int, error) {
 	for _, name := range lockFiles {
 		fd, err := unix.Open(filepath.Join(dir, name), unix.O_WRONLY|unix.O_CLOEXEC, 0)
@@ -316,7 +316,7 @@ func openLock(dir string) (int, error) {
 	return fd, nil
 }
 
-// lockDir is a directory of the cgroup where openLock finds a file.
+// lockDir returns a directory of the cgroup in which openLock finds a file.
 func (m *Manager) lockDir() string {
 	if dir := m.BirthDir(); dir != "" {
 		return dir
@@ -329,7 +329,7 @@ func (m *Manager) lockDir() string {
 	return m.anyDir()
 }
 
-// Release lets others find the cgroup, which by now has a process in it or is gone.
+// Release unlocks the cgroup, which has a process now or is gone.
 func (m *Manager) Release() {
 	if m.lock >= 0 {
 		unix.Close(m.lock)
@@ -337,7 +337,7 @@ func (m *Manager) Release() {
 	}
 }
 
-// checkUnused refuses a cgroup that has processes or in which they would be frozen.
+// checkUnused refuses a cgroup that has processes, or in which processes would be frozen.
 func (m *Manager) checkUnused() error {
 	for _, dir := range m.saved.Paths {
 		if unix.Access(dir, unix.F_OK) != nil {
@@ -353,10 +353,9 @@ func (m *Manager) checkUnused() error {
 	return nil
 }
 
-// JoinFiles are the files through which a process with a single thread enters
-// the cgroup by writing "0" to each. Unlike moving another process, this takes no
-// lock of the whole system. The unified hierarchy is not among them: a process is
-// born there, see [Manager.BirthDir].
+// JoinFiles returns the files through which a process with a single thread enters the cgroup by
+// writing "0" to each. Unlike moving another process, this takes no system-wide lock. The unified
+// hierarchy is not included: a process starts there, see [Manager.BirthDir].
 func (m *Manager) JoinFiles() []string {
 	var files []string
 	for key, dir := range m.saved.Paths {
@@ -368,8 +367,8 @@ func (m *Manager) JoinFiles() []string {
 	return slices.Compact(files)
 }
 
-// BirthDir is the directory in the unified hierarchy, for CLONE_INTO_CGROUP; empty
-// when the host has none, or when there will be none without the process.
+// BirthDir returns the directory in the unified hierarchy for CLONE_INTO_CGROUP. It is empty when
+// the host has no such hierarchy, or when the directory will exist only with the process.
 func (m *Manager) BirthDir() string {
 	if m.scope != nil {
 		return ""
@@ -377,8 +376,8 @@ func (m *Manager) BirthDir() string {
 	return m.saved.Paths[unifiedKey]
 }
 
-// BornInside reports whether all that matters is in the unified hierarchy: the limits are
-// there before the first process is, see [Manager.Claim].
+// BornInside reports whether all limits are in the unified hierarchy, so that they are set before
+// the first process starts, see [Manager.Claim].
 func (m *Manager) BornInside() bool { return m.saved.Unified && m.scope == nil }
 
 // Hierarchies describes the cgroup for a mount of type cgroup in the container.
@@ -402,7 +401,7 @@ func (m *Manager) Hierarchies() []Hierarchy {
 		}
 		dir := m.saved.Paths[key]
 		real := filepath.Join(mountpoint, strings.TrimPrefix(key, "name="))
-		// cpu and cpuacct may be links to cpu,cpuacct.
+		// cpu and cpuacct may be symbolic links to cpu,cpuacct.
 		if target, err := os.Readlink(real); err == nil {
 			real = filepath.Join(mountpoint, filepath.Base(target))
 		}
@@ -426,8 +425,8 @@ func (m *Manager) Hierarchies() []Hierarchy {
 
 // Hierarchy is one hierarchy as a container sees it.
 type Hierarchy struct {
-	Name    string   // of its directory below /sys/fs/cgroup; empty for v2
-	Options []string // that select it when it is mounted
+	Name    string   // of the directory below /sys/fs/cgroup; empty for v2
+	Options []string // mount options that select the hierarchy
 	Path    string   // the container's directory on the host
 }
 

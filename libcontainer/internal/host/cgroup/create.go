@@ -13,8 +13,8 @@ import (
 	"coracle/libcontainer/internal/oci"
 )
 
-// Create makes the cgroup and applies the limits. Where a process is born inside, Claim has
-// done it. With the systemd driver it puts the first process into it.
+// Create creates the cgroup and applies the limits, unless Claim has done it for a process that
+// starts inside. With the systemd driver it puts the first process into it.
 func (m *Manager) Create(pid int) error {
 	if m.Disabled() {
 		return nil
@@ -51,7 +51,7 @@ func (m *Manager) Create(pid int) error {
 	return nil
 }
 
-// createDevices applies the rules for devices for the first time.
+// createDevices applies the device rules for the first time.
 func (m *Manager) createDevices() error {
 	if dir := m.saved.Paths[unifiedKey]; m.saved.Unified && m.isForeign(dir) {
 		has, err := hasFilters(dir)
@@ -67,7 +67,7 @@ func (m *Manager) createDevices() error {
 func (m *Manager) create(key, dir string) error {
 	switch {
 	case key == unifiedKey && m.scope != nil:
-		return nil // systemd has made it, with the controllers that it gives away
+		return nil // systemd has made it, with the controllers that it delegates
 	case key == unifiedKey:
 		// Claim has made the directory.
 		return m.enableControllers(dir)
@@ -80,9 +80,9 @@ func (m *Manager) create(key, dir string) error {
 	return err
 }
 
-// makeCpuset makes a cgroup of the controller cpuset of cgroup v1, which takes no process
-// before it has CPUs and memory nodes. Those that it does not get are those of the cgroup
-// above.
+// makeCpuset makes a cgroup of the controller cpuset of cgroup v1, which accepts no process
+// before it has CPUs and memory nodes. Unless gets reports that the container's limits set a
+// file, the value is inherited from the parent.
 func (m *Manager) makeCpuset(dir string, gets func(file string) bool) error {
 	if _, err := m.make(dir); err != nil {
 		return err
@@ -99,7 +99,7 @@ func (m *Manager) makeCpuset(dir string, gets func(file string) bool) error {
 	return nil
 }
 
-// inheritCpuset fills in what a cgroup lacks from the one above, and returns what it has.
+// inheritCpuset copies an empty value from the parent cgroup, and returns the value.
 func inheritCpuset(dir, file string) (string, error) {
 	path := filepath.Join(dir, file)
 	content, err := linux.ReadFollow(path, 1<<16)
@@ -116,11 +116,11 @@ func inheritCpuset(dir, file string) (string, error) {
 	return value, linux.Write(path, value)
 }
 
-// enableControllers makes the controllers available that the host has, in a cgroup of the
-// unified hierarchy. On a hybrid host only those that are needed: the others cost time.
+// enableControllers enables the host's controllers for a cgroup of the unified hierarchy. On a
+// hybrid host it enables only those that are needed, because enabling takes time.
 //
-// One that is not needed may stay unavailable, as to those who may not enable it. What is
-// asked for and missing is found when it is set.
+// A controller that is not needed may stay disabled, for instance because this process lacks the
+// permission. If it is needed, setting the limit fails.
 func (m *Manager) enableControllers(dir string) error {
 	root := mountpoint
 	wanted := m.plan.needed()
@@ -139,7 +139,7 @@ func (m *Manager) enableControllers(dir string) error {
 		return err
 	}
 	if m.saved.Unified {
-		// Usually all of them are there.
+		// Usually all of them are enabled.
 		if wanted, err = here(root); err != nil {
 			return err
 		}
@@ -155,7 +155,7 @@ func (m *Manager) enableControllers(dir string) error {
 	for part := range strings.SplitSeq(rel, "/") {
 		control := filepath.Join(above, "cgroup.subtree_control")
 		if err := linux.Write(control, "+"+strings.Join(wanted, " +")); err != nil {
-			for _, c := range wanted { // those that can be
+			for _, c := range wanted { // one by one: some may fail
 				_ = linux.Write(control, "+"+c)
 			}
 		}
@@ -164,8 +164,8 @@ func (m *Manager) enableControllers(dir string) error {
 	return m.checkType(dir)
 }
 
-// checkType looks whether a cgroup can have processes. Below one that has processes itself
-// it cannot, unless it is a threaded one, which not all controllers support.
+// checkType checks whether a cgroup can have processes. Below a cgroup with processes it cannot,
+// unless it is threaded, which not all controllers support.
 func (m *Manager) checkType(dir string) error {
 	content, err := linux.ReadFollow(filepath.Join(dir, "cgroup.type"), 1<<10)
 	if err != nil {
@@ -186,13 +186,12 @@ func (m *Manager) checkType(dir string) error {
 	return nil
 }
 
-// lacksDevices reports whether this process cannot have rules for devices, whatever the
-// cgroup: they are for the superuser of the host. Nor can it make nodes of devices: the
-// container has those that it gets from the host, with their owners and modes.
+// lacksDevices reports whether this process cannot set device rules at all, because they need the
+// superuser of the host. Such a process cannot make device nodes, either: the container gets the
+// host's nodes, with their owners and modes.
 func (m *Manager) lacksDevices() bool { return m.rootless || linux.InUserNamespace() }
 
-// unlessRefused is the error of setDevices, nil for one of a process that cannot have rules
-// for devices.
+// unlessRefused returns the error of setDevices, or nil if this process cannot set device rules.
 func (m *Manager) unlessRefused(err error) error {
 	if errors.Is(err, os.ErrPermission) && m.lacksDevices() {
 		return nil
@@ -200,7 +199,7 @@ func (m *Manager) unlessRefused(err error) error {
 	return err
 }
 
-// setDevices applies rules for devices; list says the same for cgroup v1.
+// setDevices applies device rules; list is the same for cgroup v1.
 func (m *Manager) setDevices(rules []deviceRule, list deviceList, fresh bool) error {
 	if !m.saved.Unified {
 		dir := m.saved.Paths["devices"]
@@ -222,8 +221,8 @@ func (m *Manager) setDevices(rules []deviceRule, list deviceList, fresh bool) er
 	return nil
 }
 
-// checkCpuset looks whether a cgroup of v2 got the CPUs and memory nodes that it was given:
-// the kernel takes others in place of what is not there, and says nothing.
+// checkCpuset checks whether a cgroup of v2 got the CPUs and memory nodes that were set: the
+// kernel silently replaces those that are not available.
 func (m *Manager) checkCpuset(settings []setting) error {
 	for _, s := range settings {
 		if s.controller != "cpuset" || !m.inUnified("cpuset") {

@@ -5,15 +5,15 @@ import (
 	"fmt"
 )
 
-// Driver is who makes and removes the cgroups of a container. It is decided at the
-// creation and kept in the state.
+// Driver is who creates and removes the cgroups of a container. It is chosen at the creation and
+// kept in the state.
 type Driver string
 
 const (
-	// Cgroupfs: this program does it, by files.
+	// Cgroupfs: this program, by files.
 	Cgroupfs Driver = "cgroupfs"
-	// Systemd: systemd does it, as a transient scope. Processes enter it, and limits
-	// that systemd does not know are set, by files.
+	// Systemd: systemd, as a transient scope. Processes enter it by files, and limits that
+	// systemd does not know are set by files.
 	Systemd Driver = "systemd"
 	// Disabled: the container stays in the cgroup of its creator, and has no limits.
 	Disabled Driver = "disabled"

@@ -13,15 +13,15 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// freezeDeadline bounds how long a cgroup may take to freeze. A process that waits for
-// a device cannot be frozen before the device has answered.
+// freezeDeadline is how long a cgroup may take to freeze. A process that waits for a device
+// cannot be frozen before the device has answered.
 const freezeDeadline = 10 * time.Second
 
-// errNoFreezer means that there is nothing to freeze the container with.
+// errNoFreezer means that the host has no way to freeze the container.
 var errNoFreezer = errors.New("the host has no freezer cgroup (cgroup v1) and no cgroup v2")
 
-// freezerFile is the file that freezes, with what to write for that and for its
-// opposite; empty without a freezer.
+// freezerFile returns the file that freezes, and what to write to freeze and to thaw; the file is
+// empty without a freezer.
 func (m *Manager) freezerFile() (file, freeze, thaw string) {
 	if dir := m.saved.Paths[unifiedKey]; m.saved.Unified && dir != "" {
 		return filepath.Join(dir, "cgroup.freeze"), "1", "0"
@@ -32,7 +32,7 @@ func (m *Manager) freezerFile() (file, freeze, thaw string) {
 	return "", "", ""
 }
 
-// Frozen reports whether the cgroup is paused, or about to be.
+// Frozen reports whether the cgroup is frozen or being frozen.
 func (m *Manager) Frozen() (bool, error) {
 	file, _, thaw := m.freezerFile()
 	if file == "" {
@@ -48,8 +48,8 @@ func (m *Manager) Frozen() (bool, error) {
 	return strings.TrimSpace(string(state)) != thaw, nil
 }
 
-// frozenDir is the cgroup or, before that exists, the next one above, if what comes there is
-// frozen; "" otherwise. That a cgroup still higher is frozen shows there, too.
+// frozenDir returns the cgroup or, before that exists, its nearest existing parent, if a process
+// in it would be frozen; otherwise "". It also shows that a cgroup higher up is frozen.
 func (m *Manager) frozenDir() string {
 	file, _, thaw := m.freezerFile()
 	isFrozen := func(content string) bool { return strings.TrimSpace(content) != thaw }
@@ -70,7 +70,7 @@ func (m *Manager) frozenDir() string {
 	return ""
 }
 
-// setFrozen freezes or thaws as far as that works at once.
+// setFrozen starts freezing or thawing, and does not wait.
 func (m *Manager) setFrozen(frozen bool) error {
 	file, freeze, thaw := m.freezerFile()
 	if m.Disabled() {
@@ -86,8 +86,8 @@ func (m *Manager) setFrozen(frozen bool) error {
 	return linux.Write(file, value)
 }
 
-// Freeze stops all processes of the cgroup and returns when the last one has stopped.
-// When that fails, or is interrupted, they go on.
+// Freeze freezes all processes of the cgroup and returns when the last one is frozen. When that
+// fails, or is interrupted, it thaws them.
 func (m *Manager) Freeze() error {
 	if m.Disabled() {
 		return errDisabled
@@ -110,9 +110,9 @@ func errNotFrozen() error {
 	return fmt.Errorf("some processes did not freeze within %d s; the container was thawed", int(freezeDeadline.Seconds()))
 }
 
-// freezeV1 tries again and again: a cgroup stays in the state FREEZING when processes
-// came into it meanwhile (Linux, cgroup-v1/freezer-subsystem.rst). Letting it go in
-// between lets forks come to their end.
+// freezeV1 tries repeatedly: a cgroup stays in the state FREEZING when processes entered it
+// meanwhile (Linux, cgroup-v1/freezer-subsystem.rst). Thawing it in between lets pending forks
+// complete.
 func (m *Manager) freezeV1(deadline time.Time) error {
 	for round := 1; ; round++ {
 		if err := m.setFrozen(true); err != nil {
@@ -139,8 +139,8 @@ func (m *Manager) freezeV1(deadline time.Time) error {
 	}
 }
 
-// freezeV2 waits until the kernel tells that the last process has stopped
-// (Linux, cgroup-v2.rst, cgroup.events).
+// freezeV2 waits until the kernel reports that the last process is frozen (Linux, cgroup-v2.rst,
+// cgroup.events).
 func (m *Manager) freezeV2(deadline time.Time) error {
 	events := filepath.Join(m.saved.Paths[unifiedKey], "cgroup.events")
 	fd, err := unix.Open(events, unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -163,21 +163,21 @@ func (m *Manager) freezeV2(deadline time.Time) error {
 		if time.Until(deadline) <= 0 {
 			return errNotFrozen()
 		}
-		// The kernel wakes up those who poll when the file has changed since it was read.
+		// poll(2) returns when the file has changed since it was last read.
 		if _, err := m.Interrupt.PollUntil([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}, deadline); err != nil {
 			return err
 		}
 	}
 }
 
-// Thaw lets frozen processes go on, as far as there are any.
+// Thaw thaws frozen processes, if there are any.
 func (m *Manager) Thaw() { _ = m.setFrozen(false) }
 
-// ThawAll lets all frozen processes go on that have been sent SIGKILL, which does not end
-// them before that, in the cgroup and below it.
+// ThawAll thaws all frozen processes in the cgroup and below it. A frozen process does not die of
+// SIGKILL before it is thawed.
 //
-// Attacker: a process of the container, which has frozen itself or others in a cgroup of its
-// own. Another one may do it again: the caller has to come again until all have ended.
+// Attacker: a process of the container, which has frozen itself or others in a cgroup of its own.
+// Another process may freeze them again, so the caller has to repeat this until all have ended.
 func (m *Manager) ThawAll() {
 	m.Thaw()
 	dir := m.saved.Paths["freezer"]
@@ -199,7 +199,7 @@ func (m *Manager) Unfreeze() error {
 	if err := m.setFrozen(false); err != nil {
 		return err
 	}
-	// A cgroup above may be frozen, too.
+	// A parent cgroup may be frozen, too.
 	frozen, err := m.heldFrozen()
 	if err == nil && frozen {
 		return errors.New("a cgroup above that of the container is frozen, too")
@@ -207,12 +207,12 @@ func (m *Manager) Unfreeze() error {
 	return err
 }
 
-// heldFrozen reports whether processes are frozen though their cgroup is not.
+// heldFrozen reports whether processes are frozen although their cgroup is not.
 func (m *Manager) heldFrozen() (bool, error) {
 	if !m.saved.Unified {
 		return m.Frozen()
 	}
-	// The end of a freeze takes a moment, that of a cgroup above is not to be expected.
+	// Thawing takes a moment. A frozen parent cgroup would stay frozen, so the wait is limited.
 	for deadline := time.Now().Add(time.Second); ; {
 		events, err := linux.ReadFollow(filepath.Join(m.saved.Paths[unifiedKey], "cgroup.events"), 1<<12)
 		if err != nil || !strings.Contains("\n"+string(events), "\nfrozen 1\n") {
@@ -227,6 +227,6 @@ func (m *Manager) heldFrozen() (bool, error) {
 	}
 }
 
-// KilledWhenFrozen reports whether a frozen process dies from SIGKILL at once, and not when
-// it is thawed. That is so with cgroup v2.
+// KilledWhenFrozen reports whether a frozen process dies of SIGKILL at once, and not only after
+// it is thawed. This is so on cgroup v2.
 func (m *Manager) KilledWhenFrozen() bool { return m.saved.Unified }

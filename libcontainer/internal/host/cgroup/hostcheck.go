@@ -18,8 +18,8 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// CheckHost finds what this host, for this user, cannot do of what [New] has decided on. It
-// only looks; named reports whether the configuration names the cgroup.
+// CheckHost returns what this host, for this user, cannot do of what [New] has planned. It only
+// looks. named reports whether the configuration names the cgroup.
 func (m *Manager) CheckHost(r *specs.LinuxResources, named bool) (problems []bundle.Problem) {
 	bad := func(pointer, format string, args ...any) {
 		problems = append(problems, bundle.About(pointer, format, args...))
@@ -90,8 +90,8 @@ func hasPages(size string) bool {
 	return unix.Access(fmt.Sprintf("%s/hugepages-%dkB", all, n), unix.F_OK) == nil
 }
 
-// unavailable says why a setting cannot be made; nothing where it can, or where nothing is
-// known.
+// unavailable returns why a setting cannot be made; it is empty when it can, or when that is
+// unknown.
 func (m *Manager) unavailable(s *setting) string {
 	controller := s.controller
 	if controller == unifiedKey {
@@ -123,7 +123,7 @@ func (m *Manager) unavailable(s *setting) string {
 	return ""
 }
 
-// existing is the directory or, where there is none, that of the next cgroup above it.
+// existing returns the directory or, if it does not exist, its nearest existing parent.
 func existing(dir string) string {
 	for dir != mountpoint && dir != hybrid && unix.Access(dir, unix.F_OK) != nil {
 		dir = filepath.Dir(dir)
@@ -131,8 +131,8 @@ func existing(dir string) string {
 	return dir
 }
 
-// exampleOf is a cgroup with the files that a new one below above will have. The root has
-// others, so one below it has to do; "" when there is none.
+// exampleOf returns a cgroup with the same files as a new one below above; "" when there is none.
+// The root has other files, so below the root it returns a child of the root.
 func (m *Manager) exampleOf(above, controller string) string {
 	if root := m.saved.Unified && above == mountpoint || !m.saved.Unified && filepath.Dir(above) == mountpoint; !root {
 		return above
@@ -156,9 +156,9 @@ func (m *Manager) exampleOf(above, controller string) string {
 	return ""
 }
 
-// memoryInVain says why a limit of memory lets no process run, or cannot be set: the sum of
-// memory and swap may not be less than memory with cgroup v1, which has the highest limit
-// there is where none is given. A cgroup that is there already may have one.
+// memoryInVain returns why no process can run with a memory limit, or why it cannot be set. On
+// cgroup v1 the limit of memory and swap must not be below the memory limit; by default it is the
+// maximum, but an existing cgroup may have a lower one.
 func (m *Manager) memoryInVain(s *setting) string {
 	n, err := strconv.ParseInt(s.value, 10, 64)
 	if s.controller != "memory" || err != nil || n < 0 {
@@ -178,7 +178,7 @@ func (m *Manager) memoryInVain(s *setting) string {
 	return ""
 }
 
-// outside says which CPUs or memory nodes the cgroup above has not got.
+// outside returns which CPUs or memory nodes the parent cgroup does not have.
 func (m *Manager) outside(s *setting, above string) string {
 	if s.controller != "cpuset" {
 		return ""
@@ -201,7 +201,7 @@ func (m *Manager) outside(s *setting, above string) string {
 	return ""
 }
 
-// missingDisks finds limits for block devices that the host does not have.
+// missingDisks returns problems for block devices that the host does not have.
 func missingDisks(b *specs.LinuxBlockIO) (problems []bundle.Problem) {
 	check := func(pointer string, major, minor int64) {
 		if unix.Access(fmt.Sprintf("/sys/dev/block/%d:%d", major, minor), unix.F_OK) != nil && unix.Access("/sys/dev/block", unix.F_OK) == nil {

@@ -19,8 +19,8 @@ func (p *plan) pids(l *specs.LinuxPids) {
 		return
 	}
 	if limit == 0 && p.unified("pids") {
-		// The first process is born in the cgroup, which a limit of 0 would forbid. For
-		// those that follow it is the same.
+		// The first process starts in the cgroup, which a limit of 0 would forbid. For its
+		// children 1 has the same effect.
 		limit = 1
 	}
 	p.add("pids.limit", "pids", limitV2(limit), "pids.max").needless = limit == -1
@@ -32,8 +32,7 @@ func forks(s *specs.Spec) bool {
 	return pids != nil && (pids.Path != "" || oci.Namespace(s, specs.UserNamespace) != nil)
 }
 
-// withoutFork tells settings apart: those under which no process of the cgroup could fork
-// come second.
+// withoutFork separates the settings with which no process of the cgroup could fork.
 func withoutFork(settings []setting) (possible, impossible []setting) {
 	for _, s := range settings {
 		if s.files[0] == "pids.max" && (s.value == "0" || s.value == "1") {
@@ -45,8 +44,8 @@ func withoutFork(settings []setting) (possible, impossible []setting) {
 	return possible, impossible
 }
 
-// Settle applies the limits that would have stopped the init on its way. It is called
-// when the final process of the container is there.
+// Settle applies the limits that would have stopped the init. It is called when the final process
+// of the container exists.
 func (m *Manager) Settle() error {
 	if len(m.settle) == 0 {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// Place is where a further process of a container goes.
+// Place is the cgroup of an additional process of a container.
 type Place struct {
 	// Join are the files through which it enters, see [Manager.JoinFiles].
 	Join []string
@@ -20,13 +20,13 @@ type Place struct {
 	Birth string
 }
 
-// Place finds the place for a further process. Each of sub names a cgroup below the
-// container's: PATH in all hierarchies or, on v1, CONTROLLER[,CONTROLLER]:PATH in some.
-// They must exist. init is the first process of the container.
+// Place returns the place of an additional process. Each element of sub names an existing cgroup
+// below the container's: PATH in all hierarchies or, on v1, CONTROLLER[,CONTROLLER]:PATH in some.
+// init is the first process of the container.
 //
-// In the unified hierarchy a cgroup whose controllers have been passed on to its children
-// can have no processes. Where the container has done that, the process goes to its init. So
-// it does in each hierarchy in which the container has left its cgroup, and that is gone.
+// In the unified hierarchy a cgroup whose controllers are enabled for its children cannot have
+// processes. If the container has done that, the process goes to the cgroup of its init. The same
+// holds in each hierarchy in which the container has left its cgroup and the cgroup is gone.
 func (m *Manager) Place(sub []string, init int) (Place, error) {
 	paths, err := m.subPaths(sub)
 	if err != nil {
@@ -53,7 +53,7 @@ func (m *Manager) Place(sub []string, init int) (Place, error) {
 	return Place{Join: at.JoinFiles(), Birth: at.BirthDir()}, nil
 }
 
-// subPaths has the path below the container's cgroup for each hierarchy that is named.
+// subPaths returns the path below the container's cgroup for each hierarchy that is named.
 func (m *Manager) subPaths(sub []string) (map[string]string, error) {
 	paths := make(map[string]string)
 	for _, s := range sub {
@@ -72,7 +72,7 @@ func (m *Manager) subPaths(sub []string) (map[string]string, error) {
 		case !perController:
 			for key, dir := range m.saved.Paths {
 				if key == unifiedKey && !m.saved.Unified && unix.Access(filepath.Join(dir, path), unix.F_OK) != nil {
-					continue // a hybrid, where next to nobody uses this hierarchy
+					continue // a hybrid host, on which this hierarchy is hardly used
 				}
 				paths[key] = path
 			}
@@ -95,20 +95,20 @@ func (m *Manager) subPaths(sub []string) (map[string]string, error) {
 	return paths, nil
 }
 
-// whereabouts finds out where the init of a container is, when that matters.
+// whereabouts finds the cgroups of a container's init when they are needed.
 type whereabouts struct {
 	pid     int
 	unified bool
 	cgroups map[string]string
 }
 
-// dir is the directory of its cgroup in a hierarchy; "" when that cannot be seen.
+// dir returns the directory of its cgroup in a hierarchy; "" when it is not visible.
 func (w *whereabouts) dir(key string) string {
 	if w.cgroups == nil {
 		w.cgroups, _ = linux.PID(w.pid).Living().Cgroups()
 	}
 	path, ok := w.cgroups[key]
-	// What lies outside of this cgroup namespace begins with /.. there.
+	// The path of a cgroup outside of this cgroup namespace begins with /.. there.
 	if !ok || path == "/.." || strings.HasPrefix(path, "/../") {
 		return ""
 	}
@@ -123,8 +123,8 @@ func (w *whereabouts) dir(key string) string {
 	return dir
 }
 
-// leaf is a directory of the unified hierarchy or, when that can have no processes, the
-// cgroup of the init below it.
+// leaf returns a directory of the unified hierarchy or, if that cannot have processes, the cgroup
+// of the init below it.
 func (w *whereabouts) leaf(dir string) string {
 	control, err := linux.ReadFollow(filepath.Join(dir, "cgroup.subtree_control"), 1<<12)
 	if err != nil || strings.TrimSpace(string(control)) == "" {

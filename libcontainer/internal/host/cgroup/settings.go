@@ -16,34 +16,34 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// resourcesPointer is where the properties are that this package applies.
+// resourcesPointer is the parent of the properties that this package applies.
 const resourcesPointer = "linux.resources"
 
 // setting is a value for a file of the cgroup.
 type setting struct {
-	// pointer names the property that asks for it, below linux.resources.
+	// pointer is the property that sets the value, below linux.resources.
 	pointer    string
 	controller string
-	// files are the names that the file may have; the first one that exists counts.
+	// files are the possible names of the file; the first one that exists is used.
 	files []string
 	value string
-	// values has the value for each of the files where these differ.
+	// values has the value for each of the files if they differ.
 	values []string
-	// needless reports whether without the file the value is true anyway.
+	// needless reports whether the value holds anyway when the file does not exist.
 	needless bool
-	// restore is what to write to get back what the file says; nil when that is just
-	// what it says.
+	// restore turns the file's content into the value to write to restore it; nil when they are
+	// the same.
 	restore func(content string) string
-	// resets is a file that the kernel sets to its default when this one becomes 1.
+	// resets is a file that the kernel resets to its default when this one becomes 1.
 	resets string
-	// reason looks why the kernel refuses the value; nil when there is nothing to look at.
+	// reason finds out why the kernel refuses the value; nil when there is nothing to check.
 	reason reason
 }
 
 // plan is linux.resources as a list of settings, in the order of writing.
 //
-// It is made before anything is done, so that what cannot work is an error without a
-// trace. What a host cannot do is an error too: a limit is never left out silently.
+// It is made before anything is done, so that an impossible limit is an error without a trace.
+// What the host cannot do is an error, too: a limit is never silently left out.
 type plan struct {
 	// v2 reports whether the host has only the unified hierarchy.
 	v2 bool
@@ -51,18 +51,18 @@ type plan struct {
 	unified func(controller string) bool
 	// current reads a file of the cgroup; "" when there is none, or no cgroup yet.
 	current func(controller, file string) string
-	// has reports whether the cgroups of a controller of cgroup v1 have a file; nil for no.
+	// has reports whether the cgroups of a v1 controller have a file; nil means no.
 	has func(controller, file string) bool
-	// fresh reports whether the cgroup is a new one, with the values that the kernel gives it.
+	// fresh reports whether the cgroup is new, with the kernel's default values.
 	fresh bool
 
 	settings []setting
-	warnings []bundle.Problem // what has no effect
+	warnings []bundle.Problem // properties without effect
 	problems []bundle.Problem
 	err      error // the first problem
 }
 
-// add appends a setting, and returns it to have more said about it.
+// add appends a setting, and returns it so that the caller can refine it.
 func (p *plan) add(pointer, controller, value string, files ...string) *setting {
 	p.settings = append(p.settings, setting{pointer: pointer, controller: controller, files: files, value: value})
 	return &p.settings[len(p.settings)-1]
@@ -70,12 +70,12 @@ func (p *plan) add(pointer, controller, value string, files ...string) *setting 
 
 func (p *plan) hasFile(controller, file string) bool { return p.has != nil && p.has(controller, file) }
 
-// fail notes a problem with a property below linux.resources, see [bundle.About].
+// fail adds a problem with a property below linux.resources, see [bundle.About].
 func (p *plan) fail(property, format string, args ...any) {
 	p.problem(bundle.About(resourcesPointer+"."+property, format, args...))
 }
 
-// failProperty is fail for a text that continues the name, see [bundle.Predicate].
+// failProperty is fail for a text that continues the property's name, see [bundle.Predicate].
 func (p *plan) failProperty(property, format string, args ...any) {
 	p.problem(bundle.Predicate(resourcesPointer+"."+property, format, args...))
 }
@@ -85,12 +85,12 @@ func (p *plan) problem(b bundle.Problem) {
 	p.err = errors.New(p.problems[0].Sentence())
 }
 
-// warn notes a property below linux.resources that has no effect, see [bundle.About].
+// warn adds a warning about a property below linux.resources, see [bundle.About].
 func (p *plan) warn(property, format string, args ...any) {
 	p.warnings = append(p.warnings, bundle.About(resourcesPointer+"."+property, format, args...))
 }
 
-// warnProperty is warn for a text that continues the name, see [bundle.Predicate].
+// warnProperty is warn for a text that continues the property's name, see [bundle.Predicate].
 func (p *plan) warnProperty(property, format string, args ...any) {
 	p.warnings = append(p.warnings, bundle.Predicate(resourcesPointer+"."+property, format, args...))
 }
@@ -104,11 +104,11 @@ func (p *plan) resources(r *specs.LinuxResources) {
 	p.hugepages(r.HugepageLimits)
 	p.network(r.Network)
 	p.rdma(r.Rdma)
-	p.unifiedFiles(r.Unified) // last: it says best what the kernel gets
+	p.unifiedFiles(r.Unified) // last, because it is closest to what the kernel gets
 	p.overridden()
 }
 
-// overridden warns of settings that a later one of another property writes over.
+// overridden warns of settings that a later setting of another property overwrites.
 func (p *plan) overridden() {
 	type place struct{ controller, file, key string }
 	last := make(map[place]*setting, len(p.settings))
@@ -128,8 +128,8 @@ func (p *plan) overridden() {
 	}
 }
 
-// keyOf is what a value for a file is about, where the file has a value for each device: the
-// device, with the name of the parameter where there are several.
+// keyOf returns the key of a value in a file that has a value for each device: the device, with
+// the name of the parameter if there are several.
 func keyOf(file, value string) string {
 	key, rest, ok := strings.Cut(value, " ")
 	if !ok || !strings.Contains(key, ":") && file != "net_prio.ifpriomap" && file != "rdma.max" {
@@ -141,7 +141,7 @@ func keyOf(file, value string) string {
 	return key
 }
 
-// unifiedName is the name of a controller in the unified hierarchy.
+// unifiedName returns the name of a controller in the unified hierarchy.
 func unifiedName(controller string) string {
 	if controller == "blkio" {
 		return "io"
@@ -149,7 +149,7 @@ func unifiedName(controller string) string {
 	return controller
 }
 
-// needed are the controllers of the unified hierarchy that the settings need.
+// needed returns the controllers of the unified hierarchy that the settings need.
 func (p *plan) needed() []string {
 	var names []string
 	for _, s := range p.settings {
@@ -160,20 +160,20 @@ func (p *plan) needed() []string {
 	return names
 }
 
-// undo is what brings back the values from before.
+// undo restores a former value.
 type undo struct {
 	path, value string
-	// instead comes as close as possible where the kernel does not take the value again; ""
-	// without anything.
+	// instead is the closest possible value if the kernel does not accept the former one; "" when
+	// there is none.
 	instead string
 }
 
-// apply writes the settings. With remember it returns what brings back the old values,
-// also when it fails in the middle.
+// apply writes the settings. With remember it returns how to restore the old values, also when it
+// fails in the middle.
 //
-// The values of a controller may depend on one another: the kernel accepts a period only
-// if the quota fits, a limit of swap only above that of memory. What it refuses is tried
-// again when another value of the same controller has changed.
+// The values of a controller may depend on each other: the kernel accepts a period only if the
+// quota fits, and a limit of memory and swap only above the limit of memory. A refused value is
+// tried again after another value of the same controller has changed.
 func (m *Manager) apply(settings []setting, remember bool) (undos []undo, err error) {
 	pending := slices.Clone(settings)
 	for len(pending) > 0 {
@@ -229,7 +229,7 @@ func (m *Manager) write(s *setting, remember bool) ([]undo, error) {
 				}
 				u := undo{path: path, value: s.oldValue(string(old))}
 				if u.value == "\n" {
-					// A cpuset of v2 with processes cannot be empty again.
+					// A cpuset of v2 with processes cannot become empty again.
 					effective, _ := linux.ReadFollow(path+".effective", 1<<16)
 					u.instead = strings.TrimSpace(string(effective))
 				}
@@ -256,12 +256,12 @@ func (s *setting) oldValue(content string) string {
 		return s.restore(content)
 	}
 	if content = strings.TrimSpace(content); content == "" {
-		return "\n" // to write nothing would change nothing
+		return "\n" // writing an empty text would have no effect
 	}
 	return content
 }
 
-// refused puts into words what the kernel has against a value.
+// refused describes why the kernel refuses a value.
 func (m *Manager) refused(s *setting, path, value string, err error) error {
 	var at *os.PathError
 	if errors.As(err, &at) {
@@ -291,7 +291,7 @@ func (m *Manager) refused(s *setting, path, value string, err error) error {
 	return fmt.Errorf("%s.%s: write %q to %s: %w%s", resourcesPointer, s.pointer, value, path, err, inBrackets(hint))
 }
 
-// inBrackets is a hint behind a sentence, if there is one.
+// inBrackets returns a hint in parentheses, if there is one.
 func inBrackets(hint string) string {
 	if hint == "" {
 		return ""
@@ -299,7 +299,7 @@ func inBrackets(hint string) string {
 	return " (" + hint + ")"
 }
 
-// missing tells why a file does not exist.
+// missing returns an error that says why a file does not exist.
 func (m *Manager) missing(s *setting, dir string) error {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%s.%s: the cgroup %s has been removed by somebody else", resourcesPointer, s.pointer, dir)
@@ -316,7 +316,7 @@ func (m *Manager) missing(s *setting, dir string) error {
 	return fmt.Errorf("%s.%s: this kernel has no %s (%s)", resourcesPointer, s.pointer, strings.Join(s.files, " and no "), dir)
 }
 
-// dirOf is the directory with the files of a controller; "" without one.
+// dirOf returns the directory with the files of a controller; "" when there is none.
 func (m *Manager) dirOf(controller string) string {
 	if m.inUnified(controller) {
 		return m.saved.Paths[unifiedKey]
@@ -325,7 +325,7 @@ func (m *Manager) dirOf(controller string) string {
 }
 
 // inUnified reports whether a controller is in the unified hierarchy. On a hybrid host each
-// is in one or the other.
+// controller is either in it or in one of v1.
 func (m *Manager) inUnified(controller string) bool {
 	if m.saved.Unified || controller == unifiedKey {
 		return true
@@ -337,7 +337,7 @@ func (m *Manager) inUnified(controller string) bool {
 	return err == nil && slices.Contains(strings.Fields(string(available)), unifiedName(controller))
 }
 
-// read reads a small file of the cgroup, without blanks around it; "" when it cannot.
+// read reads a small file of the cgroup and trims blanks; "" on errors.
 func (m *Manager) read(controller, file string) string {
 	dir := m.dirOf(controller)
 	if dir == "" {
@@ -350,8 +350,8 @@ func (m *Manager) read(controller, file string) string {
 	return strings.TrimSpace(string(data))
 }
 
-// keyed makes the restore of a file that has a line for each key: it is the line of this
-// key, or otherwise what stands for none.
+// keyed returns a restore function for a file with a line for each key: it returns the line of
+// this key, or none if there is no such line.
 func keyed(key, none string) func(string) string {
 	return func(content string) string {
 		for line := range strings.Lines(content) {
@@ -363,7 +363,7 @@ func keyed(key, none string) func(string) string {
 	}
 }
 
-// fieldOf is the value of a key in a file of lines "key value".
+// fieldOf returns the value of a key in a file of lines "key value".
 func fieldOf(content, key string) string {
 	for line := range strings.Lines(content) {
 		if k, v, ok := strings.Cut(strings.TrimSpace(line), " "); ok && k == key {

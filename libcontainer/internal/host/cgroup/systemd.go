@@ -14,19 +14,19 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// SavedUnit is what has to be kept of a unit of systemd.
+// SavedUnit is the part of a systemd unit that has to survive the command.
 type SavedUnit struct {
 	systemd.Unit
-	// Instance is the systemd that has it: a later command need not find it.
+	// Instance is the systemd manager of the unit, so that a later command need not find it.
 	Instance systemd.Instance `json:"instance"`
 }
 
-// scope is a scope that is still to be made.
+// scope is a scope before it is created.
 type scope struct {
-	properties []systemd.Property // besides the limits
+	properties []systemd.Property // except the limits
 }
 
-// newScope decides on the unit of a container.
+// newScope chooses the unit of a container.
 func (m *Manager) newScope(path, id string, s *specs.Spec) error {
 	instance, err := systemd.Own()
 	if err != nil {
@@ -45,7 +45,7 @@ func (m *Manager) newScope(path, id string, s *specs.Spec) error {
 	return nil
 }
 
-// limitsOf are the settings that systemd has properties for.
+// limitsOf returns the settings as unit properties, where systemd has one.
 func limitsOf(settings []setting) []systemd.Property {
 	files := make([]systemd.File, 0, len(settings))
 	for _, s := range settings {
@@ -54,8 +54,8 @@ func limitsOf(settings []setting) []systemd.Property {
 	return systemd.Limits(files)
 }
 
-// startScope makes the scope around a process, with these limits. Where its cgroup really is can be seen
-// then.
+// startScope creates the scope with a process in it, and with these limits. Only then the path of
+// its cgroup is known.
 func (m *Manager) startScope(pid int, settings []setting) error {
 	u := m.saved.Systemd
 	properties := slices.Concat(systemd.Accounting(m.saved.Unified), limitsOf(settings), m.scope.properties)
@@ -73,15 +73,15 @@ func (m *Manager) startScope(pid int, settings []setting) error {
 	return nil
 }
 
-// BornOutside reports whether the first process enters its cgroup from outside: there is none
-// without it. The init has to wait until [Manager.Create] has put it there.
+// BornOutside reports whether the first process starts outside of its cgroup, because the cgroup
+// cannot exist without it. The init has to wait until [Manager.Create] has moved it.
 func (m *Manager) BornOutside() bool { return m.scope != nil }
 
-// endScope ends what is in the scope and makes systemd forget it. A scope ends by itself
-// with its last process: then nothing is asked of systemd.
+// endScope kills the processes in the scope and makes systemd remove the unit. A scope ends by
+// itself with its last process; then systemd need not be asked.
 //
-// A systemd that does not answer is no error. It will see that the cgroup is empty, which
-// the caller removes.
+// It is no error when systemd does not answer: the caller removes the empty cgroup, and systemd
+// will notice.
 func (m *Manager) endScope(deadline time.Time) error {
 	dir := m.saved.Paths[unifiedKey]
 	if !m.saved.Unified {
@@ -97,7 +97,7 @@ func (m *Manager) endScope(deadline time.Time) error {
 	if err := m.kill(deadline); err != nil {
 		return err
 	}
-	// systemd is quick, or busy.
+	// systemd answers at once, or is busy.
 	for delay := time.Millisecond; delay < 10*time.Millisecond; delay *= 2 {
 		if !exists() {
 			return nil
@@ -114,7 +114,7 @@ func (m *Manager) endScope(deadline time.Time) error {
 	return nil
 }
 
-// instance is the systemd that has the unit, for an exchange that can be interrupted.
+// instance returns the manager of the unit, for an exchange that can be interrupted.
 func (m *Manager) instance() systemd.Instance {
 	i := m.saved.Systemd.Instance
 	i.Interrupt = m.Interrupt
@@ -123,8 +123,8 @@ func (m *Manager) instance() systemd.Instance {
 
 func (u *SavedUnit) path() string { return u.Instance.Path(u.Unit) }
 
-// updateScope tells systemd about limits that have changed, so that it does not undo them.
-// It does nothing for other drivers.
+// updateScope updates the limits in systemd, so that systemd does not undo them. It does nothing
+// for other drivers.
 func (m *Manager) updateScope(settings []setting) error {
 	u := m.saved.Systemd
 	if u == nil {
@@ -138,14 +138,14 @@ func (m *Manager) updateScope(settings []setting) error {
 	if err := m.instance().Set(u.Unit, changed); err != nil {
 		return err
 	}
-	// It has written the files, too, less exactly.
+	// systemd has also written the files, less exactly.
 	_, err := m.apply(settings, false)
 	return err
 }
 
-// cpuNow are settings of what the files of the controller cpu say. systemd writes all of them
-// when one changes, and knows the quota by its ratio to the period; there are none where
-// settings change nothing of the kind.
+// cpuNow returns the current values of the controller cpu as settings. systemd writes all of them
+// when one changes, and stores the quota as its ratio to the period. It returns none if the
+// settings change no such value.
 func (m *Manager) cpuNow(settings []setting) (now []setting) {
 	isCPU := func(s setting) bool { return strings.HasPrefix(s.files[0], "cpu.") }
 	if !slices.ContainsFunc(settings, isCPU) {
@@ -153,7 +153,7 @@ func (m *Manager) cpuNow(settings []setting) (now []setting) {
 	}
 	files := []string{"cpu.shares", "cpu.weight", "cpu.cfs_period_us", "cpu.cfs_quota_us", "cpu.max", "cpu.idle"}
 	if m.read("cpu", "cpu.idle") == "1" {
-		files = files[2:] // it has no weight
+		files = files[2:] // an idle cgroup has no weight
 	}
 	for _, file := range files {
 		if value := m.read("cpu", file); value != "" {

@@ -12,10 +12,10 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// Update changes the limits that are given, and no others. Rules for devices are left alone
-// unless devices is set; they replace all former ones then.
+// Update changes the given limits and no others. Device rules stay unless devices is set; then
+// the new rules replace all former ones.
 //
-// When a part fails, what was changed before is changed back.
+// When a part fails, Update restores what it changed before.
 func (m *Manager) Update(r *specs.LinuxResources, devices bool) (warnings []string, err error) {
 	p := m.newPlan()
 	if p.resources(r); p.err != nil {
@@ -42,7 +42,7 @@ func (m *Manager) Update(r *specs.LinuxResources, devices bool) (warnings []stri
 		err = m.updateScope(p.settings)
 	}
 	told := err == nil
-	// Last: what nobody can ask the kernel for cannot be brought back.
+	// Last, because device rules that cannot be read cannot be restored.
 	if err == nil && devices {
 		err = m.updateDevices(rules, list)
 		if err != nil && m.unlessRefused(err) == nil {
@@ -51,7 +51,7 @@ func (m *Manager) Update(r *specs.LinuxResources, devices bool) (warnings []stri
 		}
 	}
 	if err != nil {
-		m.Interrupt = nil // what is half done is undone
+		m.Interrupt = nil // restoring must not be interrupted
 		failed := m.rollBack(undos)
 		if failed == nil && told {
 			failed = m.updateScope(formerOf(undos))
@@ -63,7 +63,7 @@ func (m *Manager) Update(r *specs.LinuxResources, devices bool) (warnings []stri
 	return texts(p.warnings), err
 }
 
-// updateDevices replaces the rules for devices, or leaves them as they are.
+// updateDevices replaces the device rules, or leaves them unchanged on an error.
 func (m *Manager) updateDevices(rules []deviceRule, list deviceList) error {
 	if m.saved.Unified {
 		return m.setDevices(rules, list, false) // all at once
@@ -78,7 +78,7 @@ func (m *Manager) updateDevices(rules []deviceRule, list deviceList) error {
 	}
 	if err := m.setDevices(rules, list, false); err != nil {
 		if m.unlessRefused(err) == nil {
-			return err // nothing has changed
+			return err // unchanged
 		}
 		if !former.allow { // otherwise nobody knows its exceptions
 			_ = m.setDevices(nil, former, false)
@@ -88,10 +88,10 @@ func (m *Manager) updateDevices(rules []deviceRule, list deviceList) error {
 	return nil
 }
 
-// rollBack writes the old values again, latest first.
+// rollBack restores the old values, the latest first.
 func (m *Manager) rollBack(undos []undo) error {
 	var failed error
-	for range 2 { // values that depend on one another may need a second round
+	for range 2 { // values that depend on each other may need a second round
 		failed = nil
 		for _, u := range slices.Backward(undos) {
 			err := linux.Write(u.path, u.value)
@@ -109,7 +109,7 @@ func (m *Manager) rollBack(undos []undo) error {
 	return failed
 }
 
-// formerOf are the settings that undos stand for.
+// formerOf returns the settings that undos restore.
 func formerOf(undos []undo) (settings []setting) {
 	for _, u := range slices.Backward(undos) {
 		file, value := filepath.Base(u.path), u.value

@@ -1,8 +1,8 @@
 // Package hostfs works on directory trees of containers by descriptors.
 //
-// Whoever made such a tree may be hostile, and may change it at any time. Nothing here
-// leaves it: each name is resolved by the kernel below a pinned directory, a link is
-// never followed by accident, and only what was pinned and looked at is used.
+// The creator of such a tree may be hostile and may change it at any time. No function leaves the
+// tree: the kernel resolves each name below a pinned directory, no symbolic link is followed by
+// accident, and only what was pinned and checked is used.
 package hostfs
 
 import (
@@ -16,17 +16,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxLinks is how many symbolic links a path may lead through, as for the kernel.
+// maxLinks limits the symbolic links in a path, as in the kernel.
 const maxLinks = 40
 
-// Point is what a path is to lead to.
+// Point describes the last component of a path to make.
 type Point struct {
-	// Dir says that it is a directory; otherwise it is an empty file.
+	// Dir means a directory; otherwise it is an empty file.
 	Dir bool
-	// Mode is that of the directory, 0755 when it is 0.
+	// Mode is the mode of the directory; 0 means 0755.
 	Mode uint32
-	// Link, when it is not empty, makes it a symbolic link that leads there. One that is there
-	// already has to be the same.
+	// Link, when not empty, means a symbolic link with this target. A link that exists already
+	// has to have the same target.
 	Link string
 	// NoLinks refuses symbolic links with ELOOP.
 	NoLinks bool
@@ -34,8 +34,8 @@ type Point struct {
 	NoDangling bool
 }
 
-// Denied is the error when a directory, by its path below the root, is closed to the owner of
-// what was to be made. It belongs to UID and GID.
+// Denied is the error when the owner has no permission to create something in a directory, given
+// by its path below the root. The directory belongs to UID and GID.
 type Denied struct {
 	Dir      string
 	UID, GID int
@@ -45,11 +45,10 @@ type Denied struct {
 func (d *Denied) Error() string { return d.Err.Error() }
 func (d *Denied) Unwrap() error { return d.Err }
 
-// Make makes what is missing of a path below a root: directories with mode 0755 and the point
-// at the end. A symbolic link that leads to something
-// missing is followed as if root were the root directory, and that is made. It is done
-// with the permissions of owner: what root in a user namespace could not make, nobody
-// makes for it.
+// Make creates the missing components of a path below a root: directories with mode 0755, and the
+// point at the end. Symbolic links are followed as if root were the root directory, and a missing
+// target is created. Make uses the permissions of owner: it creates nothing that root in the user
+// namespace could not create.
 func Make(root int, name string, point Point, owner Owner) error {
 	done := ""
 	err := owner.do(false, func() (err error) {
@@ -104,7 +103,7 @@ func makePath(root int, name string, point Point, owner Owner) (done string, err
 	return done, nil
 }
 
-// modeOf is the mode, with the type, of what is made at the end or on the way to it.
+// modeOf returns the mode, with the type, of the last component or of one on the way to it.
 func (p Point) modeOf(onTheWay bool) uint32 {
 	switch {
 	case onTheWay || p.Dir && p.Mode == 0:
@@ -115,7 +114,7 @@ func (p Point) modeOf(onTheWay bool) uint32 {
 	return unix.S_IFREG | 0o644
 }
 
-// explain finds out whose directory it is that something cannot be made in.
+// explain finds the owner of the directory in which something cannot be created.
 func explain(root int, dir string, err error) error {
 	if !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EOVERFLOW) {
 		return err
@@ -132,7 +131,7 @@ func explain(root int, dir string, err error) error {
 	return &Denied{Dir: "/" + dir, UID: int(st.Uid), GID: int(st.Gid), Err: err}
 }
 
-// more reports whether there are components that lead anywhere.
+// more reports whether there are components other than "." and empty ones.
 func more(rest []string) bool {
 	for _, r := range rest {
 		if r != "" && r != "." {
@@ -142,7 +141,7 @@ func more(rest []string) bool {
 	return false
 }
 
-// below resolves a path without any link.
+// below resolves a path without symbolic links.
 func below(root int, name string, flags uint64) (int, error) {
 	if name == "" {
 		name = "."
@@ -150,14 +149,14 @@ func below(root int, name string, flags uint64) (int, error) {
 	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
 	for try := 0; ; try++ {
 		fd, err := unix.Openat2(root, name, &how)
-		// The kernel says so when a rename was made meanwhile.
+		// The kernel returns EAGAIN when a rename happened meanwhile.
 		if !errors.Is(err, unix.EAGAIN) || try == 1000 {
 			return fd, err
 		}
 	}
 }
 
-// look tells where a symbolic link leads; the target is empty for anything else.
+// look returns the target of a symbolic link; it is empty for anything else.
 func look(root int, name string) (target string, err error) {
 	fd, err := below(root, name, unix.O_PATH|unix.O_NOFOLLOW)
 	if err != nil {
@@ -206,7 +205,7 @@ func makeOne(root int, parent, name string, mode uint32, owner Owner) error {
 	return finish(p, name, mode, owner)
 }
 
-// NotThatLink is the error when something else is in the place of a symbolic link.
+// NotThatLink is the error when something else exists in place of a symbolic link.
 type NotThatLink struct{ Target string }
 
 func (n *NotThatLink) Error() string {
@@ -223,8 +222,8 @@ func makeLink(root int, parent, name, target string) error {
 	return unix.Symlinkat(target, p, name)
 }
 
-// finish gives what was made its mode, whatever the umask is. When the name means
-// something else by now, that stays as it is.
+// finish sets the mode of what was created, independent of the umask. If the name now means
+// something else, that is left as it is.
 func finish(parent int, name string, mode uint32, owner Owner) error {
 	fd, err := unix.Openat(parent, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -239,7 +238,7 @@ func finish(parent int, name string, mode uint32, owner Owner) error {
 		return nil
 	}
 	if (st.Mode^mode)&0o1777 != 0 {
-		// A group that is inherited stays so.
+		// Keep the inherited set-group-ID bit.
 		//allow:path a pinned file that has been looked at
 		return unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode&0o1777|st.Mode&unix.S_ISGID)
 	}

@@ -40,7 +40,7 @@ func link(t testing.TB, target, path string) {
 	}
 }
 
-// TestMake has a umask that would show.
+// TestMake runs with a umask that would change the modes.
 func TestMake(t *testing.T) {
 	defer unix.Umask(unix.Umask(0o077))
 	for _, c := range []struct{ name, made string }{
@@ -73,7 +73,7 @@ func TestMake(t *testing.T) {
 			if err != nil || st.IsDir() != dir || st.Mode().Perm() != map[bool]os.FileMode{true: 0o755, false: 0o644}[dir] {
 				t.Errorf("%s: %v, %v", c.name, st, err)
 			}
-			// A second time it is there already.
+			// The second time everything exists already.
 			if err := Make(openDir(t, root), c.name, Point{Dir: dir}, Self()); err != nil {
 				t.Errorf("%s again: %v", c.name, err)
 			}
@@ -132,7 +132,7 @@ func TestMakeWithoutLinks(t *testing.T) {
 	}
 }
 
-// TestMakeLink: the link is made in the tree, and what is in its place stays.
+// TestMakeLink: the link is created in the tree, and something else in its place stays.
 func TestMakeLink(t *testing.T) {
 	top := t.TempDir()
 	root := filepath.Join(top, "root")
@@ -172,8 +172,8 @@ func TestMakeErrors(t *testing.T) {
 	}
 }
 
-// TestMakeAsAnother: what is made belongs to the owner, who gets no more than their own
-// permissions for it.
+// TestMakeAsAnother: what is created belongs to the owner, and only the owner's permissions are
+// used.
 func TestMakeAsAnother(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
@@ -202,7 +202,7 @@ func TestMakeAsAnother(t *testing.T) {
 			t.Errorf("%s belongs to %d:%d and has mode %#o, %v", name, st.Uid, st.Gid, st.Mode, err)
 		}
 	}
-	// A copy is made with all privileges; the owner only counts for what has none.
+	// A copy is made with all privileges; the owner matters only to a process that has none.
 	to := t.TempDir()
 	write(t, filepath.Join(root, "a/secret"), "x")
 	if err := os.Chmod(filepath.Join(root, "a/secret"), 0); err != nil {
@@ -211,7 +211,7 @@ func TestMakeAsAnother(t *testing.T) {
 	if err := Copy(openDir(t, root), openDir(t, to), Root{}, other); err != nil {
 		t.Error(err)
 	}
-	// Nothing of that stays with this process.
+	// This process has its own identity again.
 	if err := os.Mkdir(filepath.Join(root, "mine"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -220,8 +220,8 @@ func TestMakeAsAnother(t *testing.T) {
 	}
 }
 
-// TestMakeInARace: whoever swaps a directory for a link that leads out of the tree
-// meanwhile gets nothing made there.
+// TestMakeInARace: an attacker who swaps a directory for a link to outside gets nothing created
+// there.
 func TestMakeInARace(t *testing.T) {
 	top := t.TempDir()
 	root, outside := filepath.Join(top, "root"), filepath.Join(top, "outside")
@@ -245,7 +245,7 @@ func TestMakeInARace(t *testing.T) {
 		}
 	}()
 	for i := range 8000 {
-		// It may fail, but never outside.
+		// It may fail, but must not create anything outside.
 		_ = Make(fd, "/dir/new/x", Point{Dir: i%2 == 0}, Self())
 		// By the descriptor: the path may lead outside, and so remove what is looked for.
 		_ = os.RemoveAll(fmt.Sprintf("/proc/self/fd/%d/new", dir))

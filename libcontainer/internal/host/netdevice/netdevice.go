@@ -1,8 +1,8 @@
 // Package netdevice moves network devices of the host into the network namespace of a
 // container (config-linux.md, "Network Devices").
 //
-// The kernel takes a device down and drops its addresses when it changes namespaces. So
-// they are read before and given back after that.
+// When a device changes namespaces, the kernel sets it down and drops its addresses. So they are
+// read before and added again afterwards.
 package netdevice
 
 import (
@@ -19,7 +19,7 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// Moved are devices that are in the network namespace of a container.
+// Moved are the devices that were moved to the network namespace of a container.
 type Moved struct {
 	host, container     *conn
 	watch               *watch
@@ -30,14 +30,14 @@ type Moved struct {
 // device is one of them.
 type device struct {
 	before    link      // as it was on the host
-	addresses []address // that it had there
+	addresses []address // its addresses on the host
 	now       link      // as it is in the container
 	// departures is how many devices with that number had left the container before it came.
 	departures int
 }
 
-// Move moves devices from the network namespace of this thread to that of a process.
-// When it fails, all are back on the host as they were.
+// Move moves devices from the network namespace of this thread to that of a process. When it
+// fails, all devices are on the host again as they were.
 func Move(devices map[string]specs.LinuxNetDevice, pid int) (*Moved, error) {
 	m := &Moved{hostNS: -1, containerNS: -1}
 	err := m.open(pid)
@@ -59,7 +59,7 @@ func Move(devices map[string]specs.LinuxNetDevice, pid int) (*Moved, error) {
 	return m, nil
 }
 
-// open begins the conversations about both namespaces.
+// open opens sockets in both namespaces.
 func (m *Moved) open(pid int) error {
 	var err error
 	if m.hostNS, err = openNamespace("/proc/thread-self/ns/net"); err != nil {
@@ -73,7 +73,7 @@ func (m *Moved) open(pid int) error {
 		return err
 	}
 	if same {
-		// One that is joined by a path is refused before anything is done.
+		// A namespace that is joined by path is refused earlier.
 		return errors.New("network devices (linux.netDevices): the network namespace of the container is that of the host")
 	}
 	if m.host, err = dial(); err != nil {
@@ -108,7 +108,7 @@ func sameFile(a, b int) (bool, error) {
 	return x.Dev == y.Dev && x.Ino == y.Ino, nil
 }
 
-// move moves one device and gives it its addresses.
+// move moves one device and adds its addresses again.
 func (m *Moved) move(hostName, name string) error {
 	before, err := m.host.byName(hostName)
 	if errors.Is(err, unix.ENODEV) {
@@ -122,7 +122,7 @@ func (m *Moved) move(hostName, name string) error {
 		return fmt.Errorf("read its addresses: %w", err)
 	}
 	if !strings.Contains(name, "%") {
-		// The kernel would find out only after the device has been moved.
+		// The kernel would report this only after it has moved the device.
 		switch _, err := m.container.byName(name); {
 		case err == nil:
 			return fmt.Errorf("the network namespace of the container has a device %q already", name)
@@ -158,7 +158,7 @@ func (m *Moved) move(hostName, name string) error {
 	return nil
 }
 
-// moveHint says what an error of a move may mean.
+// moveHint returns what an error of a move may mean.
 func moveHint(err error) string {
 	switch {
 	case errors.Is(err, unix.EINVAL):
@@ -169,7 +169,7 @@ func moveHint(err error) string {
 	return ""
 }
 
-// give gives a device the addresses that it had under another name.
+// give adds the addresses that a device had under another name.
 func give(c *conn, to link, addresses []address, oldName string) error {
 	for i := range addresses {
 		a := &addresses[i]
@@ -180,10 +180,9 @@ func give(c *conn, to link, addresses []address, oldName string) error {
 	return nil
 }
 
-// Restore brings all devices back to the host, for a container that was not created:
-// "generating an error MUST leave the state of the environment as if the operation were
-// never attempted" (runtime.md#errors). Of a container that was created the devices are
-// the kernel's matter.
+// Restore brings all devices back to the host, for a container that was not created: "generating
+// an error MUST leave the state of the environment as if the operation were never attempted"
+// (runtime.md#errors). For a container that was created the kernel takes care of the devices.
 func (m *Moved) Restore() error {
 	var failed error
 	for _, d := range slices.Backward(m.devices) {
@@ -198,9 +197,8 @@ func (m *Moved) Restore() error {
 // errReplaced means that a device in the container is not the one that was moved there.
 var errReplaced = errors.New("it has been removed from the network namespace of the container, or moved on, by somebody else")
 
-// restore brings a device back if it is still the one that was moved. It goes by way of a
-// network namespace that nobody else is in: the host sees it only when it is known which one
-// has come.
+// restore moves a device back if it is still the one that was moved. The device goes through a
+// private network namespace, so that the host sees it only after it has been identified.
 func (m *Moved) restore(d device) error {
 	index, err := m.host.freeIndex(d.before.index)
 	if err != nil {
@@ -217,8 +215,8 @@ func (m *Moved) restore(d device) error {
 	if err != nil {
 		return err
 	}
-	// One that is in it with the namespace ends, unless it is hardware, which the kernel
-	// takes to the host.
+	// A device that is still in it ends with the namespace, except hardware, which the kernel
+	// moves to the host.
 	defer unix.Close(between)
 	if err := m.container.send(d.now.index, between, index, d.before.name); err != nil {
 		return err
@@ -255,7 +253,7 @@ func (m *Moved) restore(d device) error {
 	return nil
 }
 
-// Close lets go of both namespaces.
+// Close closes both namespaces.
 func (m *Moved) Close() {
 	for _, c := range []*conn{m.host, m.container} {
 		if c != nil {

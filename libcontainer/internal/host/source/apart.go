@@ -10,11 +10,11 @@ import (
 	"coracle/libcontainer/internal/initprog/protocol"
 )
 
-// OpenApart makes the tree like [Tree.Open], from a copy of the mount namespace of this
-// process. The kernel leaves mounts out of the copy that pin a mount namespace; a tree with
-// one of those cannot be attached in a namespace that is newer than the pinned one.
+// OpenApart opens the tree like [Tree.Open], but in a copy of this process's mount namespace. The
+// kernel leaves mounts that pin a mount namespace out of the copy. A tree with such a mount
+// cannot be attached in a namespace that is newer than the pinned one.
 //
-// It takes a process to be in the copy: a program that has ended when the function returns.
+// A program enters the copy; it has ended when the function returns.
 func (t Tree) OpenApart(opened Opened) (int, error) {
 	b := program.NewBuilder(copySocket)
 	n := program.Note{What: t.What, Property: t.Property}
@@ -38,11 +38,11 @@ func (t Tree) OpenApart(opened Opened) (int, error) {
 	return tree, nil
 }
 
-// copySocket is where a program for [fromCopy] has its end of the conversation.
+// copySocket is the descriptor of the socket in a program for [fromCopy].
 const copySocket = 3
 
-// fromCopy runs a program in a copy of the mount namespace of this process, and returns the
-// tree that it sends. The program has ended when the function returns.
+// fromCopy runs a program in a copy of this process's mount namespace, and returns the tree that
+// it sends. The program has ended when the function returns.
 func fromCopy(p *program.Program, n *program.Note) (int, error) {
 	process, err := launch.Start(launch.Command{
 		Program: p, CloneFlags: unix.CLONE_NEWNS, Files: []int{-1, -1, -1, -1, -1},

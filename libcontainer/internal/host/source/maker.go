@@ -15,17 +15,17 @@ import (
 // them is still being compiled: a network namespace takes the kernel as long as all the
 // rest of a container.
 //
-// They belong to the user namespace of the runtime.
+// The namespaces belong to the runtime's user namespace.
 type Maker struct {
 	flags uint64
 	aside aside.Process
 	err   error
 	begun bool
-	// request brings up the loopback device.
+	// request sets the loopback device up.
 	request ifreq
 	paths   [][]byte
 	calls   []aside.Call
-	// fds are the namespaces that nobody has taken yet, as in makeable.
+	// fds are the namespaces that were not taken yet, indexed as makeable.
 	fds []linux.FD
 }
 
@@ -36,8 +36,8 @@ type ifreq struct {
 	_     [22]byte
 }
 
-// makeable are the namespaces that a Maker can make: those that a process enters without
-// losing anything else, such as its root directory.
+// makeable are the namespaces that a Maker can create: those that a process can enter without
+// other effects, such as a change of its root directory.
 var makeable = []struct {
 	flag uint64
 	name string
@@ -47,7 +47,7 @@ var makeable = []struct {
 	{unix.CLONE_NEWUTS, "uts"},
 }
 
-// NewMaker is a maker of those of the namespaces (CLONE_NEW*) that are worth it, nil when
+// NewMaker returns a maker for those of the namespaces (CLONE_NEW*) that are worth it, nil when
 // there are none.
 func NewMaker(flags uint64) *Maker {
 	if flags&unix.CLONE_NEWNET == 0 {
@@ -60,7 +60,7 @@ func NewMaker(flags uint64) *Maker {
 	return m
 }
 
-// Flags are the namespaces that it makes (CLONE_NEW*); none for nil.
+// Flags returns the namespaces that it creates (CLONE_NEW*); none for nil.
 func (m *Maker) Flags() uint64 {
 	if m == nil {
 		return 0
@@ -68,7 +68,7 @@ func (m *Maker) Flags() uint64 {
 	return m.flags
 }
 
-// The calls of the process; behind them it opens the namespaces.
+// The calls of the process. After these it opens the namespaces.
 const (
 	callUnshare = iota
 	callSocket
@@ -77,7 +77,7 @@ const (
 	callOpen
 )
 
-// Start begins to make the namespaces. [New.Open] waits for them.
+// Start starts creating the namespaces. [New.Open] waits for them.
 func (m *Maker) Start() {
 	if m == nil {
 		return
@@ -105,7 +105,7 @@ func (m *Maker) Start() {
 	}
 }
 
-// finish waits for the process and takes what it has made.
+// finish waits for the process and takes the namespaces.
 func (m *Maker) finish() {
 	if m.fds != nil {
 		return
@@ -128,7 +128,8 @@ func (m *Maker) finish() {
 	}
 }
 
-// failure says what the process could not do. It has made the given number of calls.
+// failure returns an error about the call that failed. done is the number of calls that were
+// made.
 func (m *Maker) failure(calls []aside.Call, done int) error {
 	var err error
 	if done > 0 {
@@ -151,7 +152,7 @@ func (m *Maker) failure(calls []aside.Call, done int) error {
 	return fmt.Errorf("%s (linux.namespaces): %w", what, err)
 }
 
-// Close closes what nobody has taken. It may be called more than once.
+// Close closes the namespaces that were not taken. It may be called more than once.
 func (m *Maker) Close() {
 	if m == nil || !m.begun {
 		return
@@ -162,14 +163,14 @@ func (m *Maker) Close() {
 	}
 }
 
-// New is a new namespace that a [Maker] makes.
+// New is a new namespace of a [Maker].
 type New struct {
 	Name  string // as in the configuration: "network"
 	Flag  uint64 // CLONE_NEW*
 	Maker *Maker `json:"-"`
 }
 
-// Open waits until the namespace is there.
+// Open waits until the namespace exists.
 func (n New) Open(Opened) (int, error) {
 	n.Maker.finish()
 	if n.Maker.err != nil {

@@ -1,10 +1,10 @@
-// Package source opens what an init program gets from the host: the trees that
-// will be mounted in the container, and the namespaces that it joins.
+// Package source opens what an init program gets from the host: the trees to mount in the
+// container, and the namespaces to join.
 //
-// Everything here happens on the host side, before the program runs. Paths of
-// the host are trusted; what they lead to is pinned by a descriptor once and
-// never looked up again. A tree is a detached mount: all its attributes are set
-// before the program can attach it anywhere. Linux 5.12 or later is needed.
+// Everything here happens on the host side, before the program runs. Paths of the host are
+// trusted. Each is resolved once, pinned by a descriptor, and never looked up again. A tree is a
+// detached mount: all its attributes are set before the program can attach it anywhere. This
+// needs Linux 5.12.
 package source
 
 import (
@@ -19,12 +19,12 @@ import (
 
 // Source is something to open.
 type Source interface {
-	// Open returns a descriptor that is closed on exec.
+	// Open returns a close-on-exec descriptor.
 	Open(opened Opened) (int, error)
 }
 
-// Opened finds the descriptor of another source, which is open already, by its number: that
-// of its descriptor in the program, for those that the program gets at its start.
+// Opened returns the descriptor of another source that is open already, by the number of its
+// descriptor in the program.
 type Opened func(number int) (fd int)
 
 // Attr is one call of mount_setattr(2).
@@ -32,12 +32,12 @@ type Attr struct {
 	Set, Clear  uint64
 	Propagation uint64 // MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE
 	Recursive   bool
-	// When restricts the change to a mount that keeps access times in this way.
+	// When restricts the change to a mount that updates access times in this way.
 	When bundle.AccessTimes `json:",omitempty"`
-	// Lockable says that the mount may keep what the host has locked; that is a warning.
+	// Lockable means that the mount may keep attributes that the host has locked, with a warning.
 	Lockable bool `json:",omitempty"`
-	// IDMap, when not 0, is the number of the source of a user namespace whose mappings the
-	// owners of files get.
+	// IDMap, when not 0, is the number of a source that is a user namespace; its mappings apply
+	// to the owners of files.
 	IDMap int `json:",omitempty"`
 }
 
@@ -53,9 +53,9 @@ type Tree struct {
 	Recursive bool
 	// Attrs are applied in order.
 	Attrs []Attr
-	// Warn, when it is not nil, gets warnings.
+	// Warn, when not nil, receives warnings.
 	Warn func(text string) `json:"-"`
-	// Node, when it is not the zero value, asks for this device and nothing else.
+	// Node, when not zero, requires that Path is this device.
 	Node Node
 }
 
@@ -90,7 +90,7 @@ func (t Tree) Open(opened Opened) (int, error) {
 	return fd, nil
 }
 
-// Flags are those of open_tree(2), but for that which closes the descriptor on exec.
+// Flags returns the flags of open_tree(2), except OPEN_TREE_CLOEXEC.
 func (t Tree) Flags() uint {
 	flags := uint(unix.OPEN_TREE_CLONE)
 	if t.Recursive {
@@ -138,7 +138,7 @@ func (t Tree) prepare(fd int, opened Opened) error {
 	return nil
 }
 
-// unlocked makes as much of a change as the locks of the host allow.
+// unlocked applies as much of a change as the host's locks allow.
 func (t Tree) unlocked(fd int, a Attr) error {
 	change := bundle.MountAttr{Set: a.Set, Clear: a.Clear, Recursive: a.Recursive}
 	for _, part := range change.Parts() {
@@ -163,7 +163,7 @@ func (t Tree) subject() string {
 	return t.What
 }
 
-// flags are those of mount_setattr(2).
+// flags returns the flags of mount_setattr(2).
 func (a Attr) flags() uint {
 	flags := uint(unix.AT_EMPTY_PATH)
 	if a.Recursive {
@@ -172,7 +172,7 @@ func (a Attr) flags() uint {
 	return flags
 }
 
-// Hint adds to an error of the kernel what it means for this change.
+// Hint explains an error of the kernel for this change.
 func (a Attr) Hint(err error) error {
 	switch {
 	case a.IDMap == 0:
@@ -184,7 +184,7 @@ func (a Attr) Hint(err error) error {
 	return err
 }
 
-// failure is an error about the tree.
+// failure returns an error about the tree.
 func (t Tree) failure(call string, err error) error {
 	what := t.subject()
 	if call != "" {
@@ -198,7 +198,7 @@ type Dir struct {
 	What, Path string
 }
 
-// Open opens the directory for nothing but lookups.
+// Open opens the directory for lookups only.
 func (d Dir) Open(Opened) (int, error) {
 	//allow:path a directory of the host, which the caller has named
 	fd, err := unix.Open(d.Path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -214,8 +214,8 @@ type Namespace struct {
 	Name     string // as in the configuration: "network"
 	Path     string
 	Flag     uint64 // CLONE_NEW*
-	// Alters names a property that changes the namespace; the host's is refused then.
-	// It is empty when nothing does.
+	// Alters is a property that changes the namespace, so that the host's namespace is refused.
+	// It is empty when no property does.
 	Alters string `json:",omitempty"`
 }
 
@@ -241,26 +241,26 @@ func (n Namespace) Open(Opened) (int, error) {
 	return -1, err
 }
 
-// HostError says that a namespace is the host's and must not change.
+// HostError means that a namespace is the host's and must not be changed.
 type HostError struct {
-	// Property changes it.
+	// Property is the property that would change it.
 	Property string
-	// Text goes on from the name of the property.
+	// Text continues the name of the property.
 	Text string
 }
 
 func (e HostError) Error() string { return e.Property + ": " + e.Text }
 
-// isHost reports whether a namespace is the host's: that of this process, of process 1, or
-// the kernel's first one. When that cannot be found out it counts as the host's.
+// isHost reports whether a namespace is the host's: that of this process, of process 1, or the
+// initial one. On an error it returns true.
 func (n Namespace) isHost(fd int) bool {
 	var theirs, ours, first unix.Stat_t
 	file := n.Name // in /proc/PID/ns
-	// The kernel's first namespaces have fixed inode numbers.
+	// The initial namespaces have fixed inode numbers.
 	initial := uint64(0)
 	switch n.Flag {
 	case unix.CLONE_NEWNET:
-		file, initial = "net", 0xeffffff9 // since Linux 6.18; a number that no other ever has
+		file, initial = "net", 0xeffffff9 // since Linux 6.18; no other namespace has this number
 	case unix.CLONE_NEWNS:
 		file, initial = "mnt", 0xeffffff8
 	case unix.CLONE_NEWIPC:
@@ -279,14 +279,13 @@ func (n Namespace) isHost(fd int) bool {
 	return same(&theirs, &ours) || unix.Stat("/proc/1/ns/"+file, &first) == nil && same(&theirs, &first) || theirs.Ino == initial
 }
 
-// Held is something that is open already. The descriptor stays with its owner; the
-// program gets a copy.
+// Held is a descriptor that is open already. Its owner keeps it; the program gets a copy.
 type Held struct {
 	What string
 	FD   int
 }
 
-// Open makes the copy.
+// Open copies the descriptor.
 func (h Held) Open(Opened) (int, error) {
 	fd, err := unix.FcntlInt(uintptr(h.FD), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -295,7 +294,7 @@ func (h Held) Open(Opened) (int, error) {
 	return fd, nil
 }
 
-// Describe says for people what a source is.
+// Describe returns a text about a source.
 func Describe(s Source) string {
 	switch s := s.(type) {
 	case Tree:

@@ -14,8 +14,8 @@ import (
 	"coracle/libcontainer/internal/oci"
 )
 
-// joinCgroup enters the container's cgroups, and makes a cgroup namespace when one
-// is wanted: the cgroup at that moment becomes its root.
+// joinCgroup enters the container's cgroups, and makes a new cgroup namespace if one is wanted:
+// the cgroup at that moment becomes its root.
 func (c *compiler) joinCgroup() {
 	if c.joined {
 		return
@@ -27,7 +27,7 @@ func (c *compiler) joinCgroup() {
 	}
 }
 
-// cgroupNamespace is the flag of a new cgroup namespace, 0 when none is wanted.
+// cgroupNamespace returns the flag of a new cgroup namespace, 0 when none is wanted.
 func (c *compiler) cgroupNamespace() uint64 {
 	if oci.HasNew(c.spec, specs.CgroupNamespace) {
 		return unix.CLONE_NEWCGROUP
@@ -37,8 +37,8 @@ func (c *compiler) cgroupNamespace() uint64 {
 
 // enterCgroup enters the container's cgroups.
 //
-// A process that moves itself, thread by thread, does not have to wait for the
-// lock that stops all forks of the system, as one that is moved by another does.
+// A process that moves itself, thread by thread, need not wait for the lock that stops all forks
+// of the system. Moving another process takes that lock.
 func (c *compiler) enterCgroup() {
 	c.joined = true
 	if len(c.in.Host.CgroupJoin) > 0 || c.in.Host.CgroupWait {
@@ -49,7 +49,7 @@ func (c *compiler) enterCgroup() {
 	c.resetAffinity()
 }
 
-// joinCgroupFiles enters the cgroups. The host's paths are valid up to the pivot.
+// joinCgroupFiles enters the cgroups. The host's paths are valid until the pivot.
 func (c *compiler) joinCgroupFiles() {
 	for _, file := range c.in.Host.CgroupJoin {
 		c.joinCgroupFile(file)
@@ -65,7 +65,7 @@ func (c *compiler) joinCgroupFile(file string) {
 	})
 }
 
-// cgroupNote is the note for what is done with the file of a cgroup.
+// cgroupNote returns the note for ops on the file of a cgroup.
 func cgroupNote(file string) program.Note {
 	dir := path.Dir(file)
 	return program.Note{Step: stepJoinCgroup, What: "join the cgroup", Object: dir, Property: "linux.cgroupsPath", Explain: func(e syscall.Errno) string {
@@ -84,8 +84,8 @@ func cgroupNote(file string) program.Note {
 	}}
 }
 
-// openCgroupFile opens a file through which a process enters a cgroup. Who may do that is
-// decided by the privileges of this moment, whoever enters through the descriptor later.
+// openCgroupFile opens a file through which a process enters a cgroup. The kernel checks the
+// privileges of the process that opens it, not of the process that writes to it.
 func (c *compiler) openCgroupFile(file string, into program.Word) {
 	//allow:path the host's cgroup, before the pivot
 	c.Openat(program.Cwd(), file, unix.O_WRONLY|unix.O_CLOEXEC, 0).Into(into)
@@ -163,7 +163,7 @@ func (c *compiler) enter(e *entry) {
 }
 
 // enterWithoutFork enters the cgroups of a container whose pid namespace the process is in
-// already. It is born in that of the unified hierarchy, unless that is full.
+// already. The process starts in the cgroup of the unified hierarchy, unless that is full.
 func (c *compiler) enterWithoutFork(born bool) {
 	if dir := c.in.Host.CgroupBirth; dir != "" {
 		outside := int32(1)

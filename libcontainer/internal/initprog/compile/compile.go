@@ -1,20 +1,18 @@
 // Package compile turns the configuration of a container into the init program
 // that builds it from the inside.
 //
-// [Init] is the whole story in order; each of its steps is a file or two of
-// this package. The order is load-bearing, and the comments say why a step
-// stands where it does. Where nothing is said, a step could stand elsewhere.
+// [Init] is the whole story in order; each of its steps is a file or two of this package. The
+// order matters, and comments say why a step stands where it does. A step without such a comment
+// could stand elsewhere.
 //
-// Compiling has no side effects and needs no privileges: what is known about
-// the host comes in as [Host], and what has to be opened on the host goes out
-// as sources. So a program can be printed, and compared in tests, by anyone.
+// Compiling has no side effects and needs no privileges. Knowledge about the host is the input
+// [Host], and what has to be opened on the host is the output Sources. So anybody can print a
+// program, and tests can compare it.
 //
-// The threat that the programs are written against: the root file system and
-// the processes of other containers are hostile and may change any path below
-// the rootfs at any time. Therefore every path in the container is resolved by
-// the kernel relative to a pinned root and may not leave it, special file
-// systems are only mounted on real directories, and inodes that are trusted are
-// checked against constants.
+// Threat model: the root file system and the processes of other containers are hostile and may
+// change any path below the rootfs at any time. So the kernel resolves every path in the
+// container below a pinned root and does not leave it, special file systems are mounted only on
+// real directories, and trusted inodes are checked against constants.
 package compile
 
 import (
@@ -40,17 +38,17 @@ type Host struct {
 	UID int
 	// Capabilities are those that the runtime has and can pass on.
 	Capabilities uint64
-	// Look looks at the source of a bind mount.
+	// Look examines the source of a bind mount.
 	Look func(path string) (Found, error)
-	// Readlink is where a source of a bind mount leads that is a symbolic link; it is empty
+	// Readlink returns the target of a bind mount's source that is a symbolic link; it is empty
 	// for anything else. It may be nil.
 	Readlink func(path string) (string, error)
-	// Follow follows the links of a path until it comes into the rootfs; ok is false for
-	// one that does not, and rel is the rest of one that does. It may be nil.
+	// Follow follows the symbolic links of a path until it enters the rootfs, and returns the
+	// rest of the path. ok is false when the path does not enter the rootfs. It may be nil.
 	Follow func(path, rootfs string) (rel string, ok bool)
-	// OpenFiles is how many files the runtime may have open. It may be nil.
+	// OpenFiles returns how many files the runtime may open. It may be nil.
 	OpenFiles func() uint64
-	// Real is a path without symbolic links, as far as it exists. It may be nil.
+	// Real resolves symbolic links as far as the path exists. It may be nil.
 	Real func(path string) string
 	// ProcMounts are the mount points of procfs and sysfs, needed for NoPivot.
 	ProcMounts []string
@@ -59,23 +57,23 @@ type Host struct {
 	// Shared reports whether a namespace that is joined by path is the runtime's own. It
 	// may be nil.
 	Shared func(path string, ns specs.LinuxNamespaceType) bool
-	// NodePath finds a device of the host, best at the given path. It may be nil.
+	// NodePath finds a device of the host, preferably at the given path. It may be nil.
 	NodePath func(path string, n source.Node) (found string, ok bool)
-	// Mappings are those of the user namespace that is joined, empty when they cannot be
-	// found out. It may be nil.
+	// Mappings returns the mappings of the user namespace that is joined. They are empty when
+	// they are unknown. It may be nil.
 	Mappings func() (uids, gids bundle.IDMap)
 	// TimerSlack, in nanoseconds, is set when it is not 0.
 	TimerSlack int
-	// Nested reports whether the runtime itself is in a user namespace: nobody can make
-	// devices there.
+	// Nested reports whether the runtime itself is in a user namespace, where no process can
+	// create devices.
 	Nested bool
-	// OpensNothing reports whether the runtime cannot take trees of the host, for want of
-	// privileges over its mount namespace. The program does it then, in its own.
+	// OpensNothing reports whether the runtime cannot copy trees of the host, because it has no
+	// privileges over its mount namespace. Then the program does it, in its own namespace.
 	OpensNothing bool
-	// Maker makes new namespaces outside of the program, which enters them. It may be nil.
+	// Maker creates new namespaces outside of the program, which enters them. It may be nil.
 	Maker *source.Maker
-	// CgroupJoin are the files through which the init enters its cgroups by writing
-	// "0", after protocol.PointCgroup. It is empty when the init is born there.
+	// CgroupJoin are the files through which the init enters its cgroups by writing "0", after
+	// protocol.PointCgroup. It is empty when the init starts in them.
 	CgroupJoin []string
 	// CgroupWait reports whether the init is put into its cgroups, until protocol.PointCgroup.
 	CgroupWait bool
@@ -112,25 +110,25 @@ type Input struct {
 	// Direct reports whether the process starts as soon as the container is created: there is no
 	// gate, and the conversation goes on until the execve.
 	Direct bool
-	// Preserved describes the caller's descriptors from 3 on that the process
-	// gets: whether each is open.
+	// Preserved reports which of the caller's descriptors from 3 on, that the process gets, are
+	// open.
 	Preserved []bool
 }
 
 // Output is a program with what it needs to run.
 type Output struct {
 	Program *program.Program
-	// CloneFlags are the namespaces to make when the program is launched.
+	// CloneFlags are the namespaces to create when the program is launched.
 	CloneFlags uintptr
 	// Sources go to consecutive descriptors from [Output.SourceFD] on.
 	Sources []source.Source
 	// SourceFD is the descriptor of the first source.
 	SourceFD int
-	// Later are sources that the program asks for when it needs them (PointSource).
+	// Later are sources that the program requests when it needs them (PointSource).
 	Later []source.Source
-	// Socket, Gate, Console and Image are the descriptors on which the program
-	// expects its end of the conversation, the listening socket of the gate, the
-	// socket for the terminal (-1 without one each) and its own image.
+	// Socket, Gate, Console and Image are the program's descriptors of its end of the connection
+	// to the runtime, of the gate's listening socket, of the terminal's socket (these two are -1
+	// if there is none) and of its own image.
 	Socket, Gate, Console, Image int
 	// GateOp is the index of the first op behind the gate, or the place for one.
 	GateOp int
@@ -144,7 +142,8 @@ type Output struct {
 	// Listener reports whether the message protocol.StageStarted carries the descriptor of a seccomp
 	// listener, and is waited upon like a sync point.
 	Listener bool
-	// Mute reports whether the seccomp filter lets the program report nothing once it is loaded.
+	// Mute reports whether the seccomp filter prevents the program from reporting anything once
+	// it is loaded.
 	Mute bool
 	// UnknownCalls are system calls of linux.seccomp that this version does not know.
 	UnknownCalls []string
@@ -153,18 +152,18 @@ type Output struct {
 	Links map[int]string
 	// Notices are warnings that the program gives by protocol.ValueNotice and an index.
 	Notices []string
-	// Warnings tell what the process does not get although it was asked for. Remarks tell
-	// what is odd, and has the effect that one would expect.
+	// Warnings are about what the process asked for and does not get. Remarks are about what is
+	// odd, but works as expected.
 	Warnings, Remarks []bundle.Problem
 }
 
-// compiler is a program in the making.
+// compiler is a program that is being built.
 type compiler struct {
 	*program.Builder
 	in   Input
 	spec *specs.Spec
 	out  Output
-	// problems are why there will be no program.
+	// problems are the reasons why there is no program.
 	problems []Problem
 
 	socket, gate, consoleSocket, image program.Arg
@@ -186,46 +185,47 @@ type compiler struct {
 	ask program.FDMessage
 	// timeOffsets takes the offsets of a new time namespace.
 	timeOffsets program.Word
-	// files is how many descriptors the sources of bind mounts would take with those that
-	// the caller passes on; later says that they are too many to be open at once.
+	// files is how many descriptors the sources of bind mounts and the preserved ones need; later
+	// reports whether they are too many to be open at once.
 	files int
 	later bool
 	// openFiles is the caller's limit of open files, when it was raised.
 	openFiles program.Rlimit
-	// userns has the descriptors of user namespaces for mounts with mapped ids.
+	// userns has the descriptors of user namespaces for mounts with id mappings.
 	userns map[string]int
-	// pinned has the cgroups for mounts, by index, where their paths do not mean the
-	// same any more when they are mounted.
+	// pinned has the cgroups for mounts, by index, if their paths are no longer valid at the time
+	// of the mount.
 	pinned map[int][]program.Word
-	// kept has the descriptors of mounts, by index, that are needed once more when
-	// paths in them are protected or their propagation is set.
+	// kept has the descriptors of mounts, by index, that are needed again to protect paths in
+	// them or to set their propagation.
 	kept map[int]program.Arg
-	// withRoot has the propagation of the root for the mounts, by index, that get it one by one.
+	// withRoot has the propagation of the root for those mounts, by index, that have to get it
+	// one by one.
 	withRoot map[int]uint64
-	// remounted has the descriptors of mounts, by index, that a later entry changes, and
-	// remounts the index of the mount by that of such an entry.
+	// remounted has the descriptors of mounts, by index, that a later entry changes. remounts
+	// maps the index of such an entry to the index of the mount.
 	remounted map[int]program.Word
 	remounts  map[int]int
 	nullMask  program.Arg // the null device, for masks
-	// readonly holds mounts that become read-only when all is in place.
+	// readonly has the mounts that become read-only at the end of the set-up.
 	readonly []readonlyMount
 
 	filter *seccomp.Filter     // what is loaded last of all; nil for none
 	caps   bundle.Capabilities // of the process
 
 	users users
-	// uids and gids are the mappings of a user namespace that is joined, once they were asked for.
+	// uids and gids are the mappings of a user namespace that is joined, after the first request.
 	uids, gids bundle.IDMap
 	mapsAsked  bool
-	trees      int // trees that were opened by the program
-	// request asks the runtime for sources; refused are the places where the kernel may
-	// not attach one as it is.
+	trees      int // number of trees that the program opens
+	// request asks the runtime for sources; refused are the places where the kernel may refuse to
+	// attach a source as it is.
 	request     program.Request
 	refused     []refusal
-	fetched     program.Word // the last tree that the runtime has opened meanwhile
+	fetched     program.Word // the last tree that the runtime has opened on request
 	usersToJoin join
 
-	joined  bool          // whether the cgroups have been joined
+	joined  bool          // the cgroups have been joined
 	stray   program.Label // where a program goes on that the runtime has not launched
 	command program.Word  // the address of the path of the command
 	conn    program.Word  // the connection to start
@@ -243,8 +243,8 @@ type readonlyMount struct {
 // the configuration is wrong.
 func Init(in Input) (*Output, error) { return compileInit(in).finish() }
 
-// Check finds everything for which [Init] refuses a configuration. Of the output only the
-// warnings and the sources with their descriptors are there.
+// Check returns everything for which [Init] refuses a configuration. The output has only the
+// warnings and the sources with their descriptors.
 func Check(in Input) (out *Output, problems []bundle.Problem) {
 	c := compileInit(in)
 	for _, p := range c.problems {
@@ -274,9 +274,9 @@ func compileInit(in Input) *compiler {
 	c.pinMasks()
 	c.mounts()
 	c.devices()
-	// The cgroup is joined as late as possible, so that as little as possible
-	// of the set-up is charged to the container. After this point nothing needs
-	// the runtime's cgroup, and hooks may look for the container in its own.
+	// The cgroup is joined as late as possible, so that little of the set-up is charged to the
+	// container. After this point nothing needs the runtime's cgroup, and hooks may expect the
+	// container in its own.
 	c.joinCgroup()
 	c.runtimeHooks()
 	c.enterRoot()
@@ -294,7 +294,7 @@ func compileInit(in Input) *compiler {
 	c.propagateRoot()
 	c.attributes()
 	c.ready()
-	// From here on no descriptor leads to a directory of the host.
+	// After this no descriptor leads to a directory of the host.
 	c.dropDescriptors()
 	c.restoreOpenFiles()
 	c.compileFilter()
@@ -345,7 +345,7 @@ func newCompiler(in Input, withGate bool) *compiler {
 	c.got, c.umask = c.Word("got", 0), c.Word("umask", 0)
 	c.reply = c.Buffer("reply", protocol.MessageSize)
 	c.stat, c.statfs = c.NewStatx("st"), c.NewStatfs("statfs")
-	// The image stays as /proc/self/exe; the descriptor is not needed. Only the runtime passes
+	// The image stays as /proc/self/exe, so its descriptor is not needed. Only the runtime passes
 	// it, see refuseStrays.
 	c.note(stepCloseImage, "", "close the image", "")
 	c.stray = c.Label()
@@ -353,8 +353,8 @@ func newCompiler(in Input, withGate bool) *compiler {
 	return c
 }
 
-// refuseStrays says that the runtime has not launched the program. The image is /proc/PID/exe
-// until the execve, so a script can have it for its interpreter, and a process in a created
+// refuseStrays reports that the runtime has not launched the program. The image is /proc/PID/exe
+// until the execve, so a script can name it as its interpreter, and a process in a created
 // container can execute it.
 func (c *compiler) refuseStrays() {
 	const text = "coracle: this is the program that sets a container up, which a link like /proc/self/exe has led to: there is no command in it\n"
@@ -365,11 +365,11 @@ func (c *compiler) refuseStrays() {
 	c.Exit(127)
 }
 
-// Problem is something in a configuration for which there is no program.
+// Problem is a problem of a configuration that prevents compiling it.
 type Problem struct {
 	bundle.Problem
 	cause error
-	file  string // that it is in
+	file  string // the configuration's file
 }
 
 func (p Problem) Error() string {
@@ -387,7 +387,7 @@ func (c *compiler) fail(pointer, format string, args ...any) {
 	c.problems = append(c.problems, Problem{bundle.Problem{Property: pointer, Text: err.Error()}, err, c.configName()})
 }
 
-// configName is how errors call the configuration.
+// configName is the name of the configuration in errors.
 func (c *compiler) configName() string {
 	if b := c.in.Bundle; b != nil && b.Config != "" {
 		return b.Config
@@ -403,14 +403,13 @@ func (c *compiler) warn(pointer, format string, args ...any) {
 	c.out.Warnings = append(c.out.Warnings, bundle.About(pointer, format, args...))
 }
 
-// note describes the ops that follow: the name of the step, the property that asks for
-// them, their purpose and, when it is not empty, the object of that.
+// note describes the ops that follow: the name of the step, the property that causes them, their
+// purpose and, when not empty, its object.
 func (c *compiler) note(step program.Step, property, what, object string) {
 	c.Describe(program.Note{Step: step, What: what, Object: object, Property: property})
 }
 
-// source adds something that is opened on the host, and returns its descriptor. It has
-// to be called before the pivot.
+// source adds a source, and returns its descriptor. It has to be called before the pivot.
 func (c *compiler) source(s source.Source) program.Arg {
 	if t, ok := s.(source.Tree); ok && c.in.Host.OpensNothing {
 		return c.openTree(t)
@@ -419,8 +418,8 @@ func (c *compiler) source(s source.Source) program.Arg {
 	return program.FD(c.out.SourceFD + len(c.out.Sources) - 1)
 }
 
-// tree adds a tree of the host, and returns its descriptor. Unless the program opens it,
-// its number as a source is stored.
+// tree adds a tree of the host, and returns its descriptor. Unless the program opens the tree
+// itself, number gets its number as a source.
 func (c *compiler) tree(t source.Tree, number *int) program.Arg {
 	if !c.in.Host.OpensNothing {
 		*number = c.out.SourceFD + len(c.out.Sources)
@@ -455,8 +454,8 @@ func (c *compiler) begin() {
 	c.Check(sig, ^uint32(0), 65, 0).Else(again)
 }
 
-// sync waits at a sync point until the runtime answers. The program ends when
-// the runtime has gone.
+// sync waits at a sync point until the runtime answers. The program ends when the runtime has
+// ended.
 func (c *compiler) sync(sock program.Arg, point protocol.Point) {
 	c.Send(sock, protocol.Sync(point))
 	c.receive(sock, c.reply, protocol.MessageSize)
@@ -483,7 +482,7 @@ func (c *compiler) names() {
 	}
 }
 
-// relative is a cleaned path below the root of the container: "" for the root.
+// relative returns a cleaned path below the root of the container: "" for the root.
 func relative(p string) string {
 	return strings.TrimPrefix(path.Clean("/"+p), "/")
 }

@@ -17,7 +17,7 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// testHost is a host with two v1 hierarchies.
+// testHost returns a host with two v1 hierarchies.
 func testHost() Host {
 	return Host{
 		LastCap: 40, Capabilities: 1<<41 - 1,
@@ -40,7 +40,7 @@ func testInput(s *specs.Spec) Input {
 	return Input{Bundle: &bundle.Bundle{Path: "/bundle", Rootfs: "/bundle/rootfs", Spec: s}, ID: "demo", Host: testHost()}
 }
 
-// listing is what a program is compared by.
+// listing returns the text by which programs are compared.
 func listing(t *testing.T, out *Output) string {
 	t.Helper()
 	checkNames(t, out.Program)
@@ -78,7 +78,7 @@ func TestGolden(t *testing.T) {
 			var c struct {
 				NoPivot, NoNewKeyring bool
 				Unprivileged          bool
-				// Direct and Makes are what run uses.
+				// run uses Direct and Makes.
 				Direct, Makes bool
 				Preserved     []bool
 				Config        json.RawMessage
@@ -111,7 +111,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// specWith is a changed default configuration.
+// specWith returns a changed default configuration.
 func specWith(change func(*specs.Spec)) *specs.Spec {
 	s := bundle.Default()
 	change(s)
@@ -128,7 +128,7 @@ func compileSpec(t *testing.T, change func(*specs.Spec)) (string, *Output, error
 	return listing(t, out), out, nil
 }
 
-// index of a text in a listing; the test fails when it is not there.
+// index returns the index of a text in a listing; the test fails when it is missing.
 func index(t *testing.T, listing, text string) int {
 	t.Helper()
 	i := strings.Index(listing, text)
@@ -138,7 +138,7 @@ func index(t *testing.T, listing, text string) int {
 	return i
 }
 
-// TestOrder checks the edges that security depends on.
+// TestOrder checks the orderings that security depends on.
 func TestOrder(t *testing.T) {
 	_, out, err := compileSpec(t, func(s *specs.Spec) {
 		s.Process.NoNewPrivileges = true
@@ -171,9 +171,9 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// TestHides: a program is non-dumpable before anybody else has power over its user
-// namespace or shares a namespace with it, and stays that as long as the runtime can look
-// after it in spite of that.
+// TestHides: a program is non-dumpable before another process has power over its user namespace
+// or shares a namespace with it, and stays so as long as the runtime can work with it
+// nevertheless.
 func TestHides(t *testing.T) {
 	const hide, show = "prctl(PR_SET_DUMPABLE, 0", "prctl(PR_SET_DUMPABLE, 1"
 	joined := func(kind specs.LinuxNamespaceType) func(*specs.Spec) {
@@ -214,8 +214,8 @@ func TestHides(t *testing.T) {
 	}
 }
 
-// TestRemountOfWhatWasMounted: a remount is about the mount that the program has made,
-// wherever its mount point is by then.
+// TestRemountOfWhatWasMounted: a remount changes the mount that the program has made, even if its
+// mount point was moved.
 func TestRemountOfWhatWasMounted(t *testing.T) {
 	tmpfs := func(dest string) specs.Mount { return specs.Mount{Destination: dest, Type: "tmpfs", Source: "tmpfs"} }
 	again := func(dest string) specs.Mount {
@@ -248,8 +248,7 @@ func TestRemountOfWhatWasMounted(t *testing.T) {
 	}
 }
 
-// TestNoPathsBelowTheRoot: before the pivot nothing in the rootfs is named by a path
-// of the host.
+// TestNoPathsBelowTheRoot: before the pivot no file of the rootfs is named by a path of the host.
 func TestNoPathsBelowTheRoot(t *testing.T) {
 	_, out, err := compileSpec(t, func(s *specs.Spec) {
 		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/data", Source: "/src", Type: "bind", Options: []string{"bind", "ro"}})
@@ -279,7 +278,8 @@ func TestSpecialFilesystemsAvoidLinks(t *testing.T) {
 	found := 0
 	for _, line := range strings.Split(l, "\n") {
 		for _, dir := range []string{`"proc"`, `"sys"`, `"dev/pts"`, `"dev/mqueue"`, `"sys/fs/cgroup"`} {
-			// Below the root, which has a number; mounts that are looked into have names.
+			// Below the root, whose descriptor is a number; mounts that are looked into have
+			// names.
 			if regexp.MustCompile(`openat2\(\d+, ` + dir + ", ").MatchString(line) {
 				found++
 				if !strings.Contains(line, "RESOLVE_NO_SYMLINKS") {
@@ -373,7 +373,7 @@ func TestExplanations(t *testing.T) {
 	}
 }
 
-// FuzzInit: whatever passes validation compiles or is refused, without a panic.
+// FuzzInit: a configuration that passes validation compiles or is refused, without a panic.
 func FuzzInit(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*.json")
 	for _, file := range files {

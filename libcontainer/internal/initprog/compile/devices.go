@@ -12,13 +12,13 @@ import (
 	"coracle/libcontainer/internal/initprog/protocol"
 )
 
-// device is a node to make.
+// device is a device node to create.
 type device struct {
 	path     string // cleaned, in the container
 	mode     uint32 // with the type
 	dev      uint64
 	uid, gid uint32
-	given    bool   // whether the mode is that of the configuration
+	given    bool   // the configuration gives the mode
 	pointer  string // with a # for index
 	index    int
 }
@@ -27,7 +27,7 @@ func (d *device) note() program.Note {
 	return program.Note{Step: stepDevice, What: "make the device", Object: d.path, Property: d.pointer, Index: d.index}
 }
 
-// noteExisting is the note with an explanation of what may be there already.
+// noteExisting returns the note with an explanation for a name that exists already.
 func (d *device) noteExisting() program.Note {
 	n := d.note()
 	subject := n
@@ -58,8 +58,8 @@ var devLinks = []struct{ name, target string }{
 	{"core", "/proc/kcore"},
 }
 
-// hostDev reports whether /dev of the container is a directory of the host, in
-// which nothing must be made.
+// hostDev reports whether /dev of the container is a directory of the host, in which nothing may
+// be created.
 func (c *compiler) hostDev() bool {
 	bind := false
 	for _, m := range c.list {
@@ -165,8 +165,8 @@ func (c *compiler) configuredDevice(i int, d specs.LinuxDevice, dev program.Word
 	}
 }
 
-// makeNode makes a device node below its pinned parent. Something that is there
-// already has to be the same device, and stays as it is; a link does not count.
+// makeNode creates a device node below its pinned parent. Something that exists already has to be
+// the same device, and stays as it is; a symbolic link is refused.
 func (c *compiler) makeNode(dir program.Arg, d device) {
 	name := path.Base(d.path)
 	if d.mode&unix.S_IFMT != unix.S_IFIFO && (c.privileged() || c.in.Host.Nested) {
@@ -193,8 +193,8 @@ func (c *compiler) makeNode(dir program.Arg, d device) {
 	c.Bind(done)
 }
 
-// bindNode puts a device at a name below its pinned parent that comes from outside: in a user
-// namespace nobody can make one.
+// bindNode mounts a device from outside at a name below its pinned parent, because no process in
+// a user namespace can create one.
 func (c *compiler) bindNode(dir program.Arg, name string, d device) {
 	tree, ok := c.nodeTree(d)
 	if !ok {
@@ -227,8 +227,8 @@ func (c *compiler) bindNode(dir program.Arg, name string, d device) {
 	c.Close(tree)
 }
 
-// nodeTree is a device from outside: a new one as it is configured, where the runtime may make
-// it, and otherwise that of the host.
+// nodeTree returns a device from outside: a new node as configured, if the runtime may create
+// one, and otherwise the host's node.
 func (c *compiler) nodeTree(d device) (tree program.Arg, ok bool) {
 	n := d.note()
 	node := source.Node{Type: d.mode & unix.S_IFMT, Dev: d.dev}
@@ -271,7 +271,7 @@ func (c *compiler) pinNode(dir program.Arg, name string, d device, into program.
 	c.checkNode(d)
 }
 
-// checkNode fails with EEXIST when what stat tells of is not the wanted device.
+// checkNode fails with EEXIST when stat does not describe the wanted device.
 func (c *compiler) checkNode(d device) {
 	c.Check(c.stat.Mode(), unix.S_IFMT, d.mode&unix.S_IFMT, unix.EEXIST)
 	if d.mode&unix.S_IFMT != unix.S_IFIFO {

@@ -14,8 +14,7 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// ExecInput is what a program is compiled from that runs another process in a
-// container.
+// ExecInput is the input for a program that runs an additional process in a container.
 type ExecInput struct {
 	// Spec is the configuration of the container with the new process in place of
 	// the first one.
@@ -33,7 +32,7 @@ type ExecInput struct {
 	RootMount   uint64
 }
 
-// Exec compiles the program of a further process.
+// Exec compiles the program of an additional process.
 //
 // Attacker: the processes of the container, who can look at ours from the moment
 // that it joins a namespace of theirs. So it is non-dumpable before that and until

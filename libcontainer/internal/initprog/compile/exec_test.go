@@ -37,7 +37,7 @@ func TestExecGolden(t *testing.T) {
 		"labels": func(s *specs.Spec) {
 			s.Process.ApparmorProfile, s.Process.SelinuxLabel = bundle.Unconfined, "u:r:process:s0"
 		},
-		// Of the host's namespaces, all but that of mounts.
+		// All namespaces of the host except the mount namespace.
 		"shared": func(s *specs.Spec) {
 			s.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.MountNamespace, Path: "/proc/1/ns/mnt"}}
 			s.Process.NoNewPrivileges = false
@@ -51,8 +51,8 @@ func TestExecGolden(t *testing.T) {
 	}
 }
 
-// TestExecGoldenUnified: on a host with cgroup v2 the process is born in its cgroup, and goes
-// there by itself when that is full.
+// TestExecGoldenUnified: on a host with cgroup v2 the process starts in its cgroup, and enters it
+// by itself when that is full.
 func TestExecGoldenUnified(t *testing.T) {
 	for name, change := range map[string]func(*specs.Spec){
 		"unified": func(s *specs.Spec) {
@@ -78,7 +78,7 @@ func TestExecGoldenUnified(t *testing.T) {
 	}
 }
 
-// TestExecOrder checks the edges that security depends on.
+// TestExecOrder checks the orderings that security depends on.
 func TestExecOrder(t *testing.T) {
 	l, out := compileExec(t, func(s *specs.Spec) {
 		s.Process.Terminal, s.Process.ApparmorProfile, s.Process.SelinuxLabel = true, "profile", "u:r:process:s0"
@@ -134,8 +134,8 @@ func TestExecForksForThePidNamespaceOnly(t *testing.T) {
 	}
 }
 
-// TestExecOfADyingContainer: a pid namespace without its first process refuses to fork
-// with ENOMEM, which would send people looking for memory.
+// TestExecOfADyingContainer: in a pid namespace without its first process, fork fails with
+// ENOMEM, which would suggest a lack of memory.
 func TestExecOfADyingContainer(t *testing.T) {
 	_, out := compileExec(t, func(*specs.Spec) {})
 	found := 0
@@ -155,7 +155,7 @@ func TestExecOfADyingContainer(t *testing.T) {
 	}
 }
 
-// FuzzExec: whatever process passes validation compiles or is refused, without a panic.
+// FuzzExec: a process that passes validation compiles or is refused, without a panic.
 func FuzzExec(f *testing.F) {
 	f.Add([]byte(`{"args":["sh"],"cwd":"/","user":{"uid":5,"gid":6,"additionalGids":[7],"umask":18},"env":["HOME=","A=1"]}`), false)
 	f.Add([]byte(`{"args":["sh"],"cwd":"/","terminal":true,"consoleSize":{"height":24,"width":80},"noNewPrivileges":true,

@@ -14,10 +14,10 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// HookInput is what a program is compiled from that becomes a hook.
+// HookInput is the input for a program that becomes a hook.
 type HookInput struct {
 	Hook specs.Hook
-	// Name says which hook it is: "createContainer[0]".
+	// Name is the name of the hook: "createContainer[0]".
 	Name string
 	// Spec is the configuration of the container.
 	Spec *specs.Spec
@@ -27,29 +27,29 @@ type HookInput struct {
 	// Root is the directory that the path of the hook is resolved below, -1 for the
 	// root directory of the runtime.
 	Root int
-	// Cwd is the working directory, -1 for Dir. A hook of the container has that of the
-	// container's process.
+	// Cwd is the working directory, -1 for Dir. A hook in the container has the working directory
+	// of the container's process.
 	Cwd int
-	// Dir is the working directory as a path. It may be missing when MayBeGone is set; the
-	// root directory takes its place then.
+	// Dir is the path of the working directory. With MayBeGone it may be missing; the root
+	// directory is used instead.
 	Dir       string
 	MayBeGone bool
-	// Environ is what a hook gets that has no environment of its own. A hook of the
-	// container gets that of the container's process.
+	// Environ is the environment of a hook that sets none. A hook in the container gets that of
+	// the container's process.
 	Environ []string
-	// Inside reports whether Root is the root directory of the container, so that the hook is
-	// a program of the image.
+	// Inside reports whether Root is the root directory of the container, so that the hook's
+	// program comes from the image.
 	Inside bool
-	// Host is needed for a hook of the container.
+	// Host is needed for a hook in the container.
 	Host Host
 }
 
-// Hook compiles the program of a hook. The hook gets no descriptor but its standard streams
-// and, unless its program is the image's, nothing of the image's environment (CVE-2025-23266
-// came from a hook of the host that had a variable for its linker from there).
+// Hook compiles the program of a hook. The hook gets no descriptors except its standard streams.
+// Unless its program comes from the image, it gets nothing of the image's environment:
+// CVE-2025-23266 was a hook on the host with a variable for the dynamic linker from the image.
 //
-// A hook whose program is the image's has no more privileges than the process of the
-// container, and is subject to the same limits.
+// A hook whose program comes from the image has no more privileges than the container's process,
+// and the same limits.
 func Hook(in HookInput) (*Output, error) {
 	spec := &specs.Spec{Linux: in.Spec.Linux, Annotations: in.Spec.Annotations}
 	confined := in.Inside && in.Spec.Process != nil
@@ -110,7 +110,7 @@ func Hook(in HookInput) (*Output, error) {
 	}})
 	env := in.Hook.Env
 	switch {
-	case env != nil: // an empty one, too
+	case env != nil: // also an empty environment
 	case confined:
 		env = c.environment()
 	default:
@@ -121,8 +121,8 @@ func Hook(in HookInput) (*Output, error) {
 	return c.finish()
 }
 
-// hookDirectory makes the working directory of a hook. The process of the container has its
-// own, which comes last of all.
+// hookDirectory enters the working directory of a hook. The container's process enters its own
+// last of all.
 func (c *compiler) hookDirectory(in HookInput) {
 	if in.Cwd >= 0 {
 		cwd := c.source(source.Held{What: "working directory of the hook", FD: in.Cwd})
@@ -143,7 +143,7 @@ func (c *compiler) hookDirectory(in HookInput) {
 	}
 }
 
-// runtimeHooks waits until the runtime has run the hooks that come before the pivot.
+// runtimeHooks waits until the runtime has run the hooks before the pivot.
 func (c *compiler) runtimeHooks() {
 	if BeforePivot(c.spec.Hooks) {
 		c.note(stepAwaitHooks, "hooks", "wait for the hooks", "")

@@ -36,8 +36,8 @@ func TestHookGolden(t *testing.T) {
 	}
 }
 
-// TestHookHasNothingOfTheContainer: a hook of the host has none of its environment
-// (CVE-2025-23266), and one of the container nothing of the runtime's.
+// TestHookHasNothingOfTheContainer: a hook on the host gets nothing of the container's
+// environment (CVE-2025-23266), and a hook in the container nothing of the runtime's.
 func TestHookHasNothingOfTheContainer(t *testing.T) {
 	for _, env := range [][]string{nil, {}, {"A=1"}} {
 		in := HookInput{Hook: specs.Hook{Path: "/hook", Env: env}, Pidfd: 100, Root: 101, Cwd: 102, Environ: []string{"RUNTIME=1"}}
@@ -64,8 +64,8 @@ func TestHookHasNothingOfTheContainer(t *testing.T) {
 	}
 }
 
-// TestHookOfTheContainer: its program is the image's, so it gets no more than the process of
-// the container.
+// TestHookOfTheContainer: its program comes from the image, so it gets no more than the
+// container's process.
 func TestHookOfTheContainer(t *testing.T) {
 	_, out := compileHook(t, HookInput{Hook: specs.Hook{Path: "/hook"}, Pidfd: 100, Root: 101, Cwd: -1, Inside: true})
 	if !out.Forks {
@@ -85,7 +85,7 @@ func TestHookOfTheContainer(t *testing.T) {
 	})
 }
 
-// TestHookIsExplained: the caller puts the name and path of the hook before it.
+// TestHookIsExplained: the caller prefixes the name and path of the hook.
 func TestHookIsExplained(t *testing.T) {
 	_, out := compileHook(t, HookInput{Hook: specs.Hook{Path: "/hook"}, Pidfd: -1, Root: -1, Cwd: -1})
 	for op := range out.Program.Len() {

@@ -19,9 +19,9 @@ func (c *compiler) needsRuntime() bool { return c.spec.Process != nil }
 // needsHome reports whether the runtime has to find the home directory.
 func (c *compiler) needsHome() bool { return !c.noHome && !c.hasEnv("HOME") }
 
-// ready waits for what the runtime has to do while the process still has its
-// privileges: set resource limits, which only the runtime may raise, put it into a
-// class of service, and find the home directory, which needs a parser for /etc/passwd.
+// ready waits for what the runtime does while the process still has its privileges: it sets
+// resource limits, which only the runtime may raise, puts the process into an Intel RDT class,
+// and finds the home directory, which needs a parser for /etc/passwd.
 func (c *compiler) ready() {
 	if !c.needsRuntime() {
 		return
@@ -40,7 +40,7 @@ func (c *compiler) ready() {
 	c.home = c.Buffer("home", protocol.HomeSize)
 	c.note(stepHome, "", "find the home directory", "")
 	noPasswd, wait := c.Label(), c.Label()
-	// Only pinned here: the runtime looks at what it is before it reads it.
+	// The file is only pinned here: the runtime checks it before it reads it.
 	c.Openat2(c.root, "etc/passwd", program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}).Into(tmp).
 		Allow(program.AnyError).Else(noPasswd)
 	message := protocol.Sync(protocol.PointReady)
@@ -53,8 +53,8 @@ func (c *compiler) ready() {
 	c.receive(c.socket, c.home, protocol.HomeSize)
 }
 
-// oomScoreAdj says how early the kernel ends the process when memory is short. It is set
-// while the process's own files in /proc are its own.
+// oomScoreAdj sets how early the kernel kills the process when memory is short. It runs while the
+// process still owns its files in /proc.
 func (c *compiler) oomScoreAdj() {
 	p := c.spec.Process
 	if p == nil || p.OOMScoreAdj == nil {
@@ -85,21 +85,21 @@ func (c *compiler) hasEnv(name string) bool {
 	return ok
 }
 
-// env is the last value of a variable in the process's environment; an empty
-// HOME counts as none, like in other runtimes.
+// env returns the last value of a variable in the process's environment. An empty HOME counts as
+// unset, as in other runtimes.
 func (c *compiler) env(name string) (value string, ok bool) {
 	value, ok = oci.Env(c.spec.Process.Env).Lookup(name)
 	return value, ok && (value != "" || name != "HOME")
 }
 
-// dropDescriptors closes everything but standard streams, preserved descriptors
-// and the sockets that are still needed. CLOEXEC would not do: the command itself, which execve
-// looks up first, could be named through a descriptor.
+// dropDescriptors closes everything except the standard streams, the preserved descriptors and
+// the sockets that are still needed. Close-on-exec would not be enough: execve looks up the
+// command first, and the command's path could go through a descriptor.
 func (c *compiler) dropDescriptors() {
 	c.note(stepCloseSetup, "", "close all descriptors of the set-up", "")
 	for i, open := range c.in.Preserved {
 		if !open {
-			// A placeholder, so that nothing of ours got this number.
+			// A placeholder, so that this number was not used otherwise.
 			c.Close(program.FD(3 + i))
 		}
 	}
@@ -114,8 +114,8 @@ func (c *compiler) noNewPrivileges() {
 	}
 }
 
-// identity gives up what the process must not have: capabilities, groups, the
-// superuser. The order is that of the privileges needed for each step.
+// identity drops what the process must not have: capabilities, groups, the superuser's id. The
+// order follows from the privileges that each step needs.
 func (c *compiler) identity() {
 	p := c.spec.Process
 	if p == nil {
@@ -127,8 +127,7 @@ func (c *compiler) identity() {
 
 	c.ownStdio()
 
-	// Tried as root first: images have working directories that their users
-	// could not enter on their own.
+	// Try as root first: images have working directories that their users could not enter.
 	entered := c.Word("entered", 0)
 	asUser, checked := c.Label(), c.Label()
 	c.Describe(program.Note{Step: stepCwd, What: "enter the working directory", Object: p.Cwd, Property: "process.cwd", Explain: cwdError(p.Cwd)})
@@ -160,9 +159,8 @@ func (c *compiler) identity() {
 	c.Fchdir(tmp.Arg())
 	c.Close(tmp.Arg())
 	c.Bind(checked)
-	// Whatever way it was reached, the working directory must lie in the
-	// container. The kernel says "(unreachable)" of one that does not, and
-	// ENOENT of one that was removed.
+	// However it was reached, the working directory must be in the container. The kernel returns
+	// "(unreachable)" for a directory outside, and ENOENT for a removed one.
 	cwd := c.Buffer("cwd", unix.PathMax)
 	c.Getcwd(cwd, unix.PathMax)
 	c.Check(program.Word(cwd), 0xff, '/', unix.ENOENT)
@@ -187,8 +185,8 @@ func (c *compiler) openCwd(into program.Word) program.Op {
 	}).Into(into)
 }
 
-// capabilities are the sets of the configuration without what cannot be granted,
-// of which the log tells (config.md#linux-process).
+// capabilities returns the sets of the configuration without capabilities that cannot be granted,
+// for which there are warnings (config.md#linux-process).
 func (c *compiler) capabilities() bundle.Capabilities {
 	caps := bundle.CapabilitiesOf(c.spec.Process.Capabilities)
 	limit := func(name string, set *uint64, to uint64, why string) {
@@ -210,11 +208,11 @@ func (c *compiler) capabilities() bundle.Capabilities {
 	return caps
 }
 
-// ownStdio gives the standard streams to the user, so that they can open them again as
-// /dev/stdout and the like: the terminal that was made for the process, pipes, sockets, and
-// regular files that are open for writing. A file that is only read stays its owner's, who
-// does not expect to lose it, and so does what others use too: terminals of the caller,
-// directories and other devices.
+// ownStdio makes the user the owner of the standard streams, so that the user can reopen them as
+// /dev/stdout etc.: the terminal that was made for the process, pipes, sockets, and regular files
+// that are open for writing. Files that are only read keep their owner, who does not expect to
+// lose them. So do streams that others use: the caller's terminals, directories and other
+// devices.
 func (c *compiler) ownStdio() {
 	uid := c.spec.Process.User.UID
 	for fd := range 3 {
@@ -230,8 +228,8 @@ func (c *compiler) ownStdio() {
 	}
 }
 
-// ownHostStreams gives the standard streams to the user before the user namespace is entered,
-// in which root has no right over them.
+// ownHostStreams makes the user the owner of the standard streams before the program enters the
+// user namespace, in which root has no rights over them.
 func (c *compiler) ownHostStreams() {
 	p := c.spec.Process
 	if p == nil || p.Terminal || !c.in.Host.can(unix.CAP_CHOWN) {
@@ -240,7 +238,7 @@ func (c *compiler) ownHostStreams() {
 	uids, _ := c.mappings()
 	uid, ok := uids.ToHost(p.User.UID)
 	if !ok {
-		return // the mappings are not known
+		return // the mappings are unknown
 	}
 	for fd := range 3 {
 		c.ownStream(fd, uid, func(next program.Label) {
@@ -251,8 +249,8 @@ func (c *compiler) ownHostStreams() {
 	}
 }
 
-// pickStream goes on for a regular file that is open for writing, and elsewhere for a pipe
-// and anything else.
+// pickStream continues with the next op for a regular file that is open for writing, and jumps
+// for a pipe and for anything else.
 func (c *compiler) pickStream(fd int, pipe, other program.Label) {
 	c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFIFO, pipe)
 	c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFREG, 0).Else(other)
@@ -260,15 +258,15 @@ func (c *compiler) pickStream(fd int, pipe, other program.Label) {
 	c.JumpIf(c.got, unix.O_ACCMODE, unix.O_RDONLY, other)
 }
 
-// ownStream gives a standard stream to a user, unless pick jumps to its argument.
+// ownStream makes a user the owner of a standard stream, unless pick jumps to its argument.
 func (c *compiler) ownStream(fd int, uid uint32, pick func(next program.Label)) {
 	c.note(stepStreamOwner, "process.user.uid", "give the standard streams to user", strconv.FormatUint(uint64(uid), 10))
 	next := c.Label()
 	c.Statx(program.FD(fd), "", unix.AT_EMPTY_PATH, c.stat).Allow(program.AnyError).Else(next)
 	c.JumpIf(c.stat.UID(), ^uint32(0), uid, next)
 	pick(next)
-	// An aid, which not every file system or quota grants. EINVAL: the owner is not mapped
-	// into the user namespace.
+	// Optional: not every file system or quota allows it. EINVAL: the owner is not mapped in the
+	// user namespace.
 	c.Fchownat(program.FD(fd), "", int64(uid), -1, unix.AT_EMPTY_PATH).
 		Allow(unix.EPERM, unix.EROFS, unix.EINVAL, unix.EACCES, unix.EDQUOT, unix.EOPNOTSUPP, unix.EOVERFLOW)
 	c.Bind(next)

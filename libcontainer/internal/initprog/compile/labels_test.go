@@ -16,7 +16,7 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// TestLabelsComeFirst: while the container has no say in the mounts.
+// TestLabelsComeFirst: labels are set while the container has no influence on the mounts.
 func TestLabelsComeFirst(t *testing.T) {
 	s := bundle.Default()
 	s.Process.ApparmorProfile, s.Process.SelinuxLabel = "profile", "u:r:process:s0"
@@ -31,8 +31,8 @@ func TestLabelsComeFirst(t *testing.T) {
 	}
 }
 
-// TestLabelsOfHooks: a hook of the image is confined like the process, one of the host by
-// nothing.
+// TestLabelsOfHooks: a hook from the image is confined like the process; a hook on the host is
+// not confined.
 func TestLabelsOfHooks(t *testing.T) {
 	s := bundle.Default()
 	s.Process.ApparmorProfile, s.Process.SelinuxLabel = "profile", "u:r:process:s0"
@@ -53,7 +53,7 @@ func TestLabelsOfHooks(t *testing.T) {
 	}
 }
 
-// TestNoLabels: without labels nothing of all that happens.
+// TestNoLabels: without labels none of these steps happen.
 func TestNoLabels(t *testing.T) {
 	out, err := Init(testInput(bundle.Default()))
 	if err != nil {
@@ -64,7 +64,7 @@ func TestNoLabels(t *testing.T) {
 	}
 }
 
-// TestLabelErrors: a profile that is missing does not read like a missing command.
+// TestLabelErrors: the error of a missing profile does not look like a missing command.
 func TestLabelErrors(t *testing.T) {
 	s := bundle.Default()
 	s.Process.ApparmorProfile, s.Process.SelinuxLabel = "profile", "u:r:process:s0"
@@ -106,8 +106,8 @@ func TestLabelErrors(t *testing.T) {
 	}
 }
 
-// TestLabelsAndFakeProcfs runs programs that find something else at /proc, or at their
-// own place there, than the kernel's files (CVE-2025-52881): nothing is written.
+// TestLabelsAndFakeProcfs runs programs that find something other than the kernel's files at
+// /proc, or at their own place in it (CVE-2025-52881): they write nothing.
 func TestLabelsAndFakeProcfs(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("mounting takes root")

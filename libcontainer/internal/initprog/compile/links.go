@@ -21,8 +21,7 @@ func (c *compiler) sourcePath(m *mount) string {
 	return filepath.Join(c.in.Bundle.Path, m.Source) // config.md#mounts
 }
 
-// readlink is where a path of the host leads that is a symbolic link. It is empty for
-// anything else.
+// readlink returns the target of a symbolic link on the host. It is empty for anything else.
 func (c *compiler) readlink(p string) string {
 	if c.in.Host.Readlink == nil {
 		return ""
@@ -31,7 +30,8 @@ func (c *compiler) readlink(p string) string {
 	return target
 }
 
-// linkPlace is where a source is that is a symbolic link itself; ok is false for anything else.
+// linkPlace returns the place of a source that is a symbolic link itself; ok is false for
+// anything else.
 func (c *compiler) linkPlace(m *mount, src string) (p place, ok bool) {
 	if c.readlink(src) == "" {
 		return place{}, false
@@ -42,10 +42,10 @@ func (c *compiler) linkPlace(m *mount, src string) (p place, ok bool) {
 	return place{path: src}, true
 }
 
-// readLink finds out whether an entry copies a symbolic link. What is wrong with the source
-// shows when it is mounted.
+// readLink finds out whether an entry copies a symbolic link. Errors of the source are reported
+// when it is mounted.
 //
-// Attacker: the image. What its links lead to is only known in the container, so none of them
+// Attacker: the image. The targets of its links are known only in the container, so none of them
 // is read by a path of the host.
 func (c *compiler) readLink(m *mount) {
 	src := c.sourcePath(m)

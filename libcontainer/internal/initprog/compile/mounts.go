@@ -17,25 +17,25 @@ import (
 
 func quote(s string) string { return strconv.Quote(s) }
 
-// mount is an entry of mounts on its way to be built.
+// mount is an entry of mounts that is being compiled.
 type mount struct {
 	specs.Mount
 	bundle.MountOptions
 	dest    string // cleaned
 	subject program.Note
-	// link is where the symbolic link leads that is made; nothing is mounted then.
+	// link is the target of the symbolic link that is created instead of a mount.
 	link   string
-	source int         // the number of the source that it mounts, 0 when it is none
-	place  *place      // where the source of a bind mount is; nil until that was asked for
-	early  program.Arg // its tree, when that was opened before the rootfs was attached
-	// inUserns reports whether it is mounted in a user namespace, and newOwner that the container
-	// has a new one of the namespaces that the file system shows (mountOwners).
+	source int         // the number of its source, 0 for none
+	place  *place      // of a bind mount's source; nil before the first request
+	early  program.Arg // its tree, if it was opened before the rootfs was attached
+	// inUserns reports whether it is mounted in a user namespace, and newOwner whether the
+	// container has a new namespace of the type that the file system shows (mountOwners).
 	inUserns, newOwner bool
-	// deviceRules reports whether the configuration says which devices may be used.
+	// deviceRules reports whether the configuration has device rules.
 	deviceRules bool
 }
 
-// readMounts gives the entries of mounts their meaning.
+// readMounts interprets the entries of mounts.
 func (c *compiler) readMounts() {
 	c.list = make([]*mount, 0, len(c.spec.Mounts))
 	for i, m := range c.spec.Mounts {
@@ -58,11 +58,11 @@ func (c *compiler) readMounts() {
 		}
 		c.list = append(c.list, mt)
 	}
-	const opsOfMount = 24 // more or less
+	const opsOfMount = 24 // approximately
 	c.Grow(opsOfMount * len(c.list))
 }
 
-// mounts makes the mounts in list order, for later ones may lie in earlier ones.
+// mounts makes the mounts in the order of the list, because later ones may lie in earlier ones.
 //
 // Every mount is complete, with all its flags, before it is attached, and it is
 // attached to a pinned mount point, never to a path.
@@ -81,7 +81,7 @@ func (c *compiler) mounts() {
 			c.cgroupMount(m)
 		default:
 			if m.Type == "cgroup2" {
-				// A cgroup namespace decides what is its root.
+				// The cgroup namespace determines the root of the mount.
 				c.joinCgroup()
 			}
 			c.newMount(m)
@@ -93,29 +93,29 @@ func (c *compiler) mounts() {
 	c.replaceRefused()
 }
 
-// note is the subject with explanations of what can go wrong with a file system.
+// note returns the subject with explanations of errors of the file system.
 func (m *mount) note() program.Note {
 	n := m.subject
 	n.Explain = m.explain
 	return n
 }
 
-// notePoint is the subject with explanations about the mount point.
+// notePoint returns the subject with explanations about the mount point.
 func (m *mount) notePoint() program.Note {
 	n := m.subject
 	n.Explain = mountPointError(m.subject, m.dest)
 	return n
 }
 
-// refuse is the subject with one explanation for all errors.
+// refuse returns the subject with one explanation for all errors.
 func (m *mount) refuse(reason string) program.Note {
 	n := m.subject
 	n.Explain = func(syscall.Errno) string { return m.subject.Subject() + ": " + reason }
 	return n
 }
 
-// special file systems are only mounted on real directories: reached through a
-// link they could end up where the image wants them.
+// special file systems are mounted only on real directories: through a link the image could
+// choose where they end up.
 func special(fstype string) bool {
 	switch fstype {
 	case "proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2":
@@ -124,7 +124,7 @@ func special(fstype string) bool {
 	return false
 }
 
-// pseudo file systems have no device behind them that could be read-only.
+// pseudo file systems have no underlying device that could be read-only.
 func pseudo(fstype string) bool {
 	switch fstype {
 	case "tmpfs", "ramfs", "bpf", "debugfs", "tracefs", "securityfs", "binder":
@@ -164,8 +164,8 @@ func (c *compiler) newMount(m *mount) {
 	c.closeMount(m, mnt.Arg(), !kept)
 }
 
-// readonlyLater reports whether a read-only mount has to be writable at first: mount
-// points and devices still have to be made in it.
+// readonlyLater reports whether a read-only mount has to be writable at first, because mount
+// points and devices have to be created in it.
 func (c *compiler) readonlyLater(m *mount) bool { return m.Type == "tmpfs" || m.dest == "/dev" }
 
 // closeMount closes the descriptor of a mount that has been attached, unless it is
@@ -184,7 +184,7 @@ func (c *compiler) closeMount(m *mount, mnt program.Arg, done bool) {
 	}
 }
 
-// bindMount mounts a tree that was taken and given its flags on the host, or one of the
+// bindMount mounts a tree that was copied and given its attributes on the host, or one of the
 // container itself.
 func (c *compiler) bindMount(m *mount) {
 	p := c.place(m)
@@ -198,7 +198,7 @@ func (c *compiler) bindMount(m *mount) {
 	c.closeMount(m, fd, true)
 }
 
-// attachTree puts the tree of a bind mount at its place; dir tells what it is.
+// attachTree attaches the tree of a bind mount; dir reports whether it is a directory.
 func (c *compiler) attachTree(m *mount, tree program.Arg, dir bool) {
 	if m.dest == "/proc" {
 		c.Describe(m.refuse("the source is not a procfs, and nothing else can be mounted at /proc"))
@@ -210,12 +210,12 @@ func (c *compiler) attachTree(m *mount, tree program.Arg, dir bool) {
 	c.attach(m, tree, mountPoint{dir: dir, noFollow: m.DestNoFollow, strict: m.dest == "/proc" || allowed}, allowed)
 }
 
-// bindAttrs are the changes to the copy of the source. The copy would be a peer of
-// the host's mount; it becomes what the rootfs is unless the mount says otherwise.
+// bindAttrs returns the changes to the copy of the source. The copy would be a peer of the host's
+// mount; it gets the propagation of the rootfs unless the mount has its own.
 //
-// A user namespace for a mapping of ids is opened later, too, when the tree is.
+// With later, a user namespace for an id mapping is opened together with the tree.
 //
-// A mount that wants to see the host's later mounts has to be a slave first, whatever the
+// A mount that has to receive later mounts of the host has to be a slave first, whatever the
 // rootfs is.
 func (c *compiler) bindAttrs(m *mount, later bool) []source.Attr {
 	var attrs []source.Attr
@@ -283,9 +283,8 @@ func (c *compiler) attach(m *mount, mnt program.Arg, at mountPoint, procAllowed 
 	c.Close(target.Arg())
 }
 
-// makeReadonly gives read-only mounts and the root their last attribute. They were
-// pinned when they were made; no path is involved. Their descriptors are closed with
-// all others.
+// makeReadonly sets the read-only attribute of mounts and the root. They were pinned when they
+// were made, so no path is involved. Their descriptors are closed with all others.
 func (c *compiler) makeReadonly() {
 	for _, r := range c.readonly {
 		c.Describe(r.note)

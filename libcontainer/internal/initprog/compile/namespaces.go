@@ -17,12 +17,12 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// namespaces makes the new namespaces and joins those that are given by path.
+// namespaces makes the new namespaces and joins those given by path.
 //
-// Namespaces belong to the user namespace in which they are made: that decides who is
-// privileged in them. So the user namespace comes before all that are new. Those that
-// are joined may belong to another one, over which only the runtime has privileges;
-// without such they can only belong to the one that is joined.
+// A namespace belongs to the user namespace in which it is made, which determines who is
+// privileged in it. So the user namespace comes before all other new ones. Namespaces to join may
+// belong to another user namespace, over which only the runtime has privileges. If the runtime
+// has none, they can only belong to the user namespace that is joined.
 func (c *compiler) namespaces() {
 	if c.spec.Linux == nil {
 		return
@@ -37,27 +37,27 @@ func (c *compiler) namespaces() {
 		c.timeNamespace()
 	}
 	if len(joins) > 0 || c.users == joinedUsers || c.hides() {
-		// Others may look at this process from the moment that it shares a namespace
-		// with them, or that they have power over its user namespace; until the execve
-		// they must not see into it.
+		// Other processes may inspect this process from the moment that it shares a namespace
+		// with them, or that they have power over its user namespace. Until the execve they must
+		// not see into it.
 		c.note(stepHide, "linux.namespaces", "hide from other processes", "")
 		c.Prctl(unix.PR_SET_DUMPABLE, program.Int(0))
 	}
 	if c.users != hostUsers || entersPid || joining(unix.CLONE_NEWNS) {
-		// In a user or mount namespace the cgroups of the host are out of reach, and no
-		// process may fork outside of its own.
+		// From a user or mount namespace the host's cgroups cannot be reached, and no process may
+		// fork outside of its own cgroup.
 		c.enterCgroup()
 	}
 	if joining(unix.CLONE_NEWNS) {
-		// The files of the cgroups are named by paths, which mean something else there.
+		// The cgroup files are named by paths, which are not valid in the joined namespace.
 		c.pinCgroups()
 	}
 	if c.users != hostUsers {
 		c.ownHostStreams()
 	}
 	if c.users == hostUsers {
-		// A process cannot move itself into a new pid namespace. The others are made by
-		// the program, at the same time as the runtime makes the cgroups.
+		// A process cannot move itself into a new pid namespace. The program makes the other
+		// namespaces, in parallel with the runtime, which makes the cgroups.
 		c.out.CloneFlags = uintptr(fresh & unix.CLONE_NEWPID)
 		fresh &^= unix.CLONE_NEWPID
 	}
@@ -92,17 +92,16 @@ func (c *compiler) namespaces() {
 	}
 }
 
-// join is a namespace to be joined.
+// join is a namespace to join.
 type join struct {
 	fd   program.Arg
 	flag uint64
 	note program.Note
 }
 
-// sortNamespaces tells new namespaces, those that are made outside of the program among
-// them, from those to be joined, which are opened. The user namespace and new cgroup and
-// time namespaces are not among them. A mount namespace replaces root and working
-// directory, so it comes last.
+// sortNamespaces separates new namespaces (made are those created outside of the program) from
+// namespaces to join, which are opened. It leaves out the user namespace and new cgroup and time
+// namespaces. A mount namespace replaces the root and working directories, so it comes last.
 func (c *compiler) sortNamespaces() (fresh uint64, made, joins []join) {
 	for i, ns := range c.spec.Linux.Namespaces {
 		flag := oci.NamespaceFlag(ns.Type)
@@ -136,8 +135,8 @@ func (c *compiler) sortNamespaces() (fresh uint64, made, joins []join) {
 	return fresh, made, joins
 }
 
-// altersOf is a property of the configuration that changes a namespace of this type, or
-// counts on one that is not the host's; "" when there is none.
+// altersOf returns a property that changes a namespace of this type, or relies on one that is not
+// the host's; "" when there is none.
 func altersOf(s *specs.Spec, ns specs.LinuxNamespaceType) string {
 	l := s.Linux
 	switch {
@@ -148,7 +147,7 @@ func altersOf(s *specs.Spec, ns specs.LinuxNamespaceType) string {
 	case ns == specs.NetworkNamespace && len(l.NetDevices) > 0:
 		return "linux.netDevices"
 	case ns == specs.MountNamespace:
-		return "root.path" // it is mounted there
+		return "root.path" // the rootfs is mounted there
 	case ns == specs.UserNamespace && !bundle.IDMap(l.UIDMappings).IsIdentity():
 		return "linux.uidMappings"
 	case ns == specs.UserNamespace && !bundle.IDMap(l.GIDMappings).IsIdentity():
@@ -218,8 +217,8 @@ func (c *compiler) fork(explain func(syscall.Errno) string, e *entry) {
 	c.Setsid()
 }
 
-// network brings up the loopback device of a new network namespace, and waits for the
-// devices that come from the host.
+// network sets the loopback device of a new network namespace up, and waits for the devices from
+// the host.
 func (c *compiler) network() {
 	c.loopback()
 	if c.spec.Linux != nil && len(c.spec.Linux.NetDevices) > 0 {
@@ -244,8 +243,8 @@ func (c *compiler) loopback() {
 	c.Close(tmp.Arg())
 }
 
-// keyOwner is the user whose quota the session keyring is charged to: who the program is
-// after it has entered its user namespace (takeIDs). It is for errors.
+// keyOwner returns the user whose quota the session keyring is charged to, for errors: the
+// program's user after it has entered its user namespace (takeIDs).
 func (c *compiler) keyOwner() string {
 	if c.users == hostUsers {
 		return fmt.Sprintf("user %d", os.Getuid())
@@ -262,8 +261,8 @@ func (c *compiler) keyOwner() string {
 	return "the first user of the container's user namespace"
 }
 
-// KeyringName is the name of a container's session keyring, with a part that nobody can guess.
-// Containers of older versions have none.
+// KeyringName returns the name of a container's session keyring, with a random part that cannot
+// be guessed. Containers of older versions have none.
 func KeyringName(id, random string) string {
 	if random != "" {
 		random = "." + random
@@ -271,10 +270,10 @@ func KeyringName(id, random string) string {
 	return "_ses." + id + random
 }
 
-// checkKeyring checks that the keyring which was joined is the one that this runtime has made.
+// checkKeyring checks that the joined keyring is the one that this runtime has created.
 //
-// Attacker: a user of the host. The kernel finds a keyring by its name alone, whoever has made
-// it and let others in.
+// Attacker: a user of the host. The kernel finds a keyring by its name only, whoever has created
+// it and given others access.
 func (c *compiler) checkKeyring(name string, keyring program.Arg) {
 	defer c.block()()
 	c.Describe(program.Note{Step: stepKeyring, What: "check the session keyring", Explain: func(e syscall.Errno) string {
@@ -291,7 +290,7 @@ func (c *compiler) checkKeyring(name string, keyring program.Arg) {
 		uid = 0 // see takeIDs
 	}
 	wanted := fmt.Sprintf("keyring;%d;", uid)
-	// Both ids, the permissions and a NUL besides.
+	// Plus both ids, the permissions and a NUL.
 	size := len("keyring;;;;") + 10 + 10 + 8 + len(name) + 1
 	text := c.Buffer("keyring", size)
 	c.Keyctl(unix.KEYCTL_DESCRIBE, keyring, program.Ptr(text), program.Int(size))
@@ -312,8 +311,8 @@ func (c *compiler) checkKeyring(name string, keyring program.Arg) {
 	c.Check(used, ^uint32(0), 0, unix.EEXIST)
 }
 
-// keyring gives the container a session keyring of its own, so that it cannot
-// use the keys of the caller (keyrings(7)).
+// keyring creates a new session keyring for the container, so that it cannot use the caller's
+// keys (keyrings(7)).
 func (c *compiler) keyring() {
 	if c.in.NoNewKeyring {
 		return
@@ -332,11 +331,11 @@ func (c *compiler) keyring() {
 	if name == "" {
 		name = KeyringName(c.in.ID, "")
 	}
-	// ENOSYS: a kernel without keys, or a seccomp filter around the runtime.
+	// ENOSYS: a kernel without keys, or a seccomp filter on the runtime.
 	c.Keyctl(unix.KEYCTL_JOIN_SESSION_KEYRING, c.String(name)).Into(tmp).Allow(unix.ENOSYS).Else(next)
 	c.checkKeyring(name, tmp.Arg())
-	// The possessor may do all; the user may view, read and, for exec by
-	// name, search and link.
+	// The possessor may do everything; the user may view, read and, for exec by name, search and
+	// link.
 	const permissions = 0x3f1b0000
 	c.Keyctl(unix.KEYCTL_SETPERM, tmp.Arg(), program.Hex(permissions))
 	c.Bind(next)

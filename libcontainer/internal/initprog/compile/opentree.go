@@ -12,9 +12,9 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// openTree takes a tree of the host in the program itself, from the container's copy of
-// the host's mounts. It does what [source.Tree] does on the host, for a runtime without
-// privileges, whose own mounts these are not.
+// openTree copies a tree of the host in the program itself, from the container's copy of the
+// host's mounts. It does what [source.Tree] does on the host, for a runtime without privileges
+// over its mount namespace.
 func (c *compiler) openTree(t source.Tree) program.Arg { return c.openTreeAt(t, t.Path) }
 
 // openTreeAt is openTree with the path where the program finds the tree: "" for the working
@@ -57,7 +57,7 @@ func (c *compiler) openTreeAt(t source.Tree, at string) program.Arg {
 	return tree.Arg()
 }
 
-// treeWord is a word for one more tree that the program opens.
+// treeWord returns a word for another tree that the program opens.
 func (c *compiler) treeWord() program.Word {
 	c.trees++
 	return c.Word("tree"+strconv.Itoa(c.trees), -1)
@@ -84,8 +84,8 @@ func (c *compiler) treeAttrs(tree program.Arg, attrs []source.Attr, n program.No
 	}
 }
 
-// changeAttr changes attributes of a mount as options say. What the host has locked stays, and
-// that is a warning: "rw" and the like are named by engines in any case.
+// changeAttr changes attributes of a mount as the options say. Attributes that the host has
+// locked stay, with a warning, because engines always pass "rw" and the like.
 func (c *compiler) changeAttr(mnt program.Arg, a bundle.MountAttr, subject string) {
 	flags := uint(unix.AT_EMPTY_PATH)
 	if a.Recursive {
@@ -119,13 +119,13 @@ func (c *compiler) changeAttr(mnt program.Arg, a bundle.MountAttr, subject strin
 	}
 }
 
-// notice sends a warning about what the program has found.
+// notice sends a warning about something that the program has found.
 func (c *compiler) notice(text string) {
 	c.Send(c.socket, protocol.Notice(len(c.out.Notices)))
 	c.out.Notices = append(c.out.Notices, text)
 }
 
-// whenTimes makes the ops up to the label that it returns depend on how a mount keeps access
+// whenTimes makes the ops up to the returned label conditional on how a mount updates access
 // times.
 func (c *compiler) whenTimes(mnt program.Arg, when bundle.AccessTimes) program.Label {
 	next := c.Label()

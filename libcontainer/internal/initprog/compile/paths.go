@@ -11,8 +11,8 @@ import (
 	"coracle/libcontainer/internal/initprog/program"
 )
 
-// readonlyPaths makes parts of the tree read-only, with all that is mounted
-// there. A path that does not exist needs no protection.
+// readonlyPaths makes parts of the tree read-only, with all mounts below. A path that does not
+// exist needs no protection.
 func (c *compiler) readonlyPaths() {
 	if c.spec.Linux == nil {
 		return
@@ -34,21 +34,20 @@ func (c *compiler) readonlyPaths() {
 
 // openProtected pins a path that is to be masked or made read-only.
 //
-// Attacker: someone who renames the mount point of /proc in the rootfs. The mount goes
-// with it, and a lookup of /proc/sys would find nothing that needs protection. So the
-// path is looked up in the mount that it lies in, pinned when it was made, wherever
-// that is by now.
+// Attacker: a process that renames the mount point of /proc in the rootfs. The mount moves with
+// it, so a lookup of /proc/sys would find nothing to protect. So the path is looked up in the
+// mount that it lies in, which was pinned when it was made, wherever it is now.
 func (c *compiler) openProtected(p string) program.Op {
 	dir, rest := c.pinnedPlace(c.mountOf(p), p)
 	if rest == "" {
-		// The mount itself, which need not be a directory.
+		// The mount itself, which may be a file.
 		return c.OpenTree(dir, "", unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
 	}
 	return c.Openat2(dir, rest, program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot})
 }
 
-// pinnedPlace is a path that lies in the mount with the index i, as the descriptor of that and
-// what is left.
+// pinnedPlace returns a path in the mount with index i as the mount's descriptor and the rest of
+// the path.
 func (c *compiler) pinnedPlace(i int, p string) (dir program.Arg, rest string) {
 	if i < 0 {
 		return c.root, relative(path.Clean("/" + p))
@@ -56,12 +55,11 @@ func (c *compiler) pinnedPlace(i int, p string) (dir program.Arg, rest string) {
 	return c.kept[i], strings.TrimPrefix(path.Clean("/" + p)[len(c.list[i].dest):], "/")
 }
 
-// mountOf is the index of the mount that a path lies in, -1 for the rootfs.
+// mountOf returns the index of the mount that a path lies in, -1 for the rootfs.
 func (c *compiler) mountOf(p string) int { return c.mountBefore(len(c.list), p) }
 
-// mountBefore is the index of the mount that a path lies in when the entry with the index end is
-// mounted: of those with the longest destination the last, for it covers the others. It is -1
-// for the rootfs.
+// mountBefore is mountOf before the entry with index end is mounted. Of the mounts with the
+// longest destination it returns the last one, because it covers the others.
 func (c *compiler) mountBefore(end int, p string) int {
 	p = path.Clean("/" + p)
 	found, length := -1, -1
@@ -74,8 +72,8 @@ func (c *compiler) mountBefore(end int, p string) int {
 	return found
 }
 
-// keepMounts decides which mounts stay pinned until their paths are protected, or until
-// they are remounted or get the propagation of the root.
+// keepMounts decides which mounts stay pinned until paths in them are protected, or until they
+// are remounted or get the root's propagation.
 func (c *compiler) keepMounts() {
 	c.kept = make(map[int]program.Arg)
 	c.keepSources()
@@ -91,14 +89,14 @@ func (c *compiler) keepMounts() {
 	c.keepForRoot()
 }
 
-// keep lets the mount with the index i stay pinned; -1 stands for the rootfs, which does anyway.
+// keep keeps the mount with index i pinned; -1 means the rootfs, which is always pinned.
 func (c *compiler) keep(i int) {
 	if i >= 0 && c.kept[i] == (program.Arg{}) {
 		c.kept[i] = c.Word("kept"+strconv.Itoa(i), -1).Arg()
 	}
 }
 
-// rootOr is a path for openat2, which has no empty ones.
+// rootOr returns a path for openat2, which does not accept an empty one.
 func rootOr(rel string) string {
 	if rel == "" {
 		return "."
@@ -106,7 +104,7 @@ func rootOr(rel string) string {
 	return rel
 }
 
-// pinMasks takes what is needed for masks from the host, before the host is out of reach.
+// pinMasks opens what masks need from the host while the host can be reached.
 func (c *compiler) pinMasks() {
 	if c.spec.Linux == nil || len(c.spec.Linux.MaskedPaths) == 0 {
 		return
@@ -114,8 +112,8 @@ func (c *compiler) pinMasks() {
 	// The copy of the null device survives the pivot, detached.
 	c.nullMask = c.source(source.Tree{
 		What: "null device for masks", Property: "linux.maskedPaths", Path: "/dev/null", Node: source.Null,
-		// Read-only: the inode is the host's, and its mode and owner must not be
-		// changed from inside. Devices can be written to all the same.
+		// Read-only: the inode is the host's, and the container must not change its mode and
+		// owner. Writing to the device works nevertheless.
 		Attrs: []source.Attr{
 			{Set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC},
 			{Propagation: unix.MS_PRIVATE},
@@ -123,12 +121,12 @@ func (c *compiler) pinMasks() {
 	})
 }
 
-// maskedPaths covers directories with an empty read-only file system and anything
-// else with the null device. All masks share one of each: the first is moved into
-// place, the others are copies of it.
+// maskedPaths covers directories with an empty read-only file system and other files with the
+// null device. All masks share one of each: the first use moves it into place, the others are
+// copies.
 //
-// The null device is the host's, pinned and checked by the runtime: the one in the
-// container belongs to the image.
+// The null device is the host's, pinned and checked by the runtime, because the container's may
+// come from the image.
 func (c *compiler) maskedPaths() {
 	if c.spec.Linux == nil || len(c.spec.Linux.MaskedPaths) == 0 {
 		return

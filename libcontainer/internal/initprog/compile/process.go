@@ -14,7 +14,7 @@ import (
 	"coracle/libcontainer/internal/oci"
 )
 
-// cwdError uses the words that engines know.
+// cwdError returns the error texts that engines expect.
 func cwdError(cwd string) func(syscall.Errno) string {
 	return func(e syscall.Errno) string {
 		text := e.Error()
@@ -29,9 +29,8 @@ func cwdError(cwd string) func(syscall.Errno) string {
 // (execve(2)).
 const maxVariable = 128 << 10
 
-// lookUpCommand finds the command as the final user and in the final place, so
-// that create reports what is wrong with it. The texts are those that engines
-// turn into exit codes 126 and 127.
+// lookUpCommand finds the command as the final user in the final root, so that create reports
+// errors. Engines translate the texts into exit codes 126 and 127.
 func (c *compiler) lookUpCommand() {
 	if c.spec.Process == nil {
 		return
@@ -84,7 +83,8 @@ func (c *compiler) lookUpCommand() {
 		return fmt.Sprintf("exec: %q: executable file not found in $PATH%s", name, hint)
 	}})
 	if len(path) > maxVariable {
-		// No process could have it, and an image must not decide how large a program gets.
+		// No process could have such a variable, and an image must not choose the size of a
+		// program.
 		c.fail("process.env", "PATH has %d bytes: %w", len(path), unix.E2BIG)
 		return
 	}
@@ -119,22 +119,22 @@ func (c *compiler) lookUpCommand() {
 	c.Bind(other)
 }
 
-// unlessImage goes on at a label unless the command, whose attributes are known, is an image:
-// that of this program by /proc/self/exe, or that of the first process of a created container.
+// unlessImage jumps to a label unless the command, whose attributes are known, is an image: that
+// of this program by /proc/self/exe, or that of the first process of a created container.
 func (c *compiler) unlessImage(other program.Label) {
 	c.Check(c.stat.Mode(), protocol.ImageMark, protocol.ImageMark, 0).Else(other)
 	c.Check(c.stat.Nlink(), ^uint32(0), 0, 0).Else(other)
 }
 
-// waitAtGate announces that the container is created and, unless it is to start at once,
-// waits until start connects. From then on errors go to start.
+// waitAtGate reports that the container is created and, unless it starts at once, waits until
+// start connects. From then on errors are reported to start.
 func (c *compiler) waitAtGate() {
 	c.note(stepCreated, "", "report that the container is created", "")
-	// The runtime may go now.
+	// The runtime may end now.
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(0))
 	c.Send(c.socket, protocol.Done(protocol.StageCreated))
 	if c.in.Direct {
-		// The end of the conversation is how the runtime knows of the execve.
+		// The runtime learns of the execve by the end of the connection.
 		c.CloseOnExec(c.socket)
 		c.conn = c.Word("conn", int32(c.out.Socket))
 		c.out.GateOp = c.OpCount()
@@ -151,15 +151,15 @@ func (c *compiler) waitAtGate() {
 	c.Close(c.gate)
 }
 
-// exec becomes the user's process.
+// exec executes the user's command.
 func (c *compiler) exec() {
 	p := c.spec.Process
 	if p == nil {
 		return // start refuses to open the gate
 	}
 	c.startHooks()
-	// Nothing but the connection to start is left, and execve closes that: this
-	// is how start knows. The rest of the range is closed in any case.
+	// Only the connection to start is still open. execve closes it, by which start learns of the
+	// execve. The rest of the range is closed in any case.
 	c.note(stepCloseOthers, "", "close all descriptors but those of the process", "")
 	moved := c.Label()
 	c.JumpIf(c.conn, ^uint32(0), uint32(c.out.Socket), moved)
@@ -171,8 +171,8 @@ func (c *compiler) exec() {
 	c.execute()
 }
 
-// execute becomes the user's process. The connection on which a failure would be
-// reported is closed by that.
+// execute executes the user's command. A failure is reported on a connection that a successful
+// execve closes.
 func (c *compiler) execute() {
 	p := c.spec.Process
 	c.note(stepUmask, "process.user.umask", "set the umask", "")
@@ -217,7 +217,7 @@ func ExecError(p *specs.Process, e syscall.Errno) string {
 	return fmt.Sprintf("exec: %q: %s%s", p.Args[0], e.Error(), hint)
 }
 
-// environment is process.env without an empty HOME when the runtime provides one.
+// environment returns process.env, without an empty HOME if the runtime provides one.
 func (c *compiler) environment() []string {
 	env := oci.Env(c.spec.Process.Env).LastOfEach()
 	if c.home != 0 {
@@ -226,8 +226,8 @@ func (c *compiler) environment() []string {
 	return env
 }
 
-// vector places an array of string addresses, with extra at its end when that is
-// not 0, and the terminating 0.
+// vector stores an array of string addresses, followed by extra unless it is 0, and by the
+// terminating 0.
 func (c *compiler) vector(strs []string, extra program.Addr) program.Addr {
 	fields := make([]uint64, 0, len(strs)+2)
 	for _, s := range strs {

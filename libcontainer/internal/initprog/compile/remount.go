@@ -11,13 +11,12 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// remount changes what is mounted at a destination: the attributes that the options
-// name, as mount(8) does, and with parameters or without "bind" its file system. All
-// others stay, so that a remount for one purpose does not give away the protection that
-// another option was for.
+// remount changes what is mounted at a destination: the attributes that the options name, as in
+// mount(8), and, with parameters or without "bind", its file system. All other attributes stay,
+// so that a remount does not remove a protection that another option has set.
 //
-// Attacker: someone who renames the mount point in the rootfs, so that another mount
-// becomes read-only instead. What the program has mounted itself is pinned since then.
+// Attacker: a process that renames the mount point in the rootfs, so that another mount would
+// become read-only instead. Mounts of the program are pinned from the beginning.
 func (c *compiler) remount(m *mount) {
 	c.Describe(m.noteRemount())
 	defer c.block()()
@@ -62,8 +61,8 @@ func (c *compiler) remount(m *mount) {
 	}
 }
 
-// lastUse reports whether nothing after this entry needs the mount that it changes. That of a
-// new file system may still become read-only.
+// lastUse reports whether no later entry needs the mount that this entry changes. A new file
+// system may still become read-only.
 func (c *compiler) lastUse(remount int) bool {
 	n := c.remounts[remount]
 	if _, kept := c.kept[n]; kept || !c.list[n].Bind {
@@ -77,7 +76,7 @@ func (c *compiler) lastUse(remount int) bool {
 	return true
 }
 
-// keepRemounted finds out which mounts have to stay pinned, for a later entry changes them.
+// keepRemounted finds the mounts that have to stay pinned because a later entry changes them.
 func (c *compiler) keepRemounted() {
 	c.remounted, c.remounts = make(map[int]program.Word), make(map[int]int)
 	for i, m := range c.list {
@@ -95,8 +94,8 @@ func (c *compiler) keepRemounted() {
 	}
 }
 
-// visible is the index of the mount that is seen at the destination of an entry, -1 when it
-// is none of the list.
+// visible returns the index of the mount that is visible at the destination of an entry, -1 when
+// it is not in the list.
 func (c *compiler) visible(i int) int {
 	dest := c.list[i].dest
 	for n := i - 1; n >= 0; n-- {
@@ -106,14 +105,14 @@ func (c *compiler) visible(i int) int {
 		case m.dest == dest:
 			return n
 		case m.dest == "/", strings.HasPrefix(dest, m.dest+"/"):
-			return -1 // what was there before is covered
+			return -1 // earlier mounts are covered
 		}
 	}
 	return -1
 }
 
-// reconfigure changes the file system of a mount. That of a bind mount is the host's:
-// it only changes by parameters that are meant for it, not by "ro".
+// reconfigure changes the file system of a mount. The file system of a bind mount is the host's:
+// only parameters for the file system change it, not "ro".
 func (c *compiler) reconfigure(m *mount, target program.Word) {
 	if m.Bind {
 		return
@@ -138,7 +137,8 @@ func (c *compiler) reconfigure(m *mount, target program.Word) {
 	c.Close(fs.Arg())
 }
 
-// forgetReadonly drops the last attribute of an earlier mount: a later entry decides.
+// forgetReadonly drops the pending read-only attribute of an earlier mount, because a later entry
+// decides.
 func (c *compiler) forgetReadonly(dest string) {
 	kept := c.readonly[:0]
 	for _, r := range c.readonly {
@@ -149,7 +149,7 @@ func (c *compiler) forgetReadonly(dest string) {
 	c.readonly = kept
 }
 
-// noteRemount is the subject with explanations of what can go wrong with a remount.
+// noteRemount returns the subject with explanations of errors of a remount.
 func (m *mount) noteRemount() program.Note {
 	n := m.subject
 	n.Step = stepRemount

@@ -15,16 +15,14 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// inRoot walks a path as if the pinned directory were the root: symbolic links
-// are followed, but never out of it, and the links in /proc that lead to open
-// files are not followed at all.
+// inRoot resolves a path as if the pinned directory were the root: symbolic links are followed,
+// but never out of it, and the links in /proc to open files are not followed at all.
 const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
-// inRootNoLinks is for places that must be where they seem to be.
+// inRootNoLinks is for paths that must not contain symbolic links.
 const inRootNoLinks = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
 
-// ownMounts reports whether the container has a mount namespace of its own, that
-// nobody else is in.
+// ownMounts reports whether the container has a new mount namespace.
 func (c *compiler) ownMounts() bool { return oci.HasNew(c.spec, specs.MountNamespace) }
 
 // attachRoot makes the tree of the rootfs a part of the mount namespace and
@@ -36,9 +34,8 @@ func (c *compiler) attachRoot() {
 		return
 	}
 	if c.ownMounts() {
-		// First of all: nothing that is mounted from here on may reach the host.
-		// Unmounts of the host do reach the copies here, so that nothing of it
-		// is kept busy by them.
+		// First of all: no mount from here on may reach the host. Unmounts of the host still
+		// reach the copies here, so that these do not keep the host's file systems busy.
 		c.note(stepPrivateMounts, "linux.rootfsPropagation", "separate the mounts from the host's", "")
 		//allow:path the root of the program's own mount namespace
 		c.MountSetattr(program.Cwd(), "/", unix.AT_RECURSIVE, 0, 0, unix.MS_SLAVE)
@@ -98,27 +95,27 @@ func (c *compiler) enterRoot() {
 	c.Fchdir(c.root)
 	switch {
 	case !c.ownMounts():
-		// Others are in this mount namespace: its root has to stay.
+		// Other processes use this mount namespace, so its root has to stay.
 		c.Chroot(".")
 	case c.in.NoPivot:
-		// The old root stays below the new one, where nobody can see it; but a
-		// full procfs or sysfs there would let a user namespace in the container
-		// mount new ones without the masks.
+		// The old root stays below the new one, where no process can see it. But a full procfs or
+		// sysfs there would allow a user namespace in the container to mount new ones without the
+		// masks.
 		for _, p := range c.in.Host.ProcMounts {
 			c.Umount(p, unix.MNT_DETACH).Allow(unix.EINVAL, unix.ENOENT)
 		}
 		c.Mount(".", "/", "", unix.MS_MOVE, "")
 		c.Chroot(".")
 	default:
-		// The old root ends up on top of the new one, and goes.
+		// The old root is now mounted on top of the new one; unmount it.
 		c.PivotRoot(".", ".")
 		c.Umount(".", unix.MNT_DETACH)
 	}
 	c.Chdir("/")
 }
 
-// makeCwd makes the working directory when it is missing, as users expect from
-// images that only name it. By now no path leads out of the container.
+// makeCwd creates the working directory if it is missing, as users expect for images that only
+// name it. No path leads out of the container any more.
 func (c *compiler) makeCwd() {
 	if c.spec.Process == nil {
 		return
@@ -134,23 +131,24 @@ func (c *compiler) makeCwd() {
 	c.Close(target.Arg())
 }
 
-// mountPoint says what to look for and how.
+// mountPoint describes the mount point to find.
 type mountPoint struct {
-	dir    bool   // a directory; otherwise a file, or whatever is there
-	mode   uint32 // of the directory when it is made; 0 for 0755
+	dir    bool   // a directory; otherwise a file, or whatever exists
+	mode   uint32 // of a directory that is created; 0 means 0755
 	strict bool   // without any symbolic link
-	// noFollow means the symbolic link itself where the path ends in one.
+	// noFollow means that a symbolic link as last component is not followed.
 	noFollow bool
-	// made lets the runtime make what a dangling link leads to, and find out why something
-	// cannot be made; nil for nobody.
+	// made makes the runtime create what a dangling link leads to, and find out why something
+	// cannot be created; nil disables that.
 	made *made
 }
 
-// made names the entry of mounts that a mount point is made for; or it is [protocol.Cwd], or a [protocol.Device].
+// made is the entry of mounts for which a mount point is created, or [protocol.Cwd], or a
+// [protocol.Device].
 type made struct{ index uint32 }
 
-// openOrMake pins a path below the root in a word. What is missing is made:
-// directories with mode 0755, and an empty file at the end when that is wanted.
+// openOrMake pins a path below the root in a word. Missing components are created: directories
+// with mode 0755, and an empty file at the end if wanted.
 //
 // Attacker: someone who changes the rootfs meanwhile. Every step is resolved by the
 // kernel below the pinned root, and names are only made below a pinned parent. A
@@ -262,8 +260,8 @@ func (c *compiler) describeMissing() {
 	c.Describe(n)
 }
 
-// askToMake lets the runtime make a mount point that is reached through a dangling link:
-// a program cannot follow links one by one. It also knows more about what it may not make.
+// askToMake asks the runtime to create a mount point behind a dangling link, because a program
+// cannot follow links one by one. The runtime also knows more about permissions.
 func (c *compiler) askToMake(m mountPoint) {
 	point := protocol.PointMakeFile
 	if m.dir {

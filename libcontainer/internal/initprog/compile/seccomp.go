@@ -12,11 +12,11 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// capSysAdmin is what it takes to load a filter without no_new_privs.
+// capSysAdmin is needed to load a filter without no_new_privs.
 const capSysAdmin = 1 << unix.CAP_SYS_ADMIN
 
-// compileFilter compiles linux.seccomp, and checks what can be known before there is a
-// process: whether it will be able to load the filter, and to go on under it.
+// compileFilter compiles linux.seccomp, and checks what can be checked before the process exists:
+// whether it will be able to load the filter and to continue under it.
 func (c *compiler) compileFilter() {
 	if c.spec.Linux == nil || c.spec.Linux.Seccomp == nil || c.spec.Process == nil {
 		return
@@ -37,8 +37,8 @@ func (c *compiler) compileFilter() {
 	}
 }
 
-// CheckFilter finds what is wrong with linux.seccomp of a configuration, whose other properties
-// need not be valid.
+// CheckFilter returns problems of a configuration's linux.seccomp. The other properties need not
+// be valid.
 func CheckFilter(s *specs.Spec) (problems []bundle.Problem) {
 	host := Host{Capabilities: ^uint64(0)}
 	c := &compiler{spec: s, in: Input{Host: host}}
@@ -49,9 +49,8 @@ func CheckFilter(s *specs.Spec) (problems []bundle.Problem) {
 	return problems
 }
 
-// keptForFilter are the capabilities that have to stay until the filter is loaded. Whether
-// the process has them in its permitted set makes no difference to what execve gives it:
-// that comes from the other sets.
+// keptForFilter returns the capabilities that have to stay until the filter is loaded. Having
+// them in the permitted set does not affect what execve grants, which depends on the other sets.
 func (c *compiler) keptForFilter() uint64 {
 	if c.filter == nil || c.spec.Process.NoNewPrivileges {
 		return 0
@@ -59,12 +58,12 @@ func (c *compiler) keptForFilter() uint64 {
 	return capSysAdmin
 }
 
-// started announces that the command is executed next, and loads the seccomp filter.
+// started reports that the command is executed next, and loads the seccomp filter.
 //
-// The filter comes last, whatever else it may deny: of the program only execve, and the
-// report of its failure, runs under it. Without no_new_privs that takes CAP_SYS_ADMIN, which
-// the program keeps in its permitted set until now. A descriptor of a listener goes with the
-// announcement, which has to come after the filter then.
+// The filter comes last, because it may deny anything: only execve, and the report of its
+// failure, run under it. Without no_new_privs this needs CAP_SYS_ADMIN, which the program keeps
+// in its permitted set until now. The report carries the descriptor of a listener if there is
+// one, so it then comes after the filter.
 func (c *compiler) started() {
 	done := protocol.Done(protocol.StageStarted)
 	if c.filter == nil {
@@ -110,13 +109,13 @@ func filterError(e syscall.Errno) string {
 	return ""
 }
 
-// conversation are the arguments of a call on the socket, as far as they are numbers: what
-// addresses there are in them no filter can reasonably ask.
+// conversation returns the arguments of a call on the socket. Pointers are 0, because a filter
+// cannot reasonably check them.
 func (c *compiler) conversation(call uintptr, args ...uint64) seccomp.Call {
 	return seccomp.Native(call, append([]uint64{uint64(c.out.Socket)}, args...)...)
 }
 
-// reportUnderFilter finds a call by which a failed execve can be reported.
+// reportUnderFilter finds a system call by which a failed execve can be reported.
 func (c *compiler) reportUnderFilter() {
 	const size = protocol.MessageSize
 	switch {
@@ -129,19 +128,19 @@ func (c *compiler) reportUnderFilter() {
 	}
 }
 
-// agentWait says how a program waits until the agent has its listener.
+// agentWait is how a program waits until the agent has its listener.
 type agentWait struct {
-	// sends reports whether it sends the descriptor. Otherwise the runtime takes it.
+	// sends reports whether the program sends the descriptor. Otherwise the runtime takes it.
 	sends bool
-	// call is the system call by which it waits; ok is false when there is none. notified tells
-	// that the filter passes that call on to the listener: it waits for the answer from there.
+	// call is the system call by which it waits; ok is false when there is none. notified reports
+	// whether the filter passes that call to the listener, so that the answer comes from there.
 	call     uintptr
 	ok       bool
 	notified bool
 }
 
-// agentWait finds out what the filter lets the program do. No call that the filter passes on
-// may go to the agent, which does not have the listener yet.
+// agentWait finds out what the filter allows the program. No call of the program may go to the
+// agent, which does not have the listener yet.
 func (c *compiler) agentWait() (how agentWait) {
 	const size = protocol.MessageSize
 	calls := []struct {

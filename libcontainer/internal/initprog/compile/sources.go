@@ -14,25 +14,25 @@ import (
 	"coracle/libcontainer/internal/initprog/program"
 )
 
-// Found is what there is at a path of the host.
+// Found describes a path of the host.
 type Found struct {
 	Dir bool
-	// Links reports whether the path leads through symbolic links.
+	// Links reports whether the path goes through symbolic links.
 	Links bool
 }
 
-// place is where the source of a bind mount is: at a path of the host or, inside, at one
-// below the rootfs.
+// place is the place of a bind mount's source: a path of the host or, with inside, a path below
+// the rootfs.
 type place struct {
 	path   string
 	inside bool
 	dir    bool // for a path of the host: whether it is a directory
 }
 
-// place finds out where the source of a bind mount is, once.
+// place finds the place of a bind mount's source, once.
 //
-// One in the rootfs means what is there at its place in the list, with all mounts that come
-// before it (config.md#mounts). Only the program knows that.
+// A source in the rootfs means the file at that path with all earlier mounts of the list
+// (config.md#mounts). Only the program can find it.
 func (c *compiler) place(m *mount) place {
 	if m.place == nil {
 		p := c.findPlace(m)
@@ -41,12 +41,12 @@ func (c *compiler) place(m *mount) place {
 	return *m.place
 }
 
-// findPlace is place. A path that leads into the rootfs by a link of the host is followed up
-// to there; that takes a while, so it is only done where there are links, or nothing is there
-// yet.
+// findPlace is place without the cache. A path that enters the rootfs through a symbolic link of
+// the host is followed up to there. That takes time, so it is done only if there are links, or if
+// nothing exists there yet.
 //
-// Attacker: the image. What is at the end of the path must not decide that: from the rootfs on
-// the links are the image's, and the kernel would follow them to wherever they lead on the host.
+// Attacker: the image. It must not decide what the path leads to. From the rootfs on the links
+// are the image's, and the kernel would follow them anywhere on the host.
 func (c *compiler) findPlace(m *mount) place {
 	src := c.sourcePath(m)
 	if rel, ok := below(c.in.Bundle.Rootfs, src); ok {
@@ -86,7 +86,7 @@ func (c *compiler) follow(m *mount, p string) (rel string, ok bool) {
 	return rel, ok
 }
 
-// hasParent reports whether a path has ".." in it.
+// hasParent reports whether a path contains "..".
 func hasParent(p string) bool {
 	for part := range strings.SplitSeq(p, "/") {
 		if part == ".." {
@@ -96,8 +96,8 @@ func hasParent(p string) bool {
 	return false
 }
 
-// below is the rest of a path that lies in a directory: "" for the directory itself. One
-// with ".." in it need not lie where it seems to.
+// below returns the rest of a path that lies in a directory: "" for the directory itself. A path
+// with ".." is refused, because it need not lie where it seems to.
 func below(dir, p string) (rel string, ok bool) {
 	//allow:prefix the end of the component is looked at, too
 	rest, ok := strings.CutPrefix(p, dir)
@@ -107,7 +107,7 @@ func below(dir, p string) (rel string, ok bool) {
 	return relative(rest), true
 }
 
-// failSource says that the source of a bind mount cannot be used.
+// failSource adds the problem that the source of a bind mount cannot be used.
 func (c *compiler) failSource(m *mount, err error) {
 	hint := ""
 	switch {
@@ -164,7 +164,7 @@ func (c *compiler) openAround(at string) {
 	}
 }
 
-// keepSources decides which mounts stay pinned until later sources have been taken from them.
+// keepSources decides which mounts stay pinned until later sources have been copied from them.
 func (c *compiler) keepSources() {
 	for _, m := range c.list {
 		if !m.Bind || !m.isMount() {
@@ -176,13 +176,12 @@ func (c *compiler) keepSources() {
 	}
 }
 
-// bindInside mounts a part of the container's own tree as it is by now.
+// bindInside mounts a part of the container's own tree in its current state.
 //
-// Attacker: the image, and whoever changes the rootfs. The path is walked like each path of
-// the container: a link leads to another place in it, never to the host, and a link of
-// procfs to an open file is not followed. What was found is pinned, and nothing is looked up
-// again. (With mount(2), before the pivot, the same path leads to wherever the image wants on
-// the host.)
+// Attacker: the image, and any process that changes the rootfs. The path is resolved like each
+// path of the container: a symbolic link leads to another place in it, never to the host, and a
+// procfs link to an open file is not followed. The result is pinned and never looked up again.
+// (With mount(2) before the pivot, the image could make the same path lead anywhere on the host.)
 //
 // Nor does the walk leave the mount that the path lies in, which was pinned when it was made. A
 // link, or a mount point that somebody renames, could lead to the procfs otherwise, where no

@@ -2,8 +2,8 @@ package compile
 
 import "coracle/libcontainer/internal/initprog/program"
 
-// The steps of the programs of this package, in the order in which they usually come. Tests
-// and tools know steps by these names; the notes are for people.
+// The steps of this package's programs, in the usual order. Tests and tools identify steps by
+// these names; the notes are for people.
 const (
 	stepCloseImage          program.Step = "close-image"
 	stepRefuse              program.Step = "refuse"

@@ -14,9 +14,9 @@ import (
 
 // sysctls sets the kernel parameters of the container's namespaces.
 //
-// Attacker: a mount over /proc/sys or parts of it, which would let the value land
-// elsewhere (CVE-2025-52881). So the procfs is a new one that is mounted nowhere; it is
-// closed at once, for a full procfs is a dangerous thing to hold.
+// Attacker: a mount over /proc/sys or parts of it, which would make the value land elsewhere
+// (CVE-2025-52881). So a new procfs is used that is mounted nowhere. It is closed at once,
+// because an open, unmasked procfs is dangerous.
 func (c *compiler) sysctls() {
 	if c.spec.Linux == nil || len(c.spec.Linux.Sysctl) == 0 {
 		return
@@ -53,8 +53,8 @@ func (c *compiler) sysctls() {
 	c.Close(proc.Arg())
 }
 
-// attributes sets what the kernel schedules the process by. It needs privileges that
-// the process may be about to lose.
+// attributes sets the scheduling attributes of the process. It needs privileges that the process
+// may be about to lose.
 func (c *compiler) attributes() {
 	if p := c.spec.Process; p != nil {
 		if s := p.Scheduler; s != nil {

@@ -9,19 +9,19 @@ import (
 	"coracle/libcontainer/internal/initprog/program"
 )
 
-// What the kernel gives the nodes of a devpts.
+// The kernel's numbers for the nodes of a devpts.
 const (
 	ptmxMajor, ptmxMinor = 5, 2
 	ptmxInode            = 2
 )
 
-// terminal makes a terminal out of the container's own devpts, hands its master
-// to the runtime's caller and makes it standard input, output and error, the
-// controlling terminal and, for the first process, /dev/console.
+// terminal creates a terminal in the container's own devpts, sends its master to the runtime's
+// caller, and makes it standard input, output and error, the controlling terminal and, for the
+// first process, /dev/console.
 //
-// Attacker: the image may hold anything at /dev/pts, /dev/ptmx and /dev/console.
-// Only a ptmx that the kernel made in a devpts is opened, the slave comes from
-// the master itself and not from a path, and /dev/console is not followed.
+// Attacker: the image may have anything at /dev/pts, /dev/ptmx and /dev/console. The program
+// opens only a ptmx that the kernel made in a devpts, gets the slave from the master itself and
+// not from a path, and does not follow /dev/console.
 func (c *compiler) terminal(withConsole bool) {
 	p := c.spec.Process
 	if p == nil || !p.Terminal {

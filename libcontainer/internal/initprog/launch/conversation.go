@@ -10,22 +10,21 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// Conversation is the runtime's end of the conversation with an init ([protocol]). It never
-// waits for the socket alone: the end of the process, an interruption and the end of its
-// patience wake it as well.
+// Conversation is the runtime's end of the connection to an init ([protocol]). Waiting also ends
+// when the process ends, on an interrupt, and when Patience is used up.
 type Conversation struct {
 	// Socket is the runtime's end of the socket.
 	Socket linux.FD
-	// Pidfd is the process.
+	// Pidfd is a descriptor of the process.
 	Pidfd linux.FD
-	// Interrupt ends the conversation.
+	// Interrupt ends waiting.
 	Interrupt *linux.Interrupt
 	// Patience is how long the conversation may wait for the init, in all: the time in which
 	// the runtime itself is at work does not count. 0 is forever.
 	Patience time.Duration
 	// Explain puts the report of a failed op into words.
 	Explain func(protocol.Message) error
-	// Trace is called for each message that arrives. It may be nil.
+	// Trace is called for each received message. It may be nil.
 	Trace func(protocol.Message)
 
 	waited time.Duration
@@ -41,15 +40,15 @@ var (
 	errMalformed = errors.New("the init process sent a malformed message")
 )
 
-// Event is a message with what came with it.
+// Event is a message with its descriptor.
 type Event struct {
 	protocol.Message
-	// FD is the descriptor that came with the message. The receiver has to close it.
+	// FD is the descriptor of the message. The receiver has to close it.
 	FD linux.FD
 }
 
-// Receive waits for the next message. The report of a failed op is the error that Explain
-// makes of it; the other errors are those above, and that of the interrupt.
+// Receive waits for the next message. For the report of a failed op it returns the error from
+// Explain. Other errors are those above, and that of the interrupt.
 func (c *Conversation) Receive() (Event, error) {
 	fds := []unix.PollFd{
 		{Fd: int32(c.Socket.Int()), Events: unix.POLLIN},
@@ -61,7 +60,7 @@ func (c *Conversation) Receive() (Event, error) {
 		return Event{}, err
 	case n == 0:
 		return Event{}, ErrSilent
-	// The socket first: what the process said before it died counts.
+	// The socket comes first, because the process may have sent a message before it died.
 	case fds[0].Revents != 0:
 		return c.read()
 	}
@@ -79,7 +78,7 @@ func (c *Conversation) poll(fds []unix.PollFd) (n int, err error) {
 	return n, err
 }
 
-// read reads a message that is there.
+// read reads an available message.
 func (c *Conversation) read() (Event, error) {
 	buf := make([]byte, protocol.MessageSize+1)
 	n, fd, err := linux.ReceiveFD(c.Socket.Int(), buf, 0)
@@ -106,9 +105,9 @@ func (c *Conversation) read() (Event, error) {
 	return Event{m, fd}, nil
 }
 
-// Failed returns what [Conversation.Receive] would return for a process that has failed or
-// ended, and nil for one that goes on. It does not wait. Other messages are lost: it is for a
-// conversation that will not be continued.
+// Failed returns the error of [Conversation.Receive] if the process has failed or ended,
+// otherwise nil. It does not wait. Other messages are lost, so the conversation cannot be
+// continued.
 func (c *Conversation) Failed() error {
 	for {
 		fds := []unix.PollFd{{Fd: int32(c.Socket.Int()), Events: unix.POLLIN}}
@@ -123,18 +122,18 @@ func (c *Conversation) Failed() error {
 	}
 }
 
-// Answer lets the init go on, with data where the point asks for some.
+// Answer answers the init, with data if the point asks for it.
 func (c *Conversation) Answer(data []byte) error { return c.answered(linux.Send(c.Socket.Int(), data)) }
 
-// Acknowledge lets the init go on.
+// Acknowledge answers the init without data.
 func (c *Conversation) Acknowledge() error { return c.Answer(protocol.Acknowledgement[:]) }
 
-// AnswerWith lets the init go on with a descriptor.
+// AnswerWith answers the init with a descriptor.
 func (c *Conversation) AnswerWith(fd int) error {
 	return c.answered(linux.SendFD(c.Socket.Int(), protocol.Acknowledgement[:], fd))
 }
 
-// answered is the error of an answer.
+// answered turns the error of sending an answer into that of the conversation.
 func (c *Conversation) answered(err error) error {
 	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
 		return ErrEnded
@@ -142,5 +141,5 @@ func (c *Conversation) answered(err error) error {
 	return err
 }
 
-// Close ends the conversation.
+// Close closes the connection.
 func (c *Conversation) Close() { c.Socket.Close() }

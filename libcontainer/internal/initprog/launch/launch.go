@@ -1,11 +1,11 @@
-// Package launch runs init programs and talks with them.
+// Package launch runs init programs and communicates with them.
 //
-// A program is executed from a sealed memfd, in new namespaces where wanted. It
-// and the runtime share one socket, on which the program reports errors, waits at
-// sync points and announces what it has completed. The runtime never waits for
-// the socket alone: the end of the process and an interruption wake it too.
+// A program is executed from a sealed memfd, in new namespaces if wanted. It shares a socket with
+// the runtime, on which it reports errors, waits at sync points and announces completed stages.
+// The runtime never waits for the socket alone: the end of the process and an interrupt wake it,
+// too.
 //
-// The package knows programs, and nothing of configurations.
+// The package does not know configurations.
 package launch
 
 import (
@@ -23,16 +23,15 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// Command is a program with what it is to be run with.
+// Command is a program and how to run it.
 type Command struct {
 	Program *program.Program
-	// CloneFlags are the namespaces to make.
+	// CloneFlags are the namespaces to create.
 	CloneFlags uintptr
-	// Files has a descriptor of the caller for each descriptor of the program, -1
-	// for none. The entries for Socket and Image are filled in.
+	// Files has a descriptor of the caller for each descriptor of the program, -1 for none. Start
+	// fills in the entries for Socket and Image.
 	Files []int
-	// Socket and Image are where the program expects its end of the conversation
-	// and its own image.
+	// Socket and Image are the program's descriptors of the socket and of its own image.
 	Socket, Image int
 	// CgroupFD is a directory of the unified cgroup hierarchy that the program is
 	// born in; none for that of the caller.
@@ -41,15 +40,14 @@ type Command struct {
 	Patience  time.Duration
 	Interrupt *linux.Interrupt
 	Trace     func(protocol.Message)
-	// Opaque makes the image unreadable: the kernel then lets nobody look into the
-	// process, from its first moment on, who could not do so outside of its user
-	// namespace.
+	// Opaque makes the image unreadable. Then only processes that could inspect the program from
+	// outside of its user namespace can inspect it, from its first moment on.
 	Opaque bool
 }
 
 // Init is a running program.
 type Init struct {
-	// Pid is the process id in the namespace of the runtime.
+	// Pid is the process id in the runtime's pid namespace.
 	Pid int
 	// Pidfd is a descriptor of the process. [Init.Close] closes it.
 	Pidfd int
@@ -57,9 +55,8 @@ type Init struct {
 	conversation Conversation
 }
 
-// Start runs the program. The thread of the caller becomes its parent as far as
-// PR_SET_PDEATHSIG is concerned: it has to be locked and to live on until the
-// program has announced that it is on its own.
+// Start runs the program. The calling thread becomes its parent for PR_SET_PDEATHSIG: it has to
+// be locked, and to live until the program has announced that it is independent.
 func Start(c Command) (*Init, error) {
 	image, err := memfd(c.Program.Image())
 	if err != nil {
@@ -114,7 +111,7 @@ func Start(c Command) (*Init, error) {
 	}}, nil
 }
 
-// explain puts the failures of a program into words.
+// explain returns a function that turns the reports of a program into errors.
 func explain(p *program.Program) func(protocol.Message) error {
 	return func(m protocol.Message) error {
 		if f := p.Explain(m); f != nil {
@@ -124,7 +121,7 @@ func explain(p *program.Program) func(protocol.Message) error {
 	}
 }
 
-// startError explains why no process could be made.
+// startError explains why no process could be created.
 func startError(c Command, err error) error {
 	hint := ""
 	switch {
@@ -140,14 +137,14 @@ func startError(c Command, err error) error {
 	return fmt.Errorf("start the init process: %w%s", err, hint)
 }
 
-// ImageName is the name of the file in memory that an init process runs.
+// ImageName is the name of the memfd that an init process executes.
 const ImageName = "coracle-init"
 
-// memfd makes a sealed executable file in memory: what a container sees as its
-// /proc/1/exe can never be written to (CVE-2019-5736).
+// memfd creates a sealed executable memfd: what a container sees as /proc/1/exe cannot be written
+// to (CVE-2019-5736).
 func memfd(image []program.Part) (int, error) {
 	fd, err := unix.MemfdCreate(ImageName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
-	if errors.Is(err, unix.EINVAL) { // before Linux 6.3 there is no MFD_EXEC, and all are executable
+	if errors.Is(err, unix.EINVAL) { // before Linux 6.3 there is no MFD_EXEC, and every memfd is executable
 		fd, err = unix.MemfdCreate(ImageName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	if err != nil {
@@ -174,14 +171,14 @@ func memfd(image []program.Part) (int, error) {
 	return fd, nil
 }
 
-// DeathError means that a program ended before it had said why.
+// DeathError means that a program ended without a report.
 type DeathError struct{ Status unix.WaitStatus }
 
 func (e *DeathError) Error() string {
 	return "the init process " + e.How() + " while the container was set up"
 }
 
-// How says how the program ended: "was killed (signal 9)".
+// How describes how the program ended: "was killed (signal 9)".
 func (e *DeathError) How() string {
 	switch {
 	case e.Killed():
@@ -192,11 +189,11 @@ func (e *DeathError) How() string {
 	return fmt.Sprintf("ended with status %d", e.Status.ExitStatus())
 }
 
-// Killed reports whether the program was ended by SIGKILL.
+// Killed reports whether SIGKILL ended the program.
 func (e *DeathError) Killed() bool { return e.Status.Signaled() && e.Status.Signal() == unix.SIGKILL }
 
-// Receive waits for the next message. The report of a failed op is returned as a
-// [program.Failure], the end of the process without one as a [DeathError].
+// Receive waits for the next message. It returns the report of a failed op as a
+// [program.Failure], and the end of the process without a report as a [DeathError].
 func (i *Init) Receive() (Event, error) {
 	e, err := i.conversation.Receive()
 	return e, i.explain(err)
@@ -210,14 +207,13 @@ func (i *Init) explain(err error) error {
 	return err
 }
 
-// Failed returns what [Init.Receive] would return for a process that has failed or ended,
-// and nil for one that goes on. It does not wait. Other messages are lost: it is for a
-// conversation that will not be continued.
+// Failed returns the error of [Init.Receive] if the process has failed or ended, otherwise nil.
+// It does not wait. Other messages are lost, so the conversation cannot be continued.
 func (i *Init) Failed() error { return i.explain(i.conversation.Failed()) }
 
-// Executed waits until execve has closed the conversation, which the program announced
-// just before. A report of a failure that comes instead is returned, and for a program that
-// ended before the execve a [DeathError].
+// Executed waits until execve has closed the connection, which the program announced before. It
+// returns the report of a failure if that comes instead, and a [DeathError] if the program ended
+// before the execve.
 func (i *Init) Executed() error {
 	name := OpenName(i.Pid)
 	defer name.Close()
@@ -233,13 +229,13 @@ func (i *Init) Executed() error {
 	}
 }
 
-// Answer lets the program go on, with data where the point asks for some.
+// Answer answers the program, with data if the point asks for it.
 func (i *Init) Answer(data []byte) error { return i.explain(i.conversation.Answer(data)) }
 
-// Acknowledge lets the program go on.
+// Acknowledge answers the program without data.
 func (i *Init) Acknowledge() error { return i.explain(i.conversation.Acknowledge()) }
 
-// AnswerWith lets the program go on with a descriptor.
+// AnswerWith answers the program with a descriptor.
 func (i *Init) AnswerWith(fd int) error { return i.explain(i.conversation.AnswerWith(fd)) }
 
 // Fork follows the program into a child that it made: pid and pidfd become those
@@ -281,17 +277,17 @@ func (i *Init) Kill() {
 	_, _ = i.Wait()
 }
 
-// TakeConversation leaves the conversation to the caller, who has to close it.
+// TakeConversation hands the conversation over to the caller, who has to close it.
 func (i *Init) TakeConversation() *Conversation {
 	c := i.conversation
 	i.conversation.Socket = linux.FD{}
 	return &c
 }
 
-// CloseSocket ends the conversation.
+// CloseSocket closes the connection.
 func (i *Init) CloseSocket() { i.conversation.Close() }
 
-// Close releases the descriptors. The process goes on.
+// Close closes the descriptors. The process continues.
 func (i *Init) Close() {
 	i.CloseSocket()
 	unix.Close(i.Pidfd)

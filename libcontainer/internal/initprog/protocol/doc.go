@@ -1,13 +1,13 @@
-// Package protocol is the conversation between the runtime and an init program.
+// Package protocol is the protocol between the runtime and an init program.
 //
-// The program and the runtime share a socket of type SOCK_SEQPACKET. Each message of the
-// program is a [Message] of [MessageSize] bytes, and may carry one descriptor. The answer of
-// the runtime is an [Acknowledgement] unless the point says otherwise. The end of the stream
-// ends the other side: an init whose runtime has gone exits, until it has reached the gate;
-// a runtime whose init has gone fails with the reason.
+// The program and the runtime share a socket of type SOCK_SEQPACKET. Each message of the program
+// is a [Message] of [MessageSize] bytes, and may carry one descriptor. The answer of the runtime
+// is an [Acknowledgement] unless the point says otherwise. The end of the stream ends the other
+// side: an init exits when its runtime has ended, until it reaches the gate; a runtime fails,
+// with the reason, when its init has ended.
 //
-// This is what a creation looks like. Points in parentheses are reached only where the
-// configuration needs them. An arrow to the right is a message of the init.
+// This is a creation. Points in parentheses are reached only if the configuration needs them. An
+// arrow to the right is a message of the init.
 //
 //	runtime                                   init
 //	───────                                   ────
@@ -15,7 +15,7 @@
 //	                          ◀ (sync id maps) has made a user namespace
 //	write uid_map and gid_map ▶
 //	                             ◀ (value pid) has forked into a joined pid namespace;
-//	follow the child                           the child goes on
+//	follow the child                           the child continues
 //	                              ◀ (sync pid) the child waits until its pid is known
 //	                   ◀ (sync network devices)
 //	move the devices          ▶
@@ -46,8 +46,8 @@
 //	(hand the listener over)  ▶                  listener it waits for an answer
 //	                          ◀ end of stream   the execve has closed the connection
 //
-// Where the seccomp filter does not let the init send its listener, "done started" comes before
-// the filter is loaded, and the runtime takes the listener from the process.
+// If the seccomp filter does not let the init send its listener, "done started" comes before the
+// filter is loaded, and the runtime takes the listener from the process.
 //
 // A run without a gate goes on from "done created" to "done started" on the first socket. An
 // exec and a hook join what is there, reach "sync pid" where they fork, "sync ready", and

@@ -8,29 +8,29 @@ import (
 // MessageSize is the size of every message of a program, in bytes.
 const MessageSize = 16
 
-// Kind says what a [Message] is about.
+// Kind is the kind of a [Message].
 type Kind uint32
 
 const (
-	// KindFailure reports a failed op, see [Message.Failure]. The interpreter sends it; the
-	// program has ended when it arrives.
+	// KindFailure reports a failed op, see [Message.Failure]. The interpreter sends it, and the
+	// program ends.
 	KindFailure Kind = 1 + iota
-	// KindSync says that the program has reached a [Point] and waits for an answer.
+	// KindSync means that the program has reached a [Point] and waits for an answer.
 	KindSync
-	// KindValue hands over a [Value].
+	// KindValue passes a [Value].
 	KindValue
-	// KindDone says that a [Stage] of the program is complete.
+	// KindDone means that a [Stage] of the program is complete.
 	KindDone
 )
 
-// Message is what an init program says to the runtime. What A, B and C are depends on the
-// kind; use the constructors and accessors.
+// Message is a message of an init program to the runtime. The meaning of A, B and C depends on
+// the kind; use the constructors and accessors.
 type Message struct {
 	Kind    Kind
 	A, B, C uint32
 }
 
-// Encode returns the message as the program sends it.
+// Encode returns the message in its wire format.
 func (m Message) Encode() []byte {
 	p := make([]byte, MessageSize)
 	binary.LittleEndian.PutUint32(p[0:], uint32(m.Kind))
@@ -40,7 +40,7 @@ func (m Message) Encode() []byte {
 	return p
 }
 
-// Decode reads a message; ok is false when p is not exactly one.
+// Decode decodes a message; ok is false when p is not exactly one.
 func Decode(p []byte) (m Message, ok bool) {
 	if len(p) != MessageSize {
 		return Message{}, false
@@ -53,56 +53,56 @@ func Decode(p []byte) (m Message, ok bool) {
 	}, true
 }
 
-// Acknowledgement is the answer that lets a program go on. Its content does not matter.
+// Acknowledgement is the answer on which a program continues. Its content does not matter.
 var Acknowledgement [MessageSize]byte
 
-// HomeSize is the room for the answer to [PointReady], "HOME=" and NUL included, in bytes.
+// HomeSize is the space for the answer to [PointReady], including "HOME=" and NUL, in bytes.
 const HomeSize = 4096
 
-// Sync is the message that a program sends at a point which needs no more than that.
+// Sync returns the message of a point without further data.
 func Sync(p Point) Message { return Message{Kind: KindSync, A: uint32(p)} }
 
-// Done is the message that announces the completion of a stage.
+// Done returns the message for the completion of a stage.
 func Done(s Stage) Message { return Message{Kind: KindDone, A: uint32(s)} }
 
-// Started announces [StageStarted] with a listener that the runtime has to take.
+// Started returns [StageStarted] with a listener that the runtime has to take.
 func Started(l Listener) Message {
 	return Message{Kind: KindDone, A: uint32(StageStarted), B: uint32(l)}
 }
 
-// Listener says how the runtime gets the seccomp listener ([StageStarted]).
+// Listener returns how the runtime gets the seccomp listener ([StageStarted]).
 func (m Message) Listener() Listener { return Listener(m.B) }
 
-// ValueOf is the message that hands a value over. Its number is in B.
+// ValueOf returns the message that passes a value. Its number is in B.
 func ValueOf(v Value) Message { return Message{Kind: KindValue, A: uint32(v)} }
 
-// CopyUp asks for the contents of a tmpfs: that of an entry in mounts, by its index. The
-// tmpfs comes with the message, and the directory to copy came with [ValueCopyFrom].
+// CopyUp asks for copying files into a tmpfs of mounts, given by its index. The message carries
+// the tmpfs; the directory to copy came with [ValueCopyFrom].
 func CopyUp(mount int, takes Takes) Message {
 	return Message{Kind: KindSync, A: uint32(PointCopyUp), B: uint32(mount), C: uint32(takes)}
 }
 
-// IsSync reports whether the message says that a point was reached.
+// IsSync reports whether the message announces a point.
 func (m Message) IsSync(p Point) bool { return m.Kind == KindSync && m.A == uint32(p) }
 
 // IsDone reports whether the message announces a stage.
 func (m Message) IsDone(s Stage) bool { return m.Kind == KindDone && m.A == uint32(s) }
 
-// IsValue reports whether the message hands a value over.
+// IsValue reports whether the message passes a value.
 func (m Message) IsValue(v Value) bool { return m.Kind == KindValue && m.A == uint32(v) }
 
-// Point is the point that a program has reached; ok is false for another kind of message.
+// Point returns the point that a program has reached; ok is false for another kind of message.
 func (m Message) Point() (p Point, ok bool) { return Point(m.A), m.Kind == KindSync }
 
-// Pid is the process id that [ValuePid] hands over.
+// Pid returns the process id of [ValuePid].
 func (m Message) Pid() int { return int(m.B) }
 
-// Notice is the message with the warning of an index in the notices of a program.
+// Notice returns the message for a warning, by its index in the notices of a program.
 func Notice(index int) Message {
 	return Message{Kind: KindValue, A: uint32(ValueNotice), B: uint32(index)}
 }
 
-// Notice is the index of a warning in the notices of the program ([ValueNotice]).
+// Notice returns the index of a warning in the notices of the program ([ValueNotice]).
 func (m Message) Notice() int { return int(m.B) }
 
 // Mount is the index in mounts that [PointCopyUp], [PointMakeDir] and [PointMakeFile] are
@@ -115,22 +115,22 @@ func (m Message) Device() (index int, ok bool) {
 	return int(m.B - firstDevice), m.B >= firstDevice && m.B != Cwd
 }
 
-// Takes is what the root of a tmpfs takes over ([PointCopyUp]).
+// Takes returns what the root of a tmpfs takes from its mount point ([PointCopyUp]).
 func (m Message) Takes() Takes { return Takes(m.C) }
 
-// NoLinks reports whether no link may be followed ([PointMakeDir], [PointMakeFile]).
+// NoLinks reports whether symbolic links must not be followed ([PointMakeDir], [PointMakeFile]).
 func (m Message) NoLinks() bool { return m.C != 0 }
 
-// Source is the number of a source ([PointSource]): the descriptor that the program has for it
-// by default, or one from [LaterSource] on. apart is whether it asks for the tree from a copy
-// of the mount namespace.
+// Source returns the number of a source ([PointSource]): the program's descriptor of it, or one
+// from [LaterSource] on. apart reports whether the tree is to be taken from a copy of the mount
+// namespace.
 func (m Message) Source() (number int, apart bool) { return int(m.B), m.C == SourceApart }
 
-// Failure is the op that failed, as its distance in bytes from the first one, and the errno
+// Failure returns the failed op, as its distance in bytes from the first one, and the errno
 // ([KindFailure]).
 func (m Message) Failure() (offset, errno uint32) { return m.A, m.B }
 
-// String is how listings and logs write a message: "sync hooks", "done created".
+// String returns the message as text for listings and logs: "sync hooks", "done created".
 func (m Message) String() string {
 	switch m.Kind {
 	case KindFailure:

@@ -2,7 +2,7 @@ package protocol
 
 import "strconv"
 
-// Point is a sync point: a program that has reached it waits for the runtime.
+// Point is a sync point, at which a program waits for the runtime.
 type Point uint32
 
 const (
@@ -16,29 +16,29 @@ const (
 	// privileges. The message may carry a descriptor of /etc/passwd. The runtime sets the
 	// resource limits and answers with the home directory: "HOME=…" and NUL.
 	PointReady
-	// PointHooks waits until the prestart, createRuntime and createContainer hooks have run:
-	// the mounts are there, the root is not entered yet. The root comes with the message.
+	// PointHooks waits until the prestart, createRuntime and createContainer hooks have run. The
+	// mounts exist, and the root is not entered yet. The message carries the root.
 	PointHooks
 	// PointStart waits, on the connection to start, until the startContainer hooks have run.
 	PointStart
-	// PointNetDevices waits until the network devices of the host that the container gets
-	// are in its network namespace.
+	// PointNetDevices waits until the host's network devices for the container are in its network
+	// namespace.
 	PointNetDevices
-	// PointCopyUp waits until a tmpfs has its contents, see [CopyUp].
+	// PointCopyUp waits until the files are copied into a tmpfs, see [CopyUp].
 	PointCopyUp
-	// PointMakeDir and PointMakeFile wait until a directory or file is made that is reached
-	// through a dangling link, or until it is found out why that is not possible. The
-	// message has the index in mounts of the entry that it is the mount point for, or [Cwd],
-	// and whether no link may be followed. The root of the container comes with it.
+	// PointMakeDir and PointMakeFile wait until the runtime has created a directory or file
+	// behind a dangling link, or has found out why that is impossible. The message has the index
+	// in mounts for which it is the mount point, or [Cwd], and whether symbolic links must not be
+	// followed. It carries the root of the container.
 	PointMakeDir
 	PointMakeFile
-	// PointIDMaps waits until the new user namespace has its mappings of ids.
+	// PointIDMaps waits until the id mappings of the new user namespace are written.
 	PointIDMaps
-	// PointSource waits for a descriptor: that of a source, see [Message.Source]. The answer
-	// carries it.
+	// PointSource waits for the descriptor of a source, see [Message.Source]. The answer carries
+	// it.
 	PointSource
-	// PointMakeLink waits until a copy of a symbolic link is there. The message has the index
-	// in mounts of the entry that it is made for. The root of the container comes with it.
+	// PointMakeLink waits until the runtime has created a copy of a symbolic link. The message
+	// has the index in mounts for it, and carries the root of the container.
 	PointMakeLink
 
 	// Points is the number of the highest point plus 1.
@@ -53,15 +53,15 @@ var points = [...]string{
 
 func (p Point) String() string { return name(points[:], uint32(p)) }
 
-// Stage is a part of a program whose completion it announces.
+// Stage is a part of a program that announces its completion.
 type Stage uint32
 
 const (
 	// StageCreated: the container is created. The program waits at the gate, if there is one.
 	StageCreated Stage = 1 + iota
-	// StageStarted: the next op is the execve of the user's process. The message may carry
-	// the listener of a seccomp filter, or say that there will be one ([Message.Listener]);
-	// then the program waits for an answer.
+	// StageStarted: the next op is the execve of the user's command. The message may carry the
+	// listener of a seccomp filter, or say that there will be one ([Message.Listener]); the
+	// program then waits for an answer.
 	StageStarted
 )
 
@@ -69,14 +69,14 @@ var stages = [...]string{StageCreated: "created", StageStarted: "started"}
 
 func (s Stage) String() string { return name(stages[:], uint32(s)) }
 
-// Value is a number or descriptor that a program hands over.
+// Value is a number or descriptor that a program passes to the runtime.
 type Value uint32
 
 const (
-	// ValuePid is the pid of the process that goes on after a fork, as the runtime sees it.
-	// A pidfd comes with the message.
+	// ValuePid is the pid, in the runtime's pid namespace, of the process that continues after a
+	// fork. The message carries a pidfd of it.
 	ValuePid Value = 1 + iota
-	// ValueCopyFrom brings the directory that the following PointCopyUp is about.
+	// ValueCopyFrom carries the directory for the following PointCopyUp.
 	ValueCopyFrom
 	// ValueNotice is a warning, see [Message.Notice].
 	ValueNotice
@@ -88,7 +88,7 @@ var values = [...]string{ValuePid: "pid", ValueCopyFrom: "copy from", ValueNotic
 
 func (v Value) String() string { return name(values[:], uint32(v)) }
 
-// name is the name of a number; names begin at 1.
+// name returns the name of a number; names begin at 1.
 func name(names []string, n uint32) string {
 	if n > 0 && n < uint32(len(names)) {
 		return names[n]
@@ -96,11 +96,11 @@ func name(names []string, n uint32) string {
 	return strconv.FormatUint(uint64(n), 10)
 }
 
-// Cwd stands for process.cwd where PointMakeDir has the index of a mount.
+// Cwd means process.cwd instead of a mount's index in PointMakeDir.
 const Cwd = ^uint32(0)
 
-// Device stands for an entry of linux.devices, by its index, where PointMakeDir, for the
-// directory of the node, and PointMakeFile have the index of a mount.
+// Device means an entry of linux.devices instead of a mount's index: in PointMakeDir for the
+// directory of the node, and in PointMakeFile for the node.
 func Device(index int) uint32 { return firstDevice + uint32(index) }
 
 const firstDevice = 1 << 30
@@ -109,11 +109,11 @@ const firstDevice = 1 << 30
 // the mount namespaces that are pinned by a mount ([PointSource]).
 const SourceApart = 1
 
-// LaterSource is the number of the first source that is opened when the program asks for it
-// ([PointSource]). Descriptors are smaller.
+// LaterSource is the number of the first source that is opened on request ([PointSource]).
+// Descriptors are smaller.
 const LaterSource = 1 << 30
 
-// Takes says what the root of a tmpfs takes over from the directory that it covers.
+// Takes is what the root of a tmpfs takes from the directory that it covers.
 type Takes uint32
 
 const (
@@ -122,24 +122,24 @@ const (
 	TakesGID                    // the group
 )
 
-// ProcessName is the name (comm) that a process has to give itself before it announces its
-// execve. execve names a process after the last component of a path, which can have no slash,
-// so the name reports whether there has been an execve, also when the process has died since.
+// ProcessName is the name (comm) that a process has to set before it announces its execve. execve
+// sets the name to the last component of a path, which cannot contain a slash. So the name shows
+// whether there was an execve, even after the process has died.
 const ProcessName = "coracle/init"
 
-// ImageMark is the bit S_ISVTX in the mode of the file that holds an image, by which a program
-// knows one that a path has led to. The kernel gives it no meaning for a file.
+// ImageMark is the bit S_ISVTX in the mode of an image's file, by which a program recognizes an
+// image. The bit has no effect on files.
 const ImageMark = 0o1000
 
-// Listener says how the runtime gets the listener of a seccomp filter that does not come with
-// the message: it takes it from the process, which is about to load the filter.
+// Listener is how the runtime gets the listener of a seccomp filter that does not come with the
+// message: it takes it from the process, which is about to load the filter.
 type Listener uint32
 
 const (
-	// ListenerNotHeld: it comes with the message, or there is none.
+	// ListenerNotHeld: the message carries it, or there is none.
 	ListenerNotHeld Listener = iota
-	// ListenerHeld: the program then waits for an answer.
+	// ListenerHeld: the program waits for an answer afterwards.
 	ListenerHeld
-	// ListenerNotified: it waits for the listener's answer to a call of its own.
+	// ListenerNotified: the program waits until the listener answers one of its system calls.
 	ListenerNotified
 )
