@@ -47,24 +47,52 @@ func read(dir int, path string, flags, limit int) ([]byte, error) {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, failure("read", ErrNotRegular)
 	}
-	// Files of procfs and cgroupfs have a size of 0.
-	data := make([]byte, 0, max(int(min(st.Size, int64(limit)))+1, 1024))
-	for {
-		n, err := unix.Read(fd, data[len(data):cap(data)])
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
+	// Files of procfs and cgroupfs have a size of 0. Most files are small, and go through a buffer
+	// that takes no memory of the heap.
+	var small [1024]byte
+	var data []byte
+	if size := int(min(st.Size, int64(limit))) + 1; size > len(small) {
+		data = make([]byte, 0, size)
+	} else {
+		n, err := fill(fd, small[:])
+		if err != nil {
 			return nil, failure("read", err)
-		case n == 0:
+		}
+		data = append(data, small[:n]...)
+		if n < len(small) && n <= limit {
 			return data, nil
 		}
-		data = data[:len(data)+n]
+	}
+	for {
 		if len(data) > limit {
 			return nil, failure("read", fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit))
 		}
 		if len(data) == cap(data) {
 			data = append(data, 0)[:len(data)]
 		}
+		n, err := fill(fd, data[len(data):cap(data)])
+		if err != nil {
+			return nil, failure("read", err)
+		}
+		if data = data[:len(data)+n]; len(data) < cap(data) && len(data) <= limit {
+			return data, nil
+		}
 	}
+}
+
+// fill reads until the file ends or the buffer is full.
+func fill(fd int, buf []byte) (n int, err error) {
+	for n < len(buf) {
+		k, err := unix.Read(fd, buf[n:])
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return n, err
+		case k == 0:
+			return n, nil
+		}
+		n += k
+	}
+	return n, nil
 }

@@ -14,6 +14,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -308,9 +309,13 @@ func (d *decoder) properties(t reflect.Type) []field {
 
 // appendFields appends the properties of a struct, including those of embedded structs.
 func appendFields(fields []field, t reflect.Type, prefix []int) []field {
-	for i := range t.NumField() {
+	n, depth := t.NumField(), len(prefix)+1
+	fields = slices.Grow(fields, n)
+	indexes := make([]int, 0, n*depth) // of all fields, one after the other
+	for i := range n {
 		f := t.Field(i)
-		index := append(append([]int(nil), prefix...), i)
+		indexes = append(append(indexes, prefix...), i)
+		index := indexes[i*depth : len(indexes) : len(indexes)]
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
