@@ -265,14 +265,12 @@ func (f *foreground) reap(pid int) (status int, ended bool) {
 // forwarded returns the signals to forward besides [signals.Ending], and SIGCHLD. It leaves out
 // signals about this process and its own terminal, and those that the Go runtime needs.
 func forwarded() []unix.Signal {
-	own := map[unix.Signal]bool{
-		unix.SIGKILL: true, unix.SIGSTOP: true, unix.SIGTSTP: true, unix.SIGCONT: true, unix.SIGTTIN: true, unix.SIGTTOU: true,
-		unix.SIGWINCH: true, unix.SIGURG: true, unix.SIGPIPE: true, unix.SIGSEGV: true, unix.SIGBUS: true, unix.SIGFPE: true,
-		unix.SIGILL: true, unix.SIGTRAP: true, unix.SIGPROF: true,
-	}
-	var list []unix.Signal
+	list := make([]unix.Signal, 0, 64)
 	for s := unix.Signal(1); s <= 64; s++ {
-		if !own[s] {
+		switch s {
+		case unix.SIGKILL, unix.SIGSTOP, unix.SIGTSTP, unix.SIGCONT, unix.SIGTTIN, unix.SIGTTOU, unix.SIGWINCH, unix.SIGURG,
+			unix.SIGPIPE, unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGPROF:
+		default:
 			list = append(list, s)
 		}
 	}

@@ -22,8 +22,10 @@ import (
 // Pipe is the read end of the pipe.
 type Pipe struct {
 	// FD is readable when a signal has arrived.
-	FD    int
-	saved map[unix.Signal]sigaction
+	FD int
+	// caught has bit n-1 for signal n, and saved the action that it had.
+	caught uint64
+	saved  [64]sigaction
 }
 
 // Ending are the signals by which users and engines end a command.
@@ -62,7 +64,7 @@ func Open(signals ...unix.Signal) (*Pipe, error) {
 		return nil, os.NewSyscallError("pipe", err)
 	}
 	pipeFD = int32(fds[1])
-	p := &Pipe{FD: fds[0], saved: make(map[unix.Signal]sigaction)}
+	p := &Pipe{FD: fds[0]}
 	if err := p.Catch(signals...); err != nil {
 		p.Close()
 		return nil, err
@@ -75,7 +77,8 @@ func Open(signals ...unix.Signal) (*Pipe, error) {
 func (p *Pipe) Catch(signals ...unix.Signal) error {
 	action := sigaction{handler: handlerPC(), flags: saOnStack | saRestart | saRestorer, restorer: restorerPC()}
 	for _, s := range signals {
-		if _, caught := p.saved[s]; caught {
+		bit := uint64(1) << (s - 1)
+		if p.caught&bit != 0 {
 			continue
 		}
 		var old sigaction
@@ -88,7 +91,8 @@ func (p *Pipe) Catch(signals ...unix.Signal) error {
 			}
 			continue
 		}
-		p.saved[s] = old
+		p.caught |= bit
+		p.saved[s-1] = old
 	}
 	return nil
 }
@@ -115,10 +119,12 @@ func (p *Pipe) Next() (s unix.Signal, ok bool) {
 
 // Close restores the former actions of the signals.
 func (p *Pipe) Close() {
-	for s, old := range p.saved {
-		_ = set(s, &old, nil)
+	for i := range p.saved {
+		if p.caught&(1<<i) != 0 {
+			_ = set(unix.Signal(i+1), &p.saved[i], nil)
+		}
 	}
-	p.saved = nil
+	p.caught = 0
 	unix.Close(p.FD)
 	unix.Close(int(pipeFD))
 	pipeFD = -1
