@@ -37,8 +37,8 @@ var inspectCommand = command{
 	},
 }
 
-// inspectText is the report for people. What processes of the container can choose is made
-// printable.
+// inspectText returns the report as text. Texts that processes of the container can choose are
+// made printable.
 func inspectText(r *libcontainer.Report) string {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
@@ -116,7 +116,7 @@ func orNone(s string) string {
 	return s
 }
 
-// sortedKeys are the keys of a map, sorted.
+// sortedKeys returns the keys of a map, sorted.
 func sortedKeys(m map[string][]string) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {

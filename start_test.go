@@ -13,10 +13,10 @@ import (
 
 var updateStart = goflag.Bool("update", false, "write testdata/initialisers.golden anew")
 
-// TestInitialisers: a command is a new process, so what packages do when they are initialised
-// is done in each of them. The list has grown when an import brings more of it; it is worth a
-// look at what that costs (GODEBUG=inittrace=1 coracle state ID). Our own packages do nothing
-// then: what is rarely needed is made on first use.
+// TestInitialisers: a command is a new process, so each command runs the initializers of all
+// packages. If this list grows because of a new import, check what it costs (GODEBUG=inittrace=1
+// coracle state ID). Coracle's own packages initialize nothing: what is rarely needed is made on
+// first use.
 func TestInitialisers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program")
@@ -42,7 +42,7 @@ func TestInitialisers(t *testing.T) {
 		}
 		name := fields[1]
 		if strings.HasPrefix(name, "internal/") || name == "runtime" {
-			continue // other versions of Go have others
+			continue // differs between versions of Go
 		}
 		packages = append(packages, name)
 		if fields[9] != "0" && !slices.Contains(packages, first) {

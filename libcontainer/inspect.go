@@ -9,14 +9,14 @@ import (
 	"coracle/libcontainer/internal/inspect"
 )
 
-// Report is what a running container is now.
+// Report is the current state of a running container.
 type Report struct {
 	State
 	inspect.Report
 }
 
-// Inspect looks at what a container is: its namespaces and whom it shares them with, mounts,
-// capabilities, filter, label, limits in force, open files, and where that differs from its
+// Inspect examines a container: its namespaces and with whom it shares them, mounts,
+// capabilities, seccomp filter, label, current limits, open files, and how these differ from its
 // configuration. It changes nothing. The error wraps [ErrNotRunning] for a stopped container.
 func (c *Container) Inspect() (*Report, error) {
 	s, err := c.State()
@@ -42,7 +42,7 @@ func (c *Container) Inspect() (*Report, error) {
 	}
 	report, err := inspect.Inspect(inspect.Subject{Pid: s.Pid, Status: s.Status, Spec: spec, Cgroups: cgroup.Load(c.record.Cgroup).Dirs(), Others: others})
 	if err == nil {
-		// What was read is the container's only if its process was there all the time.
+		// The result is valid only if the process existed all the time.
 		var alive bool
 		if alive, err = c.record.Alive(); err == nil && !alive {
 			return nil, c.notRunning(nil)

@@ -9,10 +9,11 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// Two questions to SELinux. The package go-selinux answers them too, and brings eleven packages
-// that initialise in every command: a twentieth of what the start of one takes.
+// Two queries to SELinux. The package go-selinux has them, too, but imports eleven packages that
+// are initialized in every command, which takes a twentieth of its start-up time.
 
-// selinuxRoot is where the policy of the kernel can be asked, empty when SELinux is not enabled.
+// selinuxRoot returns the directory for queries to the kernel's policy, empty when SELinux is not
+// enabled.
 func selinuxRoot() string {
 	root := "/sys/fs/selinux"
 	if !isPolicy(root) {
@@ -25,7 +26,7 @@ func selinuxRoot() string {
 		}
 		root = mounts[0].Mountpoint
 	}
-	// Without a policy everything has the label of the kernel.
+	// Without a policy everything has the label "kernel".
 	label, err := linux.Self.Read("attr/current")
 	if err != nil || strings.TrimRight(string(label), "\n\x00") == "kernel" {
 		return ""
@@ -33,15 +34,16 @@ func selinuxRoot() string {
 	return root
 }
 
-// isPolicy reports whether a file system is that of the policy. One that is read-only is there
-// for show: programs in containers take it as a sign that SELinux is not their concern.
+// isPolicy reports whether a path is the policy's file system. A read-only one is only for show:
+// programs in containers read it as a sign that SELinux does not concern them.
 func isPolicy(path string) bool {
 	var st unix.Statfs_t
 	//allow:path the host's /sys
 	return unix.Statfs(path, &st) == nil && uint32(st.Type) == unix.SELINUX_MAGIC && st.Flags&unix.ST_RDONLY == 0
 }
 
-// selinuxKnows asks the policy for a label. The error is unix.EINVAL when it does not know it.
+// selinuxKnows asks the policy whether it knows a label. The error is unix.EINVAL when it does
+// not.
 func selinuxKnows(root, label string) error {
 	//allow:path the same
 	return linux.Write(root+"/context", label)

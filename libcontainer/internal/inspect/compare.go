@@ -13,13 +13,13 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// differ notes a difference.
+// differ adds a difference.
 func (r *Report) differ(property, configured, now string) {
 	r.Differences = append(r.Differences, Difference{Property: property, Configured: configured, Now: now})
 }
 
-// compare compares what was configured with what is now. A container that was updated, or
-// whose processes have changed themselves, differs.
+// compare compares the configuration with the current state. They differ if the container was
+// updated, or if its processes have changed themselves.
 func (r *Report) compare(s Subject) {
 	started := s.Status != specs.StateCreating && s.Status != specs.StateCreated
 	if p := s.Spec.Process; p != nil && started {
@@ -89,7 +89,7 @@ func nothingIfEmpty(s string) string {
 	return s
 }
 
-// toHost is the id outside of a user namespace.
+// toHost maps an id to the one outside of a user namespace.
 func toHost(m bundle.IDMap, id uint32) uint32 {
 	if host, ok := m.ToHost(id); ok {
 		return host
@@ -106,7 +106,7 @@ func (r *Report) compareNamespaces(s Subject) {
 	}
 }
 
-// compareMounts finds configured mounts and protections that are not there.
+// compareMounts finds configured mounts and protections that do not exist.
 func (r *Report) compareMounts(s *specs.Spec) {
 	top := make(map[string]Mount)
 	for _, m := range r.Mounts {
@@ -139,7 +139,7 @@ func (r *Report) compareMounts(s *specs.Spec) {
 	}
 }
 
-// covered reports whether a later mount, or a link in its place, may hide a destination.
+// covered reports whether a later mount, or a symbolic link, may hide a destination.
 func covered(at string, later []specs.Mount) bool {
 	for _, m := range later {
 		if over := path.Clean("/" + m.Destination); over == at || strings.HasPrefix(at, over+"/") {
@@ -151,7 +151,7 @@ func covered(at string, later []specs.Mount) bool {
 
 func isWritable(m Mount) bool { return slices.Contains(strings.Split(m.Options, ","), "rw") }
 
-// compareLimits compares those limits whose files hold the number of the configuration.
+// compareLimits compares the limits whose files have the same number as the configuration.
 func (r *Report) compareLimits(want *specs.LinuxResources) {
 	now := func(names ...string) (string, bool) {
 		for _, l := range r.Limits {

@@ -1,9 +1,8 @@
-// Package inspect tells what a running container is: what the kernel says of its first
-// process now, beside what its configuration asked for. It only reads.
+// Package inspect examines a running container: the kernel's current information about its first
+// process, compared with its configuration. It only reads.
 //
-// Everything here comes from /proc of the host and from files of cgroups. Names that
-// processes of the container can choose, such as those of open files, are texts for people:
-// nothing is opened by them.
+// All information comes from /proc of the host and from cgroup files. Names that processes of the
+// container can choose, such as those of open files, are only shown, never opened.
 package inspect
 
 import (
@@ -23,22 +22,22 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// Report is what a container is now.
+// Report is the current state of a container.
 type Report struct {
 	Process    Process     `json:"process"`
 	Namespaces []Namespace `json:"namespaces"`
 	Mounts     []Mount     `json:"mounts"`
 	Seccomp    Seccomp     `json:"seccomp"`
-	// Label is that of AppArmor or SELinux; empty without one.
+	// Label is the AppArmor or SELinux label; empty when there is none.
 	Label string `json:"label,omitempty"`
-	// Limits are the limits in force: the content of files of the cgroups.
+	// Limits are the current limits: the content of cgroup files.
 	Limits []Limit `json:"limits"`
-	// Devices are the rules for devices, of cgroup v1 as the kernel has them, of cgroup v2 as
-	// they were configured.
+	// Devices are the device rules: on cgroup v1 as the kernel has them, on cgroup v2 as
+	// configured.
 	Devices []string `json:"devices"`
 	Files   []File   `json:"files"`
 	Hooks   []Hook   `json:"hooks"`
-	// Differences are properties of the configuration that are not so now.
+	// Differences are properties whose current state differs from the configuration.
 	Differences []Difference `json:"differences"`
 }
 
@@ -58,9 +57,9 @@ type Process struct {
 // Namespace is a namespace of the first process.
 type Namespace struct {
 	Type specs.LinuxNamespaceType `json:"type"`
-	// Inode identifies it as long as somebody is in it.
+	// Inode identifies the namespace as long as it exists.
 	Inode uint64 `json:"inode"`
-	// Shared are those who are in it too: "host", or ids of containers.
+	// Shared are the others in the namespace: "host", or ids of containers.
 	Shared []string `json:"shared,omitempty"`
 }
 
@@ -69,7 +68,7 @@ type Mount struct {
 	Destination string `json:"destination"`
 	Type        string `json:"type"`
 	Source      string `json:"source"`
-	// Root is the directory of the file system that is mounted.
+	// Root is the mounted directory of the file system.
 	Root        string `json:"root"`
 	Options     string `json:"options"`
 	Propagation string `json:"propagation"`
@@ -77,15 +76,15 @@ type Mount struct {
 
 // Seccomp is the filter of the first process.
 type Seccomp struct {
-	// Mode is "none", "strict" or "filter", as the kernel says.
+	// Mode is the kernel's mode: "none", "strict" or "filter".
 	Mode    string `json:"mode"`
 	Filters int    `json:"filters"`
-	// Calls has the system calls by what the configured profile does with them;
-	// "conditional" are those whose arguments decide.
+	// Calls has the system calls by the action of the configured profile; "conditional" are those
+	// whose arguments decide.
 	Calls map[string][]string `json:"calls,omitempty"`
 }
 
-// Limit is a limit in force.
+// Limit is a current limit.
 type Limit struct {
 	File  string `json:"file"`
 	Value string `json:"value"`
@@ -101,18 +100,18 @@ type File struct {
 type Hook struct {
 	Kind string `json:"kind"`
 	Path string `json:"path"`
-	// Ran reports whether the container has come so far that it has run.
+	// Ran reports whether the hook has run, according to the container's status.
 	Ran bool `json:"ran"`
 }
 
-// Difference is a property of the configuration that is not so now.
+// Difference is a property whose current state differs from the configuration.
 type Difference struct {
 	Property   string `json:"property"`
 	Configured string `json:"configured"`
 	Now        string `json:"now"`
 }
 
-// Subject is what is to be inspected.
+// Subject is the container to inspect.
 type Subject struct {
 	Pid    int
 	Status specs.ContainerState
@@ -124,7 +123,7 @@ type Subject struct {
 	Others map[string]int
 }
 
-// Inspect looks at a container. The error wraps os.ErrNotExist or unix.ESRCH when its first
+// Inspect examines a container. The error wraps os.ErrNotExist or unix.ESRCH when its first
 // process has ended.
 func Inspect(s Subject) (*Report, error) {
 	p := linux.PID(s.Pid)
@@ -183,7 +182,7 @@ func (r *Report) process(p linux.Process, pid int) error {
 	return nil
 }
 
-// capabilities are the names of a set in hexadecimal.
+// capabilities returns the names in a hexadecimal set.
 func capabilities(hex string) []string {
 	set, err := strconv.ParseUint(hex, 16, 64)
 	if err != nil || set == 0 {
@@ -214,7 +213,7 @@ var namespaceFiles = []struct {
 	{"pid", specs.PIDNamespace}, {"time", specs.TimeNamespace}, {"user", specs.UserNamespace}, {"uts", specs.UTSNamespace},
 }
 
-// namespaces tells which namespaces a process is in, and who else is.
+// namespaces returns the namespaces of a process, and the others in each.
 func namespaces(p linux.Process, others map[string]int) (list []Namespace, err error) {
 	for _, f := range namespaceFiles {
 		inode, err := namespace(p, f.file)
@@ -247,7 +246,7 @@ func sorted[T any](m map[string]T) []string {
 	return keys
 }
 
-// namespace is the inode of a namespace of a process: the link reads "net:[4026531840]".
+// namespace returns the inode of a process's namespace: the link reads "net:[4026531840]".
 func namespace(p linux.Process, file string) (uint64, error) {
 	//allow:path the host's /proc
 	link, err := os.Readlink(p.Path("ns/" + file))
@@ -258,7 +257,7 @@ func namespace(p linux.Process, file string) (uint64, error) {
 	return strconv.ParseUint(number, 10, 64)
 }
 
-// mounts are those of the process's mount namespace, as it sees them.
+// mounts returns the mounts in the process's mount namespace, as the process sees them.
 func mounts(pid int) ([]Mount, error) {
 	infos, err := mountinfo.PidMountInfo(pid)
 	if err != nil {
@@ -282,7 +281,7 @@ func join(mount, fs string) string {
 	return strings.Join(options, ",")
 }
 
-// propagation is the word for the optional fields of a mount.
+// propagation returns the propagation for the optional fields of a mount.
 func propagation(optional string) string {
 	shared, slave := strings.Contains(optional, "shared:"), strings.Contains(optional, "master:")
 	switch {
@@ -298,7 +297,7 @@ func propagation(optional string) string {
 	return "private"
 }
 
-// label is the label of AppArmor or SELinux.
+// label returns the AppArmor or SELinux label.
 func label(p linux.Process) string {
 	for _, file := range []string{"attr/apparmor/current", "attr/current"} {
 		if data, err := p.Read(file); err == nil {
@@ -308,7 +307,7 @@ func label(p linux.Process) string {
 	return ""
 }
 
-// files are the open files of the process. A process that may not be looked into has none.
+// files reads the open files of the process. If the process may not be inspected, there are none.
 func (r *Report) files(p linux.Process) {
 	//allow:path the host's /proc
 	entries, err := os.ReadDir(p.Path("fd"))
@@ -324,7 +323,7 @@ func (r *Report) files(p linux.Process) {
 	sort.Slice(r.Files, func(i, j int) bool { return r.Files[i].FD < r.Files[j].FD })
 }
 
-// limitFiles are the files of limits, of both versions of cgroups.
+// limitFiles are the limit files of both cgroup versions.
 var limitFiles = []string{
 	"memory.max", "memory.high", "memory.low", "memory.min", "memory.swap.max", "memory.oom.group", "cpu.max", "cpu.max.burst", "cpu.weight", "cpu.idle",
 	"cpuset.cpus", "cpuset.cpus.effective", "cpuset.mems", "cpuset.mems.effective", "pids.max", "io.max", "io.weight", "cgroup.freeze",
@@ -334,7 +333,7 @@ var limitFiles = []string{
 	"net_cls.classid", "net_prio.ifpriomap", "freezer.state",
 }
 
-// cgroups reads the limits in force, and the rules for devices.
+// cgroups reads the current limits, and the device rules.
 func (r *Report) cgroups(s Subject) {
 	seen := make(map[string]bool)
 	for _, dir := range s.Cgroups {
@@ -399,7 +398,7 @@ func (r *Report) hooks(s Subject) {
 	}
 }
 
-// calls sorts the system calls by what a profile does with them.
+// calls groups the system calls by the action of a profile.
 func calls(p *specs.LinuxSeccomp) (map[string][]string, error) {
 	verdicts, err := seccomp.Verdicts(p)
 	if err != nil {

@@ -37,9 +37,9 @@ func (p Process) Threads() ([]Process, error) {
 	return threads, nil
 }
 
-// Living returns the process by the name of a thread of it that goes on. A process outlives its
-// first thread, whose files, namespaces and cgroups /proc does not show any more then. It is p
-// itself when no thread goes on.
+// Living returns the process by a thread that has not ended. A process outlives its main thread,
+// and then /proc no longer shows the main thread's files, namespaces and cgroups. Living returns
+// p itself when all threads have ended.
 func (p Process) Living() Process {
 	if stat, err := p.Stat(); err != nil || !stat.Exiting() {
 		return p
@@ -149,8 +149,8 @@ func (s Stat) Number(field int) (uint64, error) {
 	return 0, fmt.Errorf("the stat file has %d fields and not %d", len(s)+2, field)
 }
 
-// Dead reports whether the thread has ended. Its process may go on in other threads: whether
-// that has ended, only a pidfd tells.
+// Dead reports whether the thread has ended. The process may continue in other threads; only a
+// pidfd shows whether it has ended.
 func (s Stat) Dead() bool { return s[0] == "Z" || s[0] == "X" }
 
 // Exiting reports whether the thread has ended or is about to.

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Table gives words a meaning. It is for words of a configuration, of which there are few: unlike
-// a map it is part of the program, and costs nothing in commands that do not look at it.
+// Table maps words of a configuration to their meaning. It is for few words: unlike a map it
+// needs no initialization, so it costs nothing in commands that do not use it.
 type Table[K ~string, V any] []struct {
 	Word    K
 	Meaning V
 }
 
-// Find is the meaning of a word; ok is false for one that the table does not have.
+// Find returns the meaning of a word; ok is false when the table does not have it.
 func (t Table[K, V]) Find(word K) (meaning V, ok bool) {
 	for i := range t {
 		if t[i].Word == word {
@@ -22,7 +22,7 @@ func (t Table[K, V]) Find(word K) (meaning V, ok bool) {
 	return meaning, false
 }
 
-// Of is the meaning of a word, the zero value for one that the table does not have.
+// Of returns the meaning of a word, the zero value when the table does not have it.
 func (t Table[K, V]) Of(word K) V {
 	meaning, _ := t.Find(word)
 	return meaning
@@ -34,7 +34,7 @@ func (t Table[K, V]) Has(word K) bool {
 	return ok
 }
 
-// Words are all words, sorted.
+// Words returns all words, sorted.
 func (t Table[K, V]) Words() []string {
 	words := make([]string, len(t))
 	for i := range t {
@@ -44,5 +44,5 @@ func (t Table[K, V]) Words() []string {
 	return words
 }
 
-// String lists the words for an error.
+// String returns the words as a list for an error.
 func (t Table[K, V]) String() string { return strings.Join(t.Words(), ", ") }

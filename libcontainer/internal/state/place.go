@@ -11,24 +11,24 @@ import (
 	"coracle/libcontainer/internal/linux"
 )
 
-// Place is where the init process of a container was when that was created.
+// Place identifies the namespaces and the root directory of a container's init process at the
+// time of its creation.
 type Place struct {
-	// Namespaces has the inode numbers of its namespaces, by their names in /proc/PID/ns.
+	// Namespaces has the inode numbers of its namespaces, by name in /proc/PID/ns.
 	Namespaces map[string]uint64 `json:"namespaces"`
 	Root       RootDir           `json:"root"`
 }
 
 // RootDir identifies the root directory of a process.
 type RootDir struct {
-	// Mount is the id of the mount that it lies in. Unique reports whether the kernel gives
-	// it to no other mount, ever (statx(2), STATX_MNT_ID_UNIQUE).
+	// Mount is the id of the mount that the directory lies in. Unique reports whether the kernel
+	// never reuses the id (statx(2), STATX_MNT_ID_UNIQUE).
 	Mount  uint64 `json:"mount"`
 	Unique bool   `json:"unique,omitempty"`
 	Inode  uint64 `json:"inode"`
 }
 
-// PlaceOf finds out where a process is: in which namespaces, of these names, and with which
-// root.
+// PlaceOf returns the place of a process: its namespaces with these names, and its root.
 func PlaceOf(pid int, namespaces []string) (*Place, error) {
 	found, err := namespacesOf(pid, namespaces)
 	if err != nil {
@@ -50,14 +50,14 @@ func namespacesOf(pid int, names []string) (map[string]uint64, error) {
 	return found, nil
 }
 
-// RootOf identifies a root directory that is open.
+// RootOf identifies an open root directory.
 func RootOf(fd int) (RootDir, error) {
 	st, err := statx(fd, "", unix.AT_EMPTY_PATH)
 	return rootDir(st), err
 }
 
-// statx asks for no more than what the kernel knows by itself: the directory may lie in a file
-// system that a process of the container serves, and would never answer.
+// statx requests only attributes that the kernel has cached: the directory may lie in a file
+// system that a process of the container serves, and that process might never answer.
 func statx(dir int, path string, flags int) (st unix.Statx_t, err error) {
 	err = unix.Statx(dir, path, flags|unix.AT_STATX_DONT_SYNC, unix.STATX_INO|unix.STATX_MNT_ID_UNIQUE, &st)
 	if err == nil && st.Mask&unix.STATX_MNT_ID_UNIQUE == 0 {

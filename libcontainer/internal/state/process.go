@@ -100,8 +100,8 @@ func openProcess(pid int, start uint64) (int, error) {
 
 // ended is [ErrGone] when a process has ended with all its threads.
 //
-// Attacker: a process whose first thread ends while others go on. In /proc/PID/stat it is a
-// zombie for the rest of its life, and would be neither killed nor missed.
+// Attacker: a process whose main thread ends while others continue. In /proc/PID/stat it looks
+// like a zombie for the rest of its life, so that it would be neither killed nor noticed.
 func ended(pidfd int) error {
 	n, err := linux.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, 0)
 	if err == nil && n > 0 {
@@ -193,7 +193,7 @@ func (r *Record) openThread(tid int, p linux.Process) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("open thread %d of the init process: %w", tid, err)
 	}
-	// The number could be that of another process's thread by now.
+	// The number could now belong to another process's thread.
 	if stat, err := p.Stat(); err != nil || stat.Exiting() {
 		unix.Close(fd)
 		return -1, ErrGone
@@ -201,5 +201,5 @@ func (r *Record) openThread(tid int, p linux.Process) (int, error) {
 	return fd, nil
 }
 
-// Process is the init process in /proc, by a thread of it that goes on.
+// Process returns the init process in /proc, by a thread that has not ended.
 func (r *Record) Process() linux.Process { return linux.PID(r.Pid).Living() }

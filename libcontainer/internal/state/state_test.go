@@ -334,7 +334,7 @@ func TestFirstThreadEnds(t *testing.T) {
 	if alive, err := reused.Alive(); alive || err != nil {
 		t.Error("alive with another start time", err)
 	}
-	// A number that is a thread's by now names no process.
+	// A number that now belongs to a thread is not a process.
 	tid, _ := thread.Thread()
 	if _, err := (&Record{Pid: tid, StartTime: start}).OpenInit(); !errors.Is(err, ErrGone) {
 		t.Error(err)

@@ -32,7 +32,7 @@ type device struct {
 	before    link      // as it was on the host
 	addresses []address // its addresses on the host
 	now       link      // as it is in the container
-	// departures is how many devices with that number had left the container before it came.
+	// departures is how many devices with that index had left the container before it came.
 	departures int
 }
 

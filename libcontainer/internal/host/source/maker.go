@@ -11,9 +11,9 @@ import (
 	"coracle/libcontainer/internal/linux/aside"
 )
 
-// Maker makes new namespaces in a process beside this one, while the program that will enter
-// them is still being compiled: a network namespace takes the kernel as long as all the
-// rest of a container.
+// Maker creates new namespaces in a separate process while the program that will enter them is
+// being compiled. For the kernel, creating a network namespace takes as long as the rest of a
+// container.
 //
 // The namespaces belong to the runtime's user namespace.
 type Maker struct {

@@ -6,16 +6,17 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Verdict is what a profile says of a system call of this architecture.
+// Verdict is the action of a profile for a system call of the native architecture.
 type Verdict struct {
 	Name   string
 	Action specs.LinuxSeccompAction
-	// Conditional reports whether the arguments of the call decide. Action is not set then.
+	// Conditional reports whether the action depends on the call's arguments. Action is then not
+	// set.
 	Conditional bool
 }
 
-// Verdicts tells of every system call of this architecture what a profile says, sorted by
-// name. The answers are those of the compiled filter.
+// Verdicts returns the action of a profile for every system call of the native architecture,
+// sorted by name. They are the answers of the compiled filter.
 func Verdicts(p *specs.LinuxSeccomp) ([]Verdict, error) {
 	f, err := Compile(p)
 	if err != nil {
