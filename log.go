@@ -205,9 +205,13 @@ func writeStderr(text string) {
 }
 
 func reportError(err error) {
-	message := shorten(printable(err.Error()))
+	message := shorten(printable(withAdvice(err)))
 	if logs {
-		logger.Error(message)
+		entry := logrus.NewEntry(logger)
+		if _, isJSON := logger.Formatter.(*logrus.JSONFormatter); isJSON {
+			entry = entry.WithFields(facts(err))
+		}
+		entry.Error(message)
 	}
 	writeStderr(message + "\n")
 }

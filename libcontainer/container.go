@@ -95,16 +95,6 @@ func (r *Runtime) report(out *compile.Output) {
 
 func (r *Runtime) root() state.Root { return state.Root(r.Root) }
 
-// Errors that callers tell apart with errors.Is.
-var (
-	// ErrNotExist: there is no container with this id.
-	ErrNotExist = state.ErrNotExist
-	// ErrExist: the id is in use.
-	ErrExist = state.ErrExist
-	// ErrNotRunning: the container has no process.
-	ErrNotRunning = errors.New("container not running")
-)
-
 // StatusPaused is the status of a container whose processes are frozen. The
 // specification leaves room for more statuses than its four (runtime.md#state).
 const StatusPaused specs.ContainerState = "paused"
@@ -136,7 +126,8 @@ func (c *Container) Pid() int {
 // Pidfd opens the first process of the container, so that it can be waited for and signalled
 // (pidfd_open(2)). The caller has to close the descriptor. The error wraps [ErrNotRunning] when
 // the process has ended.
-func (c *Container) Pidfd() (int, error) {
+func (c *Container) Pidfd() (_ int, err error) {
+	defer explain(&err, c.id, "pidfd")
 	if c.record == nil {
 		if _, err := c.reload(); err != nil {
 			return -1, err
@@ -154,7 +145,12 @@ func (c *Container) Pidfd() (int, error) {
 func (r *Runtime) Container(id string) *Container { return &Container{runtime: r, id: id} }
 
 // Load finds a container. The error wraps [ErrNotExist] when there is none.
-func (r *Runtime) Load(id string) (*Container, error) {
+func (r *Runtime) Load(id string) (_ *Container, err error) {
+	defer explain(&err, id, "load")
+	return r.load(id)
+}
+
+func (r *Runtime) load(id string) (*Container, error) {
 	dir, err := r.root().Open(id)
 	if err != nil {
 		return nil, err
@@ -182,7 +178,8 @@ type State struct {
 }
 
 // State looks at the container.
-func (c *Container) State() (*State, error) {
+func (c *Container) State() (_ *State, err error) {
+	defer explain(&err, c.id, "state")
 	dir, err := c.runtime.root().Open(c.id)
 	if err != nil {
 		return nil, err
@@ -254,7 +251,8 @@ func runsImage(pid int) bool {
 
 // List returns the state of all containers, sorted by id. A container that goes
 // away meanwhile is left out; one that cannot be read is reported as a warning.
-func (r *Runtime) List() ([]State, error) {
+func (r *Runtime) List() (_ []State, err error) {
+	defer explain(&err, "", "list")
 	ids, err := r.root().IDs()
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/idmap"
 	"coracle/libcontainer/internal/host/netdevice"
@@ -72,7 +73,8 @@ type CreateOptions struct {
 
 // Create makes a container. Its process waits for [Container.Start]. When Create
 // fails, nothing is left behind.
-func (r *Runtime) Create(ctx context.Context, id string, o CreateOptions) (*Container, error) {
+func (r *Runtime) Create(ctx context.Context, id string, o CreateOptions) (_ *Container, err error) {
+	defer explain(&err, id, "create")
 	interrupt, err := interruptOf(ctx)
 	if err != nil {
 		return nil, err
@@ -149,7 +151,7 @@ type phase struct {
 func (n *creator) phases(list ...phase) error {
 	for _, p := range list {
 		if err := p.do(); err != nil {
-			return err
+			return fault.With(err, fault.Facts{Phase: p.name})
 		}
 		n.runtime.trace(p.name)
 	}
@@ -290,9 +292,9 @@ func checkTerminal(s *specs.Spec, o CreateOptions) error {
 	terminal := s.Process != nil && s.Process.Terminal
 	switch {
 	case terminal && o.ConsoleSocket == "" && o.Terminal == nil:
-		return errors.New("cannot allocate tty if coracle will detach without setting console socket (process.terminal is true)")
+		return fault.Facts{Code: fault.TerminalMismatch, Property: "process.terminal"}.Errorf("cannot allocate tty if coracle will detach without setting console socket (process.terminal is true)")
 	case !terminal && o.ConsoleSocket != "":
-		return errors.New("cannot use console socket if coracle will not detach or allocate tty (process.terminal is false)")
+		return fault.Facts{Code: fault.TerminalMismatch, Property: "process.terminal"}.Errorf("cannot use console socket if coracle will not detach or allocate tty (process.terminal is false)")
 	}
 	return nil
 }
@@ -517,7 +519,7 @@ func intelRdt(s *specs.Spec, id string) (*rdt.Manager, error) {
 	}
 	root, err := rdt.Root()
 	if err != nil {
-		return nil, fmt.Errorf("linux.intelRdt: %w", err)
+		return nil, fault.About("linux.intelRdt", "linux.intelRdt: %w", err)
 	}
 	return rdt.New(root, id, s.Linux.IntelRdt)
 }
@@ -638,7 +640,7 @@ func stepsAfterGate(out *compile.Output) []state.Step {
 	var steps []state.Step
 	for op := out.GateOp; op < out.Program.Len(); op++ {
 		note := out.Program.Note(op)
-		steps = append(steps, state.Step{Op: op, What: note.Subject(), Kind: stepKind(out.Program.Kind(op)), Call: out.Program.Call(op)})
+		steps = append(steps, state.Step{Op: op, What: note.Subject(), Kind: stepKind(out.Program.Kind(op)), Call: out.Program.Call(op), Property: note.Where(), Path: note.ContainerPath()})
 	}
 	return steps
 }

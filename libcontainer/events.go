@@ -21,7 +21,8 @@ type Event struct {
 
 // Events calls emit with statistics after each interval, and when memory runs out, until the
 // container has stopped, emit returns an error, or the context is over.
-func (c *Container) Events(ctx context.Context, interval time.Duration, emit func(Event) error) error {
+func (c *Container) Events(ctx context.Context, interval time.Duration, emit func(Event) error) (err error) {
+	defer explain(&err, c.id, "events")
 	interrupt, err := interruptOf(ctx)
 	if err != nil {
 		return err

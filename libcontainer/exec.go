@@ -12,6 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/idmap"
 	"coracle/libcontainer/internal/host/rdt"
@@ -55,7 +56,8 @@ type ExecOptions struct {
 // ProcessTemplate is the process of the container's configuration, without its
 // command and terminal: further processes have its user, environment, capabilities and
 // limits unless something else is asked for.
-func (c *Container) ProcessTemplate() (*specs.Process, error) {
+func (c *Container) ProcessTemplate() (_ *specs.Process, err error) {
+	defer explain(&err, c.id, "exec")
 	spec, err := c.spec()
 	if err != nil {
 		return nil, err
@@ -71,7 +73,8 @@ func (c *Container) ProcessTemplate() (*specs.Process, error) {
 // DecodeProcess reads a further process from JSON (config.md#process). It has no_new_privs as
 // the container does, unless it says otherwise; see also [ExecOptions]. Errors have line,
 // column and property.
-func (c *Container) DecodeProcess(data []byte) (*specs.Process, error) {
+func (c *Container) DecodeProcess(data []byte) (_ *specs.Process, err error) {
+	defer explain(&err, c.id, "exec")
 	spec, err := c.spec()
 	if err != nil {
 		return nil, err
@@ -143,6 +146,7 @@ func (c *Container) spec() (*specs.Spec, error) {
 // Exec runs another process in a container, and returns when it has been executed. The process
 // is a child of this one, which has to wait for it.
 func (c *Container) Exec(ctx context.Context, o ExecOptions) (pid int, err error) {
+	defer explain(&err, c.id, "exec")
 	interrupt, err := interruptOf(ctx)
 	if err != nil {
 		return 0, err
@@ -153,13 +157,13 @@ func (c *Container) Exec(ctx context.Context, o ExecOptions) (pid int, err error
 		c.runtime.warn("exec: %s", w.Sentence())
 	}
 	if len(problems) > 0 {
-		return 0, fmt.Errorf("exec: %s", problems[0].Sentence())
+		return 0, problems[0].Facts().Errorf("exec: %s", problems[0].Sentence())
 	}
 	switch {
 	case o.Process.Terminal && o.ConsoleSocket == "" && o.Terminal == nil:
-		return 0, errors.New("cannot allocate tty if coracle will detach without setting console socket")
+		return 0, fault.TerminalMismatch.Errorf("cannot allocate tty if coracle will detach without setting console socket")
 	case o.ConsoleSocket != "" && (!o.Process.Terminal || o.Terminal != nil):
-		return 0, errors.New("cannot use console socket if coracle will not detach or allocate tty")
+		return 0, fault.TerminalMismatch.Errorf("cannot use console socket if coracle will not detach or allocate tty")
 	}
 	x := &execution{container: c, options: o, interrupt: interrupt, terminal: terminal{path: o.ConsoleSocket, take: o.Terminal}}
 	defer x.close()
@@ -232,7 +236,7 @@ func (x *execution) explain(err error) error {
 	}
 	err = asShortage(cgroup.Load(c.record.Cgroup), "a process was put into the container", err)
 	if death != nil && err == error(death) {
-		return fmt.Errorf("exec in container %q: the process %s before it had executed its command", c.id, death.How())
+		return fault.InitDied.Errorf("exec in container %q: the process %s before it had executed its command", c.id, death.How())
 	}
 	return err
 }
@@ -257,13 +261,13 @@ func (x *execution) execute() error {
 	if l := spec.Linux; l != nil && len(l.UIDMappings) > 0 && len(l.GIDMappings) > 0 {
 		problems := bundle.UnmappedUser(spec.Process, l.UIDMappings, l.GIDMappings, "by linux.uidMappings", "by linux.gidMappings")
 		if len(problems) > 0 {
-			return fmt.Errorf("exec: %s", problems[0].Sentence())
+			return problems[0].Facts().Errorf("exec: %s", problems[0].Sentence())
 		}
 	}
 	group := cgroup.Load(record.Cgroup)
 	place, err := group.Place(x.options.Cgroups, record.Pid)
 	if err != nil {
-		return fmt.Errorf("exec: --cgroup: %w", err)
+		return fault.CgroupUnavailable.Errorf("exec: cgroup: %w", err)
 	}
 	pidfdSocket, err := openPidfdSocket(x.options.PidfdSocket)
 	if err != nil {
@@ -357,9 +361,9 @@ func (x *execution) openContainer() (pidfd, root int, err error) {
 	case s == specs.StateStopped:
 		return -1, -1, fmt.Errorf("cannot exec in a stopped container: %q: %w", c.id, ErrNotRunning)
 	case s == StatusPaused && !x.options.IgnorePaused:
-		return -1, -1, errors.New("cannot exec in a paused container (use --ignore-paused to override)")
+		return -1, -1, fault.Paused.Errorf("cannot exec in a paused container")
 	case s == specs.StateCreating:
-		return -1, -1, errors.New("cannot exec in a container that is being created")
+		return -1, -1, fault.WrongStatus.Errorf("cannot exec in a container that is being created")
 	}
 	pidfd, process, err := record.OpenLiving()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
@@ -67,7 +68,20 @@ func (h *hookRunner) runAll(kind string, hooks []specs.Hook, status specs.Contai
 	}
 }
 
+// runOne runs a hook. Its error has the facts of a hook.
 func (h *hookRunner) runOne(name string, hook specs.Hook, where place, status specs.ContainerState) error {
+	err := h.execute(name, hook, where, status)
+	f := fault.Facts{Phase: "hooks", Code: fault.HookFailed, Property: "hooks." + name, HostPath: hook.Path}
+	if where == inContainer {
+		f.HostPath, f.ContainerPath = "", hook.Path
+	}
+	if errors.Is(err, fault.HookTimeout) {
+		f.Code = fault.HookTimeout
+	}
+	return fault.With(err, f)
+}
+
+func (h *hookRunner) execute(name string, hook specs.Hook, where place, status specs.ContainerState) error {
 	what := fmt.Sprintf("hook %q (hooks.%s)", hook.Path, name)
 	in := compile.HookInput{Hook: hook, Name: name, Spec: h.spec, Pidfd: -1, Root: -1, Cwd: -1}
 	if hook.Env == nil {
@@ -238,7 +252,7 @@ func (p *hookProcess) wait(timeout time.Duration) error {
 		case n == 0, timeout > 0 && !time.Now().Before(deadline) && fds[0].Revents == 0:
 			// Also for one that writes without a pause.
 			p.kill()
-			return fmt.Errorf("was killed after its timeout of %d s", int(timeout.Seconds()))
+			return fault.HookTimeout.Errorf("was killed after its timeout of %d s", int(timeout.Seconds()))
 		}
 		if fds[2].Revents != 0 {
 			p.feed()

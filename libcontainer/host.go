@@ -15,6 +15,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/idmap"
 	"coracle/libcontainer/internal/host/source"
@@ -299,10 +300,10 @@ func setRlimits(pid int, limits []specs.POSIXRlimit) error {
 	for i, l := range limits {
 		n, ok := bundle.Rlimit(l.Type)
 		if !ok {
-			return fmt.Errorf("process.rlimits[%d]: unknown limit %q", i, l.Type)
+			return fault.About(fmt.Sprintf("process.rlimits[%d]", i), "process.rlimits[%d]: unknown limit %q", i, l.Type)
 		}
 		if err := unix.Prlimit(pid, n, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil); err != nil {
-			return fmt.Errorf("set %s to %d:%d (process.rlimits[%d]): %w%s", l.Type, l.Soft, l.Hard, i, err, rlimitHint(n, l.Hard, err))
+			return fault.About(fmt.Sprintf("process.rlimits[%d]", i), "set %s to %d:%d (process.rlimits[%d]): %w%s", l.Type, l.Soft, l.Hard, i, err, rlimitHint(n, l.Hard, err))
 		}
 	}
 	return nil

@@ -2,10 +2,11 @@ package libcontainer
 
 import (
 	"errors"
-	"fmt"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/fault"
 )
 
 // checkLabels refuses labels that no security module would enforce, and labels that the SELinux
@@ -26,11 +27,11 @@ func checkLabels(s *specs.Spec) error {
 func checkLabel(pointer, label string) error {
 	root := selinuxRoot()
 	if root == "" {
-		return fmt.Errorf("%s: SELinux is not enabled on this host", pointer)
+		return fault.About(pointer, "%s: SELinux is not enabled on this host", pointer)
 	}
 	// Without access to the policy the answer comes when the label is set.
 	if err := selinuxKnows(root, label); errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("%s: the SELinux policy of this host does not know the label %q", pointer, label)
+		return fault.About(pointer, "%s: the SELinux policy of this host does not know the label %q", pointer, label)
 	}
 	return nil
 }

@@ -49,7 +49,8 @@ func (n *creator) notifyMount() error {
 //
 // What the process says is not to be trusted, and must be passed on to a service manager only as
 // far as that is meant.
-func (c *Container) StartNotify(ctx context.Context) (*os.File, error) {
+func (c *Container) StartNotify(ctx context.Context) (_ *os.File, err error) {
+	defer explain(&err, c.id, "start")
 	interrupt, err := interruptOf(ctx)
 	if err != nil {
 		return nil, err

@@ -6,12 +6,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/initprog/launch"
 )
 
 // errDied is wrapped by errors about an init that died for an unknown reason.
-var errDied = errors.New("it died")
+var errDied = fault.New(fault.InitDied, "it died")
 
 // asShortage says of a failure that it came from a lack of descriptors or memory, when it
 // did: what is
@@ -19,7 +20,7 @@ var errDied = errors.New("it died")
 // was being done.
 func asShortage(group *cgroup.Manager, doing string, err error) error {
 	if errors.Is(err, unix.EMFILE) {
-		return fmt.Errorf("%w (the limit of open files, RLIMIT_NOFILE, is reached: ulimit -n)", err)
+		return fault.Hinted(fault.With(err, fault.Facts{Code: fault.OpenFilesExhausted}), "the limit of open files, RLIMIT_NOFILE, is reached: ulimit -n")
 	}
 	var death *launch.DeathError
 	died := errors.Is(err, errDied) || errors.As(err, &death) && death.Killed()
@@ -35,7 +36,11 @@ func asShortage(group *cgroup.Manager, doing string, err error) error {
 	case died && s.Killed == 0, !died && death != nil:
 		return err
 	}
-	return &shortageError{fmt.Sprintf("out of memory while %s: %s", doing, describe(s)), err}
+	f := fault.Facts{Code: fault.MemoryExhausted}
+	if s.Own {
+		f.Property = "linux.resources.memory.limit"
+	}
+	return fault.With(&shortageError{fmt.Sprintf("out of memory while %s: %s", doing, describe(s)), err}, f)
 }
 
 // shortageError has the text about the lack of memory, and wraps the failure that it caused.

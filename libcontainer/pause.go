@@ -11,7 +11,8 @@ import (
 
 // Pause stops all processes of a running or created container. When that fails, or the context
 // ends it, they go on. A process that ends in the middle would leave them half frozen.
-func (c *Container) Pause(ctx context.Context) error {
+func (c *Container) Pause(ctx context.Context) (err error) {
+	defer explain(&err, c.id, "pause")
 	interrupt, err := interruptOf(ctx)
 	if err != nil {
 		return err
@@ -26,7 +27,7 @@ func (c *Container) Pause(ctx context.Context) error {
 		return fmt.Errorf("cannot pause: %w", c.notRunning(nil))
 	}
 	if s != specs.StateRunning && s != specs.StateCreated {
-		return fmt.Errorf("cannot pause container %q: it is %s, not running or created", c.id, s)
+		return statusCode(s).Errorf("cannot pause container %q: it is %s, not running or created", c.id, s)
 	}
 	group := cgroup.Load(c.record.Cgroup)
 	group.Interrupt = interrupt
@@ -38,7 +39,8 @@ func (c *Container) Pause(ctx context.Context) error {
 }
 
 // Resume lets the processes of a paused container go on.
-func (c *Container) Resume(ctx context.Context) error {
+func (c *Container) Resume(ctx context.Context) (err error) {
+	defer explain(&err, c.id, "resume")
 	interrupt, err := interruptOf(ctx)
 	if err != nil {
 		return err
@@ -53,7 +55,7 @@ func (c *Container) Resume(ctx context.Context) error {
 		return fmt.Errorf("cannot resume: %w", c.notRunning(nil))
 	}
 	if s != StatusPaused {
-		return fmt.Errorf("cannot resume container %q: it is %s, not paused", c.id, s)
+		return statusCode(s).Errorf("cannot resume container %q: it is %s, not paused", c.id, s)
 	}
 	group := cgroup.Load(c.record.Cgroup)
 	group.Interrupt = interrupt

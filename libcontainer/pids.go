@@ -9,7 +9,8 @@ import (
 // Pids are the processes of the container, all those in its cgroup, as the runtime's pid
 // namespace numbers them; only the first one when the container is not there. The error
 // wraps [ErrNotRunning] when there are none.
-func (c *Container) Pids() ([]int, error) {
+func (c *Container) Pids() (_ []int, err error) {
+	defer explain(&err, c.id, "ps")
 	record, err := c.reload()
 	if err != nil {
 		return nil, err

@@ -33,7 +33,8 @@ type PlanDescriptor struct {
 
 // Plan compiles a bundle and describes the result. It has no side effects and needs
 // no privileges.
-func (r *Runtime) Plan(id string, o CreateOptions) (*Plan, error) {
+func (r *Runtime) Plan(id string, o CreateOptions) (_ *Plan, err error) {
+	defer explain(&err, id, "plan")
 	if err := state.CheckID(id); err != nil {
 		return nil, err
 	}

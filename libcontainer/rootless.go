@@ -1,13 +1,13 @@
 package libcontainer
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/idmap"
 	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci"
@@ -54,5 +54,5 @@ func (r *Runtime) checkPrivileges(s *specs.Spec) error {
 	if bundle.HasCapabilities(ownCapabilities(), unix.CAP_SYS_ADMIN) || oci.Namespace(s, specs.UserNamespace) != nil {
 		return nil
 	}
-	return errors.New("without privileges a container needs a user namespace (linux.namespaces); coracle spec --rootless makes a config.json with one")
+	return fault.Facts{Code: fault.UserNamespaceNeeded, Property: "linux.namespaces"}.Errorf("without privileges a container needs a user namespace (linux.namespaces)")
 }

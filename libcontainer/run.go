@@ -7,7 +7,8 @@ import "context"
 // left behind.
 //
 // The process is a child of this one, which has to wait for it; see [Container.Pid].
-func (r *Runtime) Run(ctx context.Context, id string, o CreateOptions) (*Container, error) {
+func (r *Runtime) Run(ctx context.Context, id string, o CreateOptions) (_ *Container, err error) {
+	defer explain(&err, id, "run")
 	interrupt, err := interruptOf(ctx)
 	if err != nil {
 		return nil, err

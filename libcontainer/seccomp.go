@@ -9,6 +9,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/linux"
@@ -38,7 +39,7 @@ func handOver(l *state.Listener, record *state.Record, pid int, status specs.Con
 		},
 	}, "")
 	if err := sendToAgent(l.Path, message, listener); err != nil {
-		return fmt.Errorf("hand the seccomp listener over to %q (linux.seccomp.listenerPath): %w", l.Path, err)
+		return fault.About("linux.seccomp.listenerPath", "hand the seccomp listener over to %q (linux.seccomp.listenerPath): %w", l.Path, err)
 	}
 	return nil
 }
@@ -54,7 +55,7 @@ func sendToAgent(path string, message []byte, fd int) error {
 }
 
 // errMute is the failure of an execve that the process cannot report.
-var errMute = errors.New("the command could not be executed; the seccomp filter (linux.seccomp) prevents the init process from reporting why")
+var errMute = fault.New(fault.CommandNotExecutable, "the command could not be executed; the seccomp filter (linux.seccomp) prevents the init process from reporting why")
 
 // explainMute says of a program that ended before its execve, and could report nothing, that
 // the execve has failed, unless it was killed.

@@ -9,6 +9,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/rdt"
 	"coracle/libcontainer/internal/linux"
@@ -19,7 +20,8 @@ import (
 // its processes: where the pid namespace is shared with others, those in the
 // cgroup are killed one by one, also when the first one has ended. The error wraps
 // [ErrNotRunning] when there is no process to signal.
-func (c *Container) Signal(ctx context.Context, sig unix.Signal) error {
+func (c *Container) Signal(ctx context.Context, sig unix.Signal) (err error) {
+	defer explain(&err, c.id, "kill")
 	interrupt, err := interruptOf(ctx)
 	if err != nil {
 		return err
@@ -95,7 +97,8 @@ func (c *Container) waitsForStart() (release func(), waits bool) {
 
 // SignalAll sends a signal to every process in the cgroup of the container, also
 // when the first one has ended.
-func (c *Container) SignalAll(ctx context.Context, sig unix.Signal) error {
+func (c *Container) SignalAll(ctx context.Context, sig unix.Signal) (err error) {
+	defer explain(&err, c.id, "kill")
 	interrupt, err := interruptOf(ctx)
 	if err != nil {
 		return err
@@ -127,7 +130,7 @@ func (c *Container) orNotRunning(err error) error {
 }
 
 func (c *Container) reload() (*state.Record, error) {
-	fresh, err := c.runtime.Load(c.id)
+	fresh, err := c.runtime.load(c.id)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +160,8 @@ func (c *Container) lock(interrupt *linux.Interrupt) (*state.Dir, specs.Containe
 
 // Delete removes a stopped container, or one whose creation was cut off: its cgroup with
 // all that is left in it, and its state.
-func (c *Container) Delete(ctx context.Context) error {
+func (c *Container) Delete(ctx context.Context) (err error) {
+	defer explain(&err, c.id, "delete")
 	interrupt, err := interruptOf(ctx)
 	if err != nil {
 		return err
@@ -178,7 +182,7 @@ func (c *Container) Delete(ctx context.Context) error {
 			return fmt.Errorf("container %q: %w", c.id, err)
 		}
 	default:
-		return fmt.Errorf("cannot delete container %q that is not stopped: it is %s (--force kills it first)", c.id, s)
+		return fault.NotStopped.Errorf("cannot delete container %q that is not stopped: it is %s", c.id, s)
 	}
 	return c.runtime.destroy(dir, c.record, interrupt)
 }
@@ -222,7 +226,8 @@ const thawInterval = 100 * time.Millisecond
 // ForceDelete kills a container and removes it. It works in any condition that a
 // command which was killed can leave behind, and succeeds when there is no
 // container.
-func (r *Runtime) ForceDelete(ctx context.Context, id string) error {
+func (r *Runtime) ForceDelete(ctx context.Context, id string) (err error) {
+	defer explain(&err, id, "delete")
 	interrupt, err := interruptOf(ctx)
 	if err != nil {
 		return err
@@ -283,7 +288,7 @@ func (r *Runtime) interruptOthers(dir *state.Dir, interrupt *linux.Interrupt) er
 			return fmt.Errorf("lock container %q: %w", dir.ID, err)
 		}
 	}
-	return fmt.Errorf("container %q: another command has been at work on it for more than %d s", dir.ID, killTimeout/time.Second)
+	return fault.Busy.Errorf("container %q: another command has been at work on it for more than %d s", dir.ID, killTimeout/time.Second)
 }
 
 // killInit kills the first process of a container and waits for its end.
@@ -312,7 +317,7 @@ func killInit(record *state.Record, interrupt *linux.Interrupt) error {
 		case n > 0:
 			return nil
 		case time.Now().After(deadline):
-			return fmt.Errorf("the init process %d did not die from SIGKILL in %d s", record.Pid, killTimeout/time.Second)
+			return fault.InitSilent.Errorf("the init process %d did not die from SIGKILL in %d s", record.Pid, killTimeout/time.Second)
 		}
 	}
 }

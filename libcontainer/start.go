@@ -9,6 +9,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
@@ -22,7 +23,8 @@ import (
 // Start opens the gate of a created container and returns when its process has
 // been executed. When that fails, the error says why, and the container is
 // stopped.
-func (c *Container) Start(ctx context.Context) error {
+func (c *Container) Start(ctx context.Context) (err error) {
+	defer explain(&err, c.id, "start")
 	interrupt, err := interruptOf(ctx)
 	if err != nil {
 		return err
@@ -44,7 +46,7 @@ func (c *Container) created(interrupt *linux.Interrupt) (*handle, error) {
 	}
 	if s != specs.StateCreated {
 		dir.Close()
-		return nil, fmt.Errorf("cannot start container %q: it is %s, not created", c.id, s)
+		return nil, statusCode(s).Errorf("cannot start container %q: it is %s, not created", c.id, s)
 	}
 	pidfd, err := c.record.OpenInit()
 	if err != nil {
@@ -59,7 +61,7 @@ func (c *Container) start(n *handle) error {
 	record, dir := c.record, n.dir
 	if !record.HasProcess {
 		// "process: This property is REQUIRED when start is called" (config.md#process).
-		return fmt.Errorf("cannot start container %q: its configuration has no process", c.id)
+		return fault.Facts{Code: fault.ConfigInvalid, Property: "process"}.Errorf("cannot start container %q: its configuration has no process", c.id)
 	}
 	h, err := c.startHooks(n)
 	if err != nil {
@@ -254,24 +256,35 @@ func startFailure(dir *state.Dir, record *state.Record, m protocol.Message) erro
 			continue
 		}
 		if s.Kind == state.StepExec {
-			return &startError{compile.ExecError(startedProcess(dir), errno), errno}
+			p := startedProcess(dir)
+			return fault.Hinted(&startError{compile.ExecError(p, errno), errno, s}, compile.ExecHint(p, errno))
 		}
 		text := s.What
 		if s.Kind != state.StepCheck {
 			text += ": " + s.Call
 		}
-		return &startError{text + ": " + errno.Error(), errno}
+		return &startError{text + ": " + errno.Error(), errno, s}
 	}
-	return &startError{fmt.Sprintf("start: step %d of the init program: %v", op, errno), errno}
+	return &startError{fmt.Sprintf("start: step %d of the init program: %v", op, errno), errno, state.Step{}}
 }
 
 type startError struct {
 	text  string
 	errno syscall.Errno
+	step  state.Step
 }
 
 func (e *startError) Error() string { return e.text }
 func (e *startError) Unwrap() error { return e.errno }
+
+// Facts makes it a [fault.Knower].
+func (e *startError) Facts() fault.Facts {
+	f := fault.Facts{Phase: "start", Errno: e.errno, Property: e.step.Property, ContainerPath: e.step.Path}
+	if e.step.Kind != state.StepCheck {
+		f.Op = e.step.Call
+	}
+	return f
+}
 
 // specOf is the configuration that a container was created from.
 func specOf(dir *state.Dir) (*specs.Spec, error) {

@@ -36,7 +36,8 @@ type NetworkInterface struct {
 }
 
 // Stats reads what the container uses. The error wraps [ErrNotRunning] for a stopped one.
-func (c *Container) Stats() (*Stats, error) {
+func (c *Container) Stats() (_ *Stats, err error) {
+	defer explain(&err, c.id, "stats")
 	dir, err := c.runtime.root().Open(c.id)
 	if err != nil {
 		return nil, err

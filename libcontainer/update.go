@@ -6,6 +6,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/rdt"
 	"coracle/libcontainer/internal/oci/bundle"
@@ -24,14 +25,15 @@ type UpdateOptions struct {
 
 // Update changes limits of a container. When a part fails, nothing is changed. The error
 // wraps [ErrNotRunning] for a stopped container.
-func (c *Container) Update(ctx context.Context, o UpdateOptions) error {
+func (c *Container) Update(ctx context.Context, o UpdateOptions) (err error) {
+	defer explain(&err, c.id, "update")
 	interrupt, err := interruptOf(ctx)
 	if err != nil {
 		return err
 	}
 	defer interrupt.Close()
 	if problems := bundle.ValidateResources(&o.Resources); len(problems) > 0 {
-		return fmt.Errorf("update container %q: %s", c.id, problems[0].Sentence())
+		return problems[0].Facts().Errorf("update container %q: %s", c.id, problems[0].Sentence())
 	}
 	dir, s, err := c.lock(interrupt)
 	if err != nil {
@@ -56,7 +58,7 @@ func (c *Container) Update(ctx context.Context, o UpdateOptions) error {
 	restore := func() error { return nil }
 	if len(o.Schemata) > 0 {
 		if c.record.Rdt == nil {
-			return fmt.Errorf("update container %q: it has no Intel RDT class of its own (linux.intelRdt)", c.id)
+			return fault.About("linux.intelRdt", "update container %q: it has no Intel RDT class of its own (linux.intelRdt)", c.id)
 		}
 		if restore, err = rdt.Load(*c.record.Rdt).Update(o.Schemata); err != nil {
 			return fmt.Errorf("update container %q: %w", c.id, err)

@@ -26,7 +26,8 @@ type Finding = bundle.Finding
 //
 // It has no side effects, and needs no privileges. The error is for a bundle that has no
 // configuration or one that cannot be read.
-func (r *Runtime) Validate(dir, config string, host bool) (*Inspection, error) {
+func (r *Runtime) Validate(dir, config string, host bool) (_ *Inspection, err error) {
+	defer explain(&err, "", "validate")
 	return bundle.Inspect(bundle.Place{Dir: dir, Config: config}, func(b *bundle.Bundle, valid bool) (problems, warnings []bundle.Problem) {
 		problems, warnings = cgroup.Check(b.Spec, r.CgroupDriver)
 		if !valid || len(problems) > 0 {

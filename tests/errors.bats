@@ -543,3 +543,32 @@ with open("heard", "wb") as f:
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/log")" -eq 1 ]
 	nothing_left
 }
+
+@test "a log of objects has what is known of an error in fields of its own, beside those that engines read" {
+	config '.mounts += [{destination: "/mnt", source: "/no/such", options: ["bind"]}]'
+	background --log "$BATS_TEST_TMPDIR/log" --log-format json create "$ID"
+	failed "no such file or directory (the source of a bind mount has to exist)"
+	one_entry "$BATS_TEST_TMPDIR/log"
+	jq -e --arg id "$ID" '.code == "CORACLE_MOUNT_SOURCE_MISSING" and .phase == "compile" and .op == "stat" and .errno == "ENOENT" and
+		.property == "mounts[7]" and .pointer == "/mounts/7" and .hostPath == "/no/such" and .containerPath == "/mnt" and
+		.hint == "the source of a bind mount has to exist" and .id == $id' "$BATS_TEST_TMPDIR/log"
+	# One for people has the text alone, and so have errors about flags.
+	background --log "$BATS_TEST_TMPDIR/text" create "$ID"
+	[[ "$(cat "$BATS_TEST_TMPDIR/text")" != *CORACLE* ]]
+	background --log "$BATS_TEST_TMPDIR/usage" --log-format json create
+	jq -e 'keys == ["level", "msg", "time"]' "$BATS_TEST_TMPDIR/usage"
+	nothing_left
+}
+
+@test "a command names the flag that helps" {
+	detached "exec sleep 1000"
+	background delete "$ID"
+	failed "(--force kills it first)"
+	config '.linux.cgroupsPath = "a.slice:b:c"'
+	background create "$ID-2"
+	failed "systemd driver (--systemd-cgroup)"
+	coracle pause "$ID"
+	background exec "$ID" true
+	[ "$status" -eq 255 ]
+	says "cannot exec in a paused container (use --ignore-paused to override)"
+}

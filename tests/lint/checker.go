@@ -14,8 +14,11 @@ import (
 type checker struct {
 	set    *token.FileSet
 	rootfs bool
-	// library reports whether the file belongs to the library.
-	library bool
+	// library reports whether the file belongs to the library, and inInit whether it is about what
+	// an init does, which is another process.
+	library, inInit bool
+	// advises reports whether the file gives advice to people at a command line.
+	advises bool
 	// annotated reports whether the file is the one that interprets annotations.
 	annotated bool
 	imports   map[string]string // paths of imports, by name in the file

@@ -36,32 +36,33 @@ var layers = map[string][]string{
 	internal + "inspect": {internal + "initprog/seccomp", internal + "oci", internal + "oci/*", internal + "linux"},
 
 	// The way into the container.
-	internal + "initprog/compile":  {internal + "initprog/program", internal + "initprog/protocol", internal + "initprog/seccomp", internal + "oci", internal + "oci/*", internal + "host/source"},
-	internal + "initprog/launch":   {internal + "initprog/program", internal + "initprog/protocol", internal + "linux"},
-	internal + "initprog/program":  {internal + "initprog/protocol", internal + "failpoint"},
+	internal + "initprog/compile":  {internal + "initprog/program", internal + "initprog/protocol", internal + "initprog/seccomp", internal + "oci", internal + "oci/*", internal + "host/source", internal + "fault"},
+	internal + "initprog/launch":   {internal + "initprog/program", internal + "initprog/protocol", internal + "linux", internal + "fault"},
+	internal + "initprog/program":  {internal + "initprog/protocol", internal + "failpoint", internal + "fault"},
 	internal + "initprog/protocol": {},
 	internal + "initprog/seccomp":  {},
 
 	// What is done to the host.
-	internal + "host/cgroup":    {internal + "host/systemd", internal + "oci", internal + "oci/*", internal + "linux"},
-	internal + "host/systemd":   {internal + "oci", internal + "oci/*", internal + "linux"},
+	internal + "host/cgroup":    {internal + "host/systemd", internal + "oci", internal + "oci/*", internal + "linux", internal + "fault"},
+	internal + "host/systemd":   {internal + "oci", internal + "oci/*", internal + "linux", internal + "fault"},
 	internal + "host/rdt":       {internal + "oci", internal + "oci/*", internal + "linux"},
-	internal + "host/netdevice": {internal + "oci", internal + "oci/*", internal + "linux"},
+	internal + "host/netdevice": {internal + "oci", internal + "oci/*", internal + "linux", internal + "fault"},
 	internal + "host/idmap":     {internal + "oci", internal + "oci/*", internal + "linux"},
-	internal + "host/source":    {internal + "oci", internal + "oci/*", internal + "linux", internal + "linux/aside", internal + "initprog/launch", internal + "initprog/program", internal + "initprog/protocol"},
+	internal + "host/source":    {internal + "oci", internal + "oci/*", internal + "linux", internal + "linux/aside", internal + "initprog/launch", internal + "initprog/program", internal + "initprog/protocol", internal + "fault"},
 	internal + "host/trial":     {internal + "oci", internal + "oci/*", internal + "linux"},
 	internal + "host/hostfs":    {internal + "linux"},
-	internal + "state":          {internal + "host/cgroup", internal + "host/rdt", internal + "oci/jsonpos", internal + "linux"},
+	internal + "state":          {internal + "host/cgroup", internal + "host/rdt", internal + "oci/jsonpos", internal + "linux", internal + "fault"},
 
 	// The vocabulary of the specification.
 	internal + "oci":         {},
-	internal + "oci/bundle":  {internal + "oci", internal + "oci/jsonpos", internal + "initprog/seccomp", internal + "linux"},
+	internal + "oci/bundle":  {internal + "oci", internal + "oci/jsonpos", internal + "initprog/seccomp", internal + "linux", internal + "fault"},
 	internal + "oci/jsonpos": {},
 
 	// System calls and /proc.
-	internal + "linux":       {},
+	internal + "linux":       {internal + "fault"},
 	internal + "linux/aside": {},
 	internal + "failpoint":   {},
+	internal + "fault":       {},
 }
 
 // checkLayers compares the imports of the product, by directory, with the layers.

@@ -124,6 +124,23 @@ func TestRules(t *testing.T) {
 	}
 }
 
+func TestLibraryNamesNoFlags(t *testing.T) {
+	for code, refused := range map[string]bool{
+		`text := "it is paused (use --ignore-paused to override)"`: true,
+		`text := "(--force kills it first)"`:                       true,
+		"text := `--cgroup: no`":                                   true,
+		`text := "a -- b"`:                                         false,
+		`text := "----"`:                                           false,
+	} {
+		for name, applies := range map[string]bool{"libcontainer/p.go": true, internal + "initprog/compile/p.go": true, "p.go": false} {
+			found, err := check(name, []byte(head+code+"\n}\n"), false, map[string]bool{})
+			if err != nil || strings.Contains(strings.Join(found, "\n"), ": flag: ") != (refused && applies) {
+				t.Errorf("%s in %s: %q, %v", code, name, found, err)
+			}
+		}
+	}
+}
+
 // TestLibraryDoesNothingProcessWide: what affects the whole process is refused in the library,
 // and only there.
 func TestLibraryDoesNothingProcessWide(t *testing.T) {

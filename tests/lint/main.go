@@ -103,10 +103,14 @@ func checkTree(top string) ([]string, error) {
 	return findings, err
 }
 
-// isLibrary reports whether a file is code of the library that runs in the process of its caller:
-// what the init does is written down in two packages.
+// isLibrary reports whether a file belongs to the library.
 func isLibrary(name string) bool {
-	return strings.HasPrefix(name, "libcontainer/") && !strings.HasPrefix(name, internal+"initprog/compile/") && !strings.HasPrefix(name, internal+"initprog/program/")
+	return strings.HasPrefix(name, "libcontainer/")
+}
+
+// isInit reports whether what a file says is done by an init.
+func isInit(name string) bool {
+	return strings.HasPrefix(name, internal+"initprog/compile/") || strings.HasPrefix(name, internal+"initprog/program/")
 }
 
 // check checks one file. rootfs reports whether its code may handle files of a container. check
@@ -117,7 +121,7 @@ func check(name string, source []byte, rootfs bool, imports map[string]bool) ([]
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{set: set, rootfs: rootfs, library: isLibrary(name), annotated: name == "libcontainer/internal/oci/bundle/annotations.go", imports: make(map[string]string), allowed: make(map[int]*allowance), lines: make(map[string]bool)}
+	c := &checker{set: set, rootfs: rootfs, library: isLibrary(name), inInit: isInit(name), advises: strings.HasPrefix(name, internal+"doctor/"), annotated: name == "libcontainer/internal/oci/bundle/annotations.go", imports: make(map[string]string), allowed: make(map[int]*allowance), lines: make(map[string]bool)}
 	c.readImports(file)
 	c.ownImports(imports)
 	c.readAllowances(file)

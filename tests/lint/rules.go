@@ -3,6 +3,7 @@ package main
 import (
 	"go/ast"
 	"go/token"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +26,12 @@ import (
 //	process A library must not do what affects the whole process: its program may have other
 //	        children, signals and streams, and needs its working directory. What commands do
 //	        with them is in internal/foreground. The rule applies to the library.
-var rules = []string{"path", "links", "cloexec", "prefix", "exec", "atoi", "annotations", "process"}
+//	flag    Texts of the library name no flags of the command line, which its other callers do
+//	        not have: a command adds such advice, by the code of an error.
+var rules = []string{"path", "links", "cloexec", "prefix", "exec", "atoi", "annotations", "process", "flag"}
+
+// namesFlag is a flag in a text.
+var namesFlag = regexp.MustCompile(`(^|[^-\w])--[a-z]`)
 
 // processWide are functions and constants that concern the whole process. A thread of its own
 // is no process.
@@ -99,6 +105,10 @@ func (c *checker) walk(file *ast.File) {
 			c.annotations(n.X)
 		case *ast.AssignStmt:
 			c.annotations(n.Rhs...)
+		case *ast.BasicLit:
+			if text, ok := constant(n); ok && c.library && !c.advises && namesFlag.MatchString(text) {
+				c.add(n.Pos(), "flag", "%q names a flag of a command", namesFlag.FindString(text))
+			}
 		case *ast.SelectorExpr:
 			c.selector(n, literal[n], call[n])
 		}
@@ -133,7 +143,7 @@ func (c *checker) selector(s *ast.SelectorExpr, isLiteral, isCall bool) {
 			}
 		}
 	}
-	if c.library && slices.Contains(processWide[pkg], name) {
+	if c.library && !c.inInit && slices.Contains(processWide[pkg], name) {
 		c.add(s.Pos(), "process", "%s concerns the whole process, which is not the library's", name)
 	}
 	switch {
@@ -165,7 +175,7 @@ func (c *checker) call(call *ast.CallExpr) {
 	pkg, name := c.called(call.Fun)
 	switch pkg {
 	case "golang.org/x/sys/unix", "syscall":
-		if name == "Wait4" && c.library && len(call.Args) > 0 && isNegative(call.Args[0]) {
+		if name == "Wait4" && c.library && !c.inInit && len(call.Args) > 0 && isNegative(call.Args[0]) {
 			c.add(call.Pos(), "process", "Wait4 takes the status of children that are not the library's")
 		}
 		if flag := closing[name]; flag != "" && !mentions(call.Args, flag) && !c.flagsHold(call, flag) {

@@ -59,7 +59,7 @@ func (p *patient) cgroups() {
 		f.Status, f.Found = Missing, mode+": "+err.Error()
 		f.Cost = "containers are made without a cgroup: no limits, no statistics, no pause"
 		if p.privileged {
-			f.Cost = "containers are refused without --cgroup-manager disabled"
+			f.Cost = "containers are refused unless the cgroup driver is \"disabled\""
 		}
 		f.Mend = p.mendCgroups()
 		p.add(f)

@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/fault"
 )
 
 // ErrInterrupted is wrapped by the error of a wait that its caller has given up.
-var ErrInterrupted = errors.New("interrupted")
+var ErrInterrupted = fault.New(fault.Interrupted, "interrupted")
 
 // Interrupt ends waits: those for a descriptor, which a context alone could not end. A nil
 // one ends none.

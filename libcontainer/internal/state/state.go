@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/rdt"
 	"coracle/libcontainer/internal/linux"
@@ -41,11 +42,11 @@ const runtimeName = "coracle"
 
 var (
 	// ErrNotExist is wrapped by errors about containers that do not exist.
-	ErrNotExist = errors.New("container does not exist")
+	ErrNotExist = fault.New(fault.NotFound, "container does not exist")
 	// ErrExist is wrapped by errors about ids that are in use.
-	ErrExist = errors.New("container with given ID already exists")
+	ErrExist = fault.New(fault.Exists, "container with given ID already exists")
 	// ErrUnreadable is wrapped by errors about records that cannot be understood.
-	ErrUnreadable = errors.New("unreadable state")
+	ErrUnreadable = fault.New(fault.StateUnreadable, "unreadable state")
 )
 
 // Record is the state of a container. It includes what only later commands need, because nothing
@@ -106,6 +107,9 @@ type Step struct {
 	Kind StepKind `json:"kind"`
 	// Call is the name of the system call, for messages.
 	Call string `json:"call"`
+	// Property and Path are the property and the path in the container that it is about.
+	Property string `json:"property,omitempty"`
+	Path     string `json:"path,omitempty"`
 }
 
 // StepKind is the kind of an op, for errors.
@@ -139,20 +143,20 @@ func (r *Record) upgrade() {
 // CheckID reports whether id can name a container.
 func CheckID(id string) error {
 	if id == "" {
-		return errors.New("container id is empty")
+		return fault.IDInvalid.Errorf("container id is empty")
 	}
 	if len(id) > 1024 {
-		return errors.New("container id has more than 1024 characters")
+		return fault.IDInvalid.Errorf("container id has more than 1024 characters")
 	}
 	for _, r := range id {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("_+-.", r):
 		default:
-			return fmt.Errorf("invalid container id %q: only letters, digits and the characters _+-. are possible", id)
+			return fault.IDInvalid.Errorf("invalid container id %q: only letters, digits and the characters _+-. are possible", id)
 		}
 	}
 	if id == "." || id == ".." {
-		return fmt.Errorf("invalid container id %q", id)
+		return fault.IDInvalid.Errorf("invalid container id %q", id)
 	}
 	return nil
 }

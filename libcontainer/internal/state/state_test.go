@@ -133,9 +133,9 @@ func TestOlderRecord(t *testing.T) {
 	}{
 		"with": {
 			`{"op":5,"what":"wait","call":"recvfrom"},{"op":6,"what":"see","call":"check"},{"op":7,"what":"do","call":"execve"}`,
-			[]Step{{5, "wait", StepSyscall, "recvfrom"}, {6, "see", StepCheck, "check"}, {7, "do", StepExec, "execve"}}, true,
+			[]Step{{Op: 5, What: "wait", Kind: StepSyscall, Call: "recvfrom"}, {Op: 6, What: "see", Kind: StepCheck, Call: "check"}, {Op: 7, What: "do", Kind: StepExec, Call: "execve"}}, true,
 		},
-		"without": {`{"op":5,"what":"end","call":"exit_group"}`, []Step{{5, "end", StepSyscall, "exit_group"}}, false},
+		"without": {`{"op":5,"what":"end","call":"exit_group"}`, []Step{{Op: 5, What: "end", Kind: StepSyscall, Call: "exit_group"}}, false},
 	} {
 		d, err := root.Create(id)
 		if err != nil {

@@ -7,7 +7,6 @@
 package cgroup
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/linux"
 )
 
@@ -102,7 +102,7 @@ func New(s *specs.Spec, id string, driver Driver) (*Manager, error) {
 	if !m.saved.Unified {
 		var err error
 		if m.list, err = listOf(m.devices); err != nil {
-			return nil, fmt.Errorf("%s.devices: %w", resourcesPointer, err)
+			return nil, fault.About(resourcesPointer+".devices", "%s.devices: %w", resourcesPointer, err)
 		}
 	}
 	return m, nil
@@ -134,7 +134,7 @@ func (m *Manager) path(s *specs.Spec, id string) (string, error) {
 		path = defaultPath(id)
 	}
 	if err := checkPath(path); err != nil {
-		return "", fmt.Errorf("cgroup (linux.cgroupsPath): %w", err)
+		return "", fault.About("linux.cgroupsPath", "cgroup (linux.cgroupsPath): %w", err)
 	}
 	return path, nil
 }
@@ -159,7 +159,7 @@ func checkPath(path string) error {
 		return fmt.Errorf("%q is the root", path)
 	}
 	if strings.Count(path, ":") == 2 {
-		return fmt.Errorf("%q has the form slice:prefix:name, which is for the systemd driver (--systemd-cgroup)", path)
+		return fault.CgroupDriverMismatch.Errorf("%q has the form slice:prefix:name, which is for the systemd driver", path)
 	}
 	return nil
 }
@@ -266,11 +266,11 @@ func (m *Manager) Claim() error {
 	}
 	dir := m.lockDir()
 	if dir == "" {
-		return errors.New("the host has no cgroups that a container could be put into (--cgroup-manager disabled does without)")
+		return fault.CgroupUnavailable.Errorf("the host has no cgroups that a container could be put into")
 	}
 	fresh, err := m.make(dir)
 	if err != nil {
-		return fmt.Errorf("make the cgroup (linux.cgroupsPath): %w", err)
+		return fault.About("linux.cgroupsPath", "make the cgroup (linux.cgroupsPath): %w", err)
 	}
 	m.fresh = fresh && m.saved.Unified
 	fd, err := openLock(dir)
@@ -279,7 +279,7 @@ func (m *Manager) Claim() error {
 	}
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		unix.Close(fd)
-		return fmt.Errorf("cgroup %s (linux.cgroupsPath): another container is being created in it", dir)
+		return fault.Facts{Code: fault.CgroupInUse, Property: "linux.cgroupsPath", HostPath: dir}.Errorf("cgroup %s (linux.cgroupsPath): another container is being created in it", dir)
 	}
 	m.lock = fd
 	if err := m.checkUnused(); err != nil {
@@ -344,11 +344,11 @@ func (m *Manager) checkUnused() error {
 			continue
 		}
 		if pids, err := pidsBelow(dir); err == nil && len(pids) > 0 {
-			return fmt.Errorf("cgroup %s (linux.cgroupsPath) has processes already; two containers in one cgroup would share limits, pause and kill", dir)
+			return fault.Facts{Code: fault.CgroupInUse, Property: "linux.cgroupsPath", HostPath: dir}.Errorf("cgroup %s (linux.cgroupsPath) has processes already; two containers in one cgroup would share limits, pause and kill", dir)
 		}
 	}
 	if dir := m.frozenDir(); dir != "" {
-		return fmt.Errorf("cgroup %s (linux.cgroupsPath) or one above it is frozen; a process put there would hang", dir)
+		return fault.Facts{Code: fault.CgroupInUse, Property: "linux.cgroupsPath", HostPath: dir}.Errorf("cgroup %s (linux.cgroupsPath) or one above it is frozen; a process put there would hang", dir)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci"
 )
@@ -30,7 +31,7 @@ func (m *Manager) Create(pid int) error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(m.saved.Paths)) {
 		if err := m.create(key, m.saved.Paths[key]); err != nil {
-			return fmt.Errorf("make the cgroup (linux.cgroupsPath, linux.resources): %w", err)
+			return fault.About("linux.cgroupsPath", "make the cgroup (linux.cgroupsPath, linux.resources): %w", err)
 		}
 	}
 	undos, err := m.apply(settings, len(m.saved.Foreign) > 0)
@@ -207,16 +208,16 @@ func (m *Manager) setDevices(rules []deviceRule, list deviceList, fresh bool) er
 			return nil
 		}
 		if dir == "" {
-			return fmt.Errorf("%s.devices: this host has no cgroup controller devices, so all of them could be used", resourcesPointer)
+			return fault.About(resourcesPointer+".devices", "%s.devices: this host has no cgroup controller devices, so all of them could be used", resourcesPointer)
 		}
 		if err := setDeviceList(dir, list, fresh); err != nil {
-			return fmt.Errorf("%s.devices: %w", resourcesPointer, err)
+			return fault.About(resourcesPointer+".devices", "%s.devices: %w", resourcesPointer, err)
 		}
 		return nil
 	}
 	dir := m.saved.Paths[unifiedKey]
 	if err := setDeviceFilter(dir, rules, fresh && m.fresh); err != nil {
-		return fmt.Errorf("%s.devices: %w", resourcesPointer, err)
+		return fault.About(resourcesPointer+".devices", "%s.devices: %w", resourcesPointer, err)
 	}
 	return nil
 }
@@ -232,7 +233,7 @@ func (m *Manager) checkCpuset(settings []setting) error {
 		effective := m.read("cpuset", s.files[0]+".effective")
 		got, err := oci.ParseList(effective)
 		if err == nil && len(got) > 0 && !wanted.Within(got) {
-			return fmt.Errorf("%s.%s: the kernel makes %q of %q%s", resourcesPointer, s.pointer, effective, s.value, inBrackets(s.reason(m.dirOf("cpuset"), s.value)))
+			return fault.About(resourcesPointer+"."+s.pointer, "%s.%s: the kernel makes %q of %q%s", resourcesPointer, s.pointer, effective, s.value, inBrackets(s.reason(m.dirOf("cpuset"), s.value)))
 		}
 	}
 	return nil

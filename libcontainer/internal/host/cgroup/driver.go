@@ -1,8 +1,9 @@
 package cgroup
 
 import (
-	"errors"
 	"fmt"
+
+	"coracle/libcontainer/internal/fault"
 )
 
 // Driver is who creates and removes the cgroups of a container. It is chosen at the creation and
@@ -32,9 +33,9 @@ func ParseDriver(name string) (Driver, error) {
 func (m *Manager) Disabled() bool { return m.saved.Driver == Disabled }
 
 // errDisabled is the error of what takes a cgroup.
-var errDisabled = errors.New("the container was created without a cgroup (by a user who may make none, or with --cgroup-manager disabled)")
+var errDisabled = fault.New(fault.CgroupUnavailable, "the container was created without a cgroup (by a user who may make none, or with the cgroup driver \"disabled\")")
 
-const noLimits = "there are no limits without a cgroup (--cgroup-manager disabled)"
+const noLimits = "there are no limits without a cgroup (cgroup driver \"disabled\")"
 
 // withoutCgroup refuses what cannot be had without a cgroup.
 func (p *plan) withoutCgroup() error {

@@ -28,7 +28,7 @@ func (m *Manager) CheckHost(r *specs.LinuxResources, named bool) (problems []bun
 		return nil
 	}
 	if m.anyDir() == "" && len(m.saved.Paths) == 0 {
-		bad("linux.cgroupsPath", "the host has no cgroups that a container could be put into (--cgroup-manager disabled does without)")
+		bad("linux.cgroupsPath", "the host has no cgroups that a container could be put into (the cgroup driver \"disabled\" does without)")
 		return problems
 	}
 	if m.scope == nil {

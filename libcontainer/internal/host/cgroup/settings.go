@@ -12,6 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/bundle"
 )
@@ -213,7 +214,7 @@ func (m *Manager) write(s *setting, remember bool) ([]undo, error) {
 		if s.needless {
 			return nil, nil
 		}
-		return nil, fmt.Errorf("%s.%s: this host has no cgroup controller %s", resourcesPointer, s.pointer, s.controller)
+		return nil, fault.About(resourcesPointer+"."+s.pointer, "%s.%s: this host has no cgroup controller %s", resourcesPointer, s.pointer, s.controller)
 	}
 	for i, file := range s.files {
 		path, value := filepath.Join(dir, file), s.value
@@ -288,7 +289,7 @@ func (m *Manager) refused(s *setting, path, value string, err error) error {
 	case errors.Is(err, unix.EROFS):
 		hint = "the cgroups are mounted read-only"
 	}
-	return fmt.Errorf("%s.%s: write %q to %s: %w%s", resourcesPointer, s.pointer, value, path, err, inBrackets(hint))
+	return fault.Facts{Op: "write", Property: resourcesPointer + "." + s.pointer, HostPath: path, Hint: hint}.Errorf("%s.%s: write %q to %s: %w%s", resourcesPointer, s.pointer, value, path, err, inBrackets(hint))
 }
 
 // inBrackets returns a hint in parentheses, if there is one.
@@ -302,18 +303,18 @@ func inBrackets(hint string) string {
 // missing returns an error that says why a file does not exist.
 func (m *Manager) missing(s *setting, dir string) error {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%s.%s: the cgroup %s has been removed by somebody else", resourcesPointer, s.pointer, dir)
+		return fault.About(resourcesPointer+"."+s.pointer, "%s.%s: the cgroup %s has been removed by somebody else", resourcesPointer, s.pointer, dir)
 	}
 	controller, parameter, isParameter := strings.Cut(s.files[0], ".")
 	switch {
 	case s.controller == unifiedKey && !isParameter:
-		return fmt.Errorf("%s.%s: a key has the form CONTROLLER.PARAMETER, like memory.high", resourcesPointer, s.pointer)
+		return fault.About(resourcesPointer+"."+s.pointer, "%s.%s: a key has the form CONTROLLER.PARAMETER, like memory.high", resourcesPointer, s.pointer)
 	case (s.controller == unifiedKey || m.inUnified(s.controller)) && controller != "cgroup" && !slices.Contains(strings.Fields(m.read(unifiedKey, "cgroup.controllers")), controller):
-		return fmt.Errorf("%s.%s: the cgroup controller %s is not available, or cannot be enabled, in %s", resourcesPointer, s.pointer, controller, dir)
+		return fault.About(resourcesPointer+"."+s.pointer, "%s.%s: the cgroup controller %s is not available, or cannot be enabled, in %s", resourcesPointer, s.pointer, controller, dir)
 	case s.controller == unifiedKey:
-		return fmt.Errorf("%s.%s: the controller %s of this kernel has no parameter %s", resourcesPointer, s.pointer, controller, parameter)
+		return fault.About(resourcesPointer+"."+s.pointer, "%s.%s: the controller %s of this kernel has no parameter %s", resourcesPointer, s.pointer, controller, parameter)
 	}
-	return fmt.Errorf("%s.%s: this kernel has no %s (%s)", resourcesPointer, s.pointer, strings.Join(s.files, " and no "), dir)
+	return fault.About(resourcesPointer+"."+s.pointer, "%s.%s: this kernel has no %s (%s)", resourcesPointer, s.pointer, strings.Join(s.files, " and no "), dir)
 }
 
 // dirOf returns the directory with the files of a controller; "" when there is none.

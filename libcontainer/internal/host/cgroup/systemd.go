@@ -10,6 +10,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/systemd"
 	"coracle/libcontainer/internal/linux"
 )
@@ -34,7 +35,7 @@ func (m *Manager) newScope(path, id string, s *specs.Spec) error {
 	}
 	unit, err := systemd.ParsePath(path, id, instance.User)
 	if err != nil {
-		return fmt.Errorf("cgroup (linux.cgroupsPath): %w", err)
+		return fault.About("linux.cgroupsPath", "cgroup (linux.cgroupsPath): %w", err)
 	}
 	asked, problems := systemd.Annotations(s)
 	if len(problems) > 0 {
@@ -60,7 +61,7 @@ func (m *Manager) startScope(pid int, settings []setting) error {
 	u := m.saved.Systemd
 	properties := slices.Concat(systemd.Accounting(m.saved.Unified), limitsOf(settings), m.scope.properties)
 	if err := m.instance().StartScope(u.Unit, pid, properties); err != nil {
-		return fmt.Errorf("make the cgroup (linux.cgroupsPath, linux.resources): %w", err)
+		return fault.About("linux.cgroupsPath", "make the cgroup (linux.cgroupsPath, linux.resources): %w", err)
 	}
 	m.saved.Claimed, m.fresh = true, m.saved.Unified
 	path, err := systemd.CgroupOf(linux.PID(pid))

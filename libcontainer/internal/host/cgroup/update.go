@@ -9,6 +9,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/linux"
 )
 
@@ -27,7 +28,7 @@ func (m *Manager) Update(r *specs.LinuxResources, devices bool) (warnings []stri
 		rules = deviceRules(r.Devices)
 		if !m.saved.Unified {
 			if list, err = listOf(rules); err != nil {
-				return texts(p.warnings), fmt.Errorf("%s.devices: %w", resourcesPointer, err)
+				return texts(p.warnings), fault.About(resourcesPointer+".devices", "%s.devices: %w", resourcesPointer, err)
 			}
 		}
 	}
@@ -70,11 +71,11 @@ func (m *Manager) updateDevices(rules []deviceRule, list deviceList) error {
 	}
 	dir := m.saved.Paths["devices"]
 	if dir == "" && m.lacksDevices() {
-		return fmt.Errorf("%s.devices: %w", resourcesPointer, os.ErrPermission)
+		return fault.About(resourcesPointer+".devices", "%s.devices: %w", resourcesPointer, os.ErrPermission)
 	}
 	former, err := deviceListOf(dir)
 	if err != nil {
-		return fmt.Errorf("%s.devices: %w", resourcesPointer, err)
+		return fault.About(resourcesPointer+".devices", "%s.devices: %w", resourcesPointer, err)
 	}
 	if err := m.setDevices(rules, list, false); err != nil {
 		if m.unlessRefused(err) == nil {

@@ -16,6 +16,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -46,7 +47,7 @@ func Move(devices map[string]specs.LinuxNetDevice, pid int) (*Moved, error) {
 			break
 		}
 		if err = m.move(name, bundle.NetDeviceName(name, devices[name])); err != nil {
-			err = fmt.Errorf("network device %q (linux.netDevices): %w", name, err)
+			err = fault.About("linux.netDevices", "network device %q (linux.netDevices): %w", name, err)
 		}
 	}
 	if err != nil {
@@ -92,7 +93,7 @@ func openNamespace(path string) (int, error) {
 	//allow:path the host's /proc, or a namespace that the caller has named
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1, fmt.Errorf("network devices (linux.netDevices): %w", &os.PathError{Op: "open", Path: path, Err: err})
+		return -1, fault.About("linux.netDevices", "network devices (linux.netDevices): %w", &os.PathError{Op: "open", Path: path, Err: err})
 	}
 	return fd, nil
 }

@@ -2,11 +2,11 @@ package source
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/linux/aside"
 )
@@ -101,7 +101,7 @@ func (m *Maker) Start() {
 	}
 	m.calls = calls
 	if err := m.aside.Start(calls); err != nil {
-		m.err = fmt.Errorf("make the other namespaces (linux.namespaces): %w", err)
+		m.err = fault.About("linux.namespaces", "make the other namespaces (linux.namespaces): %w", err)
 	}
 }
 
@@ -149,7 +149,7 @@ func (m *Maker) failure(calls []aside.Call, done int) error {
 	default:
 		err = &os.PathError{Op: "open", Path: unix.ByteSliceToString(m.paths[last-callOpen]), Err: err}
 	}
-	return fmt.Errorf("%s (linux.namespaces): %w", what, err)
+	return fault.About("linux.namespaces", "%s (linux.namespaces): %w", what, err)
 }
 
 // Close closes the namespaces that were not taken. It may be called more than once.

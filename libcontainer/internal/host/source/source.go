@@ -8,12 +8,14 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -190,7 +192,7 @@ func (t Tree) failure(call string, err error) error {
 	if call != "" {
 		what += ": " + call
 	}
-	return fmt.Errorf("%s: %w", what, err)
+	return fault.Facts{Op: cmp.Or(call, "open_tree"), Property: t.Property, HostPath: t.Path}.Errorf("%s: %w", what, err)
 }
 
 // Dir is a directory of the host.
@@ -203,7 +205,7 @@ func (d Dir) Open(Opened) (int, error) {
 	//allow:path a directory of the host, which the caller has named
 	fd, err := unix.Open(d.Path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1, fmt.Errorf("%s: %w", d.What, err)
+		return -1, fault.Facts{Op: "open", HostPath: d.Path}.Errorf("%s: %w", d.What, err)
 	}
 	return fd, nil
 }
@@ -224,14 +226,14 @@ func (n Namespace) Open(Opened) (int, error) {
 	//allow:path a namespace that the caller has named; its type is checked
 	fd, err := unix.Open(n.Path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
-		return -1, fmt.Errorf("%s namespace (%s): %w", n.Name, n.Property, &os.PathError{Op: "open", Path: n.Path, Err: err})
+		return -1, fault.About(n.Property, "%s namespace (%s): %w", n.Name, n.Property, &os.PathError{Op: "open", Path: n.Path, Err: err})
 	}
 	got, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
 	switch {
 	case err != nil:
-		err = fmt.Errorf("%s namespace (%s): %s is not a namespace", n.Name, n.Property, n.Path)
+		err = fault.Facts{Property: n.Property, HostPath: n.Path}.Errorf("%s namespace (%s): %s is not a namespace", n.Name, n.Property, n.Path)
 	case uint64(got) != n.Flag:
-		err = fmt.Errorf("%s namespace (%s): %s is a namespace of another type", n.Name, n.Property, n.Path)
+		err = fault.Facts{Property: n.Property, HostPath: n.Path}.Errorf("%s namespace (%s): %s is a namespace of another type", n.Name, n.Property, n.Path)
 	case n.Alters != "" && n.isHost(fd):
 		err = HostError{n.Alters, fmt.Sprintf("the %s namespace %s is that of the host, which must not change", n.Name, n.Path)}
 	default:
@@ -247,6 +249,11 @@ type HostError struct {
 	Property string
 	// Text continues the name of the property.
 	Text string
+}
+
+// Facts makes it a [fault.Knower].
+func (e HostError) Facts() fault.Facts {
+	return fault.Facts{Code: fault.ConfigInvalid, Property: e.Property}
 }
 
 func (e HostError) Error() string { return e.Property + ": " + e.Text }

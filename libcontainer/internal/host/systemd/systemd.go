@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/bundle"
 )
@@ -253,15 +254,15 @@ func (i Instance) exchange(u Unit, verb string, talk func(*conn) error) error {
 	}
 	c, err := dial(i.Addresses, timeout)
 	if err != nil {
-		return fmt.Errorf("%s the systemd unit %q: connect to systemd: %w", verb, u.Name, err)
+		return fault.SystemdFailed.Errorf("%s the systemd unit %q: connect to systemd: %w", verb, u.Name, err)
 	}
 	defer c.close()
 	c.interrupt = i.Interrupt
 	if err := talk(c); err != nil {
 		if errors.Is(err, ErrTimeout) {
-			return fmt.Errorf("%s the systemd unit %q: %w within %v", verb, u.Name, ErrTimeout, timeout)
+			return fault.SystemdFailed.Errorf("%s the systemd unit %q: %w within %v", verb, u.Name, ErrTimeout, timeout)
 		}
-		return fmt.Errorf("%s the systemd unit %q: %w", verb, u.Name, err)
+		return fault.SystemdFailed.Errorf("%s the systemd unit %q: %w", verb, u.Name, err)
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (c *compiler) joinCgroupFile(file string) {
 // cgroupNote returns the note for ops on the file of a cgroup.
 func cgroupNote(file string) program.Note {
 	dir := path.Dir(file)
-	return program.Note{Step: stepJoinCgroup, What: "join the cgroup", Object: dir, Property: "linux.cgroupsPath", Explain: func(e syscall.Errno) string {
+	return program.Note{Step: stepJoinCgroup, What: "join the cgroup", Object: dir, Property: "linux.cgroupsPath", HostPath: dir, Explain: func(e syscall.Errno) string {
 		why := ""
 		switch e {
 		case unix.ENOSPC:

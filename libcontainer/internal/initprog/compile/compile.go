@@ -16,13 +16,16 @@
 package compile
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"strings"
+	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
@@ -380,6 +383,15 @@ func (p Problem) Error() string {
 }
 
 func (p Problem) Unwrap() error { return p.cause }
+
+// Facts makes it a [fault.Knower]. What the host says of a property is no mistake in it.
+func (p Problem) Facts() fault.Facts {
+	known := p.Problem.Facts()
+	if errno := syscall.Errno(0); errors.As(p.cause, &errno) {
+		known.Code = ""
+	}
+	return known
+}
 
 // fail notes a problem with a property.
 func (c *compiler) fail(pointer, format string, args ...any) {

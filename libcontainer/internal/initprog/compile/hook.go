@@ -105,7 +105,11 @@ func Hook(in HookInput) (*Output, error) {
 	if len(args) == 0 {
 		args = []string{in.Hook.Path}
 	}
-	c.Describe(program.Note{Step: stepExecute, What: "execute the hook", Object: in.Hook.Path, Explain: func(e syscall.Errno) string {
+	host := in.Hook.Path
+	if in.Inside {
+		host = ""
+	}
+	c.Describe(program.Note{Step: stepExecute, What: "execute the hook", Object: in.Hook.Path, HostPath: host, Explain: func(e syscall.Errno) string {
 		return fmt.Sprintf("execute %q: %s", in.Hook.Path, e.Error())
 	}})
 	env := in.Hook.Env

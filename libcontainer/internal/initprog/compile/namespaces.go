@@ -121,7 +121,7 @@ func (c *compiler) sortNamespaces() (fresh uint64, made, joins []join) {
 		j := join{
 			fd:   c.source(source.Namespace{Property: pointer, Name: string(ns.Type), Path: ns.Path, Flag: flag, Alters: altersOf(c.spec, ns.Type)}),
 			flag: flag,
-			note: program.Note{Step: stepJoinNamespace, What: "join the " + string(ns.Type) + " namespace", Object: ns.Path, Property: pointer},
+			note: program.Note{Step: stepJoinNamespace, What: "join the " + string(ns.Type) + " namespace", Object: ns.Path, Property: pointer, HostPath: ns.Path},
 		}
 		if flag == unix.CLONE_NEWUSER {
 			c.usersToJoin = j
@@ -323,8 +323,12 @@ func (c *compiler) keyring() {
 		if e != unix.EDQUOT {
 			return ""
 		}
-		return fmt.Sprintf("make the session keyring: the key quota of %s is used up (the limits are in /proc/sys/kernel/keys; "+
-			"a container that is created with --no-new-keyring needs no key)", c.keyOwner())
+		return fmt.Sprintf("make the session keyring: the key quota of %s is used up", c.keyOwner())
+	}, Hint: func(e syscall.Errno) string {
+		if e != unix.EDQUOT {
+			return ""
+		}
+		return "the limits are in /proc/sys/kernel/keys"
 	}})
 	next := c.Label()
 	name := c.in.Keyring

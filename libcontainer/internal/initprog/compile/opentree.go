@@ -20,7 +20,7 @@ func (c *compiler) openTree(t source.Tree) program.Arg { return c.openTreeAt(t, 
 // openTreeAt is openTree with the path where the program finds the tree: "" for the working
 // directory.
 func (c *compiler) openTreeAt(t source.Tree, at string) program.Arg {
-	n := program.Note{Step: stepTakeTree, What: t.What, Property: t.Property}
+	n := program.Note{Step: stepTakeTree, What: t.What, Property: t.Property, HostPath: t.Path}
 	n.Explain = func(e syscall.Errno) string {
 		reason := ""
 		switch {

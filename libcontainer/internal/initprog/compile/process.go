@@ -184,6 +184,8 @@ func (c *compiler) execute() {
 	c.started()
 	c.Describe(program.Note{Step: stepExecute, What: "execute", Object: p.Args[0], Property: "process.args[0]", Explain: func(e syscall.Errno) string {
 		return ExecError(p, e)
+	}, Hint: func(e syscall.Errno) string {
+		return ExecHint(p, e)
 	}})
 	c.Execve(c.command, c.vector(p.Args, 0), c.vector(c.environment(), c.home))
 }
@@ -191,30 +193,34 @@ func (c *compiler) execute() {
 // ExecError explains an execve that failed although the file of the command is there and
 // may be executed.
 func ExecError(p *specs.Process, e syscall.Errno) string {
-	hint := ""
+	return fmt.Sprintf("exec: %q: %s", p.Args[0], e.Error())
+}
+
+// ExecHint says what that error means for this process; it is empty when there is nothing to say.
+func ExecHint(p *specs.Process, e syscall.Errno) (hint string) {
 	switch e {
 	case unix.ENOENT:
-		hint = " (the interpreter that it names in its #! line or ELF header is not in the container)"
+		hint = "the interpreter that it names in its #! line or ELF header is not in the container"
 	case unix.ENOEXEC:
-		hint = " (neither a program for this machine nor a script with a #! line)"
+		hint = "neither a program for this machine nor a script with a #! line"
 	case unix.E2BIG:
-		hint = " (process.args and process.env are too large together)"
+		hint = "process.args and process.env are too large together"
 	case unix.EAGAIN:
-		hint = fmt.Sprintf(" (user %d has as many processes as the limit RLIMIT_NPROC of the caller allows)", p.User.UID)
+		hint = fmt.Sprintf("user %d has as many processes as the limit RLIMIT_NPROC of the caller allows", p.User.UID)
 		for _, l := range p.Rlimits {
 			if l.Type == "RLIMIT_NPROC" {
-				hint = fmt.Sprintf(" (user %d has as many processes as RLIMIT_NPROC allows: %d, process.rlimits)", p.User.UID, l.Soft)
+				hint = fmt.Sprintf("user %d has as many processes as RLIMIT_NPROC allows: %d, process.rlimits", p.User.UID, l.Soft)
 			}
 		}
 	case unix.EACCES, unix.EPERM:
 		switch {
 		case p.ApparmorProfile != "":
-			hint = fmt.Sprintf(" (AppArmor may not allow it under the profile %q, or not to change to that from the runtime's with no_new_privs)", p.ApparmorProfile)
+			hint = fmt.Sprintf("AppArmor may not allow it under the profile %q, or not to change to that from the runtime's with no_new_privs", p.ApparmorProfile)
 		case p.SelinuxLabel != "":
-			hint = fmt.Sprintf(" (the SELinux policy may not let it have the label %q)", p.SelinuxLabel)
+			hint = fmt.Sprintf("the SELinux policy may not let it have the label %q", p.SelinuxLabel)
 		}
 	}
-	return fmt.Sprintf("exec: %q: %s%s", p.Args[0], e.Error(), hint)
+	return hint
 }
 
 // environment returns process.env, without an empty HOME if the runtime provides one.

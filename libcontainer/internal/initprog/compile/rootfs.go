@@ -59,7 +59,7 @@ func (c *compiler) attachRoot() {
 	} else {
 		c.root = c.tree(tree, &number)
 	}
-	c.note(stepAttachRootfs, "root.path", "attach the rootfs", rootfs)
+	c.Describe(program.Note{Step: stepAttachRootfs, What: "attach the rootfs", Object: rootfs, Property: "root.path", HostPath: rootfs})
 	c.moveSource(number, c.root, func() program.Op {
 		if c.standsAtRoot() {
 			//allow:path the directory of the rootfs, which standAtRoot has entered
@@ -85,7 +85,7 @@ func (c *compiler) standAtRoot() {
 	if !c.standsAtRoot() {
 		return
 	}
-	c.note(stepRootfsDir, "root.path", "go to the directory of the rootfs", c.in.Bundle.Rootfs)
+	c.Describe(program.Note{Step: stepRootfsDir, What: "go to the directory of the rootfs", Object: c.in.Bundle.Rootfs, Property: "root.path", HostPath: c.in.Bundle.Rootfs})
 	c.Chdir(c.in.Bundle.Rootfs)
 }
 

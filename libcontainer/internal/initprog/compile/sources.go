@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
 )
@@ -113,13 +114,14 @@ func (c *compiler) failSource(m *mount, err error) {
 	switch {
 	case !errors.Is(err, unix.ENOENT):
 	case c.readlink(c.sourcePath(m)) != "":
-		hint = fmt.Sprintf(" (it is a symbolic link to %q)", c.readlink(c.sourcePath(m)))
+		hint = fmt.Sprintf("it is a symbolic link to %q", c.readlink(c.sourcePath(m)))
 	case filepath.IsAbs(m.Source):
-		hint = " (the source of a bind mount has to exist)"
+		hint = "the source of a bind mount has to exist"
 	default:
-		hint = " (the source of a bind mount has to exist; it is relative to the bundle)"
+		hint = "the source of a bind mount has to exist; it is relative to the bundle"
 	}
-	c.fail(m.subject.Where(), "%s: source: %w%s", m.subject.Subject(), err, hint)
+	err = fault.With(fault.Hinted(err, hint), fault.Facts{ContainerPath: m.dest})
+	c.fail(m.subject.Where(), "%s: source: %w", m.subject.Subject(), err)
 }
 
 // bindTree is the tree of a bind mount of the host.

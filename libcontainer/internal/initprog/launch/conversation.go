@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/linux"
 )
@@ -33,9 +34,9 @@ type Conversation struct {
 // Errors of [Conversation.Receive].
 var (
 	// ErrEnded: the init has ended, or has closed its end of the conversation.
-	ErrEnded = errors.New("the init process has ended")
+	ErrEnded = fault.New(fault.InitDied, "the init process has ended")
 	// ErrSilent: the patience is over.
-	ErrSilent = errors.New("the process does not answer")
+	ErrSilent = fault.New(fault.InitSilent, "the process does not answer")
 
 	errMalformed = errors.New("the init process sent a malformed message")
 )

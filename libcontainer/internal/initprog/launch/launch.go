@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/linux"
@@ -126,15 +127,22 @@ func startError(c Command, err error) error {
 	hint := ""
 	switch {
 	case errors.Is(err, unix.EPERM) && c.CloneFlags != 0 && !mayMakeNamespaces():
-		hint = " (new namespaces need CAP_SYS_ADMIN)"
+		hint = "new namespaces need CAP_SYS_ADMIN"
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EUSERS):
-		hint = " (a limit of namespaces in /proc/sys/user is reached, or namespaces are nested too deeply)"
+		hint = "a limit of namespaces in /proc/sys/user is reached, or namespaces are nested too deeply"
 	case errors.Is(err, unix.EBUSY) && c.CgroupFD.Exists():
-		hint = " (the cgroup has passed its controllers on to cgroups below it, and can have no processes)"
+		hint = "the cgroup has passed its controllers on to cgroups below it, and can have no processes"
 	case errors.Is(err, unix.EAGAIN):
-		hint = " (a limit of processes is reached)"
+		hint = "a limit of processes is reached"
 	}
-	return fmt.Errorf("start the init process: %w%s", err, hint)
+	f := fault.Facts{Op: "clone"}
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		f.Code = fault.ProcessesExhausted
+	case c.CloneFlags != 0:
+		f.Property = "linux.namespaces"
+	}
+	return fault.Hinted(f.Errorf("start the init process: %w", err), hint)
 }
 
 // ImageName is the name of the memfd that an init process executes.
@@ -177,6 +185,9 @@ type DeathError struct{ Status unix.WaitStatus }
 func (e *DeathError) Error() string {
 	return "the init process " + e.How() + " while the container was set up"
 }
+
+// Facts makes it a [fault.Knower].
+func (e *DeathError) Facts() fault.Facts { return fault.Facts{Code: fault.InitDied} }
 
 // How describes how the program ended: "was killed (signal 9)".
 func (e *DeathError) How() string {

@@ -196,6 +196,12 @@ type Note struct {
 	// Explain, when set, replaces the usual text for some errors. It returns the empty string for
 	// all others.
 	Explain func(syscall.Errno) string
+	// Hint, when set, returns advice for some errors, which the text has in parentheses at its
+	// end.
+	Hint func(syscall.Errno) string
+	// HostPath is the path of the host that the step is about. An absolute Object is one of
+	// the container where there is none.
+	HostPath string
 }
 
 // Text returns the purpose.
@@ -208,6 +214,17 @@ func (n *Note) Text() string {
 		s += " at " + strconv.Quote(n.At)
 	}
 	return s
+}
+
+// ContainerPath is the path in the container that the step is about.
+func (n *Note) ContainerPath() string {
+	switch {
+	case n.At != "":
+		return n.At
+	case n.HostPath == "" && strings.HasPrefix(n.Object, "/"):
+		return n.Object
+	}
+	return ""
 }
 
 // Where returns the property with its index.
@@ -238,7 +255,7 @@ type Builder struct {
 	labels  []int
 	forget  int // the op that Forget made, 0 for none
 	note    *Note
-	fault   fault
+	broken  broken
 	err     error
 }
 
@@ -258,7 +275,7 @@ func NewBuilder(failFD int) *Builder {
 		note:    &Note{},
 	}
 	if failpoint.Enabled {
-		b.fault.op, b.fault.kind = failpoint.Op()
+		b.broken.op, b.broken.kind = failpoint.Op()
 	}
 	b.init = make([]byte, headerSize, 1<<10)
 	putUint32(b.init[failFDOffset:], uint32(int32(failFD)))

@@ -6,19 +6,19 @@ import (
 	"coracle/libcontainer/internal/failpoint"
 )
 
-// fault is a failure to inject, in test builds.
-type fault struct {
+// broken is a failure to inject, in test builds.
+type broken struct {
 	op   int
 	kind failpoint.Kind
 }
 
 // fail adds the fault when the next op is the chosen one.
 func (b *Builder) fail() {
-	if b.fault.kind == failpoint.None || len(b.about) != b.fault.op {
+	if b.broken.kind == failpoint.None || len(b.about) != b.broken.op {
 		return
 	}
-	kind := b.fault.kind
-	b.fault.kind = failpoint.None
+	kind := b.broken.kind
+	b.broken.kind = failpoint.None
 	switch kind {
 	case failpoint.Exit:
 		b.Exit(1)

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/initprog/protocol"
 )
 
@@ -541,6 +542,16 @@ func (p *Program) Explain(m protocol.Message) *Failure {
 
 // Error says what was being done, for which property, which call failed and why.
 func (f *Failure) Error() string {
+	if f.Note.Hint != nil {
+		if hint := f.Note.Hint(f.Errno); hint != "" {
+			return f.text() + " (" + hint + ")"
+		}
+	}
+	return f.text()
+}
+
+// text is the error without its hint.
+func (f *Failure) text() string {
 	if f.Note.Explain != nil {
 		if s := f.Note.Explain(f.Errno); s != "" {
 			return s
@@ -551,6 +562,18 @@ func (f *Failure) Error() string {
 		text += ": " + f.Call
 	}
 	return text + ": " + f.Errno.Error()
+}
+
+// Facts makes it a [fault.Knower].
+func (f *Failure) Facts() fault.Facts {
+	known := fault.Facts{Errno: f.Errno, Property: f.Note.Where(), HostPath: f.Note.HostPath, ContainerPath: f.Note.ContainerPath()}
+	if f.Kind != KindCheck {
+		known.Op = f.Call
+	}
+	if f.Note.Hint != nil {
+		known.Hint = f.Note.Hint(f.Errno)
+	}
+	return known
 }
 
 // Unwrap returns the errno.

@@ -97,7 +97,7 @@ var foreignAnnotations = []foreignAnnotation{
 	{"run.oci.handler", "the process is executed by the kernel, not by a virtual machine or an interpreter", ""},
 	{"run.oci.hooks.stderr", "what a hook prints is told in the error when it fails", ""},
 	{"run.oci.hooks.stdout", "what a hook prints is told in the error when it fails", ""},
-	{"run.oci.pidfd_receiver", "create --pidfd-socket sends a pidfd", ""},
+	{"run.oci.pidfd_receiver", "the pidfd socket of create", ""},
 	{"run.oci.scheduler", "process.scheduler is for that", ""},
 	{"run.oci.seccomp.plugins", "linux.seccomp.listenerPath names an agent", ""},
 	{"run.oci.seccomp.receiver", "linux.seccomp.listenerPath names an agent", ""},

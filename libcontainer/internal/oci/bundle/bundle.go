@@ -17,6 +17,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/jsonpos"
 )
@@ -53,6 +54,8 @@ type Problem struct {
 	Text string
 	// Predicate reports whether Text continues the name of the property, as "is missing" does.
 	Predicate bool
+	// Cause is what the host said, where that is the reason; nil otherwise.
+	Cause error
 }
 
 // About returns a problem whose text is complete without the name of the property: "root.path: no
@@ -66,6 +69,24 @@ func About(property, format string, args ...any) Problem {
 func Predicate(property, format string, args ...any) Problem {
 	return Problem{Property: property, Text: fmt.Sprintf(format, args...), Predicate: true}
 }
+
+// aboutCause is [About] for a problem that the host has told.
+func aboutCause(property string, cause error, format string, args ...any) Problem {
+	p := About(property, format, args...)
+	p.Cause = cause
+	return p
+}
+
+// Facts makes it a [fault.Knower]. What the host says of a property is no mistake in it.
+func (p Problem) Facts() fault.Facts {
+	if p.Cause != nil {
+		return fault.Facts{Property: p.Property}
+	}
+	return fault.Facts{Code: fault.ConfigInvalid, Property: p.Property}
+}
+
+// Unwrap gives access to the cause.
+func (p Problem) Unwrap() error { return p.Cause }
 
 func (p Problem) Error() string { return ConfigName + ": " + p.Sentence() }
 
@@ -160,15 +181,15 @@ func Read(from Place) (*Bundle, error) {
 func readAnyFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
+		return nil, fault.ConfigUnreadable.Errorf("configuration: %w", err)
 	}
 	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
+		return nil, fault.ConfigUnreadable.Errorf("configuration: %w", err)
 	}
 	if len(raw) > maxConfig {
-		return nil, fmt.Errorf("configuration: %s has more than %d bytes", path, maxConfig)
+		return nil, fault.ConfigUnreadable.Errorf("configuration: %s has more than %d bytes", path, maxConfig)
 	}
 	return raw, nil
 }
@@ -177,11 +198,11 @@ func readConfig(path string) ([]byte, error) {
 	raw, err := linux.ReadFollow(path, maxConfig)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && unix.Access(filepath.Dir(path), unix.F_OK) != nil:
-		return nil, fmt.Errorf("bundle: %w (there is no such directory)", err)
+		return nil, fault.ConfigUnreadable.Errorf("bundle: %w (there is no such directory)", err)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("bundle has no %s: %w (make one with \"coracle spec\")", ConfigName, err)
+		return nil, fault.ConfigUnreadable.Errorf("bundle has no %s: %w (make one with \"coracle spec\")", ConfigName, err)
 	case err != nil:
-		return nil, fmt.Errorf("bundle: %w", err)
+		return nil, fault.ConfigUnreadable.Errorf("bundle: %w", err)
 	}
 	return raw, nil
 }
@@ -217,12 +238,12 @@ func (b *Bundle) findRootfs() error {
 	}
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return About("root.path", "rootfs %s: %v", path, err)
+		return aboutCause("root.path", &os.PathError{Op: "open", Path: path, Err: err}, "rootfs %s: %v", path, err)
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return About("root.path", "rootfs %s: %v", path, err)
+		return aboutCause("root.path", &os.PathError{Op: "open", Path: path, Err: err}, "rootfs %s: %v", path, err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return About("root.path", "rootfs %s is not a directory", path)
@@ -230,7 +251,7 @@ func (b *Bundle) findRootfs() error {
 	// The kernel gives the path without symbolic links.
 	real, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
 	if err != nil {
-		return About("root.path", "rootfs %s: %v", path, err)
+		return aboutCause("root.path", &os.PathError{Op: "open", Path: path, Err: err}, "rootfs %s: %v", path, err)
 	}
 	if real == "/" {
 		return About("root.path", "the root of the host cannot be a rootfs")
