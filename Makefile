@@ -53,11 +53,17 @@ deps: ## install what the tests need
 	tests/deps test
 
 .PHONY: test
-test: unit seccomp-diff cross arm64 lint bats reproducible ## run all tests and checks
+test: unit race seccomp-diff cross arm64 lint bats reproducible ## run all tests and checks
 
 .PHONY: unit
 unit: ## run the unit tests
 	$(GO) test -tags "$(TAGS)" $(GOTESTFLAGS) ./...
+
+# The library makes several containers at once in one process here. The race detector needs cgo.
+.PHONY: race
+race: ## run the tests of the library under the race detector
+	@command -v gcc >/dev/null || { echo "race: not run: there is no C compiler"; exit 0; }; \
+	CGO_ENABLED=1 $(GO) test -race -count=1 -tags "$(TAGS)" $(GOTESTFLAGS) ./libcontainer ./libcontainer/internal/linux ./libcontainer/internal/state
 
 # The time for each fuzz target, and the targets: a regular expression.
 FUZZTIME ?= 10s

@@ -21,6 +21,8 @@ func advice(err error) string {
 		if e.Phase == "exec" {
 			return "use --ignore-paused to override"
 		}
+	case libcontainer.CodeContainerLeft:
+		return "--follow-init goes where it is"
 	case libcontainer.CodeNotStopped:
 		return "--force kills it first"
 	case libcontainer.CodeCgroupDriverMismatch:

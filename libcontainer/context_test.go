@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer"
 )
@@ -179,4 +181,130 @@ func TestCancelWaitForLock(t *testing.T) {
 		t.Errorf("create: %v", err)
 	}
 	nothingLeft(t, rt)
+}
+
+func TestCancelExec(t *testing.T) {
+	ctx := context.Background()
+	dir := bundleWith(t, nil, "sleep", "1000")
+	warned := ""
+	rt := &libcontainer.Runtime{Root: filepath.Join(dir, "state"), Warn: func(message string) { warned = message }}
+	id := "coracle-cancel-" + filepath.Base(dir)
+	c, err := rt.Run(ctx, id, libcontainer.CreateOptions{Bundle: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rt.ForceDelete(ctx, id)
+	if err := c.Pause(ctx); err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.ProcessTemplate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Args = []string{"sleep", "1000"}
+	soon, cancel := context.WithCancel(ctx)
+	time.AfterFunc(50*time.Millisecond, cancel)
+	promptly(t, "exec in a paused container", func() error {
+		_, err := c.Exec(soon, libcontainer.ExecOptions{Process: p, IgnorePaused: true})
+		return err
+	})
+	if err := c.Resume(ctx); err != nil {
+		t.Fatal(err)
+	}
+	// Frozen by cgroup v1 it has not ended before.
+	var pids []int
+	for deadline := time.Now().Add(prompt); len(pids) != 1 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if pids, err = c.Pids(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(pids) != 1 || pids[0] != c.Pid() {
+		t.Errorf("the container has the processes %v, and not only %d", pids, c.Pid())
+	}
+	var child int
+	if _, err := fmt.Sscanf(warned, "exec in container \""+id+"\": process %d has been killed", &child); err == nil {
+		_ = status(child, 128+9)
+	}
+	if err := c.Signal(ctx, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := status(c.Pid(), 128+9); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCancelDelete(t *testing.T) {
+	ctx := context.Background()
+	begun := filepath.Join(t.TempDir(), "begun")
+	dir := bundleWith(t, func(s *specs.Spec) { s.Hooks = &specs.Hooks{Poststop: sleepingHook(begun)} }, "true")
+	rt := &libcontainer.Runtime{Root: filepath.Join(dir, "state")}
+	c, err := rt.Run(ctx, "coracle-cancel-"+filepath.Base(dir), libcontainer.CreateOptions{Bundle: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := status(c.Pid(), 0); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- c.Delete(cancelAt(t, begun)) }()
+	select {
+	case err := <-done:
+		// The container is gone before its poststop hooks run, whose failures do not count.
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(prompt):
+		t.Fatal("delete goes on after the end of its context")
+	}
+	nothingLeft(t, rt)
+}
+
+func TestCancelConnect(t *testing.T) {
+	dir := bundleWith(t, nil, "true")
+	// A socket whose queue is full takes nobody.
+	path := filepath.Join(dir, "socket")
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrUnix{Name: path}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		full, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(full)
+		if err := unix.Connect(full, &unix.SockaddrUnix{Name: path}); errors.Is(err, unix.EAGAIN) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	rt := &libcontainer.Runtime{Root: filepath.Join(dir, "state")}
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	promptly(t, "create", func() error {
+		_, err := rt.Create(ctx, "coracle-cancel-"+filepath.Base(dir), libcontainer.CreateOptions{Bundle: dir, PidfdSocket: path})
+		return err
+	})
+	nothingLeft(t, rt)
+}
+
+func TestCancelEvents(t *testing.T) {
+	dir := bundleWith(t, nil, "sleep", "1000")
+	rt := &libcontainer.Runtime{Root: filepath.Join(dir, "state")}
+	id := "coracle-cancel-" + filepath.Base(dir)
+	c, err := rt.Create(context.Background(), id, libcontainer.CreateOptions{Bundle: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rt.ForceDelete(context.Background(), id)
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	promptly(t, "events", func() error {
+		return c.Events(ctx, time.Hour, func(libcontainer.Event) error { return nil })
+	})
 }

@@ -335,7 +335,7 @@ func (n *creator) claim() (err error) {
 
 // compile makes the program.
 func (n *creator) compile() (err error) {
-	if n.pidfd, err = openPidfdSocket(n.options.PidfdSocket); err != nil {
+	if n.pidfd, err = openPidfdSocket(n.options.PidfdSocket, n.interrupt); err != nil {
 		return err
 	}
 	n.later(n.pidfd.close)
@@ -394,7 +394,7 @@ func (n *creator) follow() error {
 	defer mounts.close()
 	sources := supply{out: out, init: n.init}
 	defer sources.close()
-	s := setup{init: n.init, forks: out.Forks, adopt: n.adopt}
+	s := setup{init: n.init, interrupt: n.interrupt, forks: out.Forks, adopt: n.adopt}
 	s.values = func(e *launch.Event) bool {
 		switch {
 		case e.IsValue(protocol.ValueNotice) && e.Notice() < len(out.Notices):
@@ -493,7 +493,7 @@ func (n *creator) launch() (err error) {
 	}
 	if out.Console >= 0 {
 		n.later(n.terminal.close)
-		if terminal, err = n.terminal.open(&n.files); err != nil {
+		if terminal, err = n.terminal.open(&n.files, n.interrupt); err != nil {
 			return err
 		}
 	}

@@ -24,6 +24,7 @@ const (
 	CodePaused          = fault.Paused
 	CodeNotStopped      = fault.NotStopped
 	CodeWrongStatus     = fault.WrongStatus
+	CodeContainerLeft   = fault.ContainerLeft
 	CodeBusy            = fault.Busy
 	CodeStateUnreadable = fault.StateUnreadable
 	CodeInterrupted     = fault.Interrupted

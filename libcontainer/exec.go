@@ -206,10 +206,19 @@ func (x *execution) start() error {
 		x.container.runtime.trace("process executed")
 		return nil
 	}
-	if x.init != nil {
-		x.init.Kill()
+	if x.init != nil && !x.init.KillWithin(x.patienceForEnd(err)) {
+		x.container.runtime.warn("exec in container %q: process %d has been killed, and has not ended", x.container.id, x.init.Pid)
 	}
 	return x.explain(err)
+}
+
+// patienceForEnd is how long the process may take to end after a failure. In a frozen cgroup it
+// ends when that goes on, which nobody waits for who has given up.
+func (x *execution) patienceForEnd(err error) time.Duration {
+	if errors.Is(err, ErrInterrupted) {
+		return time.Second
+	}
+	return killTimeout
 }
 
 // explain gives the end of the container, or a lack of memory, as the reason of a failure if that
@@ -269,7 +278,7 @@ func (x *execution) execute() error {
 	if err != nil {
 		return fault.CgroupUnavailable.Errorf("exec: cgroup: %w", err)
 	}
-	pidfdSocket, err := openPidfdSocket(x.options.PidfdSocket)
+	pidfdSocket, err := openPidfdSocket(x.options.PidfdSocket, x.interrupt)
 	if err != nil {
 		return err
 	}
@@ -303,7 +312,7 @@ func (x *execution) execute() error {
 	if err := x.launch(out, preserved); err != nil {
 		return err
 	}
-	s := setup{init: x.init, forks: out.Forks, joins: true}
+	s := setup{init: x.init, interrupt: x.interrupt, forks: out.Forks, joins: true}
 	// By now the process has joined what the first one was in. Whoever has left a namespace of
 	// the container without privileges over it cannot come back.
 	s.atReady(spec.Process, c.runtime.trace, x.checkNamespaces)
@@ -318,7 +327,7 @@ func (x *execution) execute() error {
 		s.adopt = func() error { return rdt.Load(*record.Rdt).Add(x.init.Pid) }
 	}
 	if l := listenerOf(&spec, out); l != nil {
-		s.listener = func(fd int) error { return handOver(l, record, x.init.Pid, specs.StateRunning, fd) }
+		s.listener = func(fd int) error { return handOver(l, record, x.init.Pid, specs.StateRunning, fd, x.interrupt) }
 	}
 	err = s.follow(protocol.StageStarted)
 	if err == nil {
@@ -387,7 +396,7 @@ func (x *execution) openContainer() (pidfd, root int, err error) {
 
 // errLeft means that the first process has gone from where the container was created.
 func (x *execution) errLeft(what string) error {
-	return fmt.Errorf("exec in container %q: its first process has left the %s that the container was created with (--follow-init goes where it is)", x.container.id, what)
+	return fault.ContainerLeft.Errorf("exec in container %q: its first process has left the %s that the container was created with", x.container.id, what)
 }
 
 // checkNamespaces checks that the first process is in the namespaces that the container was
@@ -457,7 +466,7 @@ func (x *execution) launch(out *compile.Output, preserved []bool) error {
 	terminal := -1
 	var err error
 	if out.Console >= 0 {
-		if terminal, err = x.terminal.open(&x.files); err != nil {
+		if terminal, err = x.terminal.open(&x.files, x.interrupt); err != nil {
 			return err
 		}
 	}

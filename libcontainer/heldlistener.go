@@ -29,7 +29,7 @@ type heldListener struct {
 var errNoListener = errors.New("the process has ended before its seccomp filter was loaded")
 
 // holdListener copies the listener from a process that is about to load its filter.
-func holdListener(pid, pidfd int, notified bool) (*heldListener, error) {
+func holdListener(pid, pidfd int, notified bool, interrupt *linux.Interrupt) (*heldListener, error) {
 	h := &heldListener{fd: -1, notified: notified, pidfd: pidfd}
 	deadline := time.Now().Add(agentTimeout)
 	for h.fd < 0 {
@@ -40,14 +40,14 @@ func holdListener(pid, pidfd int, notified bool) (*heldListener, error) {
 		if h.fd >= 0 {
 			break
 		}
-		if err := waitWhileAlive(pidfd, -1, deadline, time.Millisecond); err != nil {
+		if err := waitWhileAlive(pidfd, -1, deadline, time.Millisecond, interrupt); err != nil {
 			return nil, err
 		}
 	}
 	if !notified {
 		return h, nil
 	}
-	if err := waitWhileAlive(pidfd, h.fd, deadline, agentTimeout); err != nil {
+	if err := waitWhileAlive(pidfd, h.fd, deadline, agentTimeout, interrupt); err != nil {
 		unix.Close(h.fd)
 		return nil, err
 	}
@@ -62,9 +62,9 @@ func holdListener(pid, pidfd int, notified bool) (*heldListener, error) {
 
 // waitWhileAlive waits until a descriptor is readable, or for a time; fd -1 means none. It fails
 // when the process has ended or the deadline has passed.
-func waitWhileAlive(pidfd, fd int, deadline time.Time, at time.Duration) error {
+func waitWhileAlive(pidfd, fd int, deadline time.Time, at time.Duration, interrupt *linux.Interrupt) error {
 	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}, {Fd: int32(fd), Events: unix.POLLIN}}
-	n, err := linux.Poll(fds, at)
+	n, err := interrupt.PollUntil(fds, time.Now().Add(at))
 	switch {
 	case err != nil:
 		return err
@@ -98,8 +98,8 @@ func listenerOfProcess(pid, pidfd int) (int, error) {
 
 // takeHeld takes the listener of a process that announces that it loads its filter, gives it to
 // the agent and lets the process continue.
-func takeHeld(pid, pidfd int, m protocol.Message, give func(fd int) error, acknowledge func() error) error {
-	held, err := holdListener(pid, pidfd, m.Listener() == protocol.ListenerNotified)
+func takeHeld(pid, pidfd int, m protocol.Message, give func(fd int) error, acknowledge func() error, interrupt *linux.Interrupt) error {
+	held, err := holdListener(pid, pidfd, m.Listener() == protocol.ListenerNotified, interrupt)
 	if err != nil {
 		return err
 	}

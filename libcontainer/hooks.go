@@ -137,7 +137,7 @@ func (h *hookRunner) execute(name string, hook specs.Hook, where place, status s
 	defer p.close()
 	var listener func(int) error
 	if l := listenerOf(h.spec, out); l != nil {
-		listener = func(fd int) error { return handOver(l, h.record, p.init.Pid, status, fd) }
+		listener = func(fd int) error { return handOver(l, h.record, p.init.Pid, status, fd, h.interrupt) }
 	}
 	if err := p.start(h.runtime, out, listener); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
@@ -215,7 +215,7 @@ func (p *hookProcess) start(r *Runtime, out *compile.Output, listener func(fd in
 	if p.init, err = r.launch(&files, out, table, out.Birth, p.interrupt, joinPatience); err != nil {
 		return err
 	}
-	s := setup{init: p.init, forks: out.Forks, joins: true, listener: listener}
+	s := setup{init: p.init, interrupt: p.interrupt, forks: out.Forks, joins: true, listener: listener}
 	if p.process != nil {
 		s.atReady(p.process, func(string) {}, nil)
 	}

@@ -23,11 +23,11 @@ type pidfdSocket struct {
 }
 
 // openPidfdSocket connects to the socket; nil without a path.
-func openPidfdSocket(path string) (*pidfdSocket, error) {
+func openPidfdSocket(path string, interrupt *linux.Interrupt) (*pidfdSocket, error) {
 	if path == "" {
 		return nil, nil
 	}
-	fd, err := connectSocket(path, "pidfd socket")
+	fd, err := connectSocket(path, "pidfd socket", interrupt)
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +52,8 @@ func (s *pidfdSocket) close() {
 }
 
 // connectSocket connects to a stream socket at a path; errors call it what.
-func connectSocket(path, what string) (int, error) {
-	fd, err := linux.Dial(path, unix.SOCK_STREAM, 0)
+func connectSocket(path, what string, interrupt *linux.Interrupt) (int, error) {
+	fd, err := linux.DialUntil(path, unix.SOCK_STREAM, 0, interrupt)
 	if err != nil {
 		return -1, fmt.Errorf("%s %s: %w", what, path, err)
 	}

@@ -31,22 +31,22 @@ func listenerOf(spec *specs.Spec, out *compile.Output) *state.Listener {
 // handOver sends the seccomp listener of a process to the agent at linux.seccomp.listenerPath,
 // with the state of the process (config-linux.md#containerprocessstate). pid is that of the
 // process and status that of the container.
-func handOver(l *state.Listener, record *state.Record, pid int, status specs.ContainerState, listener int) error {
+func handOver(l *state.Listener, record *state.Record, pid int, status specs.ContainerState, listener int, interrupt *linux.Interrupt) error {
 	message := jsonpos.Marshal(&specs.ContainerProcessState{
 		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: pid, Metadata: l.Metadata,
 		State: specs.State{
 			Version: specs.Version, ID: record.ID, Status: status, Pid: record.Pid, Bundle: record.Bundle, Annotations: record.Annotations,
 		},
 	}, "")
-	if err := sendToAgent(l.Path, message, listener); err != nil {
+	if err := sendToAgent(l.Path, message, listener, interrupt); err != nil {
 		return fault.About("linux.seccomp.listenerPath", "hand the seccomp listener over to %q (linux.seccomp.listenerPath): %w", l.Path, err)
 	}
 	return nil
 }
 
 // sendToAgent sends a message with a descriptor on a connection of its own.
-func sendToAgent(path string, message []byte, fd int) error {
-	conn, err := linux.Dial(path, unix.SOCK_STREAM, agentTimeout)
+func sendToAgent(path string, message []byte, fd int, interrupt *linux.Interrupt) error {
+	conn, err := linux.DialUntil(path, unix.SOCK_STREAM, agentTimeout, interrupt)
 	if err != nil {
 		return err
 	}

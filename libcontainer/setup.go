@@ -62,6 +62,8 @@ func (r *Runtime) traceMessage() func(protocol.Message) {
 // points the init is not expected.
 type setup struct {
 	init *launch.Init
+	// interrupt ends waits that are not part of the conversation.
+	interrupt *linux.Interrupt
 	// forks reports whether the init is still to go on in a child. It is so that a program
 	// enters a joined pid namespace:
 	//
@@ -203,7 +205,7 @@ func (s *setup) takeListener(e *launch.Event) error {
 		}
 		return s.init.Acknowledge()
 	}
-	err := takeHeld(s.init.Pid, s.init.Pidfd, e.Message, s.listener, s.init.Acknowledge)
+	err := takeHeld(s.init.Pid, s.init.Pidfd, e.Message, s.listener, s.init.Acknowledge, s.interrupt)
 	if errors.Is(err, errNoListener) {
 		if failure := s.init.Failed(); failure != nil {
 			return failure // it reported why

@@ -152,7 +152,7 @@ type starting struct {
 
 // openGate connects to the init and listens until execve closes the connection.
 func (s *starting) openGate() error {
-	conn, err := linux.Dial(gatePath(s.dir), unix.SOCK_SEQPACKET, 0)
+	conn, err := linux.DialUntil(gatePath(s.dir), unix.SOCK_SEQPACKET, 0, s.interrupt)
 	if err != nil {
 		if s.container.record.Ending() {
 			return fmt.Errorf("cannot start: %w", s.container.notRunning(nil))
@@ -205,12 +205,14 @@ func (s *starting) serve(c *launch.Conversation, e *launch.Event) error {
 	case e.IsDone(protocol.StageStarted) && e.FD.Exists() && record.Listener != nil:
 		// The init waits until the agent has its listener. When this end of the
 		// conversation is closed instead, it ends.
-		if err := handOver(record.Listener, record, record.Pid, specs.StateCreated, e.FD.Int()); err != nil {
+		if err := handOver(record.Listener, record, record.Pid, specs.StateCreated, e.FD.Int(), s.interrupt); err != nil {
 			return fmt.Errorf("start: %w", err)
 		}
 	case e.IsDone(protocol.StageStarted) && e.Listener() != protocol.ListenerNotHeld && record.Listener != nil:
-		give := func(fd int) error { return handOver(record.Listener, record, record.Pid, specs.StateCreated, fd) }
-		err := takeHeld(record.Pid, s.pidfd, e.Message, give, c.Acknowledge)
+		give := func(fd int) error {
+			return handOver(record.Listener, record, record.Pid, specs.StateCreated, fd, s.interrupt)
+		}
+		err := takeHeld(record.Pid, s.pidfd, e.Message, give, c.Acknowledge, s.interrupt)
 		if err != nil && !errors.Is(err, errNoListener) { // otherwise it says why
 			return fmt.Errorf("start: %w", err)
 		}

@@ -20,9 +20,9 @@ type terminal struct {
 }
 
 // open returns the socket through which the init sends the master.
-func (t *terminal) open(h *hostFiles) (int, error) {
+func (t *terminal) open(h *hostFiles, interrupt *linux.Interrupt) (int, error) {
 	if t.take == nil {
-		fd, err := connectSocket(t.path, "console socket")
+		fd, err := connectSocket(t.path, "console socket", interrupt)
 		if err != nil {
 			return -1, err
 		}

@@ -16,6 +16,7 @@ const (
 	Paused          Code = "CORACLE_CONTAINER_PAUSED"
 	NotStopped      Code = "CORACLE_CONTAINER_NOT_STOPPED"
 	WrongStatus     Code = "CORACLE_CONTAINER_WRONG_STATUS"
+	ContainerLeft   Code = "CORACLE_CONTAINER_LEFT"
 	Busy            Code = "CORACLE_CONTAINER_BUSY"
 	StateUnreadable Code = "CORACLE_STATE_UNREADABLE"
 	Interrupted     Code = "CORACLE_INTERRUPTED"
@@ -70,6 +71,7 @@ func Meanings() []Meaning {
 		{Paused, "the container is paused"},
 		{NotStopped, "the container is not stopped, and has to be"},
 		{WrongStatus, "the container has another status than is needed"},
+		{ContainerLeft, "the first process has left the namespaces or the root of its container"},
 		{Busy, "another command is at work on the container"},
 		{StateUnreadable, "the state of the container belongs to somebody else, or cannot be understood"},
 		{Interrupted, "the caller has given up, or a signal came"},

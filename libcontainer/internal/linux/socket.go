@@ -19,6 +19,15 @@ const longest = len(unix.RawSockaddrUnix{}.Path) - 1
 // sending fail with EAGAIN when the other side does not respond in that time. Errors of the
 // kernel name the system call.
 func Dial(path string, kind int, timeout time.Duration) (int, error) {
+	return DialUntil(path, kind, timeout, nil)
+}
+
+// dialInterval is how often a socket is tried that takes nobody at the moment, and whose caller
+// can give up. poll(2) does not tell when it takes somebody.
+const dialInterval = 5 * time.Millisecond
+
+// DialUntil is [Dial] with an end by the interrupt.
+func DialUntil(path string, kind int, timeout time.Duration, i *Interrupt) (int, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
@@ -28,13 +37,35 @@ func Dial(path string, kind int, timeout time.Duration) (int, error) {
 		err = os.NewSyscallError("setsockopt", unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit))
 	}
 	if err == nil {
-		err = connect(fd, path)
+		err = connectUntil(fd, path, timeout, i)
 	}
 	if err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
 	return fd, nil
+}
+
+// connectUntil connects a socket. With an interrupt it does not leave the waiting to connect(2).
+func connectUntil(fd int, path string, timeout time.Duration, i *Interrupt) error {
+	if i == nil {
+		return connect(fd, path)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	for deadline := time.Now().Add(timeout); ; {
+		err := connect(fd, path)
+		switch {
+		case err == nil:
+			return os.NewSyscallError("fcntl", unix.SetNonblock(fd, false))
+		case !errors.Is(err, unix.EAGAIN), timeout != 0 && time.Now().After(deadline):
+			return err
+		}
+		if err := i.Sleep(dialInterval); err != nil {
+			return err
+		}
+	}
 }
 
 // socketAddress calls use with the address of a socket, see [Dial]. For a path that is too long

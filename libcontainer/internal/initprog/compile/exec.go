@@ -7,6 +7,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
@@ -108,7 +109,12 @@ func (c *compiler) openNamespaceRoot(mount uint64) {
 		if e != unix.ESTALE {
 			return ""
 		}
-		return fmt.Sprintf("exec in container %q: its first process has left the root that the container was created with, and its mount namespace has another one, too (--follow-init goes where it is)", c.in.ID)
+		return fmt.Sprintf("exec in container %q: its first process has left the root that the container was created with, and its mount namespace has another one, too", c.in.ID)
+	}, Code: func(e syscall.Errno) fault.Code {
+		if e != unix.ESTALE {
+			return ""
+		}
+		return fault.ContainerLeft
 	}})
 	root := c.Word("root", -1)
 	//allow:path the root of the mount namespace that was just joined

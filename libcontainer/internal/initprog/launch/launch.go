@@ -288,6 +288,18 @@ func (i *Init) Kill() {
 	_, _ = i.Wait()
 }
 
+// KillWithin is [Init.Kill] for a process that may take long to end, or for ever: it reports
+// whether it has ended in time. One that has not stays a child of this process.
+func (i *Init) KillWithin(limit time.Duration) (ended bool) {
+	_ = unix.PidfdSendSignal(i.Pidfd, unix.SIGKILL, nil, 0)
+	n, err := linux.Poll([]unix.PollFd{{Fd: int32(i.Pidfd), Events: unix.POLLIN}}, limit)
+	if err != nil || n == 0 {
+		return false
+	}
+	_, _ = i.Wait()
+	return true
+}
+
 // TakeConversation hands the conversation over to the caller, who has to close it.
 func (i *Init) TakeConversation() *Conversation {
 	c := i.conversation

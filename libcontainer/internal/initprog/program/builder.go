@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/failpoint"
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/initprog/protocol"
 )
 
@@ -199,6 +200,8 @@ type Note struct {
 	// Hint, when set, returns advice for some errors, which the text has in parentheses at its
 	// end.
 	Hint func(syscall.Errno) string
+	// Code, when set, returns the code of some errors, where their other facts do not tell it.
+	Code func(syscall.Errno) fault.Code
 	// HostPath is the path of the host that the step is about. An absolute Object is one of
 	// the container where there is none.
 	HostPath string

@@ -570,6 +570,9 @@ func (f *Failure) Facts() fault.Facts {
 	if f.Kind != KindCheck {
 		known.Op = f.Call
 	}
+	if f.Note.Code != nil {
+		known.Code = f.Note.Code(f.Errno)
+	}
 	if f.Note.Hint != nil {
 		known.Hint = f.Note.Hint(f.Errno)
 	}
