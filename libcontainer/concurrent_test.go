@@ -48,8 +48,10 @@ func lives(t *testing.T, bundle string, count int) {
 			if err := life(rt, id, bundle, n); err != nil {
 				t.Errorf("%s: %v", id, err)
 			}
-			if dirs, _ := filepath.Glob("/sys/fs/cgroup/*/*" + id); len(dirs) > 0 {
-				t.Errorf("cgroups are left: %v", dirs)
+			for _, pattern := range []string{"/sys/fs/cgroup/*", "/sys/fs/cgroup/*/*"} {
+				if dirs, _ := filepath.Glob(pattern + id); len(dirs) > 0 {
+					t.Errorf("cgroups are left: %v", dirs)
+				}
 			}
 		}()
 	}

@@ -14,6 +14,13 @@
 // wraps its error; what they had begun is undone, or can be completed by another call. A
 // context that cannot end costs nothing.
 //
+// Their errors are an [*Error], one line of text with a code and what else is known: errors.As
+// finds it, and errors.Is finds codes, sentinels and errnos.
+//
+// The package does nothing that concerns the whole process: it catches no signals, reaps no
+// children but its own, and leaves the terminal alone. Processes that it makes are children of
+// the caller's, which has to wait for them.
+//
 // A program that creates containers must not change its own namespaces or root
 // directory meanwhile.
 package libcontainer

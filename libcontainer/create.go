@@ -573,7 +573,7 @@ func (n *creator) restoreDevices() error {
 func (n *creator) idMaps() error {
 	l := n.bundle.Spec.Linux
 	privileged := bundle.HasCapabilities(ownCapabilities(), unix.CAP_SETUID, unix.CAP_SETGID)
-	if err := idmap.Write(n.init.Pid, l.UIDMappings, l.GIDMappings, privileged); err != nil {
+	if err := idmap.Write(n.init.Pid, l.UIDMappings, l.GIDMappings, privileged, n.interrupt); err != nil {
 		return err
 	}
 	n.runtime.trace("ids mapped")
@@ -605,8 +605,13 @@ func (n *creator) undo() {
 	// What has to be undone has to be undone.
 	n.group.Interrupt = nil
 	if n.init != nil {
-		n.init.Kill()
+		ended := n.init.KillWithin(killTimeout)
 		n.init.Close()
+		if !ended {
+			// The record stays, so that delete can try again.
+			n.runtime.warn("container %q: the init process %d did not die from SIGKILL in %d s", n.record.ID, n.init.Pid, killTimeout/time.Second)
+			return
+		}
 	}
 	n.files.close()
 	err := n.group.Undo()

@@ -182,7 +182,7 @@ func (c *hostCheck) userNamespace() {
 	privileged := bundle.HasCapabilities(ownCapabilities(), unix.CAP_SETUID, unix.CAP_SETGID)
 	var failed error
 	if err := launch.HoldUserNamespace(privileged, func(pid int) error {
-		failed = idmap.Write(pid, l.UIDMappings, l.GIDMappings, privileged)
+		failed = idmap.Write(pid, l.UIDMappings, l.GIDMappings, privileged, nil)
 		return nil
 	}); err != nil {
 		c.bad("linux.namespaces", fmt.Errorf("a new user namespace cannot be made: %w", err))

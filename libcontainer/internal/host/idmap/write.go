@@ -5,14 +5,15 @@ package idmap
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -22,7 +23,7 @@ import (
 //
 // Mappings that the kernel does not let this process write are written by newuidmap and
 // newgidmap.
-func Write(pid int, uids, gids bundle.IDMap, privileged bool) error {
+func Write(pid int, uids, gids bundle.IDMap, privileged bool, interrupt *linux.Interrupt) error {
 	// The process is a child that nobody has waited for, so its pid cannot have been reused.
 	//allow:path the host's /proc
 	dir, err := unix.Open("/proc/"+strconv.Itoa(pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -33,7 +34,7 @@ func Write(pid int, uids, gids bundle.IDMap, privileged bool) error {
 	for _, m := range []mapping{
 		{"gid_map", "linux.gidMappings", "newgidmap", gids}, {"uid_map", "linux.uidMappings", "newuidmap", uids},
 	} {
-		if err := m.write(dir, pid, privileged); err != nil {
+		if err := m.write(dir, pid, privileged, interrupt); err != nil {
 			return err
 		}
 	}
@@ -48,12 +49,12 @@ type mapping struct {
 	ids     bundle.IDMap
 }
 
-func (m mapping) write(dir, pid int, privileged bool) error {
+func (m mapping) write(dir, pid int, privileged bool, interrupt *linux.Interrupt) error {
 	// Without privileges a process can map only one id, its own, and a gid only after
 	// setgroups(2) was denied.
 	if !privileged {
 		if len(m.ids) != 1 || m.ids[0].Size != 1 {
-			return m.help(pid)
+			return m.help(pid, interrupt)
 		}
 		if m.file == "gid_map" {
 			if err := writeProc(dir, "setgroups", "deny"); err != nil {
@@ -63,7 +64,7 @@ func (m mapping) write(dir, pid int, privileged bool) error {
 	}
 	err := writeProc(dir, m.file, m.ids.String())
 	if errors.Is(err, unix.EPERM) {
-		return m.help(pid)
+		return m.help(pid, interrupt)
 	}
 	if err != nil {
 		return fmt.Errorf("map ids of the user namespace (%s): %w", m.pointer, err)
@@ -99,8 +100,25 @@ func findHelper(name string) (path string, ok bool) {
 	return "", false
 }
 
+// listen reads what a helper says until it ends, and returns the beginning of it. The helper asks
+// the databases of users, which may be slow.
+func listen(out *os.File, interrupt *linux.Interrupt) (said []byte, err error) {
+	fds := []unix.PollFd{{Fd: int32(out.Fd()), Events: unix.POLLIN}}
+	buf := make([]byte, 4096)
+	for {
+		if _, err := interrupt.PollUntil(fds, time.Time{}); err != nil {
+			return said, err
+		}
+		n, err := out.Read(buf)
+		if err != nil {
+			return said, nil // the end of it
+		}
+		said = append(said, buf[:min(n, len(buf)-len(said))]...)
+	}
+}
+
 // help writes a map by means of the set-user-ID helper.
-func (m mapping) help(pid int) error {
+func (m mapping) help(pid int, interrupt *linux.Interrupt) error {
 	path, ok := findHelper(m.helper)
 	if !ok {
 		return fmt.Errorf("map ids of the user namespace (%s): mapping more than your own id without privileges needs %s, which is not installed (Debian has it in the package uidmap)", m.pointer, m.helper)
@@ -123,8 +141,14 @@ func (m mapping) help(pid int) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	said, _ := io.ReadAll(io.LimitReader(out, 4096))
+	said, interrupted := listen(out, interrupt)
+	if interrupted != nil {
+		_ = p.Kill() // it has the real id of the caller, who may therefore do that
+	}
 	status, err := p.Wait()
+	if interrupted != nil {
+		return fmt.Errorf("%s: %w", path, interrupted)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}

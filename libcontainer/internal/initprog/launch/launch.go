@@ -260,6 +260,10 @@ func (i *Init) Fork(pid, pidfd int) {
 
 // death reaps the process and says how it ended.
 func (i *Init) death() error {
+	// It may have closed its end before, and be held up by whatever it is in.
+	if _, err := i.conversation.Interrupt.PollUntil([]unix.PollFd{{Fd: int32(i.Pidfd), Events: unix.POLLIN}}, time.Time{}); err != nil {
+		return err
+	}
 	status, err := i.Wait()
 	if err != nil {
 		return err
@@ -282,14 +286,12 @@ func (i *Init) Wait() (unix.WaitStatus, error) {
 	}
 }
 
-// Kill ends the process and reaps it.
-func (i *Init) Kill() {
-	_ = unix.PidfdSendSignal(i.Pidfd, unix.SIGKILL, nil, 0)
-	_, _ = i.Wait()
-}
+// Kill ends the process and reaps it. One that does not end in [longestEnd] is left alone.
+func (i *Init) Kill() { i.KillWithin(longestEnd) }
 
-// KillWithin is [Init.Kill] for a process that may take long to end, or for ever: it reports
-// whether it has ended in time. One that has not stays a child of this process.
+// KillWithin is [Init.Kill] with another limit. It reports whether the process has ended in time:
+// one in a frozen cgroup, or in a system call that cannot be interrupted, may not. It stays a
+// child of this process.
 func (i *Init) KillWithin(limit time.Duration) (ended bool) {
 	_ = unix.PidfdSendSignal(i.Pidfd, unix.SIGKILL, nil, 0)
 	n, err := linux.Poll([]unix.PollFd{{Fd: int32(i.Pidfd), Events: unix.POLLIN}}, limit)

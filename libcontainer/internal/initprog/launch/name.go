@@ -43,7 +43,7 @@ func (n Name) Executed(pid, pidfd int) bool {
 	return !n.Unchanged()
 }
 
-// longestEnd is how long a program may take to end; nothing can delay it.
+// longestEnd is how long a program may take to end; hardly anything can delay it.
 const longestEnd = 10 * time.Second
 
 // ending reports whether a process has ended or is about to. It assumes that the process has no
