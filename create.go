@@ -75,7 +75,6 @@ var createCommand = command{
 		if err != nil {
 			return err
 		}
-		rt.TimerSlack = slowMonitor()
 		rt.Remark = remarkToPerson
 		options := createOptions(c)
 		options.Notify = notifySocket() != ""

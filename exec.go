@@ -69,7 +69,6 @@ func execute(c *cli.Context) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	rt.TimerSlack = slowMonitor()
 	rt.Remark = remarkToPerson
 	container := rt.Container(c.Args().First())
 	process, err := processOf(c, container)

@@ -26,6 +26,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	_ "coracle/internal/early"
+	"coracle/internal/early/monitor"
 	"coracle/libcontainer"
 )
 
@@ -197,7 +198,7 @@ func runtimeOf(c *cli.Context) (*libcontainer.Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	rt := &libcontainer.Runtime{Root: root, Exclusive: true, CgroupDriver: driver, Warn: warn, Remark: warn, Trace: tracer()}
+	rt := &libcontainer.Runtime{Root: root, Exclusive: true, CgroupDriver: driver, TimerSlack: monitor.Slack, Warn: warn, Remark: warn, Trace: tracer()}
 	if mode := c.String("rootless"); mode != "auto" {
 		rootless := mode == "true"
 		rt.Rootless = &rootless

@@ -28,6 +28,7 @@ var planCommand = command{
 		if err != nil {
 			return err
 		}
+		rt.TimerSlack = 0 // the plan does not show what only this process asks for
 		if c.Bool("json") && c.Bool("brief") {
 			return errors.New("plan: --json and --brief exclude each other")
 		}

@@ -25,7 +25,6 @@ var runCommand = command{
 		if err != nil {
 			return err
 		}
-		rt.TimerSlack = slowMonitor()
 		rt.Remark = remarkToPerson
 		status, err := foreground.Run(c.Context, rt, c.Args().First(), foreground.RunOptions{
 			CreateOptions: createOptions(c),

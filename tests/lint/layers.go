@@ -19,8 +19,9 @@ const internal = "libcontainer/internal/"
 // is an error, so that whoever adds one decides on its layer.
 var layers = map[string][]string{
 	// The commands, and what only commands need.
-	".":                           {"libcontainer", "internal/foreground", "internal/docgen", "internal/early"},
+	".":                           {"libcontainer", "internal/foreground", "internal/docgen", "internal/early", "internal/early/*"},
 	"internal/early":              {},
+	"internal/early/monitor":      {},
 	"internal/docgen":             {},
 	"internal/foreground":         {"libcontainer", "internal/foreground/*"},
 	"internal/foreground/console": {},
