@@ -390,7 +390,7 @@ func (n *creator) follow() error {
 		return err
 	}
 	n.runtime.trace("configuration kept")
-	mounts := mountHelper{spec: n.bundle.Spec, links: out.Links}
+	mounts := mountHelper{spec: n.bundle.Spec, links: out.Links, places: out.Places}
 	defer mounts.close()
 	sources := supply{out: out, init: n.init}
 	defer sources.close()
@@ -401,6 +401,8 @@ func (n *creator) follow() error {
 			n.notice(out.Notices[e.Notice()])
 		case e.IsValue(protocol.ValueCopyFrom) && e.FD.Exists():
 			mounts.take(e.FD.Take())
+		case e.IsValue(protocol.ValueMount):
+			return mounts.tell(e)
 		default:
 			return false
 		}

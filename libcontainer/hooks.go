@@ -19,6 +19,7 @@ import (
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/jsonpos"
 	"coracle/libcontainer/internal/state"
 )
@@ -108,8 +109,9 @@ func (h *hookRunner) execute(name string, hook specs.Hook, where place, status s
 			return fmt.Errorf("%s: root directory: %w", what, err)
 		}
 		defer unix.Close(root)
-		// A relative path means the container, not the host.
-		in.Root, in.Cwd = root, h.root
+		// A relative path means the container, not the host, and so would one in a variable of the
+		// caller's.
+		in.Root, in.Cwd, in.Environ = root, h.root, oci.Env(in.Environ).Absolute()
 	case inContainer:
 		in.Root, in.Inside, process = h.root, true, h.spec.Process
 		place, err := cgroup.Load(h.record.Cgroup).Place(nil, h.record.Pid)

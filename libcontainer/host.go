@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -155,64 +154,6 @@ func openFiles() uint64 {
 		return math.MaxUint64
 	}
 	return l.Cur
-}
-
-// follow follows the symbolic links of a path until it comes into the rootfs, and returns what
-// is left then. That begins with ".." when it leads through the rootfs and out of it. One that
-// leaves the rootfs at once is followed further, as the kernel does.
-func follow(p, rootfs string) (rel string, ok bool) {
-	walkLinks(p, func(dir, rest string) bool {
-		if dir != rootfs {
-			return false
-		}
-		rel = strings.TrimLeft(rest, "/")
-		for strings.HasPrefix(rel, "./") {
-			rel = strings.TrimLeft(rel[2:], "/")
-		}
-		ok = rel != ".." && !strings.HasPrefix(rel, "../")
-		rel = filepath.Clean(rel)
-		return ok
-	})
-	if rel == "." {
-		rel = ""
-	}
-	return rel, ok
-}
-
-// realPath is a path without symbolic links, as far as it exists.
-func realPath(p string) string {
-	return walkLinks(p, func(string, string) bool { return false })
-}
-
-// walkLinks walks a path of the host, link by link, and returns where that ends. It stops
-// where reached returns true, which gets the place and what is left of the path.
-func walkLinks(p string, reached func(dir, rest string) bool) string {
-	const maxLinks = 40 // as of the kernel
-	at, links := "/", 0
-	for !reached(at, p) && p != "" {
-		var name string
-		name, p, _ = strings.Cut(p, "/")
-		switch name {
-		case "", ".":
-			continue
-		case "..":
-			at = filepath.Dir(at)
-			continue
-		}
-		next := filepath.Join(at, name)
-		//allow:path a path of the host that the caller has named
-		target, err := os.Readlink(next)
-		if err != nil || links == maxLinks {
-			at = next
-			continue
-		}
-		links++
-		p = target + "/" + p
-		if filepath.IsAbs(target) {
-			at = "/"
-		}
-	}
-	return at
 }
 
 // readlink returns the target of a symbolic link. It is empty for anything else.

@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +75,15 @@ func TestPidFile(t *testing.T) {
 	}
 	if err := writePidFile(filepath.Join(path, "x"), 1); err == nil || !strings.HasPrefix(err.Error(), "pid file: ") {
 		t.Error(err)
+	}
+}
+
+// TestLayers: the options of an overlay name the directories that it is made of.
+func TestLayers(t *testing.T) {
+	got := layers(`rw,lowerdir=/a:/b\134:c:/d\040e,upperdir=/up\054per,workdir=/work,lowerdir+=/f:g,index=off`)
+	want := []string{"/a", "/b:c", "/d e", "/up,per", "/f:g"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

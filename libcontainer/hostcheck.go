@@ -173,9 +173,34 @@ func pointerOf(s source.Source) string {
 	return ""
 }
 
+// joinedUsers looks for the ids of root, and of the process, in a user namespace that is joined.
+func (c *hostCheck) joinedUsers() {
+	ns := oci.Namespace(c.spec, specs.UserNamespace)
+	if ns == nil || shared(ns.Path, specs.UserNamespace) {
+		return
+	}
+	uids, gids := mappingsOf(c.spec)()
+	if len(uids)+len(gids) == 0 {
+		return // nobody knows
+	}
+	const where = "in the user namespace that is joined"
+	for _, m := range []struct {
+		pointer, kind string
+		ids           bundle.IDMap
+	}{{"linux.uidMappings", "user", uids}, {"linux.gidMappings", "group", gids}} {
+		if _, ok := m.ids.ToHost(0); !ok {
+			c.problems = append(c.problems, bundle.About(m.pointer, "the container's %s id 0, which every container needs, is not mapped %s", m.kind, where))
+		}
+	}
+	if c.spec.Process != nil {
+		c.problems = append(c.problems, bundle.UnmappedUser(c.spec.Process, uids, gids, where, where)...)
+	}
+}
+
 // userNamespace creates a user namespace with the mappings, and closes it.
 func (c *hostCheck) userNamespace() {
 	if !oci.HasNew(c.spec, specs.UserNamespace) {
+		c.joinedUsers()
 		return
 	}
 	l := c.spec.Linux

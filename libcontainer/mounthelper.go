@@ -10,6 +10,7 @@ import (
 
 	"coracle/libcontainer/internal/host/hostfs"
 	"coracle/libcontainer/internal/host/idmap"
+	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/linux"
@@ -20,8 +21,10 @@ import (
 // path link by link. It uses only descriptors that the init sends.
 type mountHelper struct {
 	spec     *specs.Spec
-	links    map[int]string // see [compile.Output]
-	copyFrom linux.FD       // the directory for the next copy
+	links    map[int]string   // see [compile.Output]
+	places   []compile.Place  // the same
+	numbers  hostfs.Territory // the mounts that the init has told of
+	copyFrom linux.FD         // the directory for the next copy
 }
 
 func (h *mountHelper) close() { h.copyFrom.Close() }
@@ -30,6 +33,21 @@ func (h *mountHelper) close() { h.copyFrom.Close() }
 func (h *mountHelper) take(dir linux.FD) {
 	h.close()
 	h.copyFrom = dir
+}
+
+// tell notes the number of a mount; ok is false for one that does not exist.
+func (h *mountHelper) tell(e *launch.Event) (ok bool) {
+	nth, number := e.MountNumber()
+	if nth != len(h.numbers) || nth >= len(h.places) {
+		return false
+	}
+	p := h.places[nth]
+	name := "the rootfs"
+	if p.Index >= 0 {
+		name = fmt.Sprintf("mounts[%d] at %q", p.Index, p.Dest)
+	}
+	h.numbers = append(h.numbers, hostfs.Mount{Number: uint64(number), Dest: p.Dest, Own: p.Own, Name: name})
+	return true
 }
 
 // register registers the handlers of the points about mounts.
@@ -60,6 +78,7 @@ func (h *mountHelper) register(s *setup) {
 	at(protocol.PointMakeFile, func(e *launch.Event, r mountRequest) error {
 		return h.makePoint(e, r, hostfs.Point{NoLinks: e.NoLinks(), Mode: r.mode})
 	})
+	at(protocol.PointPlace, h.checkPlace)
 }
 
 // mountRequest is a request of the init.
@@ -68,6 +87,7 @@ type mountRequest struct {
 	mode          uint32
 	owner         hostfs.Owner
 	pid           int
+	remount       bool
 }
 
 // request decodes a message.
@@ -86,13 +106,14 @@ func (h *mountHelper) request(e *launch.Event, pid int) (r mountRequest, err err
 		if err != nil {
 			return r, err
 		}
-		r.mode = o.PointMode(m.Type)
+		r.mode, r.remount = o.PointMode(m.Type), o.Remount
 		if e.IsSync(protocol.PointMakeLink) {
 			r.subject = fmt.Sprintf("copy of the symbolic link %q to %q (mounts[%d])", m.Source, r.dest, index)
 		}
 	case index == protocol.Cwd && h.spec.Process != nil:
 		r.dest = path.Clean("/" + h.spec.Process.Cwd)
 		r.subject = fmt.Sprintf("working directory %q (process.cwd)", r.dest)
+	case h.protected(e, &r):
 	default:
 		d, ok := e.Device()
 		if !ok || h.spec.Linux == nil || d >= len(h.spec.Linux.Devices) {
@@ -101,13 +122,47 @@ func (h *mountHelper) request(e *launch.Event, pid int) (r mountRequest, err err
 		}
 		node := h.spec.Linux.Devices[d].Path
 		r.dest = path.Clean("/" + node)
-		if e.IsSync(protocol.PointMakeDir) {
+		if !e.IsSync(protocol.PointMakeFile) {
 			r.dest = path.Dir(r.dest)
 		}
 		r.subject = fmt.Sprintf("make the device %q (linux.devices[%d])", node, d)
 	}
 	r.owner, err = ownerOf(pid)
 	return r, err
+}
+
+// protected finds out whether a message is about a path that is to be masked or read-only.
+func (h *mountHelper) protected(e *launch.Event, r *mountRequest) bool {
+	i, ok := e.Protected()
+	if !ok || h.spec.Linux == nil {
+		return false
+	}
+	list, what, property := h.spec.Linux.ReadonlyPaths, "make read-only", "readonlyPaths"
+	if i >= len(list) {
+		i -= len(list)
+		list, what, property = h.spec.Linux.MaskedPaths, "mask", "maskedPaths"
+	}
+	if i >= len(list) {
+		return false
+	}
+	r.dest = path.Clean("/" + list[i])
+	r.subject = fmt.Sprintf("%s %q (linux.%s[%d])", what, list[i], property, i)
+	return true
+}
+
+// checkPlace finds out whether something may be done in a mount that is not the one that its
+// path lies in, as it is written. A device is made there, and a mount changed by a remount, so
+// those have to be in the right one. A mount that is put there changes nothing but what the container
+// sees, unless the mount below is shared with somebody.
+func (h *mountHelper) checkPlace(e *launch.Event, r mountRequest) error {
+	number := uint64(e.InMount())
+	if _, device := e.Device(); !device && !r.remount {
+		shared, err := linux.PID(r.pid).SharedMount(number)
+		if err != nil || !shared {
+			return err
+		}
+	}
+	return h.numbers.Check(e.FD.Int(), r.dest, number)
 }
 
 // copyUp copies files into a tmpfs.
@@ -134,11 +189,13 @@ func (h *mountHelper) copyUp(e *launch.Event, r mountRequest) error {
 func (h *mountHelper) makePoint(e *launch.Event, r mountRequest, p hostfs.Point) error {
 	_, device := e.Device()
 	explains := device || e.Mount() == protocol.Cwd
-	p.NoDangling = explains
+	p.NoDangling, p.In = explains, h.numbers
 	err := hostfs.Make(e.FD.Int(), r.dest, p, r.owner)
 	var denied *hostfs.Denied
 	switch {
-	case err == nil, explains && !errors.As(err, &denied):
+	case err == nil:
+		return nil
+	case explains && !errors.As(err, &denied) && !errors.As(err, new(*hostfs.OtherMount)):
 		// The init finds out by itself what is wrong, and says it as engines expect.
 		return nil
 	}

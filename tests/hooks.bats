@@ -417,6 +417,18 @@ life() {
 	[ "$(said startContainer)" = $'PATH=/bin\nLD_PRELOAD=/evil.so\nSECRET=1\nHOME=/home/user' ]
 }
 
+@test "a createContainer hook finds no program of the image by relative paths of the caller" {
+	printf '#!/bin/sh\necho image >>%s\n' "$LOG" >rootfs/helper
+	mkdir rootfs/bin2
+	chmod 755 rootfs/helper
+	cp rootfs/helper rootfs/bin2/helper
+	hook createContainer "helper || echo none >>'$LOG'; tr '\\0' '\\n' </proc/self/environ >>'$LOG'"
+	args true
+	run env -i "PATH=:bin2:$PATH:." LD_LIBRARY_PATH=lib PYTHONPATH=:/python "$CORACLE" --root "$ROOT" run "$ID"
+	[ "$status" -eq 0 ]
+	logged none "PATH=$PATH" PYTHONPATH=/python
+}
+
 @test "poststop has the environment of the command that deletes, and of a create that fails" {
 	hook poststop "echo \$RUNTIME >>'$LOG'"
 	detached 'exec sleep 1000'

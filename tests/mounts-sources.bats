@@ -215,6 +215,25 @@ ordered() {
 	failed "it leads through the rootfs and out of it"
 }
 
+@test "a source that the host has in the rootfs at a second path stays there, whatever its links say" {
+	local second=$BATS_TEST_TMPDIR/second
+	mkdir -p "$second" layers/{work,lower} merged
+	echo image >rootfs/etc/file
+	ln -s /etc rootfs/dir
+	mount --bind rootfs "$second"
+	config --arg p "$second/dir/file" '.mounts += [{destination: "/b", source: $p, options: ["bind"]}]'
+	args cat /b
+	run coracle run "$ID"
+	umount "$second"
+	[ "$output" = image ]
+	# The directory that an overlay is made of.
+	mount -t overlay -o "lowerdir=$PWD/layers/lower,upperdir=$PWD/rootfs,workdir=$PWD/layers/work" overlay merged || skip "no overlays here"
+	config --arg p "$PWD/rootfs/dir/file" '.root.path = "merged" | .mounts[-1].source = $p'
+	run coracle run "$ID"
+	umount merged
+	[ "$output" = image ]
+}
+
 @test "a missing source in the rootfs is an error" {
 	inside none
 	run coracle run "$ID"

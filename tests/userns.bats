@@ -221,6 +221,8 @@ users_of() {
 	config '.process.user = {uid: 6, gid: 6}'
 	run coracle run "$ID"
 	failed "linux.gidMappings" "group id 0 is not mapped in the user namespace"
+	run coracle validate --host
+	failed "linux.gidMappings" "container's group id 0" "linux.uidMappings" "container's user id 0" "is not mapped in the user namespace that is joined"
 	kill "$other"
 	nothing_left
 }

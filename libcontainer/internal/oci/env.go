@@ -42,3 +42,49 @@ func (e Env) LastOfEach() Env {
 	slices.Reverse(last)
 	return last
 }
+
+// Absolute is an environment in which no variable makes programs look for others, or for libraries
+// and scripts, below the working directory: the elements of paths that are relative are left out, and
+// variables that have no others.
+//
+// Attacker: the image, when the working directory is in it.
+func (e Env) Absolute() Env {
+	kept := make(Env, 0, len(e))
+	for _, v := range e {
+		name, value, ok := strings.Cut(v, "=")
+		absolute, paths := absolutePaths(name, value)
+		switch {
+		case !ok || !paths || absolute == value && value != "":
+			kept = append(kept, v)
+		case absolute != "":
+			kept = append(kept, name+"="+absolute)
+		}
+	}
+	return kept
+}
+
+// absolutePaths is the value of a variable without paths that are relative; paths reports whether
+// it is one of paths. An empty one often means the working directory.
+func absolutePaths(name, value string) (absolute string, paths bool) {
+	list := strings.HasSuffix(name, "PATH") || strings.HasSuffix(name, "LIB") || name == "ENV" || name == "BASH_ENV"
+	loader := strings.HasPrefix(name, "LD_")
+	if !list && !loader {
+		return "", false
+	}
+	separators := ":"
+	if loader {
+		separators = ": ;" // ld.so(8)
+	}
+	var kept []string
+	for _, p := range strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(separators, r) }) {
+		// $ORIGIN is where the program is. A library without a slash is looked for in directories.
+		if p[0] == '/' || strings.HasPrefix(p, "$ORIGIN/") || strings.HasPrefix(p, "${ORIGIN}/") || !list && !strings.Contains(p, "/") {
+			kept = append(kept, p)
+		}
+	}
+	absolute = strings.Join(kept, ":")
+	if strings.ContainsAny(value, " ;") && len(absolute) == len(value) {
+		return value, true // only the separators are others
+	}
+	return absolute, true
+}

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -41,6 +42,30 @@ func TestLastOfEach(t *testing.T) {
 		given := slices.Clone(c.env)
 		if got := Env(c.env).LastOfEach(); !slices.Equal(got, c.want) || !slices.Equal(c.env, given) {
 			t.Errorf("%q: %q", given, got)
+		}
+	}
+}
+
+func TestAbsoluteEnv(t *testing.T) {
+	for in, want := range map[string]string{
+		"PATH=/bin:/usr/bin":                       "PATH=/bin:/usr/bin",
+		"PATH=:/bin::usr/bin:.:/a":                 "PATH=/bin:/a",
+		"PATH=":                                    "",
+		"PATH=.":                                   "",
+		"LD_LIBRARY_PATH=lib;/lib":                 "LD_LIBRARY_PATH=/lib",
+		"LD_LIBRARY_PATH=$ORIGIN/../lib:$LIB/x":    "LD_LIBRARY_PATH=$ORIGIN/../lib",
+		"LD_PRELOAD=libc.so lib/evil.so /lib/x.so": "LD_PRELOAD=libc.so:/lib/x.so",
+		"LD_PRELOAD=/a.so /b.so":                   "LD_PRELOAD=/a.so /b.so",
+		"LD_DEBUG=libs":                            "LD_DEBUG=libs",
+		"PYTHONPATH=src":                           "",
+		"PERL5LIB=lib:/lib":                        "PERL5LIB=/lib",
+		"BASH_ENV=rc":                              "",
+		"NAME=./x":                                 "NAME=./x",
+		"odd":                                      "odd",
+	} {
+		got := strings.Join(Env{in}.Absolute(), "|")
+		if got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
 		}
 	}
 }

@@ -30,8 +30,12 @@ type Point struct {
 	Link string
 	// NoLinks refuses symbolic links with ELOOP.
 	NoLinks bool
-	// NoDangling makes nothing where a symbolic link has led: that is ENOENT.
+	// NoDangling makes nothing that only a symbolic link names: that is ENOENT.
 	NoDangling bool
+	// Exists makes nothing at all: what is missing is ENOENT.
+	Exists bool
+	// In says which mounts something may be made in; nil for any.
+	In Territory
 }
 
 // Denied is the error when the owner has no permission to create something in a directory, given
@@ -52,18 +56,22 @@ func (d *Denied) Unwrap() error { return d.Err }
 func Make(root int, name string, point Point, owner Owner) error {
 	done := ""
 	err := owner.do(false, func() (err error) {
-		done, err = makePath(root, name, point, owner)
+		w := &walk{root: root, t: point.In, home: point.In.of(path.Dir("/" + name))}
+		done, err = makePath(w, name, point, owner)
 		return err
 	})
 	return explain(root, done, err)
 }
 
 // makePath also returns how far it came: what exists, and has no links in it.
-func makePath(root int, name string, point Point, owner Owner) (done string, err error) {
+func makePath(w *walk, name string, point Point, owner Owner) (done string, err error) {
 	rest := strings.Split(name, "/")
-	for links := 0; len(rest) > 0; {
+	own := len(rest) // how many of the rest are the path's own, and no link's
+	for len(rest) > 0 {
 		next := rest[0]
 		rest = rest[1:]
+		linked := len(rest) >= own
+		own = min(own, len(rest))
 		switch next {
 		case "", ".":
 			continue
@@ -74,16 +82,16 @@ func makePath(root int, name string, point Point, owner Owner) (done string, err
 			continue
 		}
 		at := path.Join(done, next)
-		target, err := look(root, at)
+		target, err := look(w.root, at)
 		last := point.Link != "" && !more(rest)
 		switch {
 		case last && errors.Is(err, unix.ENOENT):
-			err = makeLink(root, done, next, point.Link)
+			err = makeLink(w, done, next, point.Link)
 		case last && err == nil && target != point.Link:
 			err = &NotThatLink{point.Link}
-		case errors.Is(err, unix.ENOENT) && point.NoDangling && links > 0:
+		case errors.Is(err, unix.ENOENT) && (point.Exists || point.NoDangling && linked):
 		case errors.Is(err, unix.ENOENT):
-			err = makeOne(root, done, next, point.modeOf(more(rest)), owner)
+			err = makeOne(w, done, next, point.modeOf(more(rest)), owner)
 		}
 		if err != nil {
 			return done, &os.PathError{Op: "make", Path: "/" + at, Err: err}
@@ -92,7 +100,7 @@ func makePath(root int, name string, point Point, owner Owner) (done string, err
 			done = at
 			continue
 		}
-		if links++; links > maxLinks || point.NoLinks {
+		if w.follows(done); w.links > maxLinks || point.NoLinks {
 			return done, &os.PathError{Op: "make", Path: "/" + at, Err: unix.ELOOP}
 		}
 		if path.IsAbs(target) {
@@ -185,12 +193,15 @@ func readLink(fd int) (string, error) {
 
 // makeOne makes a name in a directory. What somebody else has just made there is not
 // ours, and stays as it is.
-func makeOne(root int, parent, name string, mode uint32, owner Owner) error {
-	p, err := below(root, parent, unix.O_PATH|unix.O_DIRECTORY)
+func makeOne(w *walk, parent, name string, mode uint32, owner Owner) error {
+	p, err := below(w.root, parent, unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(p)
+	if err := w.check(parent, p); err != nil {
+		return err
+	}
 	if mode&unix.S_IFMT == unix.S_IFDIR {
 		err = unix.Mkdirat(p, name, mode&^unix.S_IFMT)
 	} else {
@@ -213,12 +224,15 @@ func (n *NotThatLink) Error() string {
 }
 
 // makeLink makes a symbolic link in a directory.
-func makeLink(root int, parent, name, target string) error {
-	p, err := below(root, parent, unix.O_PATH|unix.O_DIRECTORY)
+func makeLink(w *walk, parent, name, target string) error {
+	p, err := below(w.root, parent, unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(p)
+	if err := w.check(parent, p); err != nil {
+		return err
+	}
 	return unix.Symlinkat(target, p, name)
 }
 

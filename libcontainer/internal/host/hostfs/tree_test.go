@@ -99,25 +99,28 @@ func TestMakeMode(t *testing.T) {
 	}
 }
 
-// TestMakeNothingBehindLinks: a link to what exists is followed, and nothing is made where one
-// leads.
+// TestMakeNothingBehindLinks: a link to what exists is followed, and nothing that only a link
+// names is made.
 func TestMakeNothingBehindLinks(t *testing.T) {
 	root := t.TempDir()
 	write(t, filepath.Join(root, "etc/passwd"), "")
 	link(t, "/etc", filepath.Join(root, "there"))
 	link(t, "/missing", filepath.Join(root, "dangling"))
+	link(t, "there/missing/..", filepath.Join(root, "partly"))
 	fd := openDir(t, root)
 	point := Point{Dir: true, NoDangling: true}
 	if err := Make(fd, "/there", point, Self()); err != nil {
 		t.Error(err)
 	}
-	for _, name := range []string{"/dangling", "/dangling/x", "/there/x"} {
+	for _, name := range []string{"/dangling", "/dangling/x", "/partly/x"} {
 		if err := Make(fd, name, point, Self()); !errors.Is(err, unix.ENOENT) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := Make(fd, "/plain/x", point, Self()); err != nil {
-		t.Error(err)
+	for _, name := range []string{"/plain/x", "/there/x/y"} {
+		if err := Make(fd, name, point, Self()); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -20,8 +20,15 @@ func (t Tree) OpenApart(opened Opened) (int, error) {
 	n := program.Note{What: t.What, Property: t.Property}
 	b.Describe(n)
 	word := b.Word("tree", -1)
-	//allow:path a path of the host that the caller has named
-	b.OpenTree(program.Cwd(), t.Path, unix.OPEN_TREE_CLOEXEC|t.Flags()).Into(word)
+	if t.NoLinks {
+		at := b.Word("at", -1)
+		//allow:path a path of the host that the caller has named
+		b.Openat2(program.Cwd(), t.Path, program.Lookup{Flags: unix.O_CLOEXEC | t.LookupFlags(), Resolve: unix.RESOLVE_NO_SYMLINKS}).Into(at)
+		b.OpenTree(at.Arg(), "", unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|t.Flags()).Into(word)
+	} else {
+		//allow:path the same
+		b.OpenTree(program.Cwd(), t.Path, unix.OPEN_TREE_CLOEXEC|t.Flags()).Into(word)
+	}
 	b.SendFD(program.FD(copySocket), protocol.ValueOf(protocol.ValueTree).Encode(), word.Arg())
 	p, err := b.Finish()
 	if err != nil {

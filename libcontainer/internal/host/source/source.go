@@ -51,6 +51,10 @@ type Tree struct {
 	Path           string
 	// NoFollow means the symbolic link itself where Path is one.
 	NoFollow bool `json:",omitempty"`
+	// NoLinks says that no symbolic link is on the way: one that is there by now is an error. Dir
+	// says that it is a directory then.
+	NoLinks bool `json:",omitempty"`
+	Dir     bool `json:",omitempty"`
 	// Recursive takes the mounts below Path along.
 	Recursive bool
 	// Attrs are applied in order.
@@ -80,8 +84,7 @@ func (n Node) String() string {
 
 // Open makes the tree.
 func (t Tree) Open(opened Opened) (int, error) {
-	//allow:path a path of the host that the caller has named
-	fd, err := unix.OpenTree(unix.AT_FDCWD, t.Path, unix.OPEN_TREE_CLOEXEC|t.Flags())
+	fd, err := t.take()
 	if err != nil {
 		return -1, t.failure("", err)
 	}
@@ -90,6 +93,31 @@ func (t Tree) Open(opened Opened) (int, error) {
 		return -1, err
 	}
 	return fd, nil
+}
+
+// take takes the tree.
+func (t Tree) take() (int, error) {
+	if !t.NoLinks {
+		//allow:path a path of the host that the caller has named
+		return unix.OpenTree(unix.AT_FDCWD, t.Path, unix.OPEN_TREE_CLOEXEC|t.Flags())
+	}
+	//allow:path the same
+	at, err := unix.Openat2(unix.AT_FDCWD, t.Path, &unix.OpenHow{Flags: unix.O_CLOEXEC | t.LookupFlags(), Resolve: unix.RESOLVE_NO_SYMLINKS})
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(at)
+	return unix.OpenTree(at, "", unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|t.Flags())
+}
+
+// LookupFlags are those of openat2(2) for a path without links, but for that which closes the
+// descriptor on exec.
+func (t Tree) LookupFlags() uint64 {
+	if t.Dir {
+		// Which mounts what is to be mounted there on demand (autofs).
+		return unix.O_PATH | unix.O_DIRECTORY
+	}
+	return unix.O_PATH
 }
 
 // Flags returns the flags of open_tree(2), except OPEN_TREE_CLOEXEC.

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,5 +94,29 @@ func TestFifoDoesNotBlock(t *testing.T) {
 	}
 	if _, err := (Namespace{Name: "network", Path: path, Flag: unix.CLONE_NEWNET}).Open(nil); err == nil {
 		t.Error("a fifo is taken for a namespace")
+	}
+}
+
+// TestTreeWithoutLinks: a directory that has become a link meanwhile is not followed.
+func TestTreeWithoutLinks(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "real", "below"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("real", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]error{"real/below": nil, "link/below": unix.ELOOP, "link": unix.ELOOP, "none": unix.ENOENT} {
+		fd, err := Tree{What: name, Path: filepath.Join(dir, name), NoLinks: true, Dir: true}.Open(nil)
+		if errors.Is(err, unix.EPERM) {
+
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil {
+			unix.Close(fd)
+		}
 	}
 }

@@ -153,6 +153,8 @@ type Output struct {
 	// Links are where symbolic links lead that are made in place of mounts, by the index of
 	// those.
 	Links map[int]string
+	// Places are the mounts that the program tells the numbers of by protocol.ValueMount.
+	Places []Place
 	// Notices are warnings that the program gives by protocol.ValueNotice and an index.
 	Notices []string
 	// Warnings are about what the process asked for and does not get. Remarks are about what is
@@ -184,8 +186,14 @@ type compiler struct {
 
 	list []*mount          // the mounts of the configuration
 	at   map[string]*mount // the last one so far at each destination
-	// ask asks the runtime for a mount point.
-	ask program.FDMessage
+	// numbers are those of the mounts so far, and ask is how the runtime is asked about them.
+	numbers numbered
+	ask     ask
+	// spread reports whether what is mounted may appear on the host, see spreads.
+	spread bool
+	devDir program.Word // /dev, where nothing is mounted
+	// onTop reports whether the rootfs is attached on the root of the mount namespace.
+	onTop bool
 	// timeOffsets takes the offsets of a new time namespace.
 	timeOffsets program.Word
 	// files is how many descriptors the sources of bind mounts and the preserved ones need; later
@@ -293,6 +301,7 @@ func compileInit(in Input) *compiler {
 	// Masks come after everything that uses /proc and /sys of the container.
 	c.readonlyPaths()
 	c.maskedPaths()
+	c.answerAsks()
 	c.propagateMounts()
 	c.propagateRoot()
 	c.attributes()

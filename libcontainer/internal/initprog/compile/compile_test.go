@@ -171,6 +171,36 @@ func TestOrder(t *testing.T) {
 	})
 }
 
+// TestRootfsHidesNothing: the rootfs is nowhere that a path leads to before the program has found its
+// cgroups, and at its place only for hooks.
+func TestRootfsHidesNothing(t *testing.T) {
+	for _, hooks := range []bool{false, true} {
+		_, out, err := compileSpec(t, func(s *specs.Spec) {
+			if hooks {
+				s.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{{Path: "/bin/true"}}}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(trace(out)) {
+			if strings.HasPrefix("\n"+line, at(stepAttachRootfs)) && strings.Contains(line, "move_mount") && !strings.Contains(line, `AT_FDCWD, "/"`) {
+				t.Errorf("attached at a path: %s", line)
+			}
+		}
+		if shown := strings.Contains(trace(out), at(stepShowRootfs)); shown != hooks {
+			t.Errorf("hooks %v, at its place %v", hooks, shown)
+		}
+		if hooks {
+			ordered(t, out, [][2]string{
+				{at(stepJoinCgroup), at(stepShowRootfs)},
+				{at(stepMountHierarchy), at(stepShowRootfs)},
+				{at(stepShowRootfs), at(stepAwaitHooks)},
+			})
+		}
+	}
+}
+
 // TestHides: a program is non-dumpable before another process has power over its user namespace
 // or shares a namespace with it, and stays so as long as the runtime can work with it
 // nevertheless.

@@ -79,12 +79,11 @@ func (c *compiler) devices() {
 		return
 	}
 	configured := c.configuredDevices()
-	dev := c.Word("dev", -1)
-	c.openDev(dev)
+	dev := c.dev()
 	for _, d := range defaultDevices {
 		p := "/dev/" + d.name
 		if !configured[p] {
-			c.makeNode(dev.Arg(), device{path: p, mode: unix.S_IFCHR | 0o666, dev: unix.Mkdev(d.major, d.minor)})
+			c.makeNode(dev, device{path: p, mode: unix.S_IFCHR | 0o666, dev: unix.Mkdev(d.major, d.minor)})
 		}
 	}
 	if c.spec.Linux != nil {
@@ -95,26 +94,38 @@ func (c *compiler) devices() {
 	c.note(stepDevLinks, "", "make the links in /dev", "")
 	for _, l := range devLinks {
 		if !configured["/dev/"+l.name] {
-			c.Symlinkat(l.target, dev.Arg(), l.name).Allow(unix.EEXIST)
+			c.Symlinkat(l.target, dev, l.name).Allow(unix.EEXIST)
 		}
 	}
 	if !configured["/dev/ptmx"] {
 		// Another ptmx, of the image or of an outer devpts, would hand out
 		// terminals that are not the container's.
 		c.note(stepDevPtmx, "", "link /dev/ptmx to the container's devpts", "")
-		c.Unlinkat(dev.Arg(), "ptmx", 0).Allow(unix.ENOENT)
-		c.Symlinkat("pts/ptmx", dev.Arg(), "ptmx")
+		c.Unlinkat(dev, "ptmx", 0).Allow(unix.ENOENT)
+		c.Symlinkat("pts/ptmx", dev, "ptmx")
 	}
-	c.Close(dev.Arg())
 }
 
-// openDev pins /dev. As a link it could lead to a directory of the host that is mounted
-// somewhere else, in which nodes would be made and removed.
-func (c *compiler) openDev(into program.Word) {
-	n := program.Note{Step: stepOpenDev, What: "open", Object: "/dev"}
-	n.Explain = mountPointError(n, "/dev")
-	c.Describe(n)
-	c.openOrMake("dev", mountPoint{dir: true, strict: true}, into)
+// dev is /dev, pinned until the set-up is done: the mount that was made there, or that directory
+// of the rootfs.
+//
+// Attacker: the image. As a link it could lead to a directory of the host that is mounted
+// somewhere else, in which nodes would be made and removed; and a link elsewhere can lead a
+// volume to /dev, on top of what was mounted there.
+func (c *compiler) dev() program.Arg {
+	if i := c.liesIn("/dev"); i >= 0 && c.list[i].dest == "/dev" {
+		return c.kept[i]
+	}
+	if c.devDir == 0 {
+		c.devDir = c.Word("dev", -1)
+		n := program.Note{Step: stepOpenDev, What: "open", Object: "/dev"}
+		n.Explain = mountPointError(n, "/dev")
+		c.Describe(n)
+		c.openOrMake("dev", mountPoint{dir: true, strict: true}, c.devDir)
+		c.StatxMountNumber(c.devDir.Arg(), c.stat)
+		c.CheckSame(c.stat.MountID(), c.numbers.word[c.liesIn("/dev")], unix.EXDEV)
+	}
+	return c.devDir.Arg()
 }
 
 func (c *compiler) configuredDevices() map[string]bool {
@@ -127,7 +138,7 @@ func (c *compiler) configuredDevices() map[string]bool {
 	return paths
 }
 
-func (c *compiler) configuredDevice(i int, d specs.LinuxDevice, dev program.Word) {
+func (c *compiler) configuredDevice(i int, d specs.LinuxDevice, dev program.Arg) {
 	n := device{path: path.Clean(d.Path), mode: 0o666, pointer: "linux.devices[#]", index: i}
 	if d.FileMode != nil {
 		n.mode, n.given = uint32(*d.FileMode)&^unix.S_IFMT, true
@@ -150,14 +161,16 @@ func (c *compiler) configuredDevice(i int, d specs.LinuxDevice, dev program.Word
 		n.dev = unix.Mkdev(uint32(d.Major), uint32(d.Minor))
 	}
 	if path.Dir(n.path) == "/dev" {
-		c.makeNode(dev.Arg(), n)
+		c.makeNode(dev, n)
 		return
 	}
 	c.Describe(n.note())
 	if parent := relative(path.Dir(n.path)); parent != "" {
 		defer c.block()()
 		target := c.take("target")
-		c.openOrMake(parent, mountPoint{dir: true, made: &made{protocol.Device(i)}}, target)
+		about := protocol.Device(i)
+		c.openOrMake(parent, mountPoint{dir: true, made: &made{about}}, target)
+		c.askPlace(target.Arg(), c.liesIn(parent), about)
 		c.makeNode(target.Arg(), n)
 		c.Close(target.Arg())
 	} else {
@@ -211,7 +224,7 @@ func (c *compiler) bindNode(dir program.Arg, name string, d device) {
 		made.Allow(unix.EACCES, unix.EPERM, unix.EOVERFLOW).Else(denied)
 		c.Jump(there)
 		c.Bind(denied)
-		c.askAt(protocol.PointMakeFile, protocol.Device(d.index), false)
+		c.askAt(protocol.PointMakeFile, protocol.Device(d.index), program.Int(0))
 		c.Bind(there)
 	}
 	c.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(tmp)

@@ -150,6 +150,7 @@ func (c *compiler) hookDirectory(in HookInput) {
 // runtimeHooks waits until the runtime has run the hooks before the pivot.
 func (c *compiler) runtimeHooks() {
 	if BeforePivot(c.spec.Hooks) {
+		c.showRoot()
 		c.note(stepAwaitHooks, "hooks", "wait for the hooks", "")
 		c.SendFD(c.socket, protocol.Sync(protocol.PointHooks).Encode(), c.root)
 		c.receive(c.socket, c.reply, protocol.MessageSize)

@@ -79,10 +79,13 @@ func (c *compiler) copyLink(m *mount) {
 		c.Openat2(c.root, dir, how).Into(target).Allow(unix.ENOENT, unix.EACCES).Else(ask)
 		parent = target.Arg()
 	}
+	if parent != c.root || c.liesIn(path.Dir(m.dest)) >= 0 {
+		c.checkMount(parent, c.liesIn(path.Dir(m.dest)), ask)
+	}
 	c.Symlinkat(m.link, parent, path.Base(rel)).Allow(unix.EEXIST, unix.EACCES, unix.EPERM, unix.EOVERFLOW).Else(ask)
 	c.Jump(done)
 	c.Bind(ask)
-	c.askAt(protocol.PointMakeLink, uint32(m.subject.Index), false)
+	c.askAt(protocol.PointMakeLink, uint32(m.subject.Index), program.Int(0))
 	c.Bind(done)
 	if parent != c.root {
 		c.Close(parent)

@@ -68,6 +68,7 @@ func (c *compiler) readMounts() {
 // attached to a pinned mount point, never to a path.
 func (c *compiler) mounts() {
 	c.at = make(map[string]*mount, len(c.list))
+	c.spread = c.spreads()
 	for _, m := range c.list {
 		switch {
 		case m.Remount:
@@ -171,6 +172,7 @@ func (c *compiler) readonlyLater(m *mount) bool { return m.Type == "tmpfs" || m.
 // closeMount closes the descriptor of a mount that has been attached, unless it is
 // needed once more. done reports whether nobody else needs it.
 func (c *compiler) closeMount(m *mount, mnt program.Arg, done bool) {
+	c.keepNumber(placeOf(m), mnt)
 	kept, isKept := c.kept[m.subject.Index]
 	if isKept {
 		c.SetArg(kept, mnt)
@@ -241,27 +243,18 @@ func (c *compiler) bindAttrs(m *mount, later bool) []source.Attr {
 	return attrs
 }
 
-// inOwn reports whether a mount lies in an earlier one that is new and empty but for what
-// this program makes: there is no link in it.
-func (c *compiler) inOwn(m *mount) bool {
-	for dir := path.Dir(m.dest); dir != "/"; dir = path.Dir(dir) {
-		if in := c.at[dir]; in != nil {
-			return !in.Bind && !in.CopyUp && pseudo(in.Type)
-		}
-	}
-	return false
-}
-
 // attach puts a detached mount at its place. Only what is allowed to be may land
 // on a procfs, by whatever path it got there.
 func (c *compiler) attach(m *mount, mnt program.Arg, at mountPoint, procAllowed bool) {
 	defer c.block()()
 	target := c.take("target")
 	c.Describe(m.notePoint())
-	if !bundle.AllowedInProc(m.dest) && !c.inOwn(m) {
-		at.made = &made{uint32(m.subject.Index)}
+	about := uint32(m.subject.Index)
+	if !bundle.AllowedInProc(m.dest) {
+		at.made = &made{about}
 	}
 	c.openOrMake(relative(m.dest), at, target)
+	c.checkSpread(target.Arg(), m.dest, about)
 	if !procAllowed {
 		ok := c.Label()
 		c.Fstatfs(target.Arg(), c.statfs)

@@ -40,8 +40,16 @@ func (c *compiler) openTreeAt(t source.Tree, at string) program.Arg {
 		flags |= unix.AT_EMPTY_PATH
 	}
 	tree := c.treeWord()
-	//allow:path a path of the host that the caller has named, before the pivot
-	c.OpenTree(program.Cwd(), at, flags).Into(tree)
+	if t.NoLinks {
+		place := c.take("tmp")
+		//allow:path a path of the host that the caller has named, before the pivot
+		c.Openat2(program.Cwd(), at, program.Lookup{Flags: unix.O_CLOEXEC | t.LookupFlags(), Resolve: unix.RESOLVE_NO_SYMLINKS}).Into(place)
+		c.OpenTree(place.Arg(), "", unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|flags).Into(tree)
+		c.Close(place.Arg())
+	} else {
+		//allow:path the same
+		c.OpenTree(program.Cwd(), at, flags).Into(tree)
+	}
 	if t.Node != (source.Node{}) {
 		c.Statx(tree.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 		c.Check(c.stat.Mode(), unix.S_IFMT, t.Node.Type, unix.ENODEV)

@@ -9,6 +9,7 @@ import (
 
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
+	"coracle/libcontainer/internal/initprog/protocol"
 )
 
 // readonlyPaths makes parts of the tree read-only, with all mounts below. A path that does not
@@ -23,6 +24,7 @@ func (c *compiler) readonlyPaths() {
 		next := c.Label()
 		c.Describe(program.Note{Step: stepReadonlyPath, What: "make read-only", Object: p, Property: "linux.readonlyPaths[#]", Index: i})
 		c.openProtected(p).Into(target).Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
+		c.checkSpread(target.Arg(), p, protocol.Protected(i))
 		c.OpenTree(target.Arg(), "", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE).Into(mnt)
 		c.MountSetattr(mnt.Arg(), "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, unix.MOUNT_ATTR_RDONLY, 0, 0)
 		c.MoveMount(mnt.Arg(), target.Arg())
@@ -72,11 +74,23 @@ func (c *compiler) mountBefore(end int, p string) int {
 	return found
 }
 
+// mountAt is the index of the last mount with this destination, -1 without one.
+func (c *compiler) mountAt(dest string) int {
+	i := c.mountOf(dest)
+	if i >= 0 && c.list[i].dest != dest {
+		return -1
+	}
+	return i
+}
+
 // keepMounts decides which mounts stay pinned until paths in them are protected, or until they
 // are remounted or get the root's propagation.
 func (c *compiler) keepMounts() {
 	c.kept = make(map[int]program.Arg)
 	c.keepSources()
+	if !c.hostDev() {
+		c.keep(c.mountAt("/dev"))
+	}
 	if c.spec.Linux == nil || !c.ownMounts() {
 		return
 	}
@@ -139,6 +153,7 @@ func (c *compiler) maskedPaths() {
 		next, file, copyEmpty, copyNull, cover := c.Label(), c.Label(), c.Label(), c.Label(), c.Label()
 		c.Describe(program.Note{Step: stepMaskPath, What: "mask", Object: p, Property: "linux.maskedPaths[#]", Index: i})
 		c.openProtected(p).Into(target).Allow(unix.ENOENT, unix.ENOTDIR).Else(next)
+		c.checkSpread(target.Arg(), p, protocol.Protected(len(c.spec.Linux.ReadonlyPaths)+i))
 		c.Statx(target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 		c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFDIR, 0).Else(file)
 

@@ -26,6 +26,8 @@ func (c *compiler) remount(m *mount) {
 	} else {
 		how := program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: inRoot}
 		c.Openat2(c.root, rootOr(relative(m.dest)), how).Into(target)
+		// Nor does a link of the image lead to one that it is not for, which may be read-only.
+		c.askPlace(target.Arg(), c.liesIn(m.dest), uint32(m.subject.Index))
 	}
 	c.reconfigure(m, target)
 

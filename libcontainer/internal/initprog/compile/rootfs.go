@@ -28,6 +28,7 @@ func (c *compiler) ownMounts() bool { return oci.HasNew(c.spec, specs.MountNames
 // attachRoot makes the tree of the rootfs a part of the mount namespace and
 // pins its root.
 func (c *compiler) attachRoot() {
+	defer func() { c.keepNumber(Place{Index: -1, Dest: "/", Own: true}, c.root) }()
 	rootfs := c.in.Bundle.Rootfs
 	if oci.Namespace(c.spec, specs.MountNamespace) == nil {
 		c.root = c.source(source.Dir{What: "rootfs (root.path)", Path: rootfs})
@@ -40,12 +41,7 @@ func (c *compiler) attachRoot() {
 		//allow:path the root of the program's own mount namespace
 		c.MountSetattr(program.Cwd(), "/", unix.AT_RECURSIVE, 0, 0, unix.MS_SLAVE)
 	}
-	at := rootfs
-	if !c.ownMounts() {
-		// In a mount namespace of others no other path is what it seems to be.
-		at = "/"
-	}
-	c.openAround(at)
+	c.openAround()
 	propagation := uint64(unix.MS_SLAVE)
 	if p := bundle.Propagation(c.propagation()); p&unix.MS_PRIVATE != 0 || p&unix.MS_UNBINDABLE != 0 {
 		propagation = unix.MS_PRIVATE
@@ -60,24 +56,38 @@ func (c *compiler) attachRoot() {
 		c.root = c.tree(tree, &number)
 	}
 	c.Describe(program.Note{Step: stepAttachRootfs, What: "attach the rootfs", Object: rootfs, Property: "root.path", HostPath: rootfs})
+	// On the root of the namespace, below which no path leads: it hides nothing. At its own
+	// path it could hide what the program still has to find on the host, its cgroups before all,
+	// where somebody replaces a directory on the way there by a link.
+	c.onTop = true
 	c.moveSource(number, c.root, func() program.Op {
-		if c.standsAtRoot() {
-			//allow:path the directory of the rootfs, which standAtRoot has entered
-			return c.MoveMount(c.root, program.Cwd())
-		}
-		//allow:path a path of the host: where the rootfs itself is
-		return c.MoveMountAt(c.root, program.Cwd(), at)
+		//allow:path the root of the program's own mount namespace, or of that which it has joined
+		return c.MoveMountAt(c.root, program.Cwd(), "/")
 	})
 }
 
+// showRoot attaches the rootfs at its place, where hooks look for it. The program needs no path
+// of the host from here on.
+func (c *compiler) showRoot() {
+	if !c.standsAtRoot() {
+		return
+	}
+	c.note(stepShowRootfs, "root.path", "attach the rootfs where it is on the host", c.in.Bundle.Rootfs)
+	c.onTop = false
+	//allow:path the directory of the rootfs, which standAtRoot has entered
+	c.MoveMount(c.root, program.Cwd())
+}
+
 // standsAtRoot reports whether the working directory is the directory of the rootfs until
-// the rootfs is attached.
-func (c *compiler) standsAtRoot() bool { return c.privileged() && c.ownMounts() }
+// the rootfs is entered.
+func (c *compiler) standsAtRoot() bool {
+	return c.ownMounts() && (BeforePivot(c.spec.Hooks) || c.in.Host.OpensNothing) && c.in.Bundle.Rootfs != "/"
+}
 
 // standAtRoot makes the directory of the rootfs the working directory, before the process
 // takes the ids of a user namespace.
 //
-// The rootfs has to be attached at its place, where hooks look for it. In a user namespace
+// Hooks look for the rootfs at its place. In a user namespace
 // the path may lead through directories that are closed. But a new mount namespace takes the
 // working directory along: it becomes the same directory in the copy of its mount. To attach a
 // tree there takes no lookup and no permission.
@@ -104,7 +114,9 @@ func (c *compiler) enterRoot() {
 		for _, p := range c.in.Host.ProcMounts {
 			c.Umount(p, unix.MNT_DETACH).Allow(unix.EINVAL, unix.ENOENT)
 		}
-		c.Mount(".", "/", "", unix.MS_MOVE, "")
+		if !c.onTop {
+			c.Mount(".", "/", "", unix.MS_MOVE, "")
+		}
 		c.Chroot(".")
 	default:
 		// The old root is now mounted on top of the new one; unmount it.
@@ -170,6 +182,7 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 	if m.noFollow {
 		last.Flags |= unix.O_NOFOLLOW
 	}
+	in := c.liesIn(path.Dir("/" + rel))
 	missing, ask, done := c.Label(), c.Label(), c.Label()
 	// What a program is denied it cannot explain: it does not know the ids of the host.
 	allow := func(o program.Op, errs ...syscall.Errno) program.Op {
@@ -195,9 +208,25 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 	if !m.dir {
 		dirs = path.Dir(rel)
 	}
-	for i, end := 0, 0; dirs != "." && end < len(dirs); i++ {
+	end := 0
+	if in >= 0 {
+		// Its mount point is there.
+		end = len(relative(c.list[in].dest))
+		asks(c.Openat2(c.root, dirs[:end], dirHow).Into(turns[1]), unix.ENOENT, unix.EACCES)
+		parent = turns[1].Arg()
+	}
+	// Nothing is made outside of the mount that the path lies in: the runtime knows whether
+	// another one will do.
+	here := func() {
+		if parent == c.root {
+			return
+		}
+		c.StatxMountNumber(parent, c.stat)
+		asks(c.CheckSame(c.stat.MountID(), c.numbers.word[in], unix.EXDEV))
+	}
+	for i := 0; dirs != "." && end < len(dirs); i++ {
 		start := end
-		if i > 0 {
+		if end > 0 {
 			start++
 		}
 		end = len(dirs)
@@ -213,18 +242,20 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 				mode = m.mode
 			}
 		}
+		here()
 		allow(c.Mkdirat(parent, dirs[start:end], mode).Allow(unix.EEXIST), unix.EACCES, unix.EPERM, unix.EOVERFLOW)
 		lookup := dirHow
 		if m.dir && end == len(dirs) {
 			lookup = last
 		}
 		asks(c.Openat2(c.root, dirs[:end], lookup).Into(next), unix.ENOENT, unix.EACCES)
-		if i > 0 {
+		if parent != c.root {
 			c.Close(parent)
 		}
 		parent = next.Arg()
 	}
 	if !m.dir {
+		here()
 		// O_EXCL: whatever appeared at this place meanwhile is not ours. EEXIST for a
 		// name that could not be resolved is a dangling link.
 		asks(c.Openat(parent, path.Base(rel), unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(into), unix.EEXIST, unix.EACCES, unix.EPERM, unix.EOVERFLOW)
@@ -267,23 +298,11 @@ func (c *compiler) askToMake(m mountPoint) {
 	if m.dir {
 		point = protocol.PointMakeDir
 	}
-	c.askAt(point, m.made.index, m.strict)
-}
-
-// askAt asks the runtime for something at the destination of a mount.
-func (c *compiler) askAt(point protocol.Point, index uint32, strict bool) {
-	if c.ask == (program.FDMessage{}) {
-		c.ask = c.NewFDMessage("ask", protocol.KindSync)
-	}
 	noLinks := 0
-	if strict {
+	if m.strict {
 		noLinks = 1
 	}
-	c.Set(c.ask.A(), program.Int(point))
-	c.Set(c.ask.B(), program.Int(index))
-	c.Set(c.ask.C(), program.Int(noLinks))
-	c.SendFDMessage(c.socket, c.ask, c.root)
-	c.receive(c.socket, c.reply, protocol.MessageSize)
+	c.askAt(point, m.made.index, program.Int(noLinks))
 }
 
 // mountPointError explains why a mount point could not be pinned or used.
@@ -297,6 +316,8 @@ func mountPointError(n program.Note, dest string) func(syscall.Errno) string {
 			reason = "a component is a dangling symbolic link: " + e.Error()
 		case unix.ENOTDIR, unix.EISDIR:
 			reason = "source and mount point are not both directories or both files: " + e.Error()
+		case unix.EXDEV:
+			reason = elsewhere(e)
 		case unix.EROFS:
 			reason = "it is missing, and the file system that it would be in is read-only"
 		default:

@@ -28,6 +28,8 @@ type place struct {
 	path   string
 	inside bool
 	dir    bool // for a path of the host: whether it is a directory
+	// noLinks reports whether there are no symbolic links on a path of the host.
+	noLinks bool
 }
 
 // place finds the place of a bind mount's source, once.
@@ -71,7 +73,7 @@ func (c *compiler) findPlace(m *mount) place {
 	if err != nil {
 		c.failSource(m, err)
 	}
-	return place{path: src, dir: found.Dir}
+	return place{path: src, dir: found.Dir, noLinks: err == nil && !found.Links}
 }
 
 // follow follows the links of a path up to the rootfs.
@@ -126,7 +128,7 @@ func (c *compiler) failSource(m *mount, err error) {
 
 // bindTree is the tree of a bind mount of the host.
 func (c *compiler) bindTree(m *mount, p place) source.Tree {
-	return source.Tree{What: m.subject.Text(), Property: m.subject.Where(), Path: p.path, NoFollow: m.SourceNoFollow, Recursive: m.Recursive, Attrs: c.bindAttrs(m, c.later)}
+	return source.Tree{What: m.subject.Text(), Property: m.subject.Where(), Path: p.path, NoFollow: m.SourceNoFollow, NoLinks: p.noLinks, Dir: p.dir, Recursive: m.Recursive, Attrs: c.bindAttrs(m, c.later)}
 }
 
 // bindSource gets the tree of a bind mount.
@@ -140,11 +142,10 @@ func (c *compiler) bindSource(m *mount, p place) program.Arg {
 	return c.tree(c.bindTree(m, p), &m.source)
 }
 
-// openAround opens trees that have the place in them to which the rootfs is attached, at
-// the given path, while it is not there yet: they would show the container instead of what
-// the host has there. It concerns what the program opens itself; the runtime opens trees of
+// openAround opens trees of the whole host while the rootfs is not attached yet: they would show
+// the container instead. It concerns what the program opens itself; the runtime opens trees of
 // the host as it sees them.
-func (c *compiler) openAround(at string) {
+func (c *compiler) openAround() {
 	if !c.in.Host.OpensNothing {
 		return
 	}
@@ -160,7 +161,7 @@ func (c *compiler) openAround(at string) {
 		if c.in.Host.Real != nil {
 			real = c.in.Host.Real(p.path)
 		}
-		if _, ok := below(strings.TrimSuffix(path.Clean(real), "/"), at); ok {
+		if path.Clean(real) == "/" {
 			m.early = c.openTree(c.bindTree(m, p))
 		}
 	}

@@ -87,19 +87,21 @@ func (c *compiler) terminal(withConsole bool) {
 func (c *compiler) console(slave program.Word) {
 	defer c.block()()
 	dir, target, mnt := c.take("dir"), c.take("target"), c.take("mnt")
+	var dev program.Arg
 	if c.hostDev() {
 		// The host's console must be there to be covered; nothing is made in its /dev.
 		c.note(stepFindConsole, "process.terminal", "find /dev/console", "")
 		c.Openat2(c.root, "dev", program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRootNoLinks}).Into(dir)
+		dev = dir.Arg()
 	} else {
-		c.openDev(dir)
+		dev = c.dev()
 		c.note(stepMakeConsole, "process.terminal", "make /dev/console", "")
-		c.Openat(dir.Arg(), "console", unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o600).Into(target).Allow(unix.EEXIST)
+		c.Openat(dev, "console", unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o600).Into(target).Allow(unix.EEXIST)
 	}
 	c.note(stepCoverConsole, "process.terminal", "cover /dev/console", "")
 	// Opened again, for a fresh file and for one that was there: as a place only,
 	// so that a device or fifo of the image is not touched.
-	c.Openat(dir.Arg(), "console", unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(target)
+	c.Openat(dev, "console", unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(target)
 	c.Statx(target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 	notLink := c.Label()
 	c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFLNK, 0).Else(notLink)
@@ -109,5 +111,7 @@ func (c *compiler) console(slave program.Word) {
 	c.MoveMount(mnt.Arg(), target.Arg())
 	c.Close(mnt.Arg())
 	c.Close(target.Arg())
-	c.Close(dir.Arg())
+	if c.hostDev() {
+		c.Close(dev)
+	}
 }

@@ -442,6 +442,11 @@ func (b *Builder) check(f format, w Word, mask, value uint32, errno syscall.Errn
 	return b.add(opCheck, wordAt(w), flag(formatOfBits(mask), uint64(mask)), flag(f, uint64(value)), flag(formatErrno, uint64(errno)))
 }
 
+// CheckSame is [Builder.Check] for two words that have to be equal.
+func (b *Builder) CheckSame(w, other Word, errno syscall.Errno) Op {
+	return b.add(opCheck, wordAt(w), flag(formatHex, uint64(^uint32(0))), other.Arg(), flag(formatErrno, uint64(errno)))
+}
+
 // formatOfBits returns how a listing shows a mask and the masked bits of a word.
 func formatOfBits(mask uint32) format {
 	if mask == unix.S_IFMT {

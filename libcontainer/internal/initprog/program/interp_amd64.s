@@ -146,9 +146,15 @@ assign:
 	JMP  next
 
 check:
-	MOVL (SI), CX
-	ANDL (const_opArgs+8)(R12), CX
-	CMPL CX, (const_opArgs+16)(R12)
+	MOVL  (SI), CX
+	ANDL  (const_opArgs+8)(R12), CX
+	MOVQ  (const_opArgs+16)(R12), DX
+	TESTB $4, const_opWords(R12)
+	JEQ   compare
+	MOVL  (DX), DX
+
+compare:
+	CMPL CX, DX
 	JEQ  next
 	MOVL  (const_opArgs+24)(R12), AX
 	MOVL  const_opTarget(R12), CX

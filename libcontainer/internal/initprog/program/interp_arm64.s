@@ -144,7 +144,12 @@ check:
 	MOVWU (R1), R10
 	MOVWU (const_opArgs+8)(R20), R11
 	ANDW  R11, R10
-	MOVWU (const_opArgs+16)(R20), R11
+	MOVD  (const_opArgs+16)(R20), R11
+	MOVBU const_opWords(R20), R9
+	TBZ   $2, R9, compare
+	MOVWU (R11), R11
+
+compare:
 	CMPW  R11, R10
 	BEQ   next
 	MOVWU (const_opArgs+24)(R20), R0

@@ -466,7 +466,7 @@ func makeFlagNames() map[format][]flagName {
 			{unix.S_IFBLK, "S_IFBLK"}, {unix.S_IFIFO, "S_IFIFO"}, {unix.S_IFSOCK, "S_IFSOCK"},
 		},
 		formatSigmask: {{unix.SIG_SETMASK, "SIG_SETMASK"}},
-		formatStatx:   {{unix.STATX_BASIC_STATS, "STATX_BASIC_STATS"}, {unix.STATX_MNT_ID_UNIQUE, "STATX_MNT_ID_UNIQUE"}},
+		formatStatx:   {{unix.STATX_BASIC_STATS, "STATX_BASIC_STATS"}, {unix.STATX_MNT_ID, "STATX_MNT_ID"}, {unix.STATX_MNT_ID_UNIQUE, "STATX_MNT_ID_UNIQUE"}},
 		formatSeccomp: {{unix.SECCOMP_SET_MODE_FILTER, "SECCOMP_SET_MODE_FILTER"}},
 		formatFcntl:   {{unix.F_SETFD, "F_SETFD"}, {unix.F_GETFL, "F_GETFL"}},
 		formatDomain:  {{unix.AF_INET, "AF_INET"}, {unix.AF_UNIX, "AF_UNIX"}, {unix.AF_NETLINK, "AF_NETLINK"}},

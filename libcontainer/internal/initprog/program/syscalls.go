@@ -106,6 +106,11 @@ func (b *Builder) StatxMount(fd Arg, s Statx) Op {
 	return b.Syscall(unix.SYS_STATX, fd, b.String(""), flag(formatAt, unix.AT_EMPTY_PATH), flag(formatStatx, unix.STATX_MNT_ID_UNIQUE), Ptr(s.addr))
 }
 
+// StatxMountNumber asks for the mount that a descriptor lies in, see [Statx.MountID].
+func (b *Builder) StatxMountNumber(fd Arg, s Statx) Op {
+	return b.Syscall(unix.SYS_STATX, fd, b.String(""), flag(formatAt, unix.AT_EMPTY_PATH), flag(formatStatx, unix.STATX_MNT_ID), Ptr(s.addr))
+}
+
 // Statx is a buffer that statx(2) fills, and the words in it.
 type Statx struct{ addr Addr }
 
@@ -150,6 +155,10 @@ func (s Statx) RdevMajor() Word { return Word(s.addr + 128) }
 
 // RdevMinor is the minor number of a device node.
 func (s Statx) RdevMinor() Word { return Word(s.addr + 132) }
+
+// MountID is the number of the mount, after [Builder.StatxMountNumber]. No other mount has it as
+// long as this one exists.
+func (s Statx) MountID() Word { return Word(s.addr + 144) }
 
 // Fstatfs gets the file system of a descriptor.
 func (b *Builder) Fstatfs(fd Arg, s Statfs) Op {

@@ -23,8 +23,11 @@
 //	send its descriptor       ▶
 //	           ◀ (value copy from, sync copy up)
 //	copy into the tmpfs       ▶
+//	               ◀ (value mount, one for each)
 //	   ◀ (sync make directory, file or link)
 //	make the mount point      ▶
+//	                            ◀ (sync place) in a mount that it may not be the one for
+//	find out whether it is    ▶
 //	                             ◀ sync cgroup wants to join its cgroups
 //	make them; record the pid ▶
 //	                            ◀ (sync hooks) the mounts are there

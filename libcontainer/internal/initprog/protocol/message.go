@@ -105,15 +105,28 @@ func Notice(index int) Message {
 // Notice returns the index of a warning in the notices of the program ([ValueNotice]).
 func (m Message) Notice() int { return int(m.B) }
 
-// Mount is the index in mounts that [PointCopyUp], [PointMakeDir] and [PointMakeFile] are
-// about, or [Cwd].
+// Mount is the index in mounts that [PointCopyUp], [PointMakeDir], [PointMakeFile] and
+// [PointPlace] are about, or [Cwd].
 func (m Message) Mount() uint32 { return m.B }
 
-// Device is the index in linux.devices that [PointMakeDir] and [PointMakeFile] are about; ok
-// is false when they are about something else.
+// Device is the index in linux.devices that [PointMakeDir], [PointMakeFile] and [PointPlace] are
+// about; ok is false when they are about something else.
 func (m Message) Device() (index int, ok bool) {
-	return int(m.B - firstDevice), m.B >= firstDevice && m.B != Cwd
+	return int(m.B - firstDevice), m.B >= firstDevice && m.B < firstProtected
 }
+
+// Protected is the index in linux.readonlyPaths, or after all of those in linux.maskedPaths, that
+// [PointPlace] is about; ok is false when it is about something else.
+func (m Message) Protected() (index int, ok bool) {
+	return int(m.B - firstProtected), m.B >= firstProtected && m.B != Cwd
+}
+
+// InMount is the number of the mount that [PointPlace] is about.
+func (m Message) InMount() uint32 { return m.C }
+
+// MountNumber is which of the mounts that a program makes [ValueMount] is about, in their order,
+// and the number that the kernel has given it. The rootfs is the first.
+func (m Message) MountNumber() (nth int, number uint32) { return int(m.B), m.C }
 
 // Takes returns what the root of a tmpfs takes from its mount point ([PointCopyUp]).
 func (m Message) Takes() Takes { return Takes(m.C) }

@@ -40,6 +40,10 @@ const (
 	// PointMakeLink waits until the runtime has created a copy of a symbolic link. The message
 	// has the index in mounts for it, and carries the root of the container.
 	PointMakeLink
+	// PointPlace waits until it is found out whether something may be done in a mount. The
+	// message has the index that PointMakeDir has, and the number of the mount. The root of the
+	// container comes with it.
+	PointPlace
 
 	// Points is the number of the highest point plus 1.
 	Points
@@ -48,7 +52,7 @@ const (
 var points = [...]string{
 	PointPid: "pid", PointCgroup: "cgroup", PointReady: "ready", PointHooks: "hooks", PointStart: "start",
 	PointNetDevices: "network devices", PointCopyUp: "copy up", PointMakeDir: "make directory", PointMakeFile: "make file",
-	PointIDMaps: "id maps", PointSource: "source", PointMakeLink: "make link",
+	PointIDMaps: "id maps", PointSource: "source", PointMakeLink: "make link", PointPlace: "place",
 }
 
 func (p Point) String() string { return name(points[:], uint32(p)) }
@@ -82,9 +86,12 @@ const (
 	ValueNotice
 	// ValueTree brings a tree of mounts.
 	ValueTree
+	// ValueMount is the number that the kernel has given a mount, see [Message.MountNumber]. Those
+	// that are made so far come before a point that depends on them.
+	ValueMount
 )
 
-var values = [...]string{ValuePid: "pid", ValueCopyFrom: "copy from", ValueNotice: "notice", ValueTree: "tree"}
+var values = [...]string{ValuePid: "pid", ValueCopyFrom: "copy from", ValueNotice: "notice", ValueTree: "tree", ValueMount: "mount"}
 
 func (v Value) String() string { return name(values[:], uint32(v)) }
 
@@ -104,6 +111,12 @@ const Cwd = ^uint32(0)
 func Device(index int) uint32 { return firstDevice + uint32(index) }
 
 const firstDevice = 1 << 30
+
+// Protected stands for an entry of linux.readonlyPaths, by its index, or of linux.maskedPaths, by
+// its index after all of those, where PointPlace has the index of a mount.
+func Protected(index int) uint32 { return firstProtected + uint32(index) }
+
+const firstProtected = 1 << 31
 
 // SourceApart asks for a tree from a copy of the runtime's mount namespace, which is without
 // the mount namespaces that are pinned by a mount ([PointSource]).
