@@ -9,8 +9,8 @@ import (
 	"coracle/libcontainer"
 )
 
-// advice is what flags a user could have given instead, for errors of the library, which knows
-// none. It is empty for other errors.
+// advice returns the flags that the user could use instead, for errors of the library, which
+// knows no flags. It is empty for other errors.
 func advice(err error) string {
 	var e *libcontainer.Error
 	if !errors.As(err, &e) {
@@ -42,8 +42,8 @@ func advice(err error) string {
 	return ""
 }
 
-// withAdvice is the text of an error, with advice in the parentheses in which its hint is, or in
-// ones of its own.
+// withAdvice returns the text of an error with advice, in the parentheses of its hint or in new
+// ones.
 func withAdvice(err error) string {
 	text, more := err.Error(), advice(err)
 	if more == "" {
@@ -56,7 +56,7 @@ func withAdvice(err error) string {
 	return text + " (" + more + ")"
 }
 
-// facts are the fields of an error in a log of objects, beside those that engines read.
+// facts returns additional fields for an error in a JSON log, besides those that engines read.
 func facts(err error) map[string]any {
 	var e *libcontainer.Error
 	if !errors.As(err, &e) {

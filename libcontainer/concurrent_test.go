@@ -19,12 +19,13 @@ import (
 	"coracle/libcontainer"
 )
 
-// TestConcurrentContainers takes several containers through their lives at the same time, in one
-// process. Nothing is left of them: no state, no cgroup, no process, no descriptor; and what
-// belongs to the whole process is as it was.
+// TestConcurrentContainers runs the lives of several containers at the same time, in one process.
+// They leave no state, cgroup, process or descriptor, and do not change what belongs to the whole
+// process.
 func TestConcurrentContainers(t *testing.T) {
 	bundle := bundleWith(t, nil, "sleep", "1000")
-	// The first one makes what a process has once, such as the event loop of package os.
+	// The first container creates what exists once in a process, such as the event loop of
+	// package os.
 	lives(t, bundle, 1)
 	before := processNow(t)
 	for _, count := range []int{2, 8} {
@@ -35,7 +36,7 @@ func TestConcurrentContainers(t *testing.T) {
 	}
 }
 
-// lives takes some containers from one bundle through their lives.
+// lives runs the lives of several containers from one bundle.
 func lives(t *testing.T, bundle string, count int) {
 	t.Helper()
 	rt := &libcontainer.Runtime{Root: filepath.Join(bundle, "state"), Warn: func(message string) { t.Error(message) }}
@@ -59,7 +60,7 @@ func lives(t *testing.T, bundle string, count int) {
 	nothingLeft(t, rt)
 }
 
-// life takes a container through its life.
+// life runs the life of a container.
 func life(rt *libcontainer.Runtime, id, bundle string, n int) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -112,7 +113,7 @@ func life(rt *libcontainer.Runtime, id, bundle string, n int) (err error) {
 	return nil
 }
 
-// runs runs another process in a container, which writes to a pipe.
+// runs runs an additional process in a container, which writes to a pipe.
 func runs(ctx context.Context, c *libcontainer.Container, n int) error {
 	p, err := c.ProcessTemplate()
 	if err != nil {
@@ -140,7 +141,7 @@ func runs(ctx context.Context, c *libcontainer.Container, n int) error {
 	return err
 }
 
-// status waits for a child, which has to end with a status.
+// status waits for a child, which has to exit with a status.
 func status(pid, want int) error {
 	p, err := os.FindProcess(pid)
 	if err != nil {
@@ -160,7 +161,7 @@ func status(pid, want int) error {
 	return nil
 }
 
-// processNow is what this process has that a library must leave alone.
+// processNow describes the state of this process that a library must not change.
 func processNow(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder

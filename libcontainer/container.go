@@ -102,8 +102,8 @@ func (r *Runtime) report(out *compile.Output) {
 
 func (r *Runtime) root() state.Root { return state.Root(r.Root) }
 
-// StatusPaused is the status of a container whose processes are frozen. The
-// specification leaves room for more statuses than its four (runtime.md#state).
+// StatusPaused is the status of a container whose processes are frozen. The specification allows
+// additional statuses (runtime.md#state).
 const StatusPaused specs.ContainerState = "paused"
 
 // Container is a container with a snapshot of its record, taken by [Runtime.Load] or by the last
@@ -130,9 +130,9 @@ func (c *Container) Pid() int {
 	return c.record.Pid
 }
 
-// Pidfd opens the first process of the container, so that it can be waited for and signalled
-// (pidfd_open(2)). The caller has to close the descriptor. The error wraps [ErrNotRunning] when
-// the process has ended.
+// Pidfd opens the first process of the container, to wait for it or to signal it (pidfd_open(2)).
+// The caller has to close the descriptor. The error wraps [ErrNotRunning] when the process has
+// ended.
 func (c *Container) Pidfd() (_ int, err error) {
 	defer explain(&err, c.id, "pidfd")
 	if c.record == nil {
@@ -151,7 +151,7 @@ func (c *Container) Pidfd() (_ int, err error) {
 // [ErrNotExist] if it does not.
 func (r *Runtime) Container(id string) *Container { return &Container{runtime: r, id: id} }
 
-// Load finds a container. The error wraps [ErrNotExist] when there is none.
+// Load returns an existing container. The error wraps [ErrNotExist] when there is none.
 func (r *Runtime) Load(id string) (_ *Container, err error) {
 	defer explain(&err, id, "load")
 	return r.load(id)
@@ -184,7 +184,7 @@ type State struct {
 	Owner       string               `json:"owner"`
 }
 
-// State looks at the container.
+// State returns the current state of the container.
 func (c *Container) State() (_ *State, err error) {
 	defer explain(&err, c.id, "state")
 	dir, err := c.runtime.root().Open(c.id)
@@ -256,8 +256,8 @@ func runsImage(pid int) bool {
 	return err != nil || strings.HasPrefix(exe, "/memfd:"+launch.ImageName)
 }
 
-// List returns the state of all containers, sorted by id. A container that goes
-// away meanwhile is left out; one that cannot be read is reported as a warning.
+// List returns the state of all containers, sorted by id. A container that is deleted meanwhile
+// is left out; one that cannot be read is reported as a warning.
 func (r *Runtime) List() (_ []State, err error) {
 	defer explain(&err, "", "list")
 	ids, err := r.root().IDs()

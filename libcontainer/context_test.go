@@ -261,7 +261,7 @@ func TestCancelDelete(t *testing.T) {
 
 func TestCancelConnect(t *testing.T) {
 	dir := bundleWith(t, nil, "true")
-	// A socket whose queue is full takes nobody.
+	// A socket with a full queue accepts no connection.
 	path := filepath.Join(dir, "socket")
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -11,11 +11,11 @@ import (
 	"coracle/libcontainer/internal/state"
 )
 
-// Code says of an error what kind it is. Codes do not change, unlike the texts of errors.
-// errors.Is finds the error of a code: errors.Is(err, libcontainer.CodeMountSourceMissing).
+// Code is the kind of an error. Codes are stable, unlike the texts of errors. errors.Is finds
+// them: errors.Is(err, libcontainer.CodeMountSourceMissing).
 type Code = fault.Code
 
-// The codes. What each means is told by [CodeMeanings].
+// The codes. [CodeMeanings] has their meanings.
 const (
 	CodeIDInvalid       = fault.IDInvalid
 	CodeNotFound        = fault.NotFound
@@ -69,14 +69,13 @@ const (
 	CodeFailed = fault.Failed
 )
 
-// CodeMeaning is a code with what it means, in words.
+// CodeMeaning is a code with its meaning.
 type CodeMeaning = fault.Meaning
 
-// CodeMeanings returns all codes, in their order, with what each means.
+// CodeMeanings returns all codes in order, with their meanings.
 func CodeMeanings() []CodeMeaning { return fault.Meanings() }
 
-// Errors that callers tell apart with errors.Is. What else is known of an error is in its
-// [Error].
+// Errors for errors.Is. Their [Error] has further details.
 var (
 	// ErrNotExist: there is no container with this id.
 	ErrNotExist = state.ErrNotExist
@@ -86,32 +85,33 @@ var (
 	ErrNotRunning = fault.New(fault.NotRunning, "container not running")
 	// ErrPaused: the container is paused, and must not be.
 	ErrPaused error = fault.Paused
-	// ErrNotStopped: the container has to be stopped for it.
+	// ErrNotStopped: the operation needs a stopped container.
 	ErrNotStopped error = fault.NotStopped
-	// ErrWrongStatus: the container has another status than it takes, and none of the above.
+	// ErrWrongStatus: the operation is impossible with the container's status, and none of the
+	// above applies.
 	ErrWrongStatus error = fault.WrongStatus
 )
 
-// Error is what methods of this package return: the text of an error, which is one line, with
-// what is known of it. What is not known is empty. It wraps what led to it.
+// Error is the error of methods of this package: a text of one line, and details. Unknown details
+// are empty. It wraps its cause.
 type Error struct {
 	Code Code
 	// ID is the container.
 	ID string
-	// Phase is the part of the command in which it came up: that of create (prepare, reserve,
-	// claim, compile, launch, follow, publish), hooks, or the name of the command.
+	// Phase is the part of the command that failed: a phase of create (prepare, reserve, claim,
+	// compile, launch, follow, publish), hooks, or the name of the command.
 	Phase string
-	// Op is what failed: the name of a system call, as far as it was one.
+	// Op is the name of the failed system call, if it was one.
 	Op string
-	// Errno is what the kernel said; 0 when it was not asked.
+	// Errno is the kernel's error; 0 when there was none.
 	Errno syscall.Errno
-	// Property is the property of the configuration that asked for it, like
-	// mounts[2].source, and Pointer the same as a JSON Pointer (RFC 6901).
+	// Property is the property of the configuration that caused it, like mounts[2].source, and
+	// Pointer is the same as a JSON Pointer (RFC 6901).
 	Property, Pointer string
-	// HostPath and ContainerPath are what it was done to, as the host and as the container
-	// sees it.
+	// HostPath and ContainerPath are the path concerned, as the host and as the container sees
+	// it.
 	HostPath, ContainerPath string
-	// Hint is advice that the text has in parentheses at its end.
+	// Hint is advice, which the text has in parentheses at its end.
 	Hint string
 
 	err error
@@ -126,8 +126,7 @@ func (e *Error) Is(target error) bool {
 	return ok && code == e.Code
 }
 
-// explain makes the [Error] of a method of what has failed in it. phase is for errors that know
-// none themselves.
+// explain turns the error of a method into an [Error]. phase is for errors without a phase.
 func explain(err *error, id, phase string) {
 	var done *Error
 	if *err == nil || errors.As(*err, &done) {
@@ -143,7 +142,7 @@ func explain(err *error, id, phase string) {
 	}
 }
 
-// statusCode is the code of an error about a container with a status that does not do.
+// statusCode returns the code of an error about a container with the wrong status.
 func statusCode(s specs.ContainerState) Code {
 	if s == StatusPaused {
 		return fault.Paused

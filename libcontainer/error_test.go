@@ -15,8 +15,8 @@ import (
 	"coracle/libcontainer"
 )
 
-// TestErrorFacts has real failures, and what is known of each. HOST and ROOTFS in a path stand
-// for the bundle and its root file system.
+// TestErrorFacts has real failures with their details. HOST and ROOTFS in a path stand for the
+// bundle and its root file system.
 func TestErrorFacts(t *testing.T) {
 	command := func(args ...string) func(*specs.Spec) {
 		return func(s *specs.Spec) { s.Process.Args = args }
@@ -162,14 +162,14 @@ func TestErrorFacts(t *testing.T) {
 	}
 }
 
-// facts are the fields of an error that can be compared.
+// facts are the details of an error that can be compared.
 type facts struct {
 	code                                       libcontainer.Code
 	errno                                      syscall.Errno
 	phase, op, property, host, container, hint string
 }
 
-// factsOf takes out what differs from machine to machine.
+// factsOf removes what depends on the machine.
 func factsOf(e *libcontainer.Error, bundle string) facts {
 	property := e.Property
 	if strings.HasPrefix(property, "mounts[") || strings.HasPrefix(property, "linux.namespaces[") {
@@ -179,7 +179,7 @@ func factsOf(e *libcontainer.Error, bundle string) facts {
 	return facts{e.Code, e.Errno, e.Phase, e.Op, property, strings.Replace(e.HostPath, bundle, "HOST", 1), e.ContainerPath, e.Hint}
 }
 
-// TestErrorsOfStatus: what a container with another status does not take.
+// TestErrorsOfStatus: operations that are impossible with a status.
 func TestErrorsOfStatus(t *testing.T) {
 	ctx := context.Background()
 	dir := bundleWith(t, nil, "sleep", "1000")
@@ -233,7 +233,7 @@ func TestErrorsOfStatus(t *testing.T) {
 	}
 }
 
-// TestCodes: each code has a meaning, once, and a name in its own form.
+// TestCodes: each code has one meaning, and a name of the right form.
 func TestCodes(t *testing.T) {
 	seen := map[libcontainer.Code]bool{}
 	for _, m := range libcontainer.CodeMeanings() {

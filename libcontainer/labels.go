@@ -29,7 +29,7 @@ func checkLabel(pointer, label string) error {
 	if root == "" {
 		return fault.About(pointer, "%s: SELinux is not enabled on this host", pointer)
 	}
-	// Without access to the policy the answer comes when the label is set.
+	// Without access to the policy the error comes when the label is set.
 	if err := selinuxKnows(root, label); errors.Is(err, unix.EINVAL) {
 		return fault.About(pointer, "%s: the SELinux policy of this host does not know the label %q", pointer, label)
 	}

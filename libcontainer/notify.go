@@ -47,8 +47,8 @@ func (n *creator) notifyMount() error {
 // socket at which the process reports, by the datagrams of sd_notify(3), that it is ready. It is
 // nil if the container has no mount for the socket. The caller has to close it.
 //
-// What the process says is not to be trusted, and must be passed on to a service manager only as
-// far as that is meant.
+// Messages of the process are not trusted. Forward to a service manager only those that are meant
+// to reach it.
 func (c *Container) StartNotify(ctx context.Context) (_ *os.File, err error) {
 	defer explain(&err, c.id, "start")
 	interrupt, err := interruptOf(ctx)

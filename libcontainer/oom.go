@@ -14,10 +14,9 @@ import (
 // errDied is wrapped by errors about an init that died for an unknown reason.
 var errDied = fault.New(fault.InitDied, "it died")
 
-// asShortage says of a failure that it came from a lack of descriptors or memory, when it
-// did: what is
-// seen of it is a process that dies, or a system call that fails, anywhere. doing is what
-// was being done.
+// asShortage turns a failure into one that names the lack of descriptors or memory, if that was
+// its cause. Such a lack is visible only as a process that dies or a system call that fails,
+// anywhere. doing is what was being done.
 func asShortage(group *cgroup.Manager, doing string, err error) error {
 	if errors.Is(err, unix.EMFILE) {
 		return fault.Hinted(fault.With(err, fault.Facts{Code: fault.OpenFilesExhausted}), "the limit of open files, RLIMIT_NOFILE, is reached: ulimit -n")
@@ -57,7 +56,7 @@ func describe(s *cgroup.Shortage) string {
 		return "the container may not use a single page (linux.resources.memory.limit)"
 	}
 	if !s.Own {
-		return "the host or a cgroup above that of the container ran out of memory"
+		return "the host or a parent cgroup ran out of memory"
 	}
 	return fmt.Sprintf("limit %d bytes (linux.resources.memory.limit), peak %d bytes", s.Limit, s.Peak)
 }

@@ -9,8 +9,8 @@ import (
 	"coracle/libcontainer/internal/host/cgroup"
 )
 
-// Pause stops all processes of a running or created container. When that fails, or the context
-// ends it, they go on. A process that ends in the middle would leave them half frozen.
+// Pause freezes all processes of a running or created container. When that fails, or the context
+// ends it, they continue. If the calling process ends in the middle, they stay partly frozen.
 func (c *Container) Pause(ctx context.Context) (err error) {
 	defer explain(&err, c.id, "pause")
 	interrupt, err := interruptOf(ctx)
@@ -38,7 +38,7 @@ func (c *Container) Pause(ctx context.Context) (err error) {
 	return nil
 }
 
-// Resume lets the processes of a paused container go on.
+// Resume thaws the processes of a paused container.
 func (c *Container) Resume(ctx context.Context) (err error) {
 	defer explain(&err, c.id, "resume")
 	interrupt, err := interruptOf(ctx)

@@ -6,8 +6,8 @@ import (
 	"coracle/libcontainer/internal/host/cgroup"
 )
 
-// Pids are the processes of the container, all those in its cgroup, as the runtime's pid
-// namespace numbers them; only the first one when the container is not there. The error
+// Pids returns the pids of all processes in the container's cgroup, in the runtime's pid
+// namespace. If the container is not in its cgroup, it returns only the first process. The error
 // wraps [ErrNotRunning] when there are none.
 func (c *Container) Pids() (_ []int, err error) {
 	defer explain(&err, c.id, "ps")

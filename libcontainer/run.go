@@ -6,7 +6,7 @@ import "context"
 // [Container.Start], because the process need not wait in between. When Run fails, nothing is
 // left behind.
 //
-// The process is a child of this one, which has to wait for it; see [Container.Pid].
+// The process is a child of this process, which has to wait for it; see [Container.Pid].
 func (r *Runtime) Run(ctx context.Context, id string, o CreateOptions) (_ *Container, err error) {
 	defer explain(&err, id, "run")
 	interrupt, err := interruptOf(ctx)

@@ -288,7 +288,7 @@ func (e *startError) Facts() fault.Facts {
 	return f
 }
 
-// specOf is the configuration that a container was created from.
+// specOf returns the configuration that a container was created from.
 func specOf(dir *state.Dir) (*specs.Spec, error) {
 	raw, err := dir.Config()
 	if err != nil {

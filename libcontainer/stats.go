@@ -35,7 +35,8 @@ type NetworkInterface struct {
 	TxDropped uint64
 }
 
-// Stats reads what the container uses. The error wraps [ErrNotRunning] for a stopped one.
+// Stats reads the resource usage of the container. The error wraps [ErrNotRunning] for a stopped
+// one.
 func (c *Container) Stats() (_ *Stats, err error) {
 	defer explain(&err, c.id, "stats")
 	dir, err := c.runtime.root().Open(c.id)

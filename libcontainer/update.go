@@ -23,8 +23,8 @@ type UpdateOptions struct {
 	Schemata []string
 }
 
-// Update changes limits of a container. When a part fails, nothing is changed. The error
-// wraps [ErrNotRunning] for a stopped container.
+// Update changes limits of a container: all of them or, when one fails, none. The error wraps
+// [ErrNotRunning] for a stopped container.
 func (c *Container) Update(ctx context.Context, o UpdateOptions) (err error) {
 	defer explain(&err, c.id, "update")
 	interrupt, err := interruptOf(ctx)
@@ -72,7 +72,7 @@ func (c *Container) Update(ctx context.Context, o UpdateOptions) (err error) {
 	}
 	if err != nil {
 		if failed := restore(); failed != nil {
-			err = fmt.Errorf("%w; and the former schemata could not be brought back: %w", err, failed)
+			err = fmt.Errorf("%w; and the former schemata could not be restored: %w", err, failed)
 		}
 		return fmt.Errorf("update container %q: %w", c.id, c.orNotRunning(err))
 	}

@@ -33,8 +33,8 @@ var rules = []string{"path", "links", "cloexec", "prefix", "exec", "atoi", "anno
 // namesFlag is a flag in a text.
 var namesFlag = regexp.MustCompile(`(^|[^-\w])--[a-z]`)
 
-// processWide are functions and constants that concern the whole process. A thread of its own
-// is no process.
+// processWide are functions and constants that affect the whole process. A single thread is not
+// affected by the rule.
 var processWide = map[string][]string{
 	"os": {"Chdir", "Clearenv", "Exit", "Setenv", "Stderr", "Stdin", "Stdout", "Unsetenv"},
 	"golang.org/x/sys/unix": {

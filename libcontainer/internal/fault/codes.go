@@ -1,13 +1,13 @@
 package fault
 
-// Code says of an error what kind it is. It never changes, unlike texts.
+// Code is the kind of an error. It is stable, unlike texts.
 type Code string
 
-// Error makes a code something that errors.Is can look for.
+// Error makes a code an error, for errors.Is.
 func (c Code) Error() string { return string(c) }
 
-// The codes, in groups: about containers, configurations, what is missing, what a container is
-// built of, and its processes.
+// The codes, in groups: about containers, configurations, missing features, the parts of a
+// container, and its processes.
 const (
 	IDInvalid       Code = "CORACLE_ID_INVALID"
 	NotFound        Code = "CORACLE_CONTAINER_NOT_FOUND"
@@ -61,7 +61,7 @@ const (
 	Failed Code = "CORACLE_FAILED"
 )
 
-// Meanings returns all codes, in their order, with what each means.
+// Meanings returns all codes in order, with their meanings.
 func Meanings() []Meaning {
 	return []Meaning{
 		{IDInvalid, "no container can have this id"},

@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// byProperty are the codes of failures about a property that have no other. The first entry
-// that the property is, or lies below, counts.
+// byProperty returns the codes of failures about a property without a code of their own. The
+// first entry that matches the property or a parent of it counts.
 func byProperty() []struct {
 	property string
 	code     Code
@@ -40,11 +40,11 @@ func byProperty() []struct {
 	}
 }
 
-// code is the code for other facts.
+// code derives the code from other facts.
 func (f *Facts) code() Code {
 	switch {
 	case within(f.Property, "process.args"):
-		// What execve(2) misses is not the command, which was found.
+		// With execve(2) it is not the command that is missing, because it was found before.
 		if f.Errno == syscall.ENOENT && f.Op != "execve" {
 			return CommandNotFound
 		}
@@ -70,7 +70,7 @@ func (f *Facts) code() Code {
 	return Failed
 }
 
-// within reports whether a property is another one, or lies below it.
+// within reports whether property is outer or lies below it.
 func within(property, outer string) bool {
 	rest, ok := strings.CutPrefix(property, outer)
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')

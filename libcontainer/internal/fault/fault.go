@@ -1,8 +1,8 @@
-// Package fault has errors that know facts beside their text, so that whoever handles one need
-// not read it: a code, the property that asked for what failed, the system call, the path.
+// Package fault has errors with facts, so that code need not parse their texts: a code, the
+// property that caused the failure, the system call, the path.
 //
-// The facts are noted where they are known. An error may be wrapped on its way, and then has
-// the facts of all its parts: [Of] collects them.
+// The facts are added where they are known. An error that is wrapped on its way has the facts of
+// all its parts: [Of] collects them.
 package fault
 
 import (
@@ -13,24 +13,24 @@ import (
 	"syscall"
 )
 
-// Facts are what is known of an error. What is not known is empty.
+// Facts are the known facts of an error. Unknown ones are empty.
 type Facts struct {
 	Code Code
-	// Phase is the part of a command in which it came up, as docs/design.md names them.
+	// Phase is the part of a command that failed, with the names of docs/design.md.
 	Phase string
-	// Op is what failed: the name of a system call, as far as it was one.
+	// Op is the name of the failed system call, if it was one.
 	Op    string
 	Errno syscall.Errno
 	// Property is the property of the configuration: mounts[2].source.
 	Property string
-	// HostPath and ContainerPath are what it was done to, as the host and as the container
-	// sees it.
+	// HostPath and ContainerPath are the path concerned, as the host and as the container sees
+	// it.
 	HostPath, ContainerPath string
 	// Hint is advice, which the text has in parentheses at its end.
 	Hint string
 }
 
-// Knower is an error that knows facts.
+// Knower is an error with facts.
 type Knower interface {
 	error
 	Facts() Facts
@@ -45,13 +45,13 @@ type Error struct {
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is reports whether it has a code.
+// Is reports whether the error has a code.
 func (e *Error) Is(target error) bool {
 	c, ok := target.(Code)
 	return ok && c == e.Known.Code
 }
 
-// Facts makes it a [Knower].
+// Facts implements [Knower].
 func (e *Error) Facts() Facts { return e.Known }
 
 // With adds facts to an error; nil stays nil.
@@ -78,7 +78,7 @@ func About(property, format string, args ...any) error {
 // Errorf is fmt.Errorf with a code.
 func (c Code) Errorf(format string, args ...any) error { return Facts{Code: c}.Errorf(format, args...) }
 
-// Hinted adds a hint to an error, in its text as well. An empty one changes nothing.
+// Hinted adds a hint to an error and its text. An empty hint changes nothing.
 func Hinted(err error, hint string) error {
 	if err == nil || hint == "" {
 		return err
@@ -86,9 +86,9 @@ func Hinted(err error, hint string) error {
 	return Facts{Hint: hint}.Errorf("%w (%s)", err, hint)
 }
 
-// Of collects the facts of an error and of all that it wraps. What wraps knows better, but for
-// the phase: what is wrapped knows where it really was. An error without a code gets one for its
-// other facts.
+// Of collects the facts of an error and of all that it wraps. The facts of the outer error win,
+// except for the phase, which the inner error knows better. Without a code, the code is derived
+// from the other facts.
 func Of(err error) Facts {
 	var f Facts
 	f.collect(err)
@@ -124,12 +124,12 @@ func (f *Facts) collect(err error) {
 	}
 }
 
-// add adds what is not known yet.
+// add adds facts that are not known yet.
 func (f *Facts) add(more Facts) {
 	if more.Phase != "" {
 		f.Phase = more.Phase
 	}
-	// That somebody has given up explains whatever came of it.
+	// An interrupt explains all errors that it caused.
 	if f.Code == "" || more.Code == Interrupted {
 		f.Code = more.Code
 	}

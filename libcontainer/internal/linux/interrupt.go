@@ -14,11 +14,11 @@ import (
 	"coracle/libcontainer/internal/fault"
 )
 
-// ErrInterrupted is wrapped by the error of a wait that its caller has given up.
+// ErrInterrupted is wrapped by the error of an operation that its caller has cancelled.
 var ErrInterrupted = fault.New(fault.Interrupted, "interrupted")
 
-// Interrupt ends waits: those for a descriptor, which a context alone could not end. A nil
-// one ends none.
+// Interrupt ends waiting for descriptors, which a context alone cannot end. A nil Interrupt never
+// does.
 type Interrupt struct {
 	ctx context.Context
 	fd  FD

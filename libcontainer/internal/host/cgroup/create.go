@@ -208,7 +208,7 @@ func (m *Manager) setDevices(rules []deviceRule, list deviceList, fresh bool) er
 			return nil
 		}
 		if dir == "" {
-			return fault.About(resourcesPointer+".devices", "%s.devices: this host has no cgroup controller devices, so all of them could be used", resourcesPointer)
+			return fault.About(resourcesPointer+".devices", "%s.devices: this host has no cgroup controller devices, so the container could use all devices", resourcesPointer)
 		}
 		if err := setDeviceList(dir, list, fresh); err != nil {
 			return fault.About(resourcesPointer+".devices", "%s.devices: %w", resourcesPointer, err)
@@ -233,7 +233,7 @@ func (m *Manager) checkCpuset(settings []setting) error {
 		effective := m.read("cpuset", s.files[0]+".effective")
 		got, err := oci.ParseList(effective)
 		if err == nil && len(got) > 0 && !wanted.Within(got) {
-			return fault.About(resourcesPointer+"."+s.pointer, "%s.%s: the kernel makes %q of %q%s", resourcesPointer, s.pointer, effective, s.value, inBrackets(s.reason(m.dirOf("cpuset"), s.value)))
+			return fault.About(resourcesPointer+"."+s.pointer, "%s.%s: the kernel uses %q instead of %q%s", resourcesPointer, s.pointer, effective, s.value, inBrackets(s.reason(m.dirOf("cpuset"), s.value)))
 		}
 	}
 	return nil

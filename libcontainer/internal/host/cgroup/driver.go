@@ -26,18 +26,18 @@ func ParseDriver(name string) (Driver, error) {
 	case Cgroupfs, Systemd, Disabled:
 		return d, nil
 	}
-	return "", fmt.Errorf("%q is none of cgroupfs, systemd and disabled", name)
+	return "", fmt.Errorf("%q is not one of cgroupfs, systemd and disabled", name)
 }
 
 // Disabled reports whether the container has no cgroup.
 func (m *Manager) Disabled() bool { return m.saved.Driver == Disabled }
 
-// errDisabled is the error of what takes a cgroup.
+// errDisabled is the error of operations that need a cgroup.
 var errDisabled = fault.New(fault.CgroupUnavailable, "the container was created without a cgroup (by a user who may make none, or with the cgroup driver \"disabled\")")
 
 const noLimits = "there are no limits without a cgroup (cgroup driver \"disabled\")"
 
-// withoutCgroup refuses what cannot be had without a cgroup.
+// withoutCgroup refuses what is impossible without a cgroup.
 func (p *plan) withoutCgroup() error {
 	if name := p.limited(nil, true); name != "" {
 		return fmt.Errorf("%s: %s", name, noLimits)

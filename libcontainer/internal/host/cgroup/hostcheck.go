@@ -57,7 +57,7 @@ func (m *Manager) CheckHost(r *specs.LinuxResources, named bool) (problems []bun
 		}
 	}
 	if !m.saved.Unified && !m.rootless && m.saved.Paths["devices"] == "" {
-		bad(resourcesPointer+".devices", "this host has no cgroup controller devices, so all of them could be used")
+		bad(resourcesPointer+".devices", "this host has no cgroup controller devices, so the container could use all devices")
 	}
 	if r == nil {
 		return problems

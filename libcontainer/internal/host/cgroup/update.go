@@ -58,7 +58,7 @@ func (m *Manager) Update(r *specs.LinuxResources, devices bool) (warnings []stri
 			failed = m.updateScope(formerOf(undos))
 		}
 		if failed != nil {
-			err = fmt.Errorf("%w; and the former limits could not all be brought back: %w", err, failed)
+			err = fmt.Errorf("%w; and the former limits could not all be restored: %w", err, failed)
 		}
 	}
 	return texts(p.warnings), err

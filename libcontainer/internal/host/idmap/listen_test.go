@@ -19,7 +19,7 @@ func TestListen(t *testing.T) {
 	if _, err := in.WriteString("why"); err != nil {
 		t.Fatal(err)
 	}
-	// The helper goes on, and the caller gives up.
+	// The helper keeps running, and the caller cancels.
 	ctx, cancel := context.WithCancel(context.Background())
 	interrupt, err := linux.NewInterrupt(ctx, linux.FD{})
 	if err != nil {

@@ -181,5 +181,5 @@ func (n New) Open(Opened) (int, error) {
 			return n.Maker.fds[i].Take().Int(), nil
 		}
 	}
-	return -1, errors.New("a namespace was asked for twice")
+	return -1, errors.New("a namespace was requested twice")
 }

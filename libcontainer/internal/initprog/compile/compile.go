@@ -402,7 +402,7 @@ func (p Problem) Facts() fault.Facts {
 	return known
 }
 
-// fail notes a problem with a property.
+// fail adds a problem with a property.
 func (c *compiler) fail(pointer, format string, args ...any) {
 	err := fmt.Errorf(format, args...)
 	c.problems = append(c.problems, Problem{bundle.Problem{Property: pointer, Text: err.Error()}, err, c.configName()})

@@ -25,10 +25,10 @@ type ExecInput struct {
 	NoNewKeyring bool
 	Keyring      string
 	Preserved    []bool
-	// Pidfd and Root are open: the first process of the container, verified to be
-	// the one of the record, and its root directory. Root is -1 when that process has another
-	// one by now: the root is then that of the mount namespace, if it lies in the mount with
-	// the unique id RootMount.
+	// Pidfd and Root are open descriptors: the first process of the container, verified to be the
+	// recorded one, and its root directory. Root is -1 when that process now has another root:
+	// then the root of the mount namespace is used, if it lies in the mount with the unique id
+	// RootMount.
 	Pidfd, Root int
 	RootMount   uint64
 }
@@ -94,7 +94,7 @@ func (c *compiler) joinContainer(in ExecInput, born bool) {
 	if in.Root < 0 {
 		c.openNamespaceRoot(in.RootMount)
 	}
-	// A container without pivot_root has another root than its mount namespace.
+	// Without pivot_root, the container's root differs from the root of its mount namespace.
 	c.note(stepEnterRoot, "", "enter the root of the container", "")
 	c.Fchdir(c.root)
 	c.Chroot(".")

@@ -12,8 +12,9 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// needsRuntime reports whether there is something for ready to wait for. The runtime has to
-// note where a process is, or that it is where the container is, before that is on its own.
+// needsRuntime reports whether ready has to wait for the runtime. Before a process is
+// independent, the runtime has to record where it is, or to check that it is where the container
+// is.
 func (c *compiler) needsRuntime() bool { return c.spec.Process != nil }
 
 // needsHome reports whether the runtime has to find the home directory.
