@@ -71,6 +71,9 @@ type Runtime struct {
 	Trace func(phase string)
 }
 
+// TracePhase calls Trace for a phase of the caller, who makes a command of several calls.
+func (r *Runtime) TracePhase(phase string) { r.trace(phase) }
+
 func (r *Runtime) trace(phase string) {
 	failpoint.Hit(phase)
 	if r.Trace != nil {

@@ -194,9 +194,7 @@ func (f *foreground) wait(pid int) int {
 		f.terminal.Drain(time.Second)
 		f.terminal.Close()
 	}
-	if f.runtime.Trace != nil {
-		f.runtime.Trace("process ended")
-	}
+	f.runtime.TracePhase("process ended")
 	return status
 }
 
