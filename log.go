@@ -179,14 +179,22 @@ func flushWarnings() {
 func warningLines(warnings []string) string {
 	var b strings.Builder
 	for i, w := range warnings {
-		line := "warning: " + shorten(w) + "\n"
+		line := warningLine(shorten(w))
 		if i > 0 && b.Len()+len(line) > longestError {
-			fmt.Fprintf(&b, "warning: %d more, which --log FILE or --debug would show\n", len(warnings)-i)
+			b.WriteString(warningLine(fmt.Sprintf("%d more, which --log FILE or --debug would show", len(warnings)-i)))
 			break
 		}
 		b.WriteString(line)
 	}
 	return b.String()
+}
+
+// warningLine is a line with a warning on standard error.
+func warningLine(message string) string {
+	if errorsAsJSON {
+		return object(logrus.WarnLevel, message, nil)
+	}
+	return "warning: " + message + "\n"
 }
 
 // writeStderr writes to standard error, without package os: a closed pipe would end this process
@@ -204,6 +212,23 @@ func writeStderr(text string) {
 	}
 }
 
+// errorsAsJSON reports whether errors and warnings on standard error are objects.
+var errorsAsJSON bool
+
+// wantsJSON reads --error-format before all other flags are parsed: it also counts for errors in
+// those. What follows the command is not for it.
+func wantsJSON(args []string) bool {
+	for i, arg := range args[min(1, len(args)):] {
+		switch {
+		case arg == "--error-format=json", arg == "json" && args[i] == "--error-format":
+			return true
+		case commandNamed(arg) != nil:
+			return false
+		}
+	}
+	return false
+}
+
 func reportError(err error) {
 	message := shorten(printable(withAdvice(err)))
 	if logs {
@@ -213,7 +238,21 @@ func reportError(err error) {
 		}
 		entry.Error(message)
 	}
+	if errorsAsJSON {
+		writeStderr(object(logrus.ErrorLevel, message, facts(err)))
+		return
+	}
 	writeStderr(message + "\n")
+}
+
+// object is a line with an entry as in a log of objects.
+func object(level logrus.Level, message string, fields map[string]any) string {
+	entry := &logrus.Entry{Logger: logger, Level: level, Message: message, Time: time.Now(), Data: fields}
+	line, err := (&logrus.JSONFormatter{}).Format(entry)
+	if err != nil {
+		return message + "\n"
+	}
+	return string(line)
 }
 
 // printable returns a message with unprintable characters escaped: ends of lines, control

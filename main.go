@@ -54,6 +54,7 @@ func main() {
 // run runs a command and returns the exit status. Results go to standard output. An error is one
 // line in the log and the same text on standard error.
 func run(args []string) int {
+	errorsAsJSON = wantsJSON(args)
 	called, args := arrange(args)
 	err := newApp(called).Run(args)
 	var exit exitStatus
@@ -83,6 +84,7 @@ var globalFlags = []flag{
 	{name: "root", placeholder: "DIR", usage: "keep the state of containers in DIR", completes: directories, otherwise: defaultRoot},
 	{name: "log", placeholder: "FILE", usage: "write errors and warnings to FILE, or to the log of the system: syslog:NAME, journald:NAME", completes: files},
 	{name: "log-format", placeholder: "FORMAT", usage: "format of the log", choices: []string{"text", "json"}, def: "text"},
+	{name: "error-format", placeholder: "FORMAT", usage: "format of errors and warnings on standard error", choices: []string{"text", "json"}, def: "text"},
 	{name: "debug", kind: toggle, usage: "log how long each phase takes"},
 	{name: "systemd-cgroup", kind: toggle, usage: "use the systemd cgroup driver; linux.cgroupsPath must have the form slice:prefix:name"},
 	{name: "cgroup-manager", placeholder: "MANAGER", usage: "cgroup driver", choices: []string{"cgroupfs", "systemd", "disabled"}, def: "cgroupfs"},

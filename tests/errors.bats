@@ -572,3 +572,24 @@ with open("heard", "wb") as f:
 	[ "$status" -eq 255 ]
 	says "cannot exec in a paused container (use --ignore-paused to override)"
 }
+
+@test "--error-format json puts the code and the facts of an error on standard error" {
+	args true
+	mount_missing='.mounts += [{destination: "/x", type: "bind", source: "/nowhere/at/all", options: ["bind"]}]'
+	config "$mount_missing"
+	index=$(($(jq '.mounts | length' config.json) - 1))
+	run "$CORACLE" --root "$ROOT" --error-format json run "$ID"
+	[ "$status" -eq 1 ]
+	[ "$(wc -l <<<"$output")" = 1 ]
+	[ "$(jq -r '.level, .code, .property, .pointer, .hostPath, .errno, .id' <<<"$output")" = "$(printf '%s\n' error CORACLE_MOUNT_SOURCE_MISSING \
+		"mounts[$index]" "/mounts/$index" /nowhere/at/all ENOENT "$ID")" ]
+	[ "$(jq -r .msg <<<"$output")" = "$("$CORACLE" --root "$ROOT" run "$ID" 2>&1)" ]
+	run "$CORACLE" --root "$ROOT" --error-format json state "$ID"
+	[ "$(jq -r .code <<<"$output")" = CORACLE_CONTAINER_NOT_FOUND ]
+	# Also for what is wrong with the command line.
+	run "$CORACLE" --error-format json --nonsense list
+	[ "$(jq -r .level <<<"$output")" = error ]
+	run "$CORACLE" --error-format xml list
+	failed 'invalid --error-format "xml"'
+	nothing_left
+}
