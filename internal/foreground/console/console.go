@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync"
 	"time"
 
@@ -54,6 +55,9 @@ func Attach(master *os.File) (*Foreground, error) {
 	signal.Notify(f.signals, unix.SIGWINCH, unix.SIGCONT, unix.SIGPIPE)
 	f.enterRaw()
 	f.Resize()
+	// A command has one P (package early). Here several goroutines are at work, and none shall
+	// wait for another one to leave a system call.
+	runtime.GOMAXPROCS(runtime.NumCPU())
 	go f.watch()
 	go f.copyInput()
 	go f.copyOutput()
