@@ -85,15 +85,21 @@ func (m *Manager) create(key, dir string) error {
 // before it has CPUs and memory nodes. Unless gets reports that the container's limits set a
 // file, the value is inherited from the parent.
 func (m *Manager) makeCpuset(dir string, gets func(file string) bool) error {
-	if _, err := m.make(dir); err != nil {
+	fresh, err := m.make(dir)
+	if err != nil {
 		return err
 	}
 	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-		from := dir
-		if gets(file) {
-			from = filepath.Dir(dir)
+		from, write := dir, false
+		if set := gets(file); set || fresh {
+			// A new one is empty, or a copy of the parent.
+			from, write = filepath.Dir(dir), !set
 		}
-		if _, err := inheritCpuset(from, file); err != nil {
+		value, err := inheritCpuset(from, file)
+		if err == nil && write {
+			err = linux.Write(filepath.Join(dir, file), value)
+		}
+		if err != nil {
 			return err
 		}
 	}
