@@ -312,12 +312,13 @@ stdout_again() {
 	echo "$(cat "$file")" "$(stat -c %u:%g:%a "$file")"
 }
 
+# What runs in the foreground gives the file back when it ends.
 @test "a regular file as standard output belongs to the user, who can open it again" {
 	config '.process.user = {uid: 1000, gid: 100}'
-	[ "$(stdout_again run | xargs)" = "first again 1000:0:644" ]
+	[ "$(stdout_again run | xargs)" = "first again 0:0:644" ]
 	args sleep 1000
 	background run --detach "$ID"
-	[ "$(stdout_again exec | xargs)" = "first again 1000:0:644" ]
+	[ "$(stdout_again exec | xargs)" = "first again 0:0:644" ]
 	coracle delete --force "$ID"
 	[[ $(stdout_again create | xargs) == *"again 1000:0:644" ]]
 }
@@ -326,20 +327,20 @@ stdout_again() {
 	config '.process.user = {uid: 1000, gid: 100} | .linux.namespaces += [{type: "user"}] |
 		.linux.uidMappings = [{containerID: 0, hostID: 100000, size: 2000}] | .linux.gidMappings = .linux.uidMappings'
 	chown -R 100000:100000 rootfs
-	[ "$(stdout_again run | xargs)" = "first again 101000:0:644" ]
+	[ "$(stdout_again run | xargs)" = "first again 0:0:644" ]
 	args sleep 1000
 	background run --detach "$ID"
-	[ "$(stdout_again exec | xargs)" = "first again 101000:0:644" ]
+	[ "$(stdout_again exec | xargs)" = "first again 0:0:644" ]
 	local pid first=$ID
 	pid=$(pid_of "$ID")
 	join user "/proc/$pid/ns/user"
 	config 'del(.linux.uidMappings, .linux.gidMappings)'
 	ID=$ID-b
 	rm "$BATS_TEST_TMPDIR"/*.log
-	[ "$(stdout_again run | xargs)" = "first again 101000:0:644" ]
+	[ "$(stdout_again run | xargs)" = "first again 0:0:644" ]
 	args sleep 1000
 	background run --detach "$ID"
-	[ "$(stdout_again exec | xargs)" = "first again 101000:0:644" ]
+	[ "$(stdout_again exec | xargs)" = "first again 0:0:644" ]
 	coracle delete --force "$ID"
 	coracle delete --force "$first"
 }

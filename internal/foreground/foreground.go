@@ -24,6 +24,7 @@ type foreground struct {
 	signals  *signals.Pipe
 	terminal *console.Foreground // nil when there is none
 	notify   *notifyProxy        // nil when there is no service manager to notify
+	streams  *streams
 }
 
 // open starts catching the signals that end a command. Before the process runs they end its
@@ -33,7 +34,29 @@ func open(rt *libcontainer.Runtime, id string) (*foreground, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &foreground{runtime: rt, id: id, signals: pipe}, nil
+	streams, err := openStreams()
+	if err != nil {
+		pipe.Close()
+		return nil, err
+	}
+	return &foreground{runtime: rt, id: id, signals: pipe, streams: streams}, nil
+}
+
+// started connects the standard streams with the process, which runs, unless it has a terminal.
+func (f *foreground) started() {
+	f.streams.noteLent()
+	if f.terminal != nil {
+		f.streams.close()
+	} else if err := f.streams.start(); err != nil {
+		warn(f.runtime, "container %q: connect the standard streams: %v", f.id, err)
+	}
+}
+
+// failed gives back what a process that does not run was to have.
+func (f *foreground) failed() {
+	f.streams.close()
+	f.streams.noteLent()
+	f.streams.giveBack()
 }
 
 // close closes and restores what the container used.
@@ -111,11 +134,14 @@ func Run(ctx context.Context, rt *libcontainer.Runtime, id string, o RunOptions)
 		}
 	}
 	o.Terminal = f.attach
+	o.Stdin, o.Stdout, o.Stderr = f.streams.files[0], f.streams.files[1], f.streams.files[2]
 	c, notify, err := start(f.until(ctx), rt, id, o)
 	if err != nil {
+		f.failed()
 		f.reap(0)
 		return 0, err
 	}
+	f.started()
 	f.notify = notify
 	status = f.wait(c.Pid())
 	f.warnOfShortage(c, status)
@@ -174,10 +200,13 @@ func Exec(ctx context.Context, c *libcontainer.Container, o libcontainer.ExecOpt
 	}
 	defer f.close()
 	o.Terminal = f.attach
+	o.Stdin, o.Stdout, o.Stderr = f.streams.files[0], f.streams.files[1], f.streams.files[2]
 	pid, err := c.Exec(f.until(ctx), o)
 	if err != nil {
+		f.failed()
 		return 0, err
 	}
+	f.started()
 	status = f.wait(pid)
 	f.warnOfShortage(c, status)
 	return status, nil
@@ -188,6 +217,8 @@ func Exec(ctx context.Context, c *libcontainer.Container, o libcontainer.ExecOpt
 // signal ended it.
 func (f *foreground) wait(pid int) int {
 	status := f.waitForEnd(pid)
+	f.streams.finish(f.signals)
+	f.streams.giveBack()
 	if f.terminal != nil {
 		// The kernel hangs the terminal up after its last process. If other processes have it
 		// open, that may be much later.

@@ -74,8 +74,9 @@ func (f *Foreground) watch() {
 	}
 }
 
-// inForeground reports whether this process is in the foreground of its terminal.
-func inForeground() bool {
+// InForeground reports whether this process is in the foreground of the terminal at its standard input. In
+// one that does not control it, it counts as in the foreground.
+func InForeground() bool {
 	pgrp, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
 	return err != nil || pgrp == unix.Getpgrp()
 }
@@ -88,7 +89,7 @@ func (f *Foreground) enterRaw() bool {
 	if f.stdin == nil || f.closed || f.raw {
 		return true
 	}
-	if !inForeground() {
+	if !InForeground() {
 		return false
 	}
 	err := f.stdin.SetRaw()
@@ -134,7 +135,7 @@ func (f *Foreground) copyInput() {
 		switch {
 		case err == nil:
 			failed = false
-		case errors.Is(err, unix.EIO) && f.stdin != nil && !inForeground():
+		case errors.Is(err, unix.EIO) && f.stdin != nil && !InForeground():
 			// In the background again.
 			time.Sleep(backgroundPause)
 		case errors.Is(err, unix.EIO) && f.stdin != nil && !failed:
