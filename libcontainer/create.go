@@ -446,7 +446,7 @@ func (n *creator) follow() error {
 // place notes where the init is, before anything of the image runs, so that exec can tell
 // whether it has gone from there.
 func (n *creator) place() (err error) {
-	n.record.Place, err = state.PlaceOf(n.init.Pid, placeNames(n.bundle.Spec))
+	n.record.Place, err = state.PlaceOf(linux.PID(n.init.Pid), placeNames(n.bundle.Spec))
 	if errors.Is(err, state.ErrGone) || errors.Is(err, os.ErrPermission) {
 		// The conversation will say why; and who may not look at it now cannot exec either.
 		n.record.Place, err = nil, nil

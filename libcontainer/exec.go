@@ -182,6 +182,7 @@ type execution struct {
 	container *Container
 	options   ExecOptions
 	interrupt *linux.Interrupt
+	process   linux.Process // whose namespaces are joined
 	init      *launch.Init
 	files     hostFiles
 	terminal  terminal
@@ -378,6 +379,7 @@ func (x *execution) openContainer() (pidfd, root int, err error) {
 	if err != nil {
 		return -1, -1, c.notRunning(err)
 	}
+	x.process = process
 	x.files.keep(pidfd)
 	if root, err = x.files.open(process.Path("root"), unix.O_PATH|unix.O_DIRECTORY, "root of the container"); err != nil {
 		return -1, -1, err
@@ -410,7 +412,7 @@ func (x *execution) checkNamespaces() error {
 	if record.Place == nil || x.options.FollowInit {
 		return nil
 	}
-	left, err := record.Place.Left(record.Pid)
+	left, err := record.Place.Left(x.process)
 	if errors.Is(err, state.ErrGone) {
 		return x.container.notRunning(err)
 	}

@@ -88,7 +88,7 @@ waiting() {
 
 @test "processes that are left with the streams are not waited for, what is written is there" {
 	waiting
-	on_terminal expect=status=4 '"$CORACLE" --root "$ROOT" exec "$ID" sh -c "sleep 1000 & (while :; do echo flood; done) & sleep 0.2; echo last; exit 4"; echo status=$?'
+	on_terminal expect=status=4 '"$CORACLE" --root "$ROOT" exec "$ID" sh -c "sleep 1000 & (while :; do echo flood; sleep 0.02; done) & sleep 0.2; echo last; exit 4"; echo status=$?'
 	[ "$status" -eq 0 ]
 	says flood
 }

@@ -29,19 +29,19 @@ type RootDir struct {
 }
 
 // PlaceOf returns the place of a process: its namespaces with these names, and its root.
-func PlaceOf(pid int, namespaces []string) (*Place, error) {
-	found, err := namespacesOf(pid, namespaces)
+func PlaceOf(p linux.Process, namespaces []string) (*Place, error) {
+	found, err := namespacesOf(p, namespaces)
 	if err != nil {
 		return nil, err
 	}
-	st, err := statx(unix.AT_FDCWD, linux.PID(pid).Path("root"), 0)
+	st, err := statx(unix.AT_FDCWD, p.Path("root"), 0)
 	return &Place{Namespaces: found, Root: rootDir(st)}, err
 }
 
-func namespacesOf(pid int, names []string) (map[string]uint64, error) {
+func namespacesOf(p linux.Process, names []string) (map[string]uint64, error) {
 	found := make(map[string]uint64, len(names))
 	for _, name := range names {
-		st, err := statx(unix.AT_FDCWD, linux.PID(pid).Path("ns/"+name), 0)
+		st, err := statx(unix.AT_FDCWD, p.Path("ns/"+name), 0)
 		if err != nil {
 			return nil, err
 		}
@@ -76,10 +76,10 @@ func rootDir(st unix.Statx_t) RootDir {
 	return RootDir{Mount: st.Mnt_id, Unique: st.Mask&unix.STATX_MNT_ID_UNIQUE != 0, Inode: st.Ino}
 }
 
-// Left returns the names of the namespaces that a process has left, sorted.
-func (p *Place) Left(pid int) (left []string, err error) {
+// Left returns the names of the namespaces that a process, or thread, has left, sorted.
+func (p *Place) Left(of linux.Process) (left []string, err error) {
 	names := slices.Sorted(maps.Keys(p.Namespaces))
-	now, err := namespacesOf(pid, names)
+	now, err := namespacesOf(of, names)
 	for _, name := range names {
 		if was, ok := p.Namespaces[name]; ok && err == nil && was != now[name] {
 			left = append(left, name)
