@@ -39,11 +39,10 @@ type CreateOptions struct {
 	// It or Terminal is required when the configuration has process.terminal; it is refused
 	// otherwise.
 	ConsoleSocket string
-	// Terminal, when not nil, is called in place of ConsoleSocket with the master of the
-	// terminal, before the process is executed. The file is its own from then on.
+	// Terminal, when not nil, is called with the master of the terminal before the process is
+	// executed, instead of using ConsoleSocket. It owns the file.
 	Terminal func(master *os.File) error
-	// Notify gives the process a socket at which it says that it is ready, see
-	// [Container.StartNotify].
+	// Notify gives the process a readiness socket, see [Container.StartNotify].
 	Notify bool
 	// PidFile is written when the container has been created: the pid in digits
 	// and nothing else.
@@ -93,8 +92,8 @@ type handle struct {
 	container *Container
 	dir       *state.Dir
 	pidfd     int
-	// conversation is the one with the init, which goes on until the container has been
-	// started; nil when start has to open the gate.
+	// conversation is the connection to the init until the container has been started; nil when
+	// start has to open the gate.
 	conversation *launch.Conversation
 	// interrupt ends the start.
 	interrupt *linux.Interrupt
@@ -115,12 +114,12 @@ func (h *handle) close() {
 	unix.Close(h.pidfd)
 }
 
-// create makes a container in phases. Their names are those in docs/design.md, and those
-// that are traced.
+// create creates a container in phases. The phases have the same names in docs/design.md and in
+// the trace.
 func (r *Runtime) create(id string, o CreateOptions, interrupt *linux.Interrupt) (*handle, error) {
 	n := &creator{runtime: r, id: id, options: o, interrupt: interrupt, terminal: terminal{path: o.ConsoleSocket, take: o.Terminal}}
 	defer n.close()
-	// What is refused before the directory is there leaves no trace.
+	// An error before the directory exists leaves no trace.
 	if err := n.phases(phase{"prepare", n.prepare}, phase{"reserve", n.reserve}); err != nil {
 		return nil, err
 	}
@@ -163,7 +162,7 @@ type creator struct {
 	runtime *Runtime
 	id      string
 	options CreateOptions
-	// interrupt ends the creation; nothing of it is left then.
+	// interrupt ends the creation, which then leaves nothing behind.
 	interrupt *linux.Interrupt
 	bundle    *bundle.Bundle
 	maker     *source.Maker
@@ -173,7 +172,7 @@ type creator struct {
 	record    *state.Record
 	pidfd     *pidfdSocket
 	out       *compile.Output
-	// preserved are the descriptors that the process gets, see openDescriptors.
+	// preserved reports which descriptors the process inherits, see openDescriptors.
 	preserved []bool
 	init      *launch.Init
 	files     hostFiles
@@ -273,7 +272,7 @@ func (n *creator) reserve() (err error) {
 	return nil
 }
 
-// newKeyringName is a name that nobody else knows.
+// newKeyringName returns a name that no other process can guess.
 func newKeyringName(id string) (string, error) {
 	var random [8]byte
 	if _, err := unix.Getrandom(random[:], 0); err != nil {
@@ -308,9 +307,9 @@ func (n *creator) direct() bool {
 		!o.Notify && o.PidFile == "" && o.PidfdSocket == ""
 }
 
-// claim records the container, and takes its cgroup: that has to be empty, and nobody else
-// may take it until a process is in it. All that happens before the launch has to be quick:
-// afterwards this process would only wait.
+// claim records the container and takes its cgroup, which has to be empty. No other creation can
+// take the cgroup until a process is in it. After the launch this process waits most of the time,
+// so everything before it has to be quick.
 func (n *creator) claim() (err error) {
 	if !n.options.NoNewKeyring {
 		if n.record.Keyring, err = newKeyringName(n.id); err != nil {
@@ -454,7 +453,7 @@ func (n *creator) place() (err error) {
 	return err
 }
 
-// publish makes the container known as created.
+// publish marks the container as created.
 func (n *creator) publish() error {
 	if err := n.terminal.handOver(); err != nil {
 		return err
@@ -561,8 +560,8 @@ func (n *creator) netDevices() (err error) {
 	return err
 }
 
-// restoreDevices brings the network devices back to the host. The host lacks those of the
-// error.
+// restoreDevices moves the network devices back to the host. The error is about those that are
+// missing on the host.
 func (n *creator) restoreDevices() error {
 	if n.devices == nil {
 		return nil
@@ -601,10 +600,10 @@ func (n *creator) hooks(root int) error {
 	return err
 }
 
-// undo removes every trace. When it was after the first hooks, the poststop hooks run
-// too (runtime.md#lifecycle, steps 3 to 5, 12 and 13).
+// undo removes every trace. If hooks had run, the poststop hooks run, too (runtime.md#lifecycle,
+// steps 3 to 5, 12 and 13).
 func (n *creator) undo() {
-	// What has to be undone has to be undone.
+	// An interrupt must not stop the clean-up.
 	n.group.Interrupt = nil
 	if n.init != nil {
 		ended := n.init.KillWithin(killTimeout)
@@ -633,7 +632,7 @@ func (n *creator) undo() {
 	}
 }
 
-// afterStop runs the poststop hooks. Their failures do not count (runtime.md#lifecycle).
+// afterStop runs the poststop hooks. Their failures are only warnings (runtime.md#lifecycle).
 func (r *Runtime) afterStop(spec *specs.Spec, record *state.Record, interrupt *linux.Interrupt) {
 	if spec == nil || spec.Hooks == nil || len(spec.Hooks.Poststop) == 0 {
 		return

@@ -446,9 +446,9 @@ func (x *execution) checkRoot(root int) (int, error) {
 	return -1, x.errLeft("root")
 }
 
-// placeNames are the namespaces that a first process can leave, and that exec enters: their
-// names in /proc/PID/ns. Nobody leaves their pid namespace, and what else a process may do
-// depends on its user namespace, also when that is the host's.
+// placeNames returns the namespaces, by name in /proc/PID/ns, that a first process can leave and
+// that exec enters. A process cannot leave its pid namespace, and what else it may do depends on
+// its user namespace, even if that is the host's.
 func placeNames(spec *specs.Spec) []string {
 	names := []string{oci.NamespaceFile(specs.UserNamespace)}
 	if spec.Linux == nil {

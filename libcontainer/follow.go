@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// follow follows the symbolic links of a path until it comes into the rootfs, and returns what
-// is left then. That begins with ".." when it leads through the rootfs and out of it. One that
-// leaves the rootfs at once is followed further, as the kernel does.
+// follow follows the symbolic links of a path until it enters the rootfs, and returns the rest of
+// the path. If the path only passes through the rootfs, rel begins with ".." and ok is false;
+// links outside are followed as the kernel does.
 //
-// The host may have the rootfs at other paths as well: a bind mount of it, or the directories
-// that an overlay is made of. The links there are the image's, too.
+// The host may have the rootfs at other paths as well: a bind mount of it, or the directories of
+// an overlay. The links there are the image's, too.
 func follow(p, rootfs string) (rel string, ok bool) {
 	trees := sameTrees{}
 	trees.add(rootfs)
@@ -26,10 +26,10 @@ func follow(p, rootfs string) (rel string, ok bool) {
 	return rel, ok
 }
 
-// fileID is what tells a directory from all others.
+// fileID identifies a directory.
 type fileID struct{ dev, ino uint64 }
 
-// sameTrees are the directories that the tree of a rootfs is in.
+// sameTrees are the directories that contain the tree of a rootfs.
 type sameTrees map[fileID]bool
 
 func (t sameTrees) add(dir string) {
@@ -40,14 +40,14 @@ func (t sameTrees) add(dir string) {
 	}
 }
 
-// has reports whether a directory, by a path without links, is one of them.
+// has reports whether a directory, given by a path without links, is one of them.
 func (t sameTrees) has(dir string) bool {
 	var st unix.Stat_t
 	//allow:path a directory of the host, which is only compared
 	return unix.Lstat(dir, &st) == nil && t[fileID{st.Dev, st.Ino}]
 }
 
-// addLayers adds the directories that an overlay is made of; false when there are none.
+// addLayers adds the directories of an overlay; it returns false when there are none.
 func (t sameTrees) addLayers(rootfs string) bool {
 	var fs unix.Statfs_t
 	//allow:path the rootfs on the host
@@ -60,7 +60,7 @@ func (t sameTrees) addLayers(rootfs string) bool {
 	}
 	before := len(t)
 	for _, info := range infos {
-		// That of the rootfs may be at a directory above.
+		// The rootfs may lie below the overlay's mount point.
 		//allow:prefix the end of the component is looked at, too
 		if rest, ok := strings.CutPrefix(rootfs, strings.TrimSuffix(info.Mountpoint, "/")); ok && (rest == "" || rest[0] == '/') {
 			for _, dir := range layers(info.VFSOptions) {
@@ -71,7 +71,7 @@ func (t sameTrees) addLayers(rootfs string) bool {
 	return len(t) > before
 }
 
-// layers are the directories in the options of an overlay, as a table of mounts has them.
+// layers returns the directories in the options of an overlay, in the format of mountinfo.
 func layers(options string) (dirs []string) {
 	for option := range strings.SplitSeq(options, ",") {
 		key, value, _ := strings.Cut(option, "=")
@@ -80,7 +80,7 @@ func layers(options string) (dirs []string) {
 		case "upperdir", "lowerdir+", "datadir+":
 			dirs = append(dirs, value)
 		case "lowerdir":
-			const colon = "\x00" // for one that is part of a name
+			const colon = "\x00" // replaces a colon in a name
 			for dir := range strings.SplitSeq(strings.ReplaceAll(value, `\:`, colon), ":") {
 				dirs = append(dirs, strings.ReplaceAll(dir, colon, ":"))
 			}
@@ -89,7 +89,7 @@ func layers(options string) (dirs []string) {
 	return dirs
 }
 
-// unescape replaces the octal escapes of a table of mounts (proc_pid_mountinfo(5)).
+// unescape replaces the octal escapes of mountinfo (proc_pid_mountinfo(5)).
 func unescape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -105,8 +105,8 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// follow is the function of this name. links reports whether it came through links that an image
-// might have.
+// follow is the function of this name. links reports whether it followed links that may be the
+// image's.
 func (t sameTrees) follow(p, rootfs string) (rel string, ok, links bool) {
 	_, links = walkLinks(p, func(dir, rest string) bool {
 		if dir != rootfs && !t.has(dir) {
@@ -126,17 +126,17 @@ func (t sameTrees) follow(p, rootfs string) (rel string, ok, links bool) {
 	return rel, ok, links
 }
 
-// realPath is a path without symbolic links, as far as it exists.
+// realPath resolves symbolic links as far as the path exists.
 func realPath(p string) string {
 	end, _ := walkLinks(p, func(string, string) bool { return false })
 	return end
 }
 
-// walkLinks walks a path of the host, link by link, and returns where that ends. It stops
-// where reached returns true, which gets the place and what is left of the path. links reports
-// whether it followed any that is not in one of the directories where systems have theirs.
+// walkLinks resolves a path of the host, link by link, and returns the result. It stops when
+// reached returns true. reached gets the current place and the rest of the path. links reports
+// whether it followed a link outside of the directories in which systems have links.
 func walkLinks(p string, reached func(dir, rest string) bool) (end string, links bool) {
-	const maxLinks = 40 // as of the kernel
+	const maxLinks = 40 // as in the kernel
 	at, n := "/", 0
 	for !reached(at, p) && p != "" {
 		var name string

@@ -188,8 +188,8 @@ func ownCapabilities() uint64 {
 	return uint64(data[0].Permitted) | uint64(data[1].Permitted)<<32
 }
 
-// asSeenFrom is the configuration of a running container without its user namespace when
-// that is the one of this process: nobody can join the user namespace that they are in.
+// asSeenFrom returns the configuration of a running container without its user namespace if this
+// process is in the same one, because a process cannot join its own user namespace.
 func asSeenFrom(s *specs.Spec, pid int) *specs.Spec {
 	if oci.Namespace(s, specs.UserNamespace) == nil || !shared(linux.PID(pid).Living().Path("ns/user"), specs.UserNamespace) {
 		return s

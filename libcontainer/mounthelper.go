@@ -196,7 +196,7 @@ func (h *mountHelper) makePoint(e *launch.Event, r mountRequest, p hostfs.Point)
 	case err == nil:
 		return nil
 	case explains && !errors.As(err, &denied) && !errors.As(err, new(*hostfs.OtherMount)):
-		// The init finds out by itself what is wrong, and says it as engines expect.
+		// The init finds the error itself, and reports it as engines expect.
 		return nil
 	}
 	return fmt.Errorf("%w%s", err, whyDenied(err, r.owner, r.pid))

@@ -20,7 +20,7 @@ import (
 // agentTimeout is how long an agent may take to accept a listener.
 const agentTimeout = 30 * time.Second
 
-// listenerOf says where the listener of a program goes; nil when it has none.
+// listenerOf returns where the listener of a program is sent; nil when it has none.
 func listenerOf(spec *specs.Spec, out *compile.Output) *state.Listener {
 	if !out.Listener {
 		return nil
@@ -29,8 +29,8 @@ func listenerOf(spec *specs.Spec, out *compile.Output) *state.Listener {
 }
 
 // handOver sends the seccomp listener of a process to the agent at linux.seccomp.listenerPath,
-// with the state of the process (config-linux.md#containerprocessstate). pid is that of the
-// process and status that of the container.
+// with the state of the process (config-linux.md#containerprocessstate). pid is the process and
+// status the container's status.
 func handOver(l *state.Listener, record *state.Record, pid int, status specs.ContainerState, listener int, interrupt *linux.Interrupt) error {
 	message := jsonpos.Marshal(&specs.ContainerProcessState{
 		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: pid, Metadata: l.Metadata,
@@ -54,11 +54,11 @@ func sendToAgent(path string, message []byte, fd int, interrupt *linux.Interrupt
 	return linux.SendFD(conn, message, fd)
 }
 
-// errMute is the failure of an execve that the process cannot report.
+// errMute is a failed execve that the process cannot report.
 var errMute = fault.New(fault.CommandNotExecutable, "the command could not be executed; the seccomp filter (linux.seccomp) prevents the init process from reporting why")
 
-// explainMute says of a program that ended before its execve, and could report nothing, that
-// the execve has failed, unless it was killed.
+// explainMute returns the failure of execve for a program that ended before its execve and could
+// not report anything, unless it was killed.
 func explainMute(err error) error {
 	var death *launch.DeathError
 	if errors.As(err, &death) && !death.Killed() {

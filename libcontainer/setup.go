@@ -214,8 +214,8 @@ func (s *setup) takeListener(e *launch.Event) error {
 	return err
 }
 
-// atReady registers what is done while the process still has its privileges.
-// place looks at where it is then; it may be nil.
+// atReady registers what to do while the process still has its privileges. place checks where the
+// process is at that moment; it may be nil.
 func (s *setup) atReady(p *specs.Process, trace func(string), place func() error) {
 	s.points[protocol.PointReady] = handler{true, func(e *launch.Event) error {
 		trace("container built")

@@ -16,10 +16,9 @@ import (
 	"coracle/libcontainer/internal/state"
 )
 
-// Signal sends a signal to the first process of the container. SIGKILL reaches all
-// its processes: where the pid namespace is shared with others, those in the
-// cgroup are killed one by one, also when the first one has ended. The error wraps
-// [ErrNotRunning] when there is no process to signal.
+// Signal sends a signal to the first process of the container. SIGKILL reaches all its processes:
+// in a shared pid namespace the processes of the cgroup are killed one by one, even if the first
+// one has ended. The error wraps [ErrNotRunning] when there is no process to signal.
 func (c *Container) Signal(ctx context.Context, sig unix.Signal) (err error) {
 	defer explain(&err, c.id, "kill")
 	interrupt, err := interruptOf(ctx)
@@ -95,8 +94,8 @@ func (c *Container) waitsForStart() (release func(), waits bool) {
 	return dir.Close, waits
 }
 
-// SignalAll sends a signal to every process in the cgroup of the container, also
-// when the first one has ended.
+// SignalAll sends a signal to every process in the cgroup of the container, even if the first one
+// has ended.
 func (c *Container) SignalAll(ctx context.Context, sig unix.Signal) (err error) {
 	defer explain(&err, c.id, "kill")
 	interrupt, err := interruptOf(ctx)
@@ -158,8 +157,8 @@ func (c *Container) lock(interrupt *linux.Interrupt) (*state.Dir, specs.Containe
 	return dir, s, nil
 }
 
-// Delete removes a stopped container, or one whose creation was cut off: its cgroup with
-// all that is left in it, and its state.
+// Delete removes a stopped container, or one whose creation was interrupted: its cgroup with all
+// remaining processes, and its state.
 func (c *Container) Delete(ctx context.Context) (err error) {
 	defer explain(&err, c.id, "delete")
 	interrupt, err := interruptOf(ctx)
@@ -223,9 +222,8 @@ const killTimeout = 10 * time.Second
 // thawInterval is how often dying processes are thawed.
 const thawInterval = 100 * time.Millisecond
 
-// ForceDelete kills a container and removes it. It works in any condition that a
-// command which was killed can leave behind, and succeeds when there is no
-// container.
+// ForceDelete kills a container and removes it. It works in any condition that a killed command
+// can leave behind, and succeeds when there is no container.
 func (r *Runtime) ForceDelete(ctx context.Context, id string) (err error) {
 	defer explain(&err, id, "delete")
 	interrupt, err := interruptOf(ctx)

@@ -20,9 +20,8 @@ import (
 	"coracle/libcontainer/internal/state"
 )
 
-// Start opens the gate of a created container and returns when its process has
-// been executed. When that fails, the error says why, and the container is
-// stopped.
+// Start starts a created container and returns when its process has been executed. When that
+// fails, the error says why, and the container is stopped.
 func (c *Container) Start(ctx context.Context) (err error) {
 	defer explain(&err, c.id, "start")
 	interrupt, err := interruptOf(ctx)
@@ -203,8 +202,8 @@ func (s *starting) serve(c *launch.Conversation, e *launch.Event) error {
 			return h.asHookError(err)
 		}
 	case e.IsDone(protocol.StageStarted) && e.FD.Exists() && record.Listener != nil:
-		// The init waits until the agent has its listener. When this end of the
-		// conversation is closed instead, it ends.
+		// The init waits until the agent has its listener. If the connection is closed instead,
+		// it ends.
 		if err := handOver(record.Listener, record, record.Pid, specs.StateCreated, e.FD.Int(), s.interrupt); err != nil {
 			return fmt.Errorf("start: %w", err)
 		}
@@ -213,7 +212,7 @@ func (s *starting) serve(c *launch.Conversation, e *launch.Event) error {
 			return handOver(record.Listener, record, record.Pid, specs.StateCreated, fd, s.interrupt)
 		}
 		err := takeHeld(record.Pid, s.pidfd, e.Message, give, c.Acknowledge, s.interrupt)
-		if err != nil && !errors.Is(err, errNoListener) { // otherwise it says why
+		if err != nil && !errors.Is(err, errNoListener) { // otherwise the init reports why
 			return fmt.Errorf("start: %w", err)
 		}
 		return nil

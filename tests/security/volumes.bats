@@ -1,16 +1,17 @@
 #!/usr/bin/env bats
 # bats file_tags=vm
 # Volumes are directories of the host in a container. The image has links that lead into them, and
-# whoever shares the rootfs exchanges directories: nothing is made, removed or changed in a volume
-# for a path that does not lie in it.
+# a process exchanges directories of a shared rootfs: nothing may be created, removed or changed
+# in a volume for a path that does not lie in it.
 #
-# What protects: the numbers of mounts that are compared (compile/places.go), and the walk of
-# the runtime (hostfs.Territory); /dev is pinned when it is made (dev in compile/devices.go).
+# Protections: the comparison of mount numbers (compile/places.go), and the path resolution of the
+# runtime (hostfs.Territory); /dev is pinned when it is made (dev in compile/devices.go).
 
 load ../helpers
 load canary
 
-# volume [OPTION...] makes the canary a volume at /vol, with a directory and a file for mounts.
+# volume [OPTION...] mounts the canary as a volume at /vol, with a directory and a file for
+# mounts.
 volume() {
 	mkdir source
 	echo content >source/file
@@ -64,7 +65,7 @@ refused() {
 	printf '%s\n' "$before" >config.json
 	config '.process.cwd = "/there/new/dir"'
 	refused 'working directory "/there/new/dir" (process.cwd)' "into another mount"
-	# What is there is as good as any directory.
+	# An existing directory may be used.
 	config '.process.cwd = "/there/dir"'
 	shell pwd
 	[ "$output" = /vol/dir ]
@@ -111,7 +112,7 @@ refused() {
 	ln -s /vol rootfs/there
 	mount_also '{destination: "/there", options: ["remount", "bind", "rw"]}'
 	refused 'mount at "/there" (mounts[8])' 'another mount (mounts[7] at "/vol")'
-	# By its own name it does.
+	# By its own path it works.
 	config '.mounts[8].destination = "/vol"'
 	shell 'touch /vol/made'
 	[ "$status" -eq 0 ]

@@ -112,7 +112,7 @@ func Meanings() []Meaning {
 	}
 }
 
-// Meaning is a code with what it means.
+// Meaning is a code with its meaning.
 type Meaning struct {
 	Code Code
 	Text string

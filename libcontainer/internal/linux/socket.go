@@ -22,11 +22,11 @@ func Dial(path string, kind int, timeout time.Duration) (int, error) {
 	return DialUntil(path, kind, timeout, nil)
 }
 
-// dialInterval is how often a socket is tried that takes nobody at the moment, and whose caller
-// can give up. poll(2) does not tell when it takes somebody.
+// dialInterval is how often connecting to a busy socket is retried, if the caller can cancel.
+// poll(2) does not report when the socket accepts connections again.
 const dialInterval = 5 * time.Millisecond
 
-// DialUntil is [Dial] with an end by the interrupt.
+// DialUntil is [Dial] that also ends by the interrupt.
 func DialUntil(path string, kind int, timeout time.Duration, i *Interrupt) (int, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -45,7 +45,7 @@ var (
 	ErrNotExist = fault.New(fault.NotFound, "container does not exist")
 	// ErrExist is wrapped by errors about ids that are in use.
 	ErrExist = fault.New(fault.Exists, "container with given ID already exists")
-	// ErrUnreadable is wrapped by errors about records that cannot be understood.
+	// ErrUnreadable is wrapped by errors about malformed records.
 	ErrUnreadable = fault.New(fault.StateUnreadable, "unreadable state")
 )
 

@@ -30,11 +30,12 @@ type Point struct {
 	Link string
 	// NoLinks refuses symbolic links with ELOOP.
 	NoLinks bool
-	// NoDangling makes nothing that only a symbolic link names: that is ENOENT.
+	// NoDangling fails with ENOENT, instead of creating something that only a symbolic link
+	// names.
 	NoDangling bool
-	// Exists makes nothing at all: what is missing is ENOENT.
+	// Exists creates nothing: a missing name is ENOENT.
 	Exists bool
-	// In says which mounts something may be made in; nil for any.
+	// In restricts the mounts in which something may be created; nil means any mount.
 	In Territory
 }
 
@@ -63,10 +64,10 @@ func Make(root int, name string, point Point, owner Owner) error {
 	return explain(root, done, err)
 }
 
-// makePath also returns how far it came: what exists, and has no links in it.
+// makePath also returns the part of the path that exists, without symbolic links.
 func makePath(w *walk, name string, point Point, owner Owner) (done string, err error) {
 	rest := strings.Split(name, "/")
-	own := len(rest) // how many of the rest are the path's own, and no link's
+	own := len(rest) // how many components of the rest are not from a link
 	for len(rest) > 0 {
 		next := rest[0]
 		rest = rest[1:]
@@ -191,8 +192,8 @@ func readLink(fd int) (string, error) {
 	return string(buf[:n]), nil
 }
 
-// makeOne makes a name in a directory. What somebody else has just made there is not
-// ours, and stays as it is.
+// makeOne creates a name in a directory. If another process has just created it, it is left as it
+// is.
 func makeOne(w *walk, parent, name string, mode uint32, owner Owner) error {
 	p, err := below(w.root, parent, unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
@@ -223,7 +224,7 @@ func (n *NotThatLink) Error() string {
 	return fmt.Sprintf("it exists, and is no symbolic link to %q", n.Target)
 }
 
-// makeLink makes a symbolic link in a directory.
+// makeLink creates a symbolic link in a directory.
 func makeLink(w *walk, parent, name, target string) error {
 	p, err := below(w.root, parent, unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {

@@ -10,27 +10,27 @@ import (
 
 // Mount is a mount of a container.
 type Mount struct {
-	// Number is that of the kernel (STATX_MNT_ID).
+	// Number is the kernel's id of the mount (STATX_MNT_ID).
 	Number uint64
 	// Dest is the destination in the configuration, cleaned; "/" for the rootfs.
 	Dest string
-	// Own reports whether nobody but the container has what is in it.
+	// Own reports whether only the container has its content.
 	Own bool
-	// Name is what errors call it.
+	// Name is its name in errors.
 	Name string
 }
 
-// Territory is the mounts of a container, in the order in which they were made, the rootfs first.
-// It tells what may be made where: what a path is for is made in the mount that the path, as it
-// is written, lies in. That is the one with the longest destination above the path, or a mount
-// below that which came with it, as long as no symbolic link leads there.
+// Territory is the list of a container's mounts in the order of their creation, the rootfs first.
+// It determines where something may be created: in the mount in which the path, as it is written,
+// lies. That is the mount with the longest destination above the path, or a mount below it that
+// was mounted with it, if no symbolic link leads there.
 //
-// Attacker: the image, whose links lead elsewhere, and whoever exchanges directories of a rootfs
-// that they share, so that a volume is in the place of /etc. What is the container's own is one
-// place for this purpose: a link from the rootfs into a tmpfs does no harm.
+// Attacker: the image, whose links lead elsewhere, and any process that exchanges directories of
+// a shared rootfs, for instance to put a volume in place of /etc. Mounts that only the container
+// has count as one place here: a link from the rootfs into a tmpfs does no harm.
 type Territory []Mount
 
-// of is the mount that a path lies in as it is written.
+// of returns the mount in which a path, as it is written, lies.
 func (t Territory) of(p string) *Mount {
 	p = path.Clean("/" + p)
 	for {
@@ -46,7 +46,7 @@ func (t Territory) of(p string) *Mount {
 	}
 }
 
-// known is the mount with a number, nil when it is none of these.
+// known returns the mount with a number, nil when it is none of these.
 func (t Territory) known(number uint64) *Mount {
 	for i := len(t) - 1; i >= 0; i-- {
 		if t[i].Number == number {
@@ -56,9 +56,9 @@ func (t Territory) known(number uint64) *Mount {
 	return nil
 }
 
-// OtherMount is the error when a path leads into a mount that it does not lie in.
+// OtherMount is the error when a path leads into a mount in which it does not lie.
 type OtherMount struct {
-	// Mount is the name of the mount, "" for one that is not the container's.
+	// Mount is the name of the mount, "" when it is not the container's.
 	Mount string
 	// Link reports whether a symbolic link leads there.
 	Link bool
@@ -75,20 +75,21 @@ func (o *OtherMount) Error() string {
 	return who + " into another mount (" + in + "), where nothing is made or changed for it"
 }
 
-// errElsewhere says that a path does not lead to the place that was pinned.
+// errElsewhere means that a path no longer leads to the pinned place.
 var errElsewhere = errors.New("its path leads elsewhere by now")
 
-// walk is a walk along a path.
+// walk is the resolution of a path.
 type walk struct {
 	root int
 	t    Territory
-	home *Mount // that the path lies in
-	// link is the mount that the first link is in, once there was one.
+	home *Mount // in which the path lies
+	// link is the mount of the first symbolic link, if there was one.
 	link  uint64
 	links int
 }
 
-// check reports an error when nothing may be made in a directory, by its path without links.
+// check returns an error when nothing may be created in a directory, given by its path without
+// links.
 func (w *walk) check(dir string, fd int) error {
 	if w.t == nil {
 		return nil
@@ -114,8 +115,8 @@ func (w *walk) check(dir string, fd int) error {
 	return o
 }
 
-// straight reports whether a path without links leads through the mounts that it should: those
-// whose destinations are on it.
+// straight reports whether a path without links leads only through mounts whose destinations are
+// on it.
 func (w *walk) straight(dir string) bool {
 	for p := dir; ; p = path.Dir(p) {
 		if p == "." {
@@ -139,7 +140,7 @@ func (w *walk) straight(dir string) bool {
 	}
 }
 
-// follows notes that a link is followed, which is in a directory.
+// follows records that a link in a directory is followed.
 func (w *walk) follows(dir string) {
 	if w.links++; w.links > 1 || w.t == nil {
 		return
@@ -154,7 +155,7 @@ func (w *walk) follows(dir string) {
 	}
 }
 
-// mountOf is the number of the mount that a descriptor lies in.
+// mountOf returns the number of the mount in which a descriptor lies.
 func mountOf(fd int) (uint64, error) {
 	var st unix.Statx_t
 	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st); err != nil {
@@ -163,8 +164,8 @@ func mountOf(fd int) (uint64, error) {
 	return st.Mnt_id, nil
 }
 
-// Check reports an error when the place that a path below a root leads to is not in the mount
-// with this number, or nothing may be made there for that path.
+// Check returns an error when a path below a root does not lead into the mount with this number,
+// or when nothing may be created there for that path.
 func (t Territory) Check(root int, name string, number uint64) error {
 	w := &walk{root: root, t: t, home: t.of(name)}
 	done, err := makePath(w, name, Point{Exists: true}, Self())

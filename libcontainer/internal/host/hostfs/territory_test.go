@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestTerritory takes the root of this machine and its /proc for mounts of a container. That there
-// are two is all that it counts on.
+// TestTerritory uses the root of this machine and its /proc as mounts of a container. It only
+// relies on these being two mounts.
 func TestTerritory(t *testing.T) {
 	root, proc := openDir(t, "/"), openDir(t, "/proc")
 	rootNumber, err := mountOf(root)
@@ -19,7 +19,7 @@ func TestTerritory(t *testing.T) {
 	if err != nil || procNumber == rootNumber {
 		t.Skip("/proc is no mount", err)
 	}
-	const missing = 1 << 40 // no number of a mount
+	const missing = 1 << 40 // no mount has this number
 	mount := func(number uint64, dest string, own bool) Mount {
 		return Mount{Number: number, Dest: dest, Own: own, Name: dest}
 	}

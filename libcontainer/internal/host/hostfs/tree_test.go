@@ -99,8 +99,8 @@ func TestMakeMode(t *testing.T) {
 	}
 }
 
-// TestMakeNothingBehindLinks: a link to what exists is followed, and nothing that only a link
-// names is made.
+// TestMakeNothingBehindLinks: a link to an existing target is followed, and nothing that only a
+// link names is created.
 func TestMakeNothingBehindLinks(t *testing.T) {
 	root := t.TempDir()
 	write(t, filepath.Join(root, "etc/passwd"), "")

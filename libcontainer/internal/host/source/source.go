@@ -49,13 +49,13 @@ type Tree struct {
 	// What and Property name it in errors: `bind mount "/data"`, "mounts[2]".
 	What, Property string
 	Path           string
-	// NoFollow means the symbolic link itself where Path is one.
+	// NoFollow means that Path is not followed if it is a symbolic link.
 	NoFollow bool `json:",omitempty"`
 	// NoLinks says that no symbolic link is on the way: one that is there by now is an error. Dir
 	// says that it is a directory then.
 	NoLinks bool `json:",omitempty"`
 	Dir     bool `json:",omitempty"`
-	// Recursive takes the mounts below Path along.
+	// Recursive includes the mounts below Path.
 	Recursive bool
 	// Attrs are applied in order.
 	Attrs []Attr
@@ -82,7 +82,7 @@ func (n Node) String() string {
 	return fmt.Sprintf("%s device %d:%d", kind, unix.Major(n.Dev), unix.Minor(n.Dev))
 }
 
-// Open makes the tree.
+// Open opens the tree.
 func (t Tree) Open(opened Opened) (int, error) {
 	fd, err := t.take()
 	if err != nil {

@@ -139,7 +139,7 @@ func parseSeconds(text string) (uint64, error) {
 	}
 	seconds, err := strconv.ParseFloat(number, 64)
 	if err != nil || !(seconds >= 0 && seconds < 1e12) {
-		return 0, fmt.Errorf("%q is not a number of seconds", text)
+		return 0, fmt.Errorf("%q is no number of seconds", text)
 	}
 	return uint64(seconds * 1e6), nil
 }

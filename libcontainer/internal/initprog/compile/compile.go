@@ -37,7 +37,7 @@ import (
 type Host struct {
 	// LastCap is the highest capability of the kernel.
 	LastCap int
-	// UID is the user that the runtime is.
+	// UID is the user id of the runtime.
 	UID int
 	// Capabilities are those that the runtime has and can pass on.
 	Capabilities uint64
@@ -108,7 +108,7 @@ type Input struct {
 	Host         Host
 	NoPivot      bool
 	NoNewKeyring bool
-	// Keyring is the name of the session keyring; that of an older version when it is empty.
+	// Keyring is the name of the session keyring; empty for the name that older versions use.
 	Keyring string
 	// Direct reports whether the process starts as soon as the container is created: there is no
 	// gate, and the conversation goes on until the execve.
@@ -241,7 +241,7 @@ type compiler struct {
 	command program.Word  // the address of the path of the command
 	conn    program.Word  // the connection to start
 	joins   bool          // whether the container is there already
-	noHome  bool          // whether the environment gets no HOME that it has not
+	noHome  bool          // no HOME is added to the environment
 }
 
 type readonlyMount struct {

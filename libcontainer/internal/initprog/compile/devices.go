@@ -98,8 +98,8 @@ func (c *compiler) devices() {
 		}
 	}
 	if !configured["/dev/ptmx"] {
-		// Another ptmx, of the image or of an outer devpts, would hand out
-		// terminals that are not the container's.
+		// Another ptmx, from the image or an outer devpts, would allocate terminals that are not
+		// the container's.
 		c.note(stepDevPtmx, "", "link /dev/ptmx to the container's devpts", "")
 		c.Unlinkat(dev, "ptmx", 0).Allow(unix.ENOENT)
 		c.Symlinkat("pts/ptmx", dev, "ptmx")
@@ -192,8 +192,8 @@ func (c *compiler) makeNode(dir program.Arg, d device) {
 	exists, done := c.Label(), c.Label()
 	c.Mknodat(dir, name, d.mode, d.dev).Allow(unix.EEXIST).Else(exists)
 	if d.uid != 0 || d.gid != 0 {
-		// Where others can change the directory, the name may mean something else by
-		// now: the owner is only given to the node that was asked for.
+		// If other processes can change the directory, the name may mean something else by now.
+		// The owner is set only on the requested node.
 		c.pinNode(dir, name, d, tmp)
 		c.Fchownat(tmp.Arg(), "", int64(d.uid), int64(d.gid), unix.AT_EMPTY_PATH)
 		c.Close(tmp.Arg())
@@ -219,7 +219,7 @@ func (c *compiler) bindNode(dir program.Arg, name string, d device) {
 	cover, done := c.Label(), c.Label()
 	made := c.Openat(dir, name, unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(tmp).Allow(unix.EEXIST)
 	if d.pointer != "" {
-		// What is denied the runtime explains: it knows the ids of the host.
+		// The runtime explains what is denied, because it knows the ids of the host.
 		denied, there := c.Label(), c.Label()
 		made.Allow(unix.EACCES, unix.EPERM, unix.EOVERFLOW).Else(denied)
 		c.Jump(there)
@@ -229,7 +229,7 @@ func (c *compiler) bindNode(dir program.Arg, name string, d device) {
 	}
 	c.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(tmp)
 	c.Statx(tmp.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
-	// A file is what an earlier run of the container has left, or made a moment ago.
+	// A regular file was left by an earlier run of the container, or just created.
 	c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFREG, cover)
 	c.checkNode(d)
 	c.Jump(done)
@@ -276,8 +276,7 @@ func (c *compiler) nodeTree(d device) (tree program.Arg, ok bool) {
 	}), true
 }
 
-// pinNode pins what a name means, and fails with EEXIST when that is not the
-// wanted device.
+// pinNode opens a name with O_PATH, and fails with EEXIST when it is not the wanted device.
 func (c *compiler) pinNode(dir program.Arg, name string, d device, into program.Word) {
 	c.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(into)
 	c.Statx(into.Arg(), "", unix.AT_EMPTY_PATH, c.stat)

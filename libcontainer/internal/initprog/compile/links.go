@@ -65,8 +65,8 @@ func (c *compiler) readLink(m *mount) {
 	c.out.Links[m.subject.Index] = target
 }
 
-// copyLink makes a symbolic link like the source. The directory that it goes to is pinned; the
-// runtime makes what is missing of that, and looks at what is there already.
+// copyLink creates a symbolic link like the source. Its directory is pinned; the runtime creates
+// what is missing of it, and checks what exists already.
 func (c *compiler) copyLink(m *mount) {
 	defer c.block()()
 	target := c.take("target")

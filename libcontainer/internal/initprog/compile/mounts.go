@@ -169,8 +169,8 @@ func (c *compiler) newMount(m *mount) {
 // points and devices have to be created in it.
 func (c *compiler) readonlyLater(m *mount) bool { return m.Type == "tmpfs" || m.dest == "/dev" }
 
-// closeMount closes the descriptor of a mount that has been attached, unless it is
-// needed once more. done reports whether nobody else needs it.
+// closeMount closes the descriptor of an attached mount, unless it is needed again. done reports
+// whether nothing else needs it.
 func (c *compiler) closeMount(m *mount, mnt program.Arg, done bool) {
 	c.keepNumber(placeOf(m), mnt)
 	kept, isKept := c.kept[m.subject.Index]
@@ -243,8 +243,8 @@ func (c *compiler) bindAttrs(m *mount, later bool) []source.Attr {
 	return attrs
 }
 
-// attach puts a detached mount at its place. Only what is allowed to be may land
-// on a procfs, by whatever path it got there.
+// attach attaches a detached mount. Only allowed mounts may land on a procfs, whatever path leads
+// there.
 func (c *compiler) attach(m *mount, mnt program.Arg, at mountPoint, procAllowed bool) {
 	defer c.block()()
 	target := c.take("target")
@@ -265,7 +265,7 @@ func (c *compiler) attach(m *mount, mnt program.Arg, at mountPoint, procAllowed 
 	}
 	c.Describe(m.notePoint())
 	if !at.dir {
-		// The kernel would only say that an argument is invalid.
+		// The kernel's error would only be "invalid argument".
 		ok := c.Label()
 		c.Statx(target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 		c.Check(c.stat.Mode(), unix.S_IFMT, unix.S_IFDIR, 0).Else(ok)

@@ -17,8 +17,7 @@ import (
 // over its mount namespace.
 func (c *compiler) openTree(t source.Tree) program.Arg { return c.openTreeAt(t, t.Path) }
 
-// openTreeAt is openTree with the path where the program finds the tree: "" for the working
-// directory.
+// openTreeAt is openTree with the path of the tree in the program: "" for the working directory.
 func (c *compiler) openTreeAt(t source.Tree, at string) program.Arg {
 	n := program.Note{Step: stepTakeTree, What: t.What, Property: t.Property, HostPath: t.Path}
 	n.Explain = func(e syscall.Errno) string {

@@ -12,34 +12,34 @@ import (
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
-// Where a path lies is decided by the configuration: in the last mount whose destination it is
-// below, or in the rootfs. What is made or removed for a path has to be in that mount.
+// The configuration determines where a path lies: in the last mount whose destination it is
+// below, or in the rootfs. What is created or removed for a path has to be in that mount.
 //
-// Attacker: the image, whose links lead from one mount into another, and whoever exchanges the
-// mount points in a rootfs that they share. What the runtime would make there, as root, with a
-// name of their choice, can be in a directory of the host: a volume.
+// Attacker: the image, whose links lead from one mount into another, and any process that
+// exchanges the mount points in a shared rootfs. What the runtime would create there, as root and
+// with a name that they choose, could be in a directory of the host: a volume.
 //
-// The kernel gives each mount a number, which the program keeps of those that it makes. It makes
-// something only where the number is that of the right mount, which is nearly always so. Anything
-// else is for the runtime, which walks the path step by step (hostfs.Territory).
+// The kernel gives each mount a number, which the program stores for the mounts that it makes. It
+// creates something only if the number is that of the right mount, which is almost always the
+// case. Otherwise it asks the runtime, which resolves the path step by step (hostfs.Territory).
 
 // Place is a mount that a program has made.
 type Place struct {
-	// Index is that in mounts, -1 for the rootfs.
+	// Index is the index in mounts, -1 for the rootfs.
 	Index int
 	Dest  string
-	// Own reports whether what is in it is the container's alone: the rootfs, or a file system
-	// that is new and in memory.
+	// Own reports whether only the container has its content: the rootfs, or a new file system in
+	// memory.
 	Own bool
 }
 
-// numbered are the mounts whose numbers the program keeps.
+// numbered are the mounts whose numbers the program stores.
 type numbered struct {
 	places []Place
 	word   map[int]program.Word // by the index in mounts, -1 for the rootfs
 }
 
-// keepNumber keeps the number of a mount that has been made.
+// keepNumber stores the number of a mount that was made.
 func (c *compiler) keepNumber(p Place, mnt program.Arg) {
 	if c.numbers.word == nil {
 		c.numbers.word = make(map[int]program.Word, len(c.list)+1)
@@ -54,13 +54,13 @@ func (c *compiler) keepNumber(p Place, mnt program.Arg) {
 	c.Set(w, c.stat.MountID().Arg())
 }
 
-// placeOf is an entry of mounts as a place.
+// placeOf returns an entry of mounts as a place.
 func placeOf(m *mount) Place {
 	return Place{Index: m.subject.Index, Dest: m.dest, Own: !m.Bind && (m.Type == "tmpfs" || m.Type == "ramfs")}
 }
 
-// liesIn is the index of the mount that a path lies in, of those that have been made so far; -1
-// for the rootfs.
+// liesIn returns the index of the mount, among those made so far, in which a path lies; -1 for
+// the rootfs.
 func (c *compiler) liesIn(p string) int {
 	p = path.Clean("/" + p)
 	for {
@@ -76,15 +76,15 @@ func (c *compiler) liesIn(p string) int {
 	}
 }
 
-// checkMount goes on when a descriptor lies in the mount with this index, and at another place
-// otherwise.
+// checkMount continues with the next op when a descriptor lies in the mount with this index, and
+// jumps to otherwise if not.
 func (c *compiler) checkMount(fd program.Arg, in int, otherwise program.Label) {
 	c.StatxMountNumber(fd, c.stat)
 	c.CheckSame(c.stat.MountID(), c.numbers.word[in], unix.EXDEV).Else(otherwise)
 }
 
-// askPlace has the runtime find out whether something may be done in a mount that a path may
-// not lie in: what is about is as for [protocol.PointMakeDir].
+// askPlace asks the runtime whether something may be done in a mount in which the path may not
+// lie. about is as in [protocol.PointMakeDir].
 func (c *compiler) askPlace(fd program.Arg, in int, about uint32) {
 	elsewhere, done := c.Label(), c.Label()
 	c.checkMount(fd, in, elsewhere)
@@ -94,16 +94,16 @@ func (c *compiler) askPlace(fd program.Arg, in int, about uint32) {
 	c.Bind(done)
 }
 
-// ask is what the program asks the runtime about places.
+// ask has the requests to the runtime about places.
 type ask struct {
 	message, told program.FDMessage
-	answered      program.Word // where it goes on
+	answered      program.Word // where it continues
 	from          []program.Label
 	label         program.Label
 }
 
-// askAt asks the runtime for something that is about an entry of mounts, or as
-// [protocol.PointMakeDir] has it.
+// askAt asks the runtime for something at an entry of mounts. about is as in
+// [protocol.PointMakeDir].
 func (c *compiler) askAt(point protocol.Point, about uint32, with program.Arg) {
 	a := &c.ask
 	if a.from == nil {
@@ -120,8 +120,8 @@ func (c *compiler) askAt(point protocol.Point, about uint32, with program.Arg) {
 	c.Bind(back)
 }
 
-// answerAsks is where all places go on that ask the runtime. The runtime is told the numbers of the
-// mounts before, each once.
+// answerAsks is the shared code of all requests to the runtime. It first sends the numbers of the
+// mounts, each once.
 func (c *compiler) answerAsks() {
 	a := &c.ask
 	if a.from == nil {
@@ -154,8 +154,8 @@ func (c *compiler) answerAsks() {
 	c.out.Places = c.numbers.places
 }
 
-// spreads reports whether a mount of this program may be shared with one of somebody else, so
-// that what is mounted in it appears there as well.
+// spreads reports whether a mount of this program may share propagation with a mount of others,
+// so that mounts in it appear there as well.
 func (c *compiler) spreads() bool {
 	if !c.ownMounts() || bundle.Propagation(c.propagation())&unix.MS_SHARED != 0 {
 		return true
@@ -170,15 +170,15 @@ func (c *compiler) spreads() bool {
 	return false
 }
 
-// checkSpread has the runtime find out whether something may be mounted at a pinned place, where
-// it could appear on the host.
+// checkSpread asks the runtime whether something may be mounted at a pinned place, where it could
+// appear on the host.
 func (c *compiler) checkSpread(fd program.Arg, p string, about uint32) {
 	if c.spread {
 		c.askPlace(fd, c.liesIn(p), about)
 	}
 }
 
-// elsewhere explains that something would have been made in another mount than it belongs to.
+// elsewhere explains that something would have been created in the wrong mount.
 func elsewhere(e syscall.Errno) string {
 	if e == unix.EXDEV {
 		return "it would be made in another mount than its path lies in: somebody is changing the rootfs"

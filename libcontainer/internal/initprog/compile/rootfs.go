@@ -25,8 +25,7 @@ const inRootNoLinks = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS | unix.RES
 // ownMounts reports whether the container has a new mount namespace.
 func (c *compiler) ownMounts() bool { return oci.HasNew(c.spec, specs.MountNamespace) }
 
-// attachRoot makes the tree of the rootfs a part of the mount namespace and
-// pins its root.
+// attachRoot attaches the tree of the rootfs in the mount namespace and pins its root.
 func (c *compiler) attachRoot() {
 	defer func() { c.keepNumber(Place{Index: -1, Dest: "/", Own: true}, c.root) }()
 	rootfs := c.in.Bundle.Rootfs
@@ -78,14 +77,14 @@ func (c *compiler) showRoot() {
 	c.MoveMount(c.root, program.Cwd())
 }
 
-// standsAtRoot reports whether the working directory is the directory of the rootfs until
-// the rootfs is entered.
+// standsAtRoot reports whether the working directory is the directory of the rootfs until the
+// rootfs is entered.
 func (c *compiler) standsAtRoot() bool {
 	return c.ownMounts() && (BeforePivot(c.spec.Hooks) || c.in.Host.OpensNothing) && c.in.Bundle.Rootfs != "/"
 }
 
-// standAtRoot makes the directory of the rootfs the working directory, before the process
-// takes the ids of a user namespace.
+// standAtRoot makes the directory of the rootfs the working directory, before the process changes
+// to the ids of a user namespace.
 //
 // Hooks look for the rootfs at its place. In a user namespace
 // the path may lead through directories that are closed. But a new mount namespace takes the
@@ -162,10 +161,9 @@ type made struct{ index uint32 }
 // openOrMake pins a path below the root in a word. Missing components are created: directories
 // with mode 0755, and an empty file at the end if wanted.
 //
-// Attacker: someone who changes the rootfs meanwhile. Every step is resolved by the
-// kernel below the pinned root, and names are only made below a pinned parent. A
-// link that is put into a place which was just made can lead to another place in
-// the rootfs, but not out of it.
+// Attacker: a process that changes the rootfs meanwhile. The kernel resolves every step below the
+// pinned root, and names are created only below a pinned parent. A link that replaces a name that
+// was just created can lead to another place in the rootfs, but not out of it.
 func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 	defer c.block()()
 	turns := [2]program.Word{c.take("dir"), c.take("tmp")}
@@ -184,7 +182,7 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 	}
 	in := c.liesIn(path.Dir("/" + rel))
 	missing, ask, done := c.Label(), c.Label(), c.Label()
-	// What a program is denied it cannot explain: it does not know the ids of the host.
+	// The program cannot explain why it is denied, because it does not know the ids of the host.
 	allow := func(o program.Op, errs ...syscall.Errno) program.Op {
 		if m.made != nil {
 			o.Allow(errs...)
@@ -233,7 +231,7 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 		if n := strings.IndexByte(dirs[start:], '/'); n >= 0 {
 			end = start + n
 		}
-		// Two words in turn: the parent is needed to make the child.
+		// Two words in turn: the parent is needed to create the child.
 		next := turns[i%2]
 		mode := uint32(0o755)
 		if m.dir && end == len(dirs) {
@@ -256,8 +254,8 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 	}
 	if !m.dir {
 		here()
-		// O_EXCL: whatever appeared at this place meanwhile is not ours. EEXIST for a
-		// name that could not be resolved is a dangling link.
+		// O_EXCL: a name that appeared meanwhile is not ours. EEXIST for a name that could not be
+		// resolved means a dangling link.
 		asks(c.Openat(parent, path.Base(rel), unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o644).Into(into), unix.EEXIST, unix.EACCES, unix.EPERM, unix.EOVERFLOW)
 		if parent != c.root {
 			c.Close(parent)
@@ -272,8 +270,8 @@ func (c *compiler) openOrMake(rel string, m mountPoint, into program.Word) {
 	c.Bind(done)
 }
 
-// describeMissing makes errors of the ops that follow say that something was missing and could
-// not be made.
+// describeMissing changes the note of the ops that follow: something was missing and could not be
+// created.
 func (c *compiler) describeMissing() {
 	previous := c.Note()
 	n := *previous

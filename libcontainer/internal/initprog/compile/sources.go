@@ -27,7 +27,7 @@ type Found struct {
 type place struct {
 	path   string
 	inside bool
-	dir    bool // for a path of the host: whether it is a directory
+	dir    bool // a path of the host is a directory
 	// noLinks reports whether there are no symbolic links on a path of the host.
 	noLinks bool
 }
@@ -126,7 +126,7 @@ func (c *compiler) failSource(m *mount, err error) {
 	c.fail(m.subject.Where(), "%s: source: %w", m.subject.Subject(), err)
 }
 
-// bindTree is the tree of a bind mount of the host.
+// bindTree returns the tree of a bind mount of the host.
 func (c *compiler) bindTree(m *mount, p place) source.Tree {
 	return source.Tree{What: m.subject.Text(), Property: m.subject.Where(), Path: p.path, NoFollow: m.SourceNoFollow, NoLinks: p.noLinks, Dir: p.dir, Recursive: m.Recursive, Attrs: c.bindAttrs(m, c.later)}
 }
@@ -142,9 +142,9 @@ func (c *compiler) bindSource(m *mount, p place) program.Arg {
 	return c.tree(c.bindTree(m, p), &m.source)
 }
 
-// openAround opens trees of the whole host while the rootfs is not attached yet: they would show
-// the container instead. It concerns what the program opens itself; the runtime opens trees of
-// the host as it sees them.
+// openAround opens trees of the whole host before the rootfs is attached. Otherwise they would
+// show the container instead of the host's directory there. This only concerns trees that the
+// program opens; the runtime opens trees of the host as it sees them.
 func (c *compiler) openAround() {
 	if !c.in.Host.OpensNothing {
 		return
@@ -186,9 +186,9 @@ func (c *compiler) keepSources() {
 // procfs link to an open file is not followed. The result is pinned and never looked up again.
 // (With mount(2) before the pivot, the image could make the same path lead anywhere on the host.)
 //
-// Nor does the walk leave the mount that the path lies in, which was pinned when it was made. A
-// link, or a mount point that somebody renames, could lead to the procfs otherwise, where no
-// mask would cover it, or to a volume that is read-only, which the options of this entry would
+// The lookup does not leave the mount in which the path lies either, which was pinned when it was
+// made. Otherwise a symbolic link, or a mount point that is renamed, could lead to the procfs,
+// where no mask would cover it, or to a read-only volume, which the options of this entry would
 // make writable.
 func (c *compiler) bindInside(m *mount, p place) {
 	defer c.block()()

@@ -83,7 +83,7 @@ func (c *compiler) terminal(withConsole bool) {
 	c.Ioctl(program.FD(0), unix.TIOCSCTTY, program.Int(0))
 }
 
-// console puts the terminal at /dev/console.
+// console mounts the terminal at /dev/console.
 func (c *compiler) console(slave program.Word) {
 	defer c.block()()
 	dir, target, mnt := c.take("dir"), c.take("target"), c.take("mnt")

@@ -33,9 +33,9 @@ type Conversation struct {
 
 // Errors of [Conversation.Receive].
 var (
-	// ErrEnded: the init has ended, or has closed its end of the conversation.
+	// ErrEnded: the init has ended, or has closed its end of the connection.
 	ErrEnded = fault.New(fault.InitDied, "the init process has ended")
-	// ErrSilent: the patience is over.
+	// ErrSilent: Patience is used up.
 	ErrSilent = fault.New(fault.InitSilent, "the process does not answer")
 
 	errMalformed = errors.New("the init process sent a malformed message")

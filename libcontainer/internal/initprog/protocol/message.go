@@ -105,12 +105,12 @@ func Notice(index int) Message {
 // Notice returns the index of a warning in the notices of the program ([ValueNotice]).
 func (m Message) Notice() int { return int(m.B) }
 
-// Mount is the index in mounts that [PointCopyUp], [PointMakeDir], [PointMakeFile] and
-// [PointPlace] are about, or [Cwd].
+// Mount returns the index in mounts for [PointCopyUp], [PointMakeDir], [PointMakeFile] and
+// [PointPlace], or [Cwd].
 func (m Message) Mount() uint32 { return m.B }
 
-// Device is the index in linux.devices that [PointMakeDir], [PointMakeFile] and [PointPlace] are
-// about; ok is false when they are about something else.
+// Device returns the index in linux.devices for [PointMakeDir], [PointMakeFile] and [PointPlace];
+// ok is false when they are for something else.
 func (m Message) Device() (index int, ok bool) {
 	return int(m.B - firstDevice), m.B >= firstDevice && m.B < firstProtected
 }
@@ -121,7 +121,7 @@ func (m Message) Protected() (index int, ok bool) {
 	return int(m.B - firstProtected), m.B >= firstProtected && m.B != Cwd
 }
 
-// InMount is the number of the mount that [PointPlace] is about.
+// InMount returns the number of the mount for [PointPlace].
 func (m Message) InMount() uint32 { return m.C }
 
 // MountNumber is which of the mounts that a program makes [ValueMount] is about, in their order,

@@ -2,8 +2,8 @@ package protocol
 
 import "encoding/binary"
 
-// At [PointCopyUp] the runtime gives orders, one by one, until [OrderEnd]: it walks the trees, and
-// the program makes the files, so that the container's cgroups are charged with them.
+// At [PointCopyUp] the runtime sends orders, one by one, until [OrderEnd]: it walks the trees,
+// and the program creates the files, so that the container's cgroups are charged for them.
 //
 // An order is {kind, number, name, target}: two numbers of 32 bits, and two strings with NUL. A
 // descriptor comes along. Each but [OrderTo] and OrderEnd is answered with [ValueResult].
@@ -15,25 +15,26 @@ const (
 	// OrderMakeDir makes a directory with this name and the number as its mode in that of the
 	// descriptor.
 	OrderMakeDir
-	// OrderMakeNode makes a file or fifo with the number as its mode.
+	// OrderMakeNode creates a file or FIFO; the number is its mode.
 	OrderMakeNode
-	// OrderMakeLink makes a symbolic link that leads to the target.
+	// OrderMakeLink creates a symbolic link to the target.
 	OrderMakeLink
-	// OrderTo brings the file that the next bytes go to.
+	// OrderTo carries the file for the next bytes.
 	OrderTo
-	// OrderCopy copies as many bytes as the number says from the file of the descriptor. The
-	// result is how many there were.
+	// OrderCopy copies up to as many bytes as the number says from the descriptor's file. The
+	// result is how many were copied.
 	OrderCopy
 )
 
-// OrderSize is the size of an order in bytes; OrderName and OrderTarget are where its strings are.
+// OrderSize is the size of an order in bytes; OrderName and OrderTarget are the offsets of its
+// strings.
 const (
 	OrderSize   = OrderTarget + 4096
 	OrderName   = 8
 	OrderTarget = OrderName + 256
 )
 
-// EncodeOrder returns an order as the program takes it; ok is false when a string is too long.
+// EncodeOrder returns an order in its wire format; ok is false when a string is too long.
 func EncodeOrder(kind OrderKind, number uint32, name, target string) (order []byte, ok bool) {
 	if len(name) >= OrderTarget-OrderName || len(target) >= OrderSize-OrderTarget {
 		return nil, false

@@ -70,7 +70,7 @@ func Predicate(property, format string, args ...any) Problem {
 	return Problem{Property: property, Text: fmt.Sprintf(format, args...), Predicate: true}
 }
 
-// aboutCause is [About] for a problem that the host has told.
+// aboutCause is [About] for a problem that the host has reported.
 func aboutCause(property string, cause error, format string, args ...any) Problem {
 	p := About(property, format, args...)
 	p.Cause = cause
