@@ -414,7 +414,7 @@ func (n *creator) follow() error {
 		}
 		// The init has much to do now, and this process has nothing.
 		n.files.closeIdle()
-		if s.forks {
+		if s.forks > 0 {
 			return nil
 		}
 		return s.adoptOnce()

@@ -286,7 +286,7 @@ func (x *execution) execute() error {
 	defer pidfdSocket.close()
 	preserved := openDescriptors(x.options.PreserveFDs)
 	h := c.runtime.host(&spec, nil, false)
-	h.CgroupJoin, h.CgroupBirth = place.Join, place.Birth
+	h.CgroupJoin, h.CgroupCount, h.CgroupBirth = place.Join, place.Count, place.Birth
 	h.Mappings = func() (uids, gids bundle.IDMap) {
 		uids, gids, err := idmap.Of(record.Process())
 		// The files are valid if the process still was the container's first one after they were
@@ -303,17 +303,27 @@ func (x *execution) execute() error {
 	out, err := compile.Exec(compile.ExecInput{
 		Spec: &spec, ID: c.id, Host: h, NoNewKeyring: record.NoNewKeyring, Keyring: record.Keyring,
 		Preserved: preserved, Pidfd: pidfd, Root: root, RootMount: mount,
+		Exposed: exposed(config, record),
 	})
 	if err != nil {
 		return err
 	}
 	c.runtime.report(out)
 	c.runtime.trace("program compiled" + unknownCalls(out))
+	if out.TakesTwo && place.Crowded() {
+		out.Program.Preset(out.Outside, 1)
+	}
 	defer c.runtime.holdThread()()
 	if err := x.launch(out, preserved); err != nil {
 		return err
 	}
-	s := setup{init: x.init, interrupt: x.interrupt, forks: out.Forks, joins: true}
+	s := setup{init: x.init, interrupt: x.interrupt, forks: out.Forks}
+	if out.ForksLast {
+		s.last = 1
+	}
+	if compile.SchedulesLast(spec.Process) {
+		s.pid = func() error { return setScheduler(x.init.Pid, spec.Process.Scheduler) }
+	}
 	// By now the process has joined what the first one was in. Whoever has left a namespace of
 	// the container without privileges over it cannot come back.
 	s.atReady(spec.Process, c.runtime.trace, x.checkNamespaces)
@@ -348,6 +358,20 @@ func (x *execution) execute() error {
 		err = writePidFile(x.options.PidFile, x.init.Pid)
 	}
 	return err
+}
+
+// exposed reports whether a process in the pid namespace of a container may be able to look into
+// any other there: who has CAP_SYS_PTRACE in the user namespace of the runtime can. Others may be
+// in a namespace that is not the container's alone.
+func exposed(s *specs.Spec, record *state.Record) bool {
+	switch {
+	case !record.PrivatePid:
+		return true
+	case oci.Namespace(s, specs.UserNamespace) != nil, s.Process == nil:
+		return false
+	}
+	caps := bundle.CapabilitiesOf(s.Process.Capabilities)
+	return bundle.HasCapabilities(caps.Bounding|caps.Permitted|caps.Ambient, unix.CAP_SYS_PTRACE)
 }
 
 // openContainer pins the container: its first process, and the root directory of that process.

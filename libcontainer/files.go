@@ -133,7 +133,9 @@ func (h *hostFiles) guardNull(fd int) (int, error) {
 // table opens the sources of a program and adds them after the inherited descriptors.
 func (h *hostFiles) table(out *compile.Output, inherited []int) ([]int, error) {
 	files := make([]int, out.SourceFD, out.SourceFD+len(out.Sources))
-	copy(files, inherited)
+	for i := copy(files, inherited); i < len(files); i++ {
+		files[i] = inherited[0] // a placeholder, where nothing else comes
+	}
 	for _, s := range out.Sources {
 		fd, err := s.Open(func(number int) int { return files[number] })
 		if err != nil {

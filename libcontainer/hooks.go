@@ -97,6 +97,7 @@ func (h *hookRunner) execute(name string, hook specs.Hook, where place, status s
 		}
 	}
 	var process *specs.Process // when the hook has to be like that of the container
+	var into cgroup.Place
 	switch where {
 	case inRuntime:
 		// The bundle may be removed after the creation.
@@ -114,12 +115,13 @@ func (h *hookRunner) execute(name string, hook specs.Hook, where place, status s
 		in.Root, in.Cwd, in.Environ = root, h.root, oci.Env(in.Environ).Absolute()
 	case inContainer:
 		in.Root, in.Inside, process = h.root, true, h.spec.Process
-		place, err := cgroup.Load(h.record.Cgroup).Place(nil, h.record.Pid)
-		if err != nil {
+		var err error
+		if into, err = cgroup.Load(h.record.Cgroup).Place(nil, h.record.Pid); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		in.Host = h.runtime.host(h.spec, nil, false)
-		in.Host.CgroupJoin, in.Host.CgroupBirth = place.Join, place.Birth
+		in.Host.CgroupJoin, in.Host.CgroupCount, in.Host.CgroupBirth = into.Join, into.Count, into.Birth
+		in.Exposed = exposed(h.spec, h.record)
 	}
 	in.Host.TimerSlack = h.runtime.TimerSlack
 	if status == specs.StateStopped {
@@ -128,6 +130,9 @@ func (h *hookRunner) execute(name string, hook specs.Hook, where place, status s
 	out, err := compile.Hook(in)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
+	}
+	if out.TakesTwo && into.Crowded() {
+		out.Program.Preset(out.Outside, 1)
 	}
 	stdin := jsonpos.Marshal(&specs.State{
 		Version: specs.Version, ID: h.record.ID, Status: status, Pid: pid, Bundle: h.record.Bundle, Annotations: h.record.Annotations,
@@ -217,7 +222,13 @@ func (p *hookProcess) start(r *Runtime, out *compile.Output, listener func(fd in
 	if p.init, err = r.launch(&files, out, table, out.Birth, p.interrupt, joinPatience); err != nil {
 		return err
 	}
-	s := setup{init: p.init, interrupt: p.interrupt, forks: out.Forks, joins: true, listener: listener}
+	s := setup{init: p.init, interrupt: p.interrupt, forks: out.Forks, listener: listener}
+	if out.ForksLast {
+		s.last = 1
+	}
+	if compile.SchedulesLast(p.process) {
+		s.pid = func() error { return setScheduler(p.init.Pid, p.process.Scheduler) }
+	}
 	if p.process != nil {
 		s.atReady(p.process, func(string) {}, nil)
 	}

@@ -237,15 +237,32 @@ func procMounts() []string {
 	return points
 }
 
-func setRlimits(pid int, limits []specs.POSIXRlimit) error {
+// setRlimits sets the limits of a process. forks reports whether there is a fork before the execve.
+func setRlimits(pid int, limits []specs.POSIXRlimit, forks bool) error {
 	for i, l := range limits {
 		n, ok := bundle.Rlimit(l.Type)
 		if !ok {
 			return fault.About(fmt.Sprintf("process.rlimits[%d]", i), "process.rlimits[%d]: unknown limit %q", i, l.Type)
 		}
-		if err := unix.Prlimit(pid, n, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil); err != nil {
+		err := error(unix.EPERM)
+		if before := compile.LimitBeforeFork(l); forks && before != l {
+			err = unix.Prlimit(pid, n, &unix.Rlimit{Cur: before.Soft, Max: before.Hard}, nil)
+		}
+		if errors.Is(err, unix.EPERM) { // or to be set as it is
+			err = unix.Prlimit(pid, n, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil)
+		}
+		if err != nil {
 			return fault.About(fmt.Sprintf("process.rlimits[%d]", i), "set %s to %d:%d (process.rlimits[%d]): %w%s", l.Type, l.Soft, l.Hard, i, err, rlimitHint(n, l.Hard, err))
 		}
+	}
+	return nil
+}
+
+// setScheduler gives a process its scheduling policy.
+func setScheduler(pid int, s *specs.Scheduler) error {
+	attr := bundle.SchedAttr(s)
+	if err := unix.SchedSetAttr(pid, &attr, 0); err != nil {
+		return fmt.Errorf("set the scheduling policy %q (process.scheduler): %w", s.Policy, err)
 	}
 	return nil
 }

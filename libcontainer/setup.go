@@ -64,24 +64,25 @@ type setup struct {
 	init *launch.Init
 	// interrupt ends waits that are not part of the conversation.
 	interrupt *linux.Interrupt
-	// forks reports whether the init is still to go on in a child. It is so that a program
-	// enters a joined pid namespace:
+	// forks is how often the init is still to go on in a child. So a program enters a pid
+	// namespace:
 	//
 	//	parent          child
 	//	fork ─────────▶ begins
-	//	value pid         first sync, or done
+	//	value pid         sync, or done
 	//	ends
 	//
-	// Both messages come through one socket, in any order. In one that joins a running
-	// container nothing is said before the fork, so whatever comes first but the pid is the
-	// child's (joins). In a creation, the points that need the final process tell.
-	forks, joins bool
+	// Both messages come through one socket, in any order. last is how many of the forks come
+	// when the program has been at all points but PointPid.
+	forks, last int
 	// adopt is called once, when the final process is known. It may be nil.
 	adopt   func() error
 	adopted bool
 	points  [protocol.Points]handler
 	// values takes what the init hands over, but for its pid. It may be nil.
 	values func(*launch.Event) (ok bool)
+	// pid is called at PointPid, when the process is known. It may be nil.
+	pid func() error
 	// listener takes the seccomp listener that came with the last stage; nil when there is
 	// none.
 	listener func(fd int) error
@@ -111,6 +112,7 @@ func (s *setup) follow(stage protocol.Stage) error {
 	for {
 		e, err := s.init.Receive()
 		if err != nil {
+			s.childOfFailed()
 			return err
 		}
 		done, err := s.serve(&e, stage)
@@ -124,39 +126,56 @@ func (s *setup) follow(stage protocol.Stage) error {
 // serve serves a message. done reports whether it announces the stage.
 func (s *setup) serve(e *launch.Event, stage protocol.Stage) (done bool, err error) {
 	switch {
-	case e.IsValue(protocol.ValuePid) && s.forks && e.FD.Exists():
+	case e.IsValue(protocol.ValuePid) && s.forks > 0 && e.FD.Exists():
 		return false, s.forked(e)
 	case e.Kind == protocol.KindValue && s.values != nil && s.values(e):
 		return false, nil
 	case e.IsDone(stage):
-		if err := s.final(); err != nil {
+		if err := s.until(0); err != nil {
 			return false, err
 		}
 		return true, s.takeListener(e)
 	case e.IsSync(protocol.PointPid):
-		if err := s.final(); err != nil {
+		if err := s.until(0); err != nil {
 			return false, err
+		}
+		if s.pid != nil {
+			if err := s.pid(); err != nil {
+				return false, err
+			}
 		}
 		return false, s.init.Acknowledge()
 	}
 	p, ok := e.Point()
-	if !ok || int(p) >= len(s.points) || s.points[p].serve == nil {
+	if !ok || int(p) >= len(s.points) || s.points[p].serve == nil || s.last > 0 && s.forks == 0 {
 		return false, fmt.Errorf("the init process sent an unexpected message: %s", e.Message)
 	}
-	if s.points[p].final || s.joins {
-		if err := s.final(); err != nil {
+	if s.points[p].final {
+		if err := s.until(s.last); err != nil {
 			return false, err
 		}
 	}
 	return false, s.points[p].serve(e)
 }
 
-// final waits until the final process is known, and makes it known.
-func (s *setup) final() error {
-	if s.forks {
-		return s.receivePid()
+// until follows the init until it has so many forks left, and makes the process known.
+func (s *setup) until(forks int) error {
+	for s.forks > forks {
+		if err := s.receivePid(); err != nil {
+			return err
+		}
 	}
 	return s.adoptOnce()
+}
+
+// childOfFailed follows an init that has failed into a child which it made before, so that the
+// child does not stay when the caller kills what it knows of.
+func (s *setup) childOfFailed() {
+	for s.forks > 0 {
+		if err := s.receivePid(); err != nil {
+			return
+		}
+	}
 }
 
 // receivePid waits until the parent has sent the pid of the process that continues.
@@ -174,9 +193,11 @@ func (s *setup) receivePid() error {
 
 // forked follows the init into its child.
 func (s *setup) forked(e *launch.Event) error {
-	s.init.Fork(e.Pid(), e.FD.Take().Int())
-	s.forks = false
-	return s.adoptOnce()
+	if err := s.init.Fork(e.FD.Take().Int()); err != nil {
+		return err
+	}
+	s.forks--
+	return nil
 }
 
 // adoptOnce makes the final process known.
@@ -224,7 +245,7 @@ func (s *setup) atReady(p *specs.Process, trace func(string), place func() error
 				return err
 			}
 		}
-		if err := setRlimits(s.init.Pid, p.Rlimits); err != nil {
+		if err := setRlimits(s.init.Pid, p.Rlimits, s.last > 0); err != nil {
 			return err
 		}
 		answer := []byte("HOME=" + homeOf(e.FD.Int(), p.User.UID) + "\x00")

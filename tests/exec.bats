@@ -357,6 +357,22 @@ gone() {
 
 # --- options
 
+@test "a command can be named through /proc/self" {
+	waiting
+	x "$ID" /proc/self/root/bin/echo found
+	[ "$output" = found ]
+	x "$ID" /proc/self/root/no/such
+	refused 'exec: "/proc/self/root/no/such": stat /proc/self/root/no/such: no such file or directory'
+}
+
+@test "a scheduling policy that children do not have is that of the process" {
+	waiting
+	process_json '.args = ["cat", "/proc/self/stat"] | .scheduler = {policy: "SCHED_OTHER", nice: -5, flags: ["SCHED_FLAG_RESET_ON_FORK"]}'
+	x --process "$BATS_TEST_TMPDIR/process.json" "$ID"
+	[ "$status" -eq 0 ]
+	[ "$(cut -d ' ' -f 19 <<<"$output")" = -5 ]
+}
+
 @test "the program of a created container's init is no command" {
 	args sleep 1000
 	created
@@ -1241,6 +1257,17 @@ pids_of_cgroup() {
 	x "$ID" sh -c 'true & wait'
 	[ "$status" -ne 0 ]
 	[[ $output == *"can't fork"* ]]
+}
+
+# bats test_tags=vm
+@test "where a process may look into others, exec takes two places, and none without its cgroups" {
+	config '.linux.resources.pids = {limit: 2} | .process.capabilities |= map_values(. + ["CAP_SYS_PTRACE"] | unique)'
+	waiting
+	x "$ID" true
+	refused "fork into the pid namespace: resource temporarily unavailable (a limit of processes is reached)"
+	coracle update --pids-limit 3 "$ID"
+	x "$ID" true
+	[ "$status" -eq 0 ]
 }
 
 # bats test_tags=vm

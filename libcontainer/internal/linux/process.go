@@ -119,6 +119,15 @@ func (s Status) Number(field string, index int) (int, error) {
 	return 0, fmt.Errorf("%s does not have the %s that is looked for", s.path, field)
 }
 
+// PidOf returns the process that a pidfd is for, as this pid namespace numbers it.
+func PidOf(pidfd int) (int, error) {
+	data, err := Self.Read("fdinfo/" + strconv.Itoa(pidfd))
+	if err != nil {
+		return 0, err
+	}
+	return Status{Self.Path("fdinfo"), string(data)}.Number("Pid", 0)
+}
+
 // Stat are the fields of /proc/PID/stat (proc_pid_stat(5)) from the third on.
 type Stat []string
 

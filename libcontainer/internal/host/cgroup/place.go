@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,8 @@ import (
 type Place struct {
 	// Join are the files through which it enters, see [Manager.JoinFiles].
 	Join []string
+	// Count is the one of them whose hierarchy does nothing but count and limit processes.
+	Count string
 	// Birth is the directory that it is born in, see [Manager.BirthDir].
 	Birth string
 }
@@ -50,7 +53,35 @@ func (m *Manager) Place(sub []string, init int) (Place, error) {
 		}
 		at.saved.Paths[key] = filepath.Join(dir, below)
 	}
-	return Place{Join: at.JoinFiles(), Birth: at.BirthDir()}, nil
+	return Place{Join: at.JoinFiles(), Count: at.countFile(), Birth: at.BirthDir()}, nil
+}
+
+// countFile is the one of the JoinFiles that only the controller pids is behind.
+func (m *Manager) countFile() string {
+	dir, ok := m.saved.Paths["pids"]
+	for key, other := range m.saved.Paths {
+		ok = ok && (key == "pids" || other != dir)
+	}
+	if !ok {
+		return ""
+	}
+	return filepath.Join(dir, "tasks")
+}
+
+// Crowded reports whether there is no room for two processes at the place in the unified
+// hierarchy.
+func (p Place) Crowded() bool {
+	number := func(name string) (uint64, bool) {
+		data, err := linux.ReadFollow(filepath.Join(p.Birth, name), 64)
+		n, parseErr := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
+		return n, err == nil && parseErr == nil
+	}
+	limit, limited := number("pids.max")
+	if !limited {
+		return false
+	}
+	current, ok := number("pids.current")
+	return ok && current+2 > limit
 }
 
 // subPaths returns the path below the container's cgroup for each hierarchy that is named.

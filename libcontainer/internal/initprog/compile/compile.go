@@ -30,6 +30,7 @@ import (
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/initprog/seccomp"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -80,6 +81,8 @@ type Host struct {
 	CgroupJoin []string
 	// CgroupWait reports whether the init is put into its cgroups, until protocol.PointCgroup.
 	CgroupWait bool
+	// CgroupCount is the one of CgroupJoin whose hierarchy only counts processes, if there is one.
+	CgroupCount string
 	// CgroupBirth is the directory in the unified hierarchy that a process which joins a
 	// container is born in; empty for that of the runtime.
 	CgroupBirth string
@@ -135,13 +138,18 @@ type Output struct {
 	Socket, Gate, Console, Image int
 	// GateOp is the index of the first op behind the gate, or the place for one.
 	GateOp int
-	// Forks reports whether the program enters a joined pid namespace by a fork.
-	Forks bool
+	// Forks is how often the program goes on in a child of its own. ForksLast reports whether the
+	// last time is when nothing is left to do but the execve.
+	Forks     int
+	ForksLast bool
 	// Birth is the cgroup of the unified hierarchy that the program has to be born in,
 	// empty for that of the runtime. Where it cannot be born there it can go there, when
 	// the word Outside, which is 0 without Birth, is 1.
 	Birth   string
 	Outside program.Word
+	// TakesTwo reports whether the program takes two places in that cgroup for a moment, and none
+	// when Outside is 1.
+	TakesTwo bool
 	// Listener reports whether the message protocol.StageStarted carries the descriptor of a seccomp
 	// listener, and is waited upon like a sync point.
 	Listener bool
@@ -166,6 +174,7 @@ type Output struct {
 type compiler struct {
 	*program.Builder
 	in   Input
+	kind kind
 	spec *specs.Spec
 	out  Output
 	// problems are the reasons why there is no program.
@@ -173,6 +182,8 @@ type compiler struct {
 
 	socket, gate, consoleSocket, image program.Arg
 	lastKept                           int // the last descriptor that stays when the set-up is done
+	keptCount, keptProcs, keptDir      int // places for the cgroups that are entered by or after the last fork
+	placesTaken                        map[int]bool
 
 	root program.Arg // the root directory of the container
 
@@ -222,6 +233,7 @@ type compiler struct {
 	readonly []readonlyMount
 
 	filter *seccomp.Filter     // what is loaded last of all; nil for none
+	early  bool                // whether that is before the last fork
 	caps   bundle.Capabilities // of the process
 
 	users users
@@ -239,6 +251,7 @@ type compiler struct {
 	joined  bool          // the cgroups have been joined
 	stray   program.Label // where a program goes on that the runtime has not launched
 	command program.Word  // the address of the path of the command
+	again   program.Word  // whether that has to be looked up once more, 0 without a last fork
 	conn    program.Word  // the connection to start
 	joins   bool          // whether the container is there already
 	noHome  bool          // no HOME is added to the environment
@@ -268,7 +281,7 @@ func Check(in Input) (out *Output, problems []bundle.Problem) {
 }
 
 func compileInit(in Input) *compiler {
-	c := newCompiler(in, !in.Direct)
+	c := newCompiler(in, firstProcess)
 	c.users = usersOf(c.spec, in.Host)
 
 	c.readMounts()
@@ -331,19 +344,40 @@ func (c *compiler) finish() (*Output, error) {
 	return &c.out, nil
 }
 
+// kind says what a program becomes.
+type kind int
+
+const (
+	firstProcess   kind = iota // of a container
+	furtherProcess             // that enters the pid namespace of a container
+	otherProcess
+)
+
+// kindOfJoining is the kind of a program that joins a container.
+func kindOfJoining(s *specs.Spec) kind {
+	if oci.Namespace(s, specs.PIDNamespace) != nil {
+		return furtherProcess
+	}
+	return otherProcess
+}
+
 // newCompiler lays out the descriptors. Those that stay longest come first, so that
 // the others can be closed as one range.
-func newCompiler(in Input, withGate bool) *compiler {
+func newCompiler(in Input, what kind) *compiler {
 	next := 3 + len(in.Preserved)
 	place := func() int { next++; return next - 1 }
 	c := &compiler{
 		Builder: program.NewBuilder(next),
 		in:      in,
 		spec:    in.Bundle.Spec,
+		kind:    what,
 		out:     Output{Socket: place(), Gate: -1, Console: -1},
 	}
-	if withGate {
+	switch {
+	case what == firstProcess && !in.Direct:
 		c.out.Gate = place()
+	case what == furtherProcess:
+		c.keptCount, c.keptProcs, c.keptDir = place(), place(), place()
 	}
 	c.lastKept = next - 1
 	if c.spec.Process != nil && c.spec.Process.Terminal {

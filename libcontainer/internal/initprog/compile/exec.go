@@ -10,7 +10,6 @@ import (
 	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/source"
 	"coracle/libcontainer/internal/initprog/program"
-	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
@@ -31,6 +30,9 @@ type ExecInput struct {
 	// RootMount.
 	Pidfd, Root int
 	RootMount   uint64
+	// Exposed reports whether somebody may be in the pid namespace of the container who can look
+	// into any process there.
+	Exposed bool
 }
 
 // Exec compiles the program of an additional process.
@@ -39,14 +41,18 @@ type ExecInput struct {
 // that it joins a namespace of theirs. So it is non-dumpable before that and until
 // its execve, holds no descriptor of the host but two sockets and pinned ones of the
 // container, and resolves everything by itself, below the pinned root.
+//
+// That does not stop CAP_SYS_PTRACE. So nothing that is in the pid namespace of the container
+// has more privileges than the process that it becomes: it is forked last of all (lastFork).
 func Exec(in ExecInput) (*Output, error) {
 	c := newCompiler(Input{
 		Bundle: &bundle.Bundle{Spec: in.Spec}, ID: in.ID, Host: in.Host, NoNewKeyring: in.NoNewKeyring,
 		Keyring: in.Keyring, Preserved: in.Preserved,
-	}, false)
+	}, kindOfJoining(in.Spec))
 	c.joins = true
 	c.users = usersOfRunning(in.Spec)
 
+	c.compileFilter()
 	c.oomScoreAdj()
 	c.labels(!in.NoNewKeyring)
 	c.note(stepHide, "", "hide from the container", "")
@@ -60,37 +66,39 @@ func Exec(in ExecInput) (*Output, error) {
 	if c.users != hostUsers {
 		c.ownHostStreams()
 	}
-	c.joinContainer(in, affinity.Initial == "")
-	if affinity.Initial == "" {
-		c.resetAffinity()
+	e := c.joinContainer(in, affinity.Initial == "")
+	setAffinity := func() {
+		if affinity.Initial == "" {
+			c.resetAffinity()
+		}
+		c.affinity("process.execCPUAffinity.final", affinity.Final)
 	}
-	c.affinity("process.execCPUAffinity.final", affinity.Final)
+	setAffinity()
 	c.keyring()
 	c.terminal(false)
 	c.attributes()
 	c.ready()
 	c.dropDescriptors()
-	c.compileFilter()
 	c.noNewPrivileges()
 	c.identity()
+	c.stayHidden()
 	c.lookUpCommand()
-	c.finalExec()
+	c.leaveRuntime()
+	c.setUmask()
+	c.lastFork(e, setAffinity)
+	c.execute()
 	return c.finish()
 }
 
-// joinContainer joins the cgroups of the container, where the process may be born if it has
-// to fork before that or if born says so, and the namespaces.
-func (c *compiler) joinContainer(in ExecInput, born bool) {
+// joinContainer joins the namespaces of the container and, unless that is left to the last
+// process, its cgroups, where the process is born if it does not fork and born says so.
+func (c *compiler) joinContainer(in ExecInput, born bool) *entry {
 	pidfd := c.source(source.Held{What: "first process of the container", FD: in.Pidfd})
 	if in.Root >= 0 {
 		c.root = c.source(source.Held{What: "root directory of the container", FD: in.Root})
 	}
-	c.joinNamespaces(pidfd, in.Spec, c.cgroupsAround(in.Spec, born))
-	if c.out.Forks && !c.needsRuntime() {
-		// The runtime has to know the process before that is on its own. Otherwise it does
-		// when it is asked for something.
-		c.sync(c.socket, protocol.PointPid)
-	}
+	e := c.cgroupsAround(in.Spec, born, in.Exposed)
+	c.joinNamespaces(pidfd, in.Spec, e)
 	if in.Root < 0 {
 		c.openNamespaceRoot(in.RootMount)
 	}
@@ -98,6 +106,7 @@ func (c *compiler) joinContainer(in ExecInput, born bool) {
 	c.note(stepEnterRoot, "", "enter the root of the container", "")
 	c.Fchdir(c.root)
 	c.Chroot(".")
+	return e
 }
 
 // openNamespaceRoot finds the root of the container where its mount namespace has its root.
@@ -128,22 +137,21 @@ func (c *compiler) openNamespaceRoot(mount uint64) {
 }
 
 // cgroupsAround enters the cgroups of the container, or opens the way for a process that is
-// still to be forked. The files of the host's cgroups can be named only before the mount
-// namespace is joined, and no process may fork outside of the container's after that.
-func (c *compiler) cgroupsAround(spec *specs.Spec, born bool) *entry {
-	if oci.Namespace(spec, specs.PIDNamespace) != nil {
-		return c.openEntry()
+// still to be forked: nil when none is.
+func (c *compiler) cgroupsAround(spec *specs.Spec, born, exposed bool) *entry {
+	if oci.Namespace(spec, specs.PIDNamespace) == nil {
+		c.enterWithoutFork(born)
+		return nil
 	}
-	c.enterWithoutFork(born)
-	return nil
+	return c.openEntry(exposed)
 }
 
 // joinNamespaces joins the namespaces of a running container through a descriptor of its
-// first process: no path and no pid is involved that could mean another process by now. A
-// process that forks enters the cgroups of e, which may be nil.
+// first process: no path and no pid is involved that could mean another process by now. Only
+// children of a process that joins a pid namespace are in it: that is left to lastFork.
 //
 // They are joined all at once, but for those that would make a stranger of the process, who
-// may not give birth in the cgroups of the container. The forked process joins them.
+// may not enter the cgroups of the container.
 func (c *compiler) joinNamespaces(pidfd program.Arg, spec *specs.Spec, e *entry) {
 	flags, late := uint64(0), uint64(0)
 	if spec.Linux != nil {
@@ -158,22 +166,18 @@ func (c *compiler) joinNamespaces(pidfd program.Arg, spec *specs.Spec, e *entry)
 		}
 		late &= flags
 	}
-	gone := func(e syscall.Errno) string {
-		if e == unix.ESRCH || e == unix.ENOMEM {
-			return "the container has just stopped: container not running"
-		}
-		return ""
-	}
 	join := func(flags uint64) {
-		c.Describe(program.Note{Step: stepJoinNamespaces, What: "join the namespaces of the container", Explain: gone})
+		c.Describe(program.Note{Step: stepJoinNamespaces, What: "join the namespaces of the container", Explain: goneError})
 		if flags != 0 {
 			c.Setns(pidfd, flags)
 		}
 	}
+	if e != nil {
+		c.beginInCgroup(e)
+	}
 	join(flags &^ late)
-	if flags&unix.CLONE_NEWPID != 0 {
-		c.out.Forks = true
-		c.fork(gone, e)
+	if e != nil {
+		c.enter(e)
 		join(late)
 	}
 	c.Close(pidfd)
@@ -182,11 +186,20 @@ func (c *compiler) joinNamespaces(pidfd program.Arg, spec *specs.Spec, e *entry)
 	}
 }
 
-// finalExec becomes the process without waiting at a gate. The runtime hears of it by
-// the end of the conversation.
-func (c *compiler) finalExec() {
+// goneError explains why the namespaces of a container cannot be entered.
+func goneError(e syscall.Errno) string {
+	if e == unix.ESRCH || e == unix.ENOMEM {
+		return "the container has just stopped: container not running"
+	}
+	return ""
+}
+
+// leaveRuntime lets the process go on without the runtime, which hears of the execve by the end
+// of the conversation. A process that forks is not the one that goes on.
+func (c *compiler) leaveRuntime() {
 	c.note(stepLeaveRuntime, "", "leave the runtime", "")
-	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(0))
+	if !c.forksLast() {
+		c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(0))
+	}
 	c.CloseOnExec(c.socket)
-	c.execute()
 }

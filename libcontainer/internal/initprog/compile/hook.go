@@ -24,6 +24,8 @@ type HookInput struct {
 	// Pidfd is the first process of the container for a hook that runs in the
 	// container's namespaces, -1 for one that runs in those of the runtime.
 	Pidfd int
+	// Exposed is as in [ExecInput].
+	Exposed bool
 	// Root is the directory that the path of the hook is resolved below, -1 for the
 	// root directory of the runtime.
 	Root int
@@ -58,7 +60,14 @@ func Hook(in HookInput) (*Output, error) {
 		p.Terminal = false
 		spec.Process = &p
 	}
-	c := newCompiler(Input{Bundle: &bundle.Bundle{Spec: spec}, Host: in.Host}, false)
+	what := otherProcess
+	if in.Pidfd >= 0 {
+		what = kindOfJoining(in.Spec)
+	}
+	c := newCompiler(Input{Bundle: &bundle.Bundle{Spec: spec}, Host: in.Host}, what)
+	if confined {
+		c.compileFilter()
+	}
 	if in.Pidfd >= 0 {
 		c.users = usersOfRunning(in.Spec)
 	}
@@ -68,7 +77,7 @@ func Hook(in HookInput) (*Output, error) {
 	c.begin()
 	var e *entry
 	if confined {
-		e = c.cgroupsAround(in.Spec, true)
+		e = c.cgroupsAround(in.Spec, true, in.Exposed)
 	}
 	if in.Pidfd >= 0 {
 		pidfd := c.source(source.Held{What: "first process of the container", FD: in.Pidfd})
@@ -76,9 +85,6 @@ func Hook(in HookInput) (*Output, error) {
 			c.root = c.source(source.Held{What: "root directory of the hook", FD: in.Root})
 		}
 		c.joinNamespaces(pidfd, in.Spec, e)
-		if c.out.Forks {
-			c.sync(c.socket, protocol.PointPid)
-		}
 	}
 	c.note(stepPrepareHook, "hooks", "prepare the hook", "")
 	if in.Root >= 0 {
@@ -92,13 +98,14 @@ func Hook(in HookInput) (*Output, error) {
 	}
 	c.dropDescriptors()
 	if confined {
-		c.compileFilter()
 		c.noNewPrivileges()
 		c.identity()
-		c.note(stepStartHook, "hooks", "start the hook", "")
+		c.stayHidden()
 	}
+	c.note(stepStartHook, "hooks", "start the hook", "")
 	c.Umask(c.umask.Arg())
 	c.CloseOnExec(c.socket)
+	c.lastFork(e, c.resetAffinity)
 	c.started()
 
 	args := in.Hook.Args

@@ -68,7 +68,7 @@ func TestHookHasNothingOfTheContainer(t *testing.T) {
 // container's process.
 func TestHookOfTheContainer(t *testing.T) {
 	_, out := compileHook(t, HookInput{Hook: specs.Hook{Path: "/hook"}, Pidfd: 100, Root: 101, Cwd: -1, Inside: true})
-	if !out.Forks {
+	if out.Forks != 1 || !out.ForksLast {
 		t.Error("the hook does not get into the pid namespace")
 	}
 	ordered(t, out, [][2]string{

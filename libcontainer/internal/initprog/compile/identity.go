@@ -104,6 +104,13 @@ func (c *compiler) dropDescriptors() {
 			c.Close(program.FD(3 + i))
 		}
 	}
+	if c.forksLast() {
+		for _, place := range []int{c.keptCount, c.keptProcs, c.keptDir} {
+			if !c.placesTaken[place] {
+				c.Close(program.FD(place))
+			}
+		}
+	}
 	c.CloseFrom(program.FD(c.lastKept+1), ^uint32(0))
 }
 

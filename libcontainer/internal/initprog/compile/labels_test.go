@@ -134,7 +134,7 @@ func TestLabelsAndFakeProcfs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := bundle.Default()
 			s.Process.Terminal, s.Process.SelinuxLabel = false, "u:r:nosuchlabel:s0"
-			b := newCompiler(testInput(s), false)
+			b := newCompiler(testInput(s), otherProcess)
 			b.note("cover", "", "cover what is in /proc", "")
 			b.Unshare(unix.CLONE_NEWNS)
 			b.MountSetattr(program.Cwd(), "/", unix.AT_RECURSIVE, 0, 0, unix.MS_PRIVATE)

@@ -86,8 +86,9 @@ func (c *compiler) namespaces() {
 		c.Unshare(fresh)
 	}
 	if entersPid || fresh&unix.CLONE_NEWPID != 0 {
-		c.out.Forks = true
-		c.fork(nil, nil)
+		c.noteFork(nil)
+		c.fork(func(pid, pidfd program.Word) { c.Fork(pidfd).Into(pid) })
+		c.stayWithParent()
 		c.sync(c.socket, protocol.PointPid)
 	}
 }
@@ -174,47 +175,41 @@ func (c *compiler) join(joins ...join) {
 	}
 }
 
-// fork goes on in a child: only children of the process that joins a pid
-// namespace are in it. The child gets the runtime as its parent, and enters the cgroups
-// of e, which may be nil.
-func (c *compiler) fork(explain func(syscall.Errno) string, e *entry) {
-	const what = "fork into the pid namespace"
-	note := program.Note{Step: stepFork, What: what, Property: "linux.namespaces", Explain: func(e syscall.Errno) string {
-		switch {
-		case e == unix.EAGAIN:
-			return what + ": " + e.Error() + " (a limit of processes is reached)"
-		case explain != nil:
-			return explain(e)
-		}
-		return ""
-	}}
-	c.Describe(note)
-	const flags = unix.CLONE_PARENT | unix.CLONE_PIDFD
+// fork goes on in a child, whose parent is the runtime. The runtime is told of it by the
+// process that has forked, which ends.
+func (c *compiler) fork(call func(pid, pidfd program.Word)) {
+	c.out.Forks++
 	pid, pidfd := c.Word("pid", 0), c.Word("pidfd", -1)
 	child := c.Label()
-	if e != nil && e.procs != nil {
-		// EAGAIN: it is at its limit. EBUSY, EOPNOTSUPP: it takes none. The others: this
-		// process may not do it, since it is in namespaces of the container.
-		forked, alone := c.Label(), c.Label()
-		c.Clone3Into(e.dir, flags, 0, pidfd).Into(pid).Allow(unix.EAGAIN, unix.EBUSY, unix.EOPNOTSUPP, unix.EACCES, unix.EPERM, unix.ENOENT).Else(alone)
-		c.Jump(forked)
-		c.Bind(alone)
-		c.Set(c.out.Outside, program.Int(1))
-		c.Clone3(flags, 0, pidfd).Into(pid)
-		c.Bind(forked)
-	} else {
-		c.Clone3(flags, 0, pidfd).Into(pid)
-	}
+	call(pid, pidfd)
 	c.JumpIf(pid, ^uint32(0), 0, child)
 	c.SendWordFD(c.socket, protocol.ValueOf(protocol.ValuePid), pid, pidfd)
 	c.Exit(0)
 	c.Bind(child)
+}
+
+// stayWithParent ends the process with the runtime, as what forked would have.
+func (c *compiler) stayWithParent() {
 	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
-	if e != nil {
-		// First of all: from here on others can see the process.
-		c.enter(e)
-	}
 	c.Setsid()
+}
+
+const forkWhat = "fork into the pid namespace"
+
+// noteFork describes the fork into a pid namespace: only children of the process that joins
+// one are in it.
+func (c *compiler) noteFork(explain func(syscall.Errno) string) {
+	c.Describe(program.Note{Step: stepFork, What: forkWhat, Property: "linux.namespaces", Explain: func(e syscall.Errno) string {
+		switch {
+		case e == unix.EAGAIN && c.limitsProcesses():
+			return ExecError(c.spec.Process, e)
+		case e == unix.EAGAIN:
+			return forkWhat + ": " + e.Error() + " (a limit of processes is reached)"
+		case explain != nil:
+			return explain(e)
+		}
+		return ""
+	}})
 }
 
 // network sets the loopback device of a new network namespace up, and waits for the devices from

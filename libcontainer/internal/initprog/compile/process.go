@@ -38,35 +38,7 @@ func (c *compiler) lookUpCommand() {
 	name := c.spec.Process.Args[0]
 	c.command = c.Word("command", 0)
 	if strings.Contains(name, "/") {
-		c.Describe(program.Note{Step: stepFindCommand, What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
-			shown := strconv.Quote(name) // an image may have put a line of its own into it
-			return fmt.Sprintf("exec: %s: stat %s: %s", shown, shown[1:len(shown)-1], e.Error())
-		}})
-		//allow:path as the user in the container, like execve will
-		c.Statx(program.Cwd(), name, 0, c.stat)
-		c.Describe(program.Note{Step: stepFindCommand, What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
-			return fmt.Sprintf("exec: %q: %s (the link leads to the program that sets the container up)", name, e.Error())
-		}})
-		other := c.Label()
-		c.unlessImage(other)
-		c.Fail(unix.ENOENT)
-		c.Bind(other)
-		c.Describe(program.Note{Step: stepFindCommand, What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
-			if e == unix.EISDIR {
-				return fmt.Sprintf("exec: %q: is a directory: permission denied", name)
-			}
-			return fmt.Sprintf("exec: %q: %s", name, e.Error())
-		}})
-		isFile, isDir := c.Label(), c.Label()
-		c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFREG, isFile)
-		c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFDIR, isDir)
-		c.Fail(unix.EACCES)
-		c.Bind(isDir)
-		c.Fail(unix.EISDIR)
-		c.Bind(isFile)
-		//allow:path the same
-		c.Faccessat2(program.Cwd(), name, unix.X_OK)
-		c.Set(c.command, c.String(name))
+		c.lookUpPath(name)
 		return
 	}
 
@@ -119,6 +91,84 @@ func (c *compiler) lookUpCommand() {
 	c.Bind(other)
 }
 
+// lookUpPath finds the command by its path.
+//
+// A process that has a fork left to do is not in the procfs of the container yet: what a path
+// through /proc/self leads to only shows afterwards (lookUpAgain). So a path counts as missing
+// when it leads to no other mount.
+func (c *compiler) lookUpPath(name string) {
+	c.Set(c.command, c.String(name))
+	if !c.forksLast() {
+		c.checkCommand(name)
+		return
+	}
+	defer c.block()()
+	c.again = c.Word("again", 0)
+	missing, done := c.Label(), c.Label()
+	c.checkCommand(name).Allow(unix.ENOENT).Else(missing)
+	c.Jump(done)
+	c.Bind(missing)
+	c.Describe(noteOfStat(name))
+	elsewhere, tmp := c.Label(), c.take("tmp")
+	//allow:path as the user in the container, like execve will
+	c.Openat2(program.Cwd(), name, program.Lookup{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_XDEV}).Into(tmp).
+		Allow(unix.EXDEV).Else(elsewhere)
+	c.Fail(unix.ENOENT)
+	c.Bind(elsewhere)
+	c.Set(c.again, program.Int(1))
+	c.Bind(done)
+}
+
+// lookUpAgain finds the command that could not be found before the last fork.
+func (c *compiler) lookUpAgain() {
+	if c.again == 0 {
+		return
+	}
+	found := c.Label()
+	c.JumpIf(c.again, ^uint32(0), 0, found)
+	c.checkCommand(c.spec.Process.Args[0])
+	c.Bind(found)
+}
+
+// noteOfStat is the note for a look at the command.
+func noteOfStat(name string) program.Note {
+	return program.Note{Step: stepFindCommand, What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
+		shown := strconv.Quote(name) // an image may have put a line of its own into it
+		return fmt.Sprintf("exec: %s: stat %s: %s", shown, shown[1:len(shown)-1], e.Error())
+	}}
+}
+
+// checkCommand fails unless a path is a command. It returns the first look at it.
+func (c *compiler) checkCommand(name string) program.Op {
+	defer c.block()()
+	c.Describe(noteOfStat(name))
+	//allow:path as the user in the container, like execve will
+	look := c.Statx(program.Cwd(), name, 0, c.stat)
+	c.Describe(program.Note{Step: stepFindCommand, What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
+		return fmt.Sprintf("exec: %q: %s (the link leads to the program that sets the container up)", name, e.Error())
+	}})
+	other := c.Label()
+	c.unlessImage(other)
+	c.Fail(unix.ENOENT)
+	c.Bind(other)
+	c.Describe(program.Note{Step: stepFindCommand, What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
+		if e == unix.EISDIR {
+			return fmt.Sprintf("exec: %q: is a directory: permission denied", name)
+		}
+		return fmt.Sprintf("exec: %q: %s", name, e.Error())
+	}})
+	isFile, isDir := c.Label(), c.Label()
+	c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFREG, isFile)
+	c.JumpIf(c.stat.Mode(), unix.S_IFMT, unix.S_IFDIR, isDir)
+	c.Fail(unix.EACCES)
+	c.Bind(isDir)
+	c.Fail(unix.EISDIR)
+	c.Bind(isFile)
+	//allow:path the same
+	c.Faccessat2(program.Cwd(), name, unix.X_OK)
+	return look
+}
+
 // unlessImage jumps to a label unless the command, whose attributes are known, is an image: that
 // of this program by /proc/self/exe, or that of the first process of a created container.
 func (c *compiler) unlessImage(other program.Label) {
@@ -168,19 +218,24 @@ func (c *compiler) exec() {
 	c.Bind(moved)
 	c.CloseFrom(program.FD(c.out.Socket+1), ^uint32(0))
 
+	c.setUmask()
 	c.execute()
+}
+
+// setUmask sets the umask of the process, the caller's by default.
+func (c *compiler) setUmask() {
+	c.note(stepUmask, "process.user.umask", "set the umask", "")
+	if u := c.spec.Process.User.Umask; u != nil {
+		c.Umask(program.Mode(*u))
+	} else {
+		c.Umask(c.umask.Arg())
+	}
 }
 
 // execute executes the user's command. A failure is reported on a connection that a successful
 // execve closes.
 func (c *compiler) execute() {
 	p := c.spec.Process
-	c.note(stepUmask, "process.user.umask", "set the umask", "")
-	if u := p.User.Umask; u != nil {
-		c.Umask(program.Mode(*u))
-	} else {
-		c.Umask(c.umask.Arg())
-	}
 	c.started()
 	c.Describe(program.Note{Step: stepExecute, What: "execute", Object: p.Args[0], Property: "process.args[0]", Explain: func(e syscall.Errno) string {
 		return ExecError(p, e)

@@ -66,7 +66,7 @@ func (c *compiler) keptForFilter() uint64 {
 // one, so it then comes after the filter.
 func (c *compiler) started() {
 	done := protocol.Done(protocol.StageStarted)
-	if c.filter == nil {
+	if c.filter == nil || c.early {
 		c.note(stepReportStart, "", "report the start", "")
 		c.Send(c.socket, done)
 		return
@@ -84,17 +84,33 @@ func (c *compiler) started() {
 		}
 		c.Send(c.socket, protocol.Started(held))
 	}
+	set := c.loadFilter()
+	if c.filter.Notify {
+		listener := c.Word("listener", -1)
+		set.Into(listener)
+		c.handOver(done, listener, how)
+	}
+}
+
+// loadFilter loads the seccomp filter.
+func (c *compiler) loadFilter() program.Op {
 	if c.keptForFilter() != 0 {
 		c.note(stepRegainAdmin, "linux.seccomp", "regain CAP_SYS_ADMIN for the seccomp filter", "")
 		c.Capset(c.caps.Effective|capSysAdmin, c.caps.Permitted|capSysAdmin, c.caps.Inheritable)
 	}
 	c.reportUnderFilter()
 	c.Describe(program.Note{Step: stepSeccomp, What: "load the seccomp filter", Property: "linux.seccomp", Explain: filterError})
-	set := c.SetFilter(c.filter.Flags, c.filter.Encode())
-	if c.filter.Notify {
-		listener := c.Word("listener", -1)
-		set.Into(listener)
-		c.handOver(done, listener, how)
+	return c.SetFilter(c.filter.Flags, c.filter.Encode())
+}
+
+// filterEarly loads the seccomp filter when the program has a fork left to do, and gives up what
+// was kept for that.
+func (c *compiler) filterEarly() {
+	c.early = true
+	c.loadFilter()
+	if c.keptForFilter() != 0 {
+		c.note(stepCapabilities, "process.capabilities", "give CAP_SYS_ADMIN up", "")
+		c.Capset(c.caps.Effective, c.caps.Permitted, c.caps.Inheritable)
 	}
 }
 

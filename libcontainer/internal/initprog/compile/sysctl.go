@@ -57,7 +57,7 @@ func (c *compiler) sysctls() {
 // may be about to lose.
 func (c *compiler) attributes() {
 	if p := c.spec.Process; p != nil {
-		if s := p.Scheduler; s != nil {
+		if s := p.Scheduler; s != nil && !c.schedulesLast() {
 			c.note(stepScheduler, "process.scheduler", "set the scheduling policy", string(s.Policy))
 			c.SchedSetattr(bundle.SchedAttr(s))
 		}
@@ -82,10 +82,12 @@ func (c *compiler) attributes() {
 // resetAffinity lets the process run wherever its cpuset lets it, not where its caller
 // did. The kernel leaves out what the cpuset does not have, and CPUs that are not there.
 func (c *compiler) resetAffinity() {
-	const words = 128 // 8192 CPUs, more than any kernel is built for
 	c.note(stepResetAffinity, "", "reset the CPU affinity", "")
-	c.SchedSetaffinity(slices.Repeat([]uint64{^uint64(0)}, words)).Allow(program.AnyError)
+	c.SchedSetaffinity(slices.Repeat([]uint64{^uint64(0)}, affinityBytes/8)).Allow(program.AnyError)
 }
+
+// affinityBytes are the bytes of a mask with 8192 CPUs, more than any kernel is built for.
+const affinityBytes = 1024
 
 // initialAffinity sets the CPUs up to the cgroups of the container. They are an aid, and the
 // cpuset of the runtime need not have them: then it is told, and the affinity is what it is

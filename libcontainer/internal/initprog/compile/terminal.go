@@ -74,13 +74,24 @@ func (c *compiler) terminal(withConsole bool) {
 	c.Close(c.consoleSocket)
 	c.Close(master.Arg())
 
-	c.note(stepControllingTerminal, pointer, "make the terminal the controlling one", "")
+	c.note(stepHandOverTerminal, pointer, "make the terminal the standard streams", "")
 	for fd := range 3 {
 		//allow:cloexec the standard streams are for the command
 		c.Dup3(slave.Arg(), program.FD(fd), 0)
 	}
 	c.Close(slave.Arg())
-	c.Ioctl(program.FD(0), unix.TIOCSCTTY, program.Int(0))
+	if !c.forksLast() {
+		c.controllingTerminal()
+	}
+}
+
+// controllingTerminal makes the terminal the controlling one of the session, which the process
+// has to lead.
+func (c *compiler) controllingTerminal() {
+	if p := c.spec.Process; p != nil && p.Terminal {
+		c.note(stepControllingTerminal, "process.terminal", "make the terminal the controlling one", "")
+		c.Ioctl(program.FD(0), unix.TIOCSCTTY, program.Int(0))
+	}
 }
 
 // console mounts the terminal at /dev/console.

@@ -249,13 +249,26 @@ func (i *Init) Acknowledge() error { return i.explain(i.conversation.Acknowledge
 // AnswerWith answers the program with a descriptor.
 func (i *Init) AnswerWith(fd int) error { return i.explain(i.conversation.AnswerWith(fd)) }
 
-// Fork follows the program into a child that it made: pid and pidfd become those
-// of the child, which the kernel has made a child of this process.
-func (i *Init) Fork(pid, pidfd int) {
+// Fork follows the program into a child that it made, which the kernel has made a child of this
+// process. It takes the pidfd.
+//
+// Attacker: who has got hold of the child, and with it of the conversation, before its parent
+// has told of it. So it counts what the kernel says of the pidfd.
+func (i *Init) Fork(pidfd int) error {
+	pid, err := linux.PidOf(pidfd)
+	if err == nil {
+		var info unix.Siginfo
+		err = unix.Waitid(unix.P_PIDFD, pidfd, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	}
+	if err != nil {
+		unix.Close(pidfd)
+		return fmt.Errorf("the init process told of a child that it does not have: %w", err)
+	}
 	_, _ = i.Wait()
 	unix.Close(i.Pidfd)
 	i.Pid, i.Pidfd = pid, pidfd
 	i.conversation.Pidfd = linux.NewFD(pidfd)
+	return nil
 }
 
 // death reaps the process and says how it ended.

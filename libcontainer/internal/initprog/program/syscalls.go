@@ -288,17 +288,19 @@ func (b *Builder) Setns(fd Arg, nstype uint64) Op {
 	return b.Syscall(unix.SYS_SETNS, fd, flag(formatClone, nstype))
 }
 
-// Clone3 creates a child that continues with the next op. The result is 0 in the child and the
-// child's pid in the parent. A pidfd of the child is stored in pidfd.
-func (b *Builder) Clone3(flags uint64, exitSignal unix.Signal, pidfd Word) Op {
-	args := encode64(flags, uint64(pidfd.Addr()), 0, 0, uint64(exitSignal), 0, 0, 0)
-	return b.Syscall(unix.SYS_CLONE3, Ptr(b.Bytes(args)), Int(len(args)))
+// ForkFlags make the child of a fork one of the program's parent, and give a pidfd of it.
+const ForkFlags = unix.CLONE_PARENT | unix.CLONE_PIDFD
+
+// Fork makes a child that goes on with the same op. The result is 0 in the child and the
+// child's pid in the parent. A pidfd of it is stored in pidfd.
+func (b *Builder) Fork(pidfd Word) Op {
+	return b.Syscall(unix.SYS_CLONE, flag(formatClone, ForkFlags), Int(0), wordAt(pidfd), Int(0), Int(0))
 }
 
-// Clone3Into is Clone3 with the child in a cgroup of the unified hierarchy, given by a descriptor
-// of its directory.
-func (b *Builder) Clone3Into(cgroup int, flags uint64, exitSignal unix.Signal, pidfd Word) Op {
-	args := encode64(flags|unix.CLONE_INTO_CGROUP, uint64(pidfd.Addr()), 0, 0, uint64(exitSignal), 0, 0, 0, 0, 0, uint64(cgroup))
+// ForkInto is Fork for a child in the cgroup of the unified hierarchy that a descriptor of its
+// directory names.
+func (b *Builder) ForkInto(cgroup Arg, pidfd Word) Op {
+	args := encode64(ForkFlags|unix.CLONE_INTO_CGROUP, uint64(pidfd.Addr()), 0, 0, 0, 0, 0, 0, 0, 0, cgroup.value)
 	return b.Syscall(unix.SYS_CLONE3, Ptr(b.Bytes(args)), Int(len(args)))
 }
 
@@ -528,6 +530,11 @@ func (b *Builder) GetRlimit(resource int, l Rlimit) Op {
 // SetRlimit sets a resource limit of the process.
 func (b *Builder) SetRlimit(resource int, l Rlimit) Op {
 	return b.Syscall(unix.SYS_PRLIMIT64, Int(0), Int(resource), Ptr(l.addr), Int(0))
+}
+
+// LimitTo sets a resource limit of the process to constants.
+func (b *Builder) LimitTo(resource int, soft, hard uint64) Op {
+	return b.Syscall(unix.SYS_PRLIMIT64, Int(0), Int(resource), b.Struct64(soft, hard), Int(0))
 }
 
 // CopyHard sets both limits of one buffer to the hard limit of another.

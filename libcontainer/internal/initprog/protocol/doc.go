@@ -53,8 +53,9 @@
 // filter is loaded, and the runtime takes the listener from the process.
 //
 // A run without a gate goes on from "done created" to "done started" on the first socket. An
-// exec and a hook join what is there, reach "sync pid" where they fork, "sync ready", and
-// "done started".
+// exec and a hook join what is there and reach "sync ready". They fork last of all: after the
+// "value pid" of the parent, or before it, comes "done started" from the child. Whoever has got
+// hold of that can say anything; the runtime believes the kernel about which child it is.
 //
 // At any time the init may report a failed op ([KindFailure]) and end.
 package protocol

@@ -6,8 +6,8 @@ import "strconv"
 type Point uint32
 
 const (
-	// PointPid comes right after the fork that enters a joined pid namespace, unless
-	// PointReady comes in any case. The runtime answers when it knows the new pid.
+	// PointPid comes after a fork when the process needs the runtime to know it. The runtime
+	// answers when it does.
 	PointPid Point = 1 + iota
 	// PointCgroup waits until the cgroups of the container are there to be joined: the
 	// runtime makes them while the program does other things.
