@@ -25,6 +25,7 @@ type mountHelper struct {
 	places   []compile.Place  // the same
 	numbers  hostfs.Territory // the mounts that the init has told of
 	copyFrom linux.FD         // the directory for the next copy
+	init     *launch.Init
 }
 
 func (h *mountHelper) close() { h.copyFrom.Close() }
@@ -52,6 +53,7 @@ func (h *mountHelper) tell(e *launch.Event) (ok bool) {
 
 // register registers the handlers of the points about mounts.
 func (h *mountHelper) register(s *setup) {
+	h.init = s.init
 	at := func(p protocol.Point, do func(*launch.Event, mountRequest) error) {
 		s.points[p] = handler{false, func(e *launch.Event) error {
 			r, err := h.request(e, s.init.Pid)
@@ -173,7 +175,7 @@ func (h *mountHelper) copyUp(e *launch.Event, r mountRequest) error {
 	takes := e.Takes()
 	err := hostfs.Copy(h.copyFrom.Int(), e.FD.Int(), hostfs.Root{
 		Mode: takes&protocol.TakesMode != 0, UID: takes&protocol.TakesUID != 0, GID: takes&protocol.TakesGID != 0,
-	}, r.owner)
+	}, r.owner, writer{h.init})
 	h.close()
 	if errors.Is(err, unix.ENOSPC) {
 		err = fmt.Errorf("%w (the tmpfs is too small for what is to be copied)", err)
@@ -181,7 +183,55 @@ func (h *mountHelper) copyUp(e *launch.Event, r mountRequest) error {
 	if err != nil {
 		return fmt.Errorf("tmpcopyup: %w", err)
 	}
-	return nil
+	return nil // the acknowledgement is protocol.OrderEnd
+}
+
+// writer has an init make files, and so charges them to the container.
+type writer struct{ init *launch.Init }
+
+// order gives an order, and waits for its result where it has one.
+func (w writer) order(kind protocol.OrderKind, fd int, number uint32, name, target string) (result int, err error) {
+	order, ok := protocol.EncodeOrder(kind, number, name, target)
+	if !ok {
+		return 0, unix.ENAMETOOLONG
+	}
+	if err := w.init.Order(order, fd); err != nil || kind == protocol.OrderTo {
+		return 0, err
+	}
+	e, err := w.init.Receive()
+	if err != nil {
+		return 0, err
+	}
+	defer e.FD.Close()
+	if !e.IsValue(protocol.ValueResult) {
+		return 0, fmt.Errorf("the init process sent an unexpected message: %s", e.Message)
+	}
+	if n := e.Result(); n < 0 {
+		return 0, unix.Errno(-n)
+	}
+	return e.Result(), nil
+}
+
+func (w writer) Mkdir(dir int, name string, mode uint32) error {
+	_, err := w.order(protocol.OrderMakeDir, dir, mode, name, "")
+	return err
+}
+
+func (w writer) Mknod(dir int, name string, mode uint32) error {
+	_, err := w.order(protocol.OrderMakeNode, dir, mode, name, "")
+	return err
+}
+
+func (w writer) Symlink(target string, dir int, name string) error {
+	_, err := w.order(protocol.OrderMakeLink, dir, 0, name, target)
+	return err
+}
+
+func (w writer) Copy(to, from int, most uint32) (int, error) {
+	if _, err := w.order(protocol.OrderTo, to, 0, "", ""); err != nil {
+		return 0, err
+	}
+	return w.order(protocol.OrderCopy, from, most, "", "")
 }
 
 // makePoint creates a mount point. For a working directory and a device it does not follow links

@@ -116,6 +116,23 @@ setup() {
 	nothing_left
 }
 
+@test "a command with a name that no file can have is not found, and a PATH without end is refused" {
+	local dirs
+	dirs=$(seq -s : 1000000 1004000)
+	config --arg p "PATH=$dirs:/bin" '.process.env = [$p] | .process.args = ["x" * 100000]'
+	(
+		# A megabyte for each of the directories would not be there.
+		ulimit -v 4000000
+		background create "$ID"
+		failed "executable file not found in \$PATH"
+	)
+	args true
+	config --arg p "PATH=$dirs:$(seq -s : 1 200):/bin" '.process.env = [$p]'
+	background create "$ID"
+	failed "process.env" "PATH has more than 4096 directories"
+	nothing_left
+}
+
 @test "create reports a path that does not exist" {
 	args /no/such/command
 	background create "$ID"

@@ -130,6 +130,43 @@ rw,nosuid,nodev,relatime"
 	nothing_left
 }
 
+# memory_of PATH prints how much memory the cgroup of a process has been charged with, in MiB.
+memory_of() {
+	local dir=/sys/fs/cgroup/memory
+	if [ -d $dir ]; then
+		echo $(($(cat "$dir$(sed -n 's/^[0-9]*:memory://p' "/proc/$1/cgroup")/memory.usage_in_bytes") >> 20))
+	else
+		echo $(($(cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$1/cgroup")/memory.current") >> 20))
+	fi
+}
+
+@test "tmpcopyup keeps hard links, and is charged to the container" {
+	mkdir -p rootfs/data/dir
+	head -c 20M /dev/urandom >rootfs/data/file
+	local i
+	for i in {1..40}; do ln rootfs/data/file rootfs/data/dir/$i; done
+	ln -s dir rootfs/data/link
+	ln rootfs/data/link rootfs/data/hard
+	mount_also '{destination: "/data", type: "tmpfs", options: ["tmpcopyup"]}'
+	config '.linux.resources.memory.limit = 209715200'
+	detached 'stat -c %h /data/file /data/dir/7 /data/link; du -sm /data | cut -f1; cat /data/dir/40 | wc -c; exec sleep 1000'
+	wait_for has_printed 20971520
+	[ "$(printed)" = $'41\n41\n2\n20\n20971520' ]
+	[ "$(memory_of "$(pid_of "$ID")")" -ge 20 ]
+	cmp rootfs/data/file "/proc/$(pid_of "$ID")/root/data/dir/3"
+}
+
+@test "tmpcopyup of more than the container's memory is an error that leaves nothing" {
+	mkdir rootfs/data
+	head -c 100M /dev/urandom >rootfs/data/file
+	mount_also '{destination: "/data", type: "tmpfs", options: ["tmpcopyup"]}'
+	config '.linux.resources.memory.limit = 33554432 | .linux.resources.memory.swap = 33554432'
+	background create "$ID"
+	failed "out of memory while" "limit 33554432 bytes (linux.resources.memory.limit)"
+	[ "$(wc -l <<<"$output")" -eq 1 ]
+	nothing_left
+}
+
 @test "tmpcopyup is for new tmpfs only" {
 	mount_also '{destination: "/data", source: $SOURCE, options: ["bind", "tmpcopyup"]}'
 	background create "$ID"

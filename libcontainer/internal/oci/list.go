@@ -31,11 +31,19 @@ func ParseList(list string) (Numbers, error) {
 		if err != nil || last < first || last >= maxNumber {
 			return nil, fmt.Errorf("%q is not a list of numbers and ranges, like 0-3,7", list)
 		}
-		for n := first; n <= last; n++ {
-			for len(set) <= int(n/64) {
-				set = append(set, 0)
+		if more := int(last/64) + 1 - len(set); more > 0 {
+			set = append(set, make([]uint64, more)...)
+		}
+		// A word at a time: a list may have as many ranges as it has room for.
+		for w := first / 64; w <= last/64; w++ {
+			bits := ^uint64(0)
+			if w == first/64 {
+				bits &= ^uint64(0) << (first % 64)
 			}
-			set[n/64] |= 1 << (n % 64)
+			if w == last/64 {
+				bits &= ^uint64(0) >> (63 - last%64)
+			}
+			set[w] |= bits
 		}
 	}
 	return set, nil

@@ -16,19 +16,95 @@ const maxDepth = 256
 // Root selects which attributes of the root are copied.
 type Root struct{ Mode, UID, GID bool }
 
+// Writer makes what takes memory in a copy, in directories that it gets as descriptors.
+type Writer interface {
+	Mkdir(dir int, name string, mode uint32) error
+	// Mknod makes a regular file or a FIFO.
+	Mknod(dir int, name string, mode uint32) error
+	Symlink(target string, dir int, name string) error
+	// Copy copies bytes from one file to another, each at its offset, and returns how many. 0 is
+	// the end of the file.
+	Copy(to, from int, most uint32) (int, error)
+}
+
 // Copy copies the contents of a directory into an empty one: files, FIFOs and symbolic links with
-// their owners, modes, times and extended attributes. It does not cross mount points, and hard
-// links become separate files. Sockets are left out, because no process listens on a copy.
+// their owners, modes, times and extended attributes. It does not cross mount points. Hard links
+// and holes are preserved. Sockets are left out, because no process listens on a copy.
 // Devices are left out, because the original may be in a mount that gives no access to devices,
 // and the copy might give it.
 //
 // owner is the owner who may create files in the copy: root of the user namespace that its file
 // system belongs to.
-func Copy(from, to int, root Root, owner Owner) error {
-	return owner.do(true, func() error { return copyTree(from, to, root) })
+//
+// Attacker: the image. A copy takes as much memory as the image is large. So the writer is a process
+// of the container, whose limits apply.
+func Copy(from, to int, root Root, owner Owner, writer Writer) error {
+	c := copier{writer: writer, links: make(map[fileID]*linked)}
+	return owner.do(true, func() error { return c.tree(from, to, root) })
 }
 
-func copyTree(from, to int, root Root) error {
+// copier is a copy in the making.
+type copier struct {
+	writer Writer
+	to     int // its root
+	links  map[fileID]*linked
+}
+
+// fileID is what tells a file from all others of a file system.
+type fileID struct{ dev, ino uint64 }
+
+// linked is a file with several names, as long as some have not been met.
+type linked struct {
+	in   *folder
+	name string
+	left uint64
+}
+
+// folder is a directory of the copy.
+type folder struct {
+	fd    int // while it is being filled
+	above *folder
+	name  string
+	depth int
+}
+
+// open opens a folder, which nobody but this process has names in.
+func (f *folder) open(root int) (fd int, err error) {
+	if f.above == nil {
+		return unix.Openat(root, ".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	}
+	// One by one: the path may be longer than paths can be.
+	above, err := f.above.open(root)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(above)
+	return unix.Openat(above, f.name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+}
+
+// another gives a file that has been copied another name. ok is false when this is its first one.
+func (c *copier) another(st *unix.Stat_t, in *folder, name string) (ok bool, err error) {
+	if st.Nlink < 2 || st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return false, nil
+	}
+	id := fileID{st.Dev, st.Ino}
+	first := c.links[id]
+	if first == nil {
+		c.links[id] = &linked{in, name, uint64(st.Nlink) - 1}
+		return false, nil
+	}
+	if first.left--; first.left == 0 {
+		delete(c.links, id)
+	}
+	dir, err := first.in.open(c.to)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(dir)
+	return true, unix.Linkat(dir, first.name, in.fd, name, 0)
+}
+
+func (c *copier) tree(from, to int, root Root) error {
 	src, err := unix.Openat(from, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: ".", Err: err}
@@ -39,6 +115,7 @@ func copyTree(from, to int, root Root) error {
 		return &os.PathError{Op: "open", Path: ".", Err: err}
 	}
 	defer unix.Close(dst)
+	c.to = dst
 	var st unix.Stat_t
 	if err := unix.Fstat(src, &st); err != nil {
 		return &os.PathError{Op: "stat", Path: ".", Err: err}
@@ -58,12 +135,12 @@ func copyTree(from, to int, root Root) error {
 			return &os.PathError{Op: "chmod", Path: ".", Err: err}
 		}
 	}
-	return copyEntries(src, dst, ".", 0)
+	return c.entries(src, &folder{fd: dst}, ".")
 }
 
-// copyEntries copies the entries of a directory.
-func copyEntries(src, dst int, at string, depth int) error {
-	if depth > maxDepth {
+// entries copies the entries of a directory.
+func (c *copier) entries(src int, dst *folder, at string) error {
+	if dst.depth > maxDepth {
 		return fmt.Errorf("%s: more than %d directories deep", at, maxDepth)
 	}
 	buf := make([]byte, 32<<10)
@@ -80,15 +157,16 @@ func copyEntries(src, dst int, at string, depth int) error {
 		}
 		_, _, names := unix.ParseDirent(buf[:n], -1, nil)
 		for _, name := range names {
-			if err := copyEntry(src, dst, name, path.Join(at, name), depth); err != nil {
+			if err := c.entry(src, dst, name, path.Join(at, name)); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// copyEntry copies one entry of a directory. The entry is pinned before it is examined.
-func copyEntry(src, dst int, name, at string, depth int) error {
+// entry copies one entry of a directory. The entry is pinned before it is examined.
+func (c *copier) entry(src int, in *folder, name, at string) error {
+	dst := in.fd
 	fail := func(op string, err error) error { return &os.PathError{Op: op, Path: at, Err: err} }
 	pin, err := unix.Openat2(src, name, &unix.OpenHow{
 		Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_MAGICLINKS,
@@ -97,7 +175,7 @@ func copyEntry(src, dst int, name, at string, depth int) error {
 	case errors.Is(err, unix.ENOENT):
 		return nil // removed meanwhile
 	case errors.Is(err, unix.EXDEV):
-		return mountPoint(src, dst, name)
+		return c.mountPoint(src, dst, name)
 	case err != nil:
 		return fail("open", err)
 	}
@@ -109,24 +187,32 @@ func copyEntry(src, dst int, name, at string, depth int) error {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFSOCK, unix.S_IFCHR, unix.S_IFBLK:
 		return nil
+	}
+	switch known, err := c.another(&st, in, name); {
+	case err != nil:
+		return fail("link", err)
+	case known:
+		return nil
+	}
+	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFLNK:
 		target, err := readLink(pin)
 		if err == nil {
-			err = unix.Symlinkat(target, dst, name)
+			err = c.writer.Symlink(target, dst, name)
 		}
 		if err != nil {
 			return fail("copy", err)
 		}
 	case unix.S_IFDIR:
-		if err := copyDir(pin, dst, name, at, depth); err != nil {
+		if err := c.dir(pin, in, name, at); err != nil {
 			return err
 		}
 	case unix.S_IFREG:
-		if err := copyFile(pin, dst, name, st.Size); err != nil {
+		if err := c.file(pin, dst, name, st.Size); err != nil {
 			return fail("copy", err)
 		}
 	default:
-		if err := unix.Mknodat(dst, name, st.Mode, 0); err != nil {
+		if err := c.writer.Mknod(dst, name, st.Mode); err != nil {
 			return fail("copy", err)
 		}
 	}
@@ -137,7 +223,7 @@ func copyEntry(src, dst int, name, at string, depth int) error {
 }
 
 // mountPoint creates an empty directory or file in place of a mount.
-func mountPoint(src, dst int, name string) error {
+func (c *copier) mountPoint(src, dst int, name string) error {
 	mode := uint32(unix.S_IFREG | 0o644)
 	var st unix.Stat_t
 	err := unix.Fstatat(src, name, &st, unix.AT_SYMLINK_NOFOLLOW)
@@ -145,9 +231,9 @@ func mountPoint(src, dst int, name string) error {
 	case err != nil:
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
 		mode = unix.S_IFDIR | 0o755
-		err = unix.Mkdirat(dst, name, 0o755)
+		err = c.writer.Mkdir(dst, name, 0o755)
 	default:
-		err = unix.Mknodat(dst, name, mode, 0)
+		err = c.writer.Mknod(dst, name, mode)
 	}
 	if err == nil {
 		err = unix.Fchmodat(dst, name, mode&0o777, 0)
@@ -158,33 +244,36 @@ func mountPoint(src, dst int, name string) error {
 	return nil
 }
 
-func copyDir(pin, dst int, name, at string, depth int) error {
+func (c *copier) dir(pin int, in *folder, name, at string) error {
 	fail := func(op string, err error) error { return &os.PathError{Op: op, Path: at, Err: err} }
 	from, err := unix.Openat(pin, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fail("open", err)
 	}
 	defer unix.Close(from)
-	if err := unix.Mkdirat(dst, name, 0o700); err != nil {
+	if err := c.writer.Mkdir(in.fd, name, 0o700); err != nil {
 		return fail("mkdir", err)
 	}
-	to, err := unix.Openat(dst, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	to, err := unix.Openat(in.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fail("open", err)
 	}
 	defer unix.Close(to)
-	return copyEntries(from, to, at, depth+1)
+	return c.entries(from, &folder{to, in, name, in.depth + 1}, at)
 }
 
-// copyFile copies a pinned regular file. Holes are preserved.
-func copyFile(pin, dst int, name string, size int64) error {
+// file copies a pinned regular file. Holes are preserved.
+func (c *copier) file(pin, dst int, name string, size int64) error {
 	//allow:path a pinned file that has been looked at, opened once more
 	from, err := unix.Open("/proc/self/fd/"+strconv.Itoa(pin), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(from)
-	to, err := unix.Openat(dst, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err := c.writer.Mknod(dst, name, unix.S_IFREG|0o600); err != nil {
+		return err
+	}
+	to, err := unix.Openat(dst, name, unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -208,7 +297,7 @@ func copyFile(pin, dst int, name string, size int64) error {
 		if err != nil {
 			end = size
 		}
-		if err := copyRange(from, to, start, min(end, size)); err != nil {
+		if err := c.piece(from, to, start, min(end, size)); err != nil {
 			return err
 		}
 		offset = min(end, size)
@@ -216,28 +305,23 @@ func copyFile(pin, dst int, name string, size int64) error {
 	return nil
 }
 
-func copyRange(from, to int, start, end int64) error {
-	buf := make([]byte, min(end-start, 256<<10))
-	for start < end {
-		n, err := unix.Pread(from, buf[:min(int64(len(buf)), end-start)], start)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
+// piece copies a part of a file that has no holes.
+func (c *copier) piece(from, to int, start, end int64) error {
+	for _, fd := range []int{from, to} {
+		if _, err := unix.Seek(fd, start, unix.SEEK_SET); err != nil {
 			return err
 		}
-		if n == 0 {
-			return nil
-		}
-		for done := 0; done < n; {
-			w, err := unix.Pwrite(to, buf[done:n], start+int64(done))
-			if errors.Is(err, unix.EINTR) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			done += w
+	}
+	const most = 1 << 30
+	for start < end {
+		n, err := c.writer.Copy(to, from, uint32(min(end-start, most)))
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return err
+		case n <= 0:
+			return nil // it has become shorter
 		}
 		start += int64(n)
 	}

@@ -211,7 +211,7 @@ func TestMakeAsAnother(t *testing.T) {
 	if err := os.Chmod(filepath.Join(root, "a/secret"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := Copy(openDir(t, root), openDir(t, to), Root{}, other); err != nil {
+	if err := Copy(openDir(t, root), openDir(t, to), Root{}, other, direct{}); err != nil {
 		t.Error(err)
 	}
 	// This process has its own identity again.
@@ -317,7 +317,7 @@ func TestCopy(t *testing.T) {
 	if err := os.Chmod(from, 0o751); err != nil {
 		t.Fatal(err)
 	}
-	if err := Copy(openDir(t, from), openDir(t, to), Root{Mode: true, UID: true, GID: true}, Self()); err != nil {
+	if err := Copy(openDir(t, from), openDir(t, to), Root{Mode: true, UID: true, GID: true}, Self(), direct{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"", "file", "sub", "sub/deep", "sub/deep/file", "sub/link", "fifo", "sparse"} {
@@ -359,7 +359,7 @@ func TestCopyTakesNothingOverThatItShouldNot(t *testing.T) {
 	if err := os.Chmod(to, 0o750); err != nil {
 		t.Fatal(err)
 	}
-	if err := Copy(openDir(t, from), openDir(t, to), Root{}, Self()); err != nil {
+	if err := Copy(openDir(t, from), openDir(t, to), Root{}, Self(), direct{}); err != nil {
 		t.Fatal(err)
 	}
 	if st, err := os.Stat(to); err != nil || st.Mode().Perm() != 0o750 {
@@ -372,7 +372,54 @@ func TestCopyTooDeep(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(from, strings.Repeat("d/", maxDepth+2)), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := Copy(openDir(t, from), openDir(t, to), Root{}, Self()); err == nil || !strings.Contains(err.Error(), "directories deep") {
+	if err := Copy(openDir(t, from), openDir(t, to), Root{}, Self(), direct{}); err == nil || !strings.Contains(err.Error(), "directories deep") {
 		t.Error(err)
 	}
+}
+
+// TestCopyLinks: hard links are kept, also where paths to them are longer than paths can be.
+func TestCopyLinks(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(from, "a"), "text")
+	long := strings.Repeat("x", 200)
+	at := openDir(t, from)
+	for range 30 {
+		if err := unix.Mkdirat(at, long, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		next, err := unix.Openat(at, long, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(next)
+		at = next
+	}
+	top := openDir(t, from)
+	for i, dir := range []int{top, top, at, at} {
+		if err := unix.Linkat(top, "a", dir, fmt.Sprintf("link%d", i), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Copy(top, openDir(t, to), Root{}, Self(), direct{}); err != nil {
+		t.Fatal(err)
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(filepath.Join(to, "link1"), &st); err != nil || st.Nlink != 5 {
+		t.Errorf("%d links, %v", st.Nlink, err)
+	}
+}
+
+// direct makes files itself.
+type direct struct{}
+
+func (direct) Mkdir(dir int, name string, mode uint32) error { return unix.Mkdirat(dir, name, mode) }
+
+func (direct) Mknod(dir int, name string, mode uint32) error { return unix.Mknodat(dir, name, mode, 0) }
+
+func (direct) Symlink(target string, dir int, name string) error {
+	return unix.Symlinkat(target, dir, name)
+}
+
+func (direct) Copy(to, from int, most uint32) (int, error) {
+	return unix.Sendfile(to, from, nil, int(most))
 }

@@ -195,13 +195,18 @@ type compiler struct {
 	stat    program.Statx
 	statfs  program.Statfs
 
-	list []*mount          // the mounts of the configuration
-	at   map[string]*mount // the last one so far at each destination
+	list []*mount // the mounts of the configuration
+	// indexes has the indexes of the mounts of each destination, once they were asked for.
+	indexes map[string][]int
+	at      map[string]*mount // the last one so far at each destination
 	// numbers are those of the mounts so far, and ask is how the runtime is asked about them.
 	numbers numbered
 	ask     ask
 	// spread reports whether what is mounted may appear on the host, see spreads.
 	spread bool
+	// orders are what the runtime has to be done for a copy, to the file copyTo.
+	orders program.Orders
+	copyTo program.Word
 	devDir program.Word // /dev, where nothing is mounted
 	// onTop reports whether the rootfs is attached on the root of the mount namespace.
 	onTop bool

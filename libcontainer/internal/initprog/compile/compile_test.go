@@ -403,7 +403,8 @@ func TestExplanations(t *testing.T) {
 	}
 }
 
-// FuzzInit: a configuration that passes validation compiles or is refused, without a panic.
+// FuzzInit: a configuration that passes validation compiles or is refused, without a panic, and
+// without more memory than a factor of its size.
 func FuzzInit(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*.json")
 	for _, file := range files {
@@ -425,7 +426,10 @@ func FuzzInit(f *testing.F) {
 		if problems, _ := bundle.Validate(spec); len(problems) > 0 {
 			return
 		}
-		out, err := Init(testInput(spec))
+		var out *Output
+		if used := allocated(func() { out, err = Init(testInput(spec)) }); used > 16<<20+10_000*uint64(len(data)) {
+			t.Fatalf("%d bytes were allocated for a configuration of %d", used, len(data))
+		}
 		if err != nil {
 			return
 		}

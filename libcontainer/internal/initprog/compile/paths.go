@@ -2,6 +2,7 @@ package compile
 
 import (
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -63,15 +64,30 @@ func (c *compiler) mountOf(p string) int { return c.mountBefore(len(c.list), p) 
 // mountBefore is mountOf before the entry with index end is mounted. Of the mounts with the
 // longest destination it returns the last one, because it covers the others.
 func (c *compiler) mountBefore(end int, p string) int {
-	p = path.Clean("/" + p)
-	found, length := -1, -1
-	for i, m := range c.list[:end] {
-		//allow:prefix the end of the component is looked at, too
-		if m.isMount() && len(m.dest) >= length && strings.HasPrefix(p, m.dest) && (len(p) == len(m.dest) || p[len(m.dest)] == '/') {
-			found, length = i, len(m.dest)
+	for p = path.Clean("/" + p); ; p = path.Dir(p) {
+		if i := c.lastAt(p, end); i >= 0 || p == "/" {
+			return i
 		}
 	}
-	return found
+}
+
+// lastAt returns the index of the last mount with a destination, of those before the index end, or
+// -1. There may be many mounts, and many paths that lie in them.
+func (c *compiler) lastAt(dest string, end int) int {
+	if c.indexes == nil {
+		c.indexes = make(map[string][]int, len(c.list))
+		for i, m := range c.list {
+			if m.isMount() {
+				c.indexes[m.dest] = append(c.indexes[m.dest], i)
+			}
+		}
+	}
+	at := c.indexes[dest]
+	n, _ := slices.BinarySearch(at, end)
+	if n == 0 {
+		return -1
+	}
+	return at[n-1]
 }
 
 // mountAt is the index of the last mount with this destination, -1 without one.

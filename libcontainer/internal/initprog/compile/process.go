@@ -29,6 +29,12 @@ func cwdError(cwd string) func(syscall.Errno) string {
 // (execve(2)).
 const maxVariable = 128 << 10
 
+// maxPathDirs is how many directories PATH may have. Each is looked into by ops of its own, with the
+// path of the command in it.
+//
+// Attacker: the image, which has both the directories and the name. What it says must not multiply.
+const maxPathDirs = 4096
+
 // lookUpCommand finds the command as the final user in the final root, so that create reports
 // errors. Engines translate the texts into exit codes 126 and 127.
 func (c *compiler) lookUpCommand() {
@@ -60,7 +66,7 @@ func (c *compiler) lookUpCommand() {
 		c.fail("process.env", "PATH has %d bytes: %w", len(path), unix.E2BIG)
 		return
 	}
-	if path != "" {
+	if path != "" && len(name) <= unix.NAME_MAX { // no directory has a longer name
 		seen := make(map[string]bool)
 		for _, dir := range strings.Split(path, ":") {
 			if dir == "" {
@@ -71,6 +77,13 @@ func (c *compiler) lookUpCommand() {
 			}
 			seen[dir] = true
 			candidate := dir + "/" + name
+			if len(candidate) >= unix.PathMax {
+				continue
+			}
+			if len(seen) > maxPathDirs {
+				c.fail("process.env", "PATH has more than %d directories", maxPathDirs)
+				return
+			}
 			next := c.Label()
 			//allow:path as the user in the container, like execve will
 			c.Statx(program.Cwd(), candidate, 0, c.stat).Allow(program.AnyError).Else(next)

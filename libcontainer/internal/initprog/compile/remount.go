@@ -1,8 +1,8 @@
 package compile
 
 import (
+	"path"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -100,17 +100,14 @@ func (c *compiler) keepRemounted() {
 // it is not in the list.
 func (c *compiler) visible(i int) int {
 	dest := c.list[i].dest
-	for n := i - 1; n >= 0; n-- {
-		m := c.list[n]
-		switch {
-		case !m.isMount():
-		case m.dest == dest:
-			return n
-		case m.dest == "/", strings.HasPrefix(dest, m.dest+"/"):
-			return -1 // earlier mounts are covered
+	there := c.lastAt(dest, i)
+	for p := dest; p != "/"; {
+		p = path.Dir(p)
+		if c.lastAt(p, i) > there {
+			return -1 // it is covered
 		}
 	}
-	return -1
+	return there
 }
 
 // reconfigure changes the file system of a mount. The file system of a bind mount is the host's:

@@ -46,6 +46,7 @@ const (
 	stepSourceInside        program.Step = "source-inside"
 	stepAttachRootfs        program.Step = "attach-rootfs"
 	stepMount               program.Step = "mount"
+	stepCopyUp              program.Step = "copy-up"
 	stepRemount             program.Step = "remount"
 	stepMountHierarchy      program.Step = "mount-hierarchy"
 	stepLabelMqueue         program.Step = "label-mqueue"

@@ -134,6 +134,11 @@ func (c *Conversation) AnswerWith(fd int) error {
 	return c.answered(linux.SendFD(c.Socket.Int(), protocol.Acknowledgement[:], fd))
 }
 
+// Order gives the init an order with a descriptor.
+func (c *Conversation) Order(order []byte, fd int) error {
+	return c.answered(linux.SendFD(c.Socket.Int(), order, fd))
+}
+
 // answered turns the error of sending an answer into that of the conversation.
 func (c *Conversation) answered(err error) error {
 	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {

@@ -246,6 +246,9 @@ func (i *Init) Answer(data []byte) error { return i.explain(i.conversation.Answe
 // Acknowledge answers the program without data.
 func (i *Init) Acknowledge() error { return i.explain(i.conversation.Acknowledge()) }
 
+// Order gives the init an order with a descriptor.
+func (i *Init) Order(order []byte, fd int) error { return i.explain(i.conversation.Order(order, fd)) }
+
 // AnswerWith answers the program with a descriptor.
 func (i *Init) AnswerWith(fd int) error { return i.explain(i.conversation.AnswerWith(fd)) }
 

@@ -165,6 +165,12 @@ func (o Op) RetryEAGAIN() Op {
 	return o
 }
 
+// KeepError allows any error, and stores it, negated, in the place for the result.
+func (o Op) KeepError() Op {
+	o.code()[opFlags] |= flagStoreError
+	return o.Allow(AnyError)
+}
+
 // jump is an op that needs the address of a label.
 type jump struct {
 	op int

@@ -12,7 +12,7 @@ import (
 //		a = op.args, where those of op.words are loaded from the word that they point to
 //		r = syscall(op.number, a...)
 //		if r is no error { if op.store { *op.store = r }; continue }
-//		if r is in op.allowed { if op.target { next = op.target }; continue }
+//		if r is in op.allowed { if flagStoreError { *op.store = -r }; if op.target { next = op.target }; continue }
 //		if r is EINTR, or EAGAIN with flagRetry and repeats are left { next = op; continue }
 //		report {protocol.KindFailure, op - first, r} to the word failFD by the call in callOffset
 //		exit_group(1)
@@ -39,6 +39,9 @@ const (
 
 	flagRetryBit = 0
 	flagRetry    = 1 << flagRetryBit // repeat after EAGAIN
+
+	flagStoreErrorBit = 1
+	flagStoreError    = 1 << flagStoreErrorBit // store an allowed error, negated
 )
 
 const (

@@ -77,9 +77,9 @@ error:
 allowed:
 	MOVBLZX (SI), DX
 	CMPL    DX, AX
-	JEQ     branch
+	JEQ     permitted
 	CMPL    DX, $const_AnyError
-	JEQ     branch
+	JEQ     permitted
 	INCQ    SI
 	DECL    CX
 	JNE     allowed
@@ -109,6 +109,13 @@ fail:
 	MOVL    $const_sysExitGroup, AX
 	SYSCALL
 	UNDEF
+
+permitted:
+	TESTB $const_flagStoreError, const_opFlags(R12)
+	JEQ   branch
+	MOVL  const_opStore(R12), CX
+	NEGL  AX
+	MOVL  AX, (CX)
 
 branch:
 	MOVL  const_opTarget(R12), CX

@@ -70,9 +70,9 @@ error:
 allowed:
 	MOVBU (R11), R13
 	CMPW  R13, R0
-	BEQ   branch
+	BEQ   permitted
 	CMPW  $const_AnyError, R13
-	BEQ   branch
+	BEQ   permitted
 	ADD   $1, R11
 	SUBS  $1, R12
 	BNE   allowed
@@ -103,6 +103,13 @@ fail:
 	MOVD  $const_sysExitGroup, R8
 	SVC
 	UNDEF
+
+permitted:
+	MOVBU const_opFlags(R20), R13
+	TBZ   $const_flagStoreErrorBit, R13, branch
+	MOVWU const_opStore(R20), R10
+	NEGW  R0, R0
+	MOVW  R0, (R10)
 
 branch:
 	MOVWU const_opTarget(R20), R10

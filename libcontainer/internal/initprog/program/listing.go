@@ -492,7 +492,7 @@ func makeCallNames() map[uint32]string {
 		unix.SYS_MKDIRAT: "mkdirat", unix.SYS_MKNODAT: "mknodat", unix.SYS_MOUNT: "mount", unix.SYS_MOUNT_SETATTR: "mount_setattr", unix.SYS_MUNMAP: "munmap",
 		unix.SYS_MOVE_MOUNT: "move_mount", unix.SYS_OPENAT: "openat", unix.SYS_OPENAT2: "openat2", unix.SYS_OPEN_TREE: "open_tree",
 		unix.SYS_PIVOT_ROOT: "pivot_root", unix.SYS_PERSONALITY: "personality", unix.SYS_PRCTL: "prctl", unix.SYS_PRLIMIT64: "prlimit64", unix.SYS_READ: "read", unix.SYS_RECVFROM: "recvfrom", unix.SYS_RECVMSG: "recvmsg", unix.SYS_SECCOMP: "seccomp", unix.SYS_RT_SIGACTION: "rt_sigaction",
-		unix.SYS_RT_SIGPROCMASK: "rt_sigprocmask", unix.SYS_SCHED_SETAFFINITY: "sched_setaffinity", unix.SYS_SCHED_SETATTR: "sched_setattr", unix.SYS_SENDMSG: "sendmsg", unix.SYS_SENDTO: "sendto", unix.SYS_SETDOMAINNAME: "setdomainname",
+		unix.SYS_RT_SIGPROCMASK: "rt_sigprocmask", unix.SYS_SCHED_SETAFFINITY: "sched_setaffinity", unix.SYS_SCHED_SETATTR: "sched_setattr", unix.SYS_SENDMSG: "sendmsg", unix.SYS_SENDFILE: "sendfile", unix.SYS_SENDTO: "sendto", unix.SYS_SETDOMAINNAME: "setdomainname",
 		unix.SYS_SETGROUPS: "setgroups", unix.SYS_SETHOSTNAME: "sethostname", unix.SYS_SETNS: "setns", unix.SYS_SET_MEMPOLICY: "set_mempolicy", unix.SYS_SETRESGID: "setresgid",
 		unix.SYS_SETRESUID: "setresuid", unix.SYS_SETSID: "setsid", unix.SYS_SOCKET: "socket", unix.SYS_STATX: "statx",
 		unix.SYS_SYMLINKAT: "symlinkat", unix.SYS_UMASK: "umask", unix.SYS_UMOUNT2: "umount2", unix.SYS_UNLINKAT: "unlinkat",

@@ -225,6 +225,38 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestCheckSame(t *testing.T) {
+	b := NewBuilder(3)
+	x, y, z := b.Word("x", -5), b.Word("y", -5), b.Word("z", 5)
+	other := b.Label()
+	b.CheckSame(x, y, unix.EIO)
+	b.CheckSame(x, z, unix.EIO).Else(other)
+	b.Exit(0)
+	b.Bind(other)
+	b.CheckSame(y, z, unix.EXDEV)
+	_, messages, status := run(t, b)
+	if len(messages) != 1 || status != 1 {
+		t.Fatalf("got %v, status %d", messages, status)
+	}
+	if op, errno := FailedOp(messages[0]); op != 3 || errno != unix.EXDEV {
+		t.Errorf("got op %d, %v", op, errno)
+	}
+}
+
+func TestKeepError(t *testing.T) {
+	b := NewBuilder(3)
+	w, end := b.Word("w", 0), b.Label()
+	b.Openat(Cwd(), "/does/not/exist", 0, 0).Into(w).KeepError()
+	b.JumpIf(w, ^uint32(0), ^uint32(unix.ENOENT)+1, end)
+	b.Write(FD(1), "differs")
+	b.Bind(end)
+	b.Openat(Cwd(), "/", unix.O_DIRECTORY, 0).Into(w).KeepError()
+	b.Check(w, 0x80000000, 0, unix.EIO)
+	if out, messages, _ := run(t, b); out != "" || len(messages) != 0 {
+		t.Errorf("got %q, %v", out, messages)
+	}
+}
+
 func TestFail(t *testing.T) {
 	b := NewBuilder(3)
 	b.Fail(unix.EXDEV)

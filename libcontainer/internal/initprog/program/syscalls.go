@@ -449,6 +449,78 @@ func (b *Builder) SendRequest(sock Arg, r Request) Op {
 	return b.Syscall(unix.SYS_RECVMSG, sock, Ptr(r.header), flag(formatMessageFlags, unix.MSG_CMSG_CLOEXEC))
 }
 
+// Orders is room for what the runtime asks a program to do, see [protocol.Order], with the
+// descriptor that comes along, and for the answer.
+type Orders struct {
+	order, control, header Addr
+	answer                 FDMessage
+}
+
+// NewOrders reserves the room.
+func (b *Builder) NewOrders(name string) Orders {
+	order := b.Buffer("", protocol.OrderSize)
+	iov := b.Data("", encode64(uint64(order), protocol.OrderSize))
+	control := b.Data("", make([]byte, controlSize))
+	o := Orders{order, control, b.Data("", encode64(0, 0, uint64(iov), 1, uint64(control), controlSize, 0)), b.NewFDMessage("", protocol.KindValue)}
+	b.name(order, name)
+	b.name(o.What().Addr(), name+".what")
+	b.name(o.Number().Addr(), name+".number")
+	b.name(order+protocol.OrderName, name+".name")
+	b.name(order+protocol.OrderTarget, name+".target")
+	b.name(o.FD().Addr(), name+".fd")
+	b.name(o.room().Addr(), name+".room")
+	b.name(o.header, name+".message")
+	b.name(o.Result().Addr(), name+".result")
+	return o
+}
+
+// What is what to do, a [protocol.OrderKind].
+func (o Orders) What() Word { return Word(o.order) }
+
+// Number is a mode, or a count of bytes.
+func (o Orders) Number() Word { return Word(o.order + 4) }
+
+// FD is the descriptor that came along; -1 when there was none.
+func (o Orders) FD() Word { return Word(o.control + 16) }
+
+// Result is the result of the last order, which [Builder.Report] sends.
+func (o Orders) Result() Word { return o.answer.B() }
+
+func (o Orders) room() Word { return Word(o.header + 40) }
+
+// Take waits for an order. The result is its size, 0 when the other side has gone.
+func (b *Builder) Take(sock Arg, o Orders) Op {
+	b.Set(o.FD(), Int(-1))
+	b.Set(o.room(), Int(controlSize))
+	return b.Syscall(unix.SYS_RECVMSG, sock, Ptr(o.header), flag(formatMessageFlags, unix.MSG_CMSG_CLOEXEC))
+}
+
+// Report answers an order with its result.
+func (b *Builder) Report(sock Arg, o Orders) Op {
+	b.Set(o.answer.A(), Int(protocol.ValueResult))
+	return b.Syscall(unix.SYS_SENDTO, sock, Ptr(o.answer.payload), Int(protocol.MessageSize), flag(formatMessageFlags, unix.MSG_NOSIGNAL), Int(0), Int(0))
+}
+
+// MakeDir, MakeNode and MakeLink make what an order names in the directory that came with it. The
+// result is that of the call, or its error.
+func (b *Builder) MakeDir(o Orders) {
+	b.Syscall(unix.SYS_MKDIRAT, o.FD().Arg(), Ptr(o.order+protocol.OrderName), o.Number().Arg()).Into(o.Result()).KeepError()
+}
+
+func (b *Builder) MakeNode(o Orders) {
+	b.Syscall(unix.SYS_MKNODAT, o.FD().Arg(), Ptr(o.order+protocol.OrderName), o.Number().Arg(), Int(0)).Into(o.Result()).KeepError()
+}
+
+func (b *Builder) MakeLink(o Orders) {
+	b.Syscall(unix.SYS_SYMLINKAT, Ptr(o.order+protocol.OrderTarget), o.FD().Arg(), Ptr(o.order+protocol.OrderName)).Into(o.Result()).KeepError()
+}
+
+// Sendfile copies bytes from the descriptor that came with an order to another one, each at its
+// offset. The result is how many, or the error.
+func (b *Builder) Sendfile(to Word, o Orders) {
+	b.Syscall(unix.SYS_SENDFILE, to.Arg(), o.FD().Arg(), Int(0), o.Number().Arg()).Into(o.Result()).KeepError()
+}
+
 // Setgroups sets the supplementary groups.
 func (b *Builder) Setgroups(gids []uint32) Op {
 	p := make([]byte, 4*len(gids))

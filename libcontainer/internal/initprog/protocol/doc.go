@@ -22,7 +22,8 @@
 //	                           ◀ (sync source) a tree that only the runtime can open
 //	send its descriptor       ▶
 //	           ◀ (value copy from, sync copy up)
-//	copy into the tmpfs       ▶
+//	orders, one by one        ▶
+//	                           ◀ (value result) of each; the files are the container's
 //	               ◀ (value mount, one for each)
 //	   ◀ (sync make directory, file or link)
 //	make the mount point      ▶

@@ -121,6 +121,9 @@ func (m Message) Protected() (index int, ok bool) {
 	return int(m.B - firstProtected), m.B >= firstProtected && m.B != Cwd
 }
 
+// Result is the result of an order ([ValueResult]): a number, or an errno when it is negative.
+func (m Message) Result() int { return int(int32(m.B)) }
+
 // InMount returns the number of the mount for [PointPlace].
 func (m Message) InMount() uint32 { return m.C }
 

@@ -6,11 +6,12 @@ import "encoding/binary"
 // and the program creates the files, so that the container's cgroups are charged for them.
 //
 // An order is {kind, number, name, target}: two numbers of 32 bits, and two strings with NUL. A
-// descriptor comes along. Each but [OrderTo] and OrderEnd is answered with [ValueResult].
+// descriptor comes along, but for OrderEnd. Each but that and [OrderTo] is answered with
+// [ValueResult].
 type OrderKind uint32
 
 const (
-	// OrderEnd: nothing more is to be done.
+	// OrderEnd: nothing more is to be done. [Acknowledgement] is this order.
 	OrderEnd OrderKind = iota
 	// OrderMakeDir makes a directory with this name and the number as its mode in that of the
 	// descriptor.

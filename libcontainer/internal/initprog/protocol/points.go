@@ -89,9 +89,11 @@ const (
 	// ValueMount is the number that the kernel has given a mount, see [Message.MountNumber]. Those
 	// that are made so far come before a point that depends on them.
 	ValueMount
+	// ValueResult is the result of an order, see [Message.Result].
+	ValueResult
 )
 
-var values = [...]string{ValuePid: "pid", ValueCopyFrom: "copy from", ValueNotice: "notice", ValueTree: "tree", ValueMount: "mount"}
+var values = [...]string{ValuePid: "pid", ValueCopyFrom: "copy from", ValueNotice: "notice", ValueTree: "tree", ValueMount: "mount", ValueResult: "result"}
 
 func (v Value) String() string { return name(values[:], uint32(v)) }
 

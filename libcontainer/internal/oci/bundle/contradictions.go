@@ -69,22 +69,30 @@ func (v *validator) sameDevices() {
 // read-only path makes read-only.
 func (v *validator) protectedMounts() {
 	l := v.spec.Linux
+	masked, readonly := indexes(l.MaskedPaths), indexes(l.ReadonlyPaths)
 	for i, m := range v.spec.Mounts {
 		at := path.Clean("/" + m.Destination)
-		for j, p := range l.MaskedPaths {
-			if below(at, path.Clean(p)) {
-				v.warn(fmt.Sprintf("linux.maskedPaths[%d]", j), "%q hides mounts[%d] at %q", p, i, at)
+		for p := at; ; p = path.Dir(p) {
+			if j, ok := masked[p]; ok {
+				v.warn(fmt.Sprintf("linux.maskedPaths[%d]", j), "%q hides mounts[%d] at %q", l.MaskedPaths[j], i, at)
+			}
+			if p == "/" {
+				break
 			}
 		}
-		if !slices.Contains(m.Options, "rw") {
-			continue
-		}
-		for j, p := range l.ReadonlyPaths {
-			if at == path.Clean(p) {
-				v.warn(fmt.Sprintf("linux.readonlyPaths[%d]", j), `%q makes mounts[%d] read-only, whose options have "rw"`, p, i)
-			}
+		if j, ok := readonly[at]; ok && slices.Contains(m.Options, "rw") {
+			v.warn(fmt.Sprintf("linux.readonlyPaths[%d]", j), `%q makes mounts[%d] read-only, whose options have "rw"`, l.ReadonlyPaths[j], i)
 		}
 	}
+}
+
+// indexes returns the first index of each path, cleaned, in a list.
+func indexes(paths []string) map[string]int {
+	index := make(map[string]int, len(paths))
+	for i, p := range slices.Backward(paths) {
+		index[path.Clean(p)] = i
+	}
+	return index
 }
 
 // sameSchemata finds resources that two properties set. schemata is written last, so it wins.
@@ -103,22 +111,26 @@ func (v *validator) sameSchemata(r *specs.LinuxIntelRdt) {
 // image may hide further mounts.
 func hiddenMounts(mounts []specs.Mount) (warnings []Problem) {
 	covers := func(m specs.Mount) bool { return !slices.Contains(m.Options, "remount") && m.Destination != "" }
-	for i, m := range mounts {
-		at := path.Clean("/" + m.Destination)
+	later := make(map[string]int) // the first of those that come later, by destination
+	for i, m := range slices.Backward(mounts) {
 		if !covers(m) {
 			continue
 		}
-		for j := i + 1; j < len(mounts); j++ {
-			if by := path.Clean("/" + mounts[j].Destination); covers(mounts[j]) && below(at, by) {
-				warnings = append(warnings, Predicate(fmt.Sprintf("mounts[%d]", i), "is hidden by mounts[%d] at %q, which comes later", j, by))
+		at := path.Clean("/" + m.Destination)
+		by := -1
+		for p := at; ; p = path.Dir(p) {
+			if j, ok := later[p]; ok && (by < 0 || j < by) {
+				by = j
+			}
+			if p == "/" {
 				break
 			}
 		}
+		if by >= 0 {
+			warnings = append(warnings, Predicate(fmt.Sprintf("mounts[%d]", i), "is hidden by mounts[%d] at %q, which comes later", by, path.Clean("/"+mounts[by].Destination)))
+		}
+		later[at] = i
 	}
+	slices.Reverse(warnings)
 	return warnings
-}
-
-// below reports whether a cleaned path is another one or below it.
-func below(p, parent string) bool {
-	return p == parent || strings.HasPrefix(p, strings.TrimSuffix(parent, "/")+"/")
 }

@@ -3,6 +3,7 @@ package bundle
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 
@@ -94,14 +95,32 @@ func findings(path string, raw []byte, more More) []Finding {
 			i.problem(Predicate(m.Path, "%s", m.Text), true)
 		}
 	}
+	if more := i.checked - i.most(); more > 0 {
+		i.found = append(i.found, Finding{Problem: Problem{Text: fmt.Sprintf("%d more findings", more)}, Warning: true, Line: 1, Column: 1})
+	}
 	slices.SortStableFunc(i.found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return i.found
 }
 
+// Each finding of the checks is looked for in the document, and compared with the others. So there
+// are maxFindings at most, and fewer in a large document: as many as maxSearched bytes allow, but
+// minFindings in any case.
+const (
+	maxFindings = 1000
+	minFindings = 20
+	maxSearched = 32 << 20
+)
+
+// most is how many findings the checks may add one by one.
+func (i *inspector) most() int {
+	return max(minFindings, min(maxFindings, maxSearched/max(len(i.raw), 1)))
+}
+
 type inspector struct {
 	raw     []byte
+	checked int // how many findings the checks have
 	found   []Finding
 	misfits []*jsonpos.Error
 }
@@ -142,6 +161,10 @@ func (i *inspector) further(problems []Problem) {
 // problem adds a finding of the checks. A finding that follows from another one is left out: a
 // value of the wrong type was not decoded, so the property seems to be missing.
 func (i *inspector) problem(p Problem, warning bool) {
+	if i.checked >= i.most() && (warning || !i.valid()) {
+		i.checked++
+		return
+	}
 	for _, m := range i.misfits {
 		if jsonpos.Within(p.Property, m.Path) || p.Property == jsonpos.Parent(m.Path) {
 			return
@@ -152,6 +175,7 @@ func (i *inspector) problem(p Problem, warning bool) {
 			return
 		}
 	}
+	i.checked++
 	line, column := jsonpos.Locate(i.raw, p.Property)
 	i.found = append(i.found, Finding{p, warning, line, column})
 }

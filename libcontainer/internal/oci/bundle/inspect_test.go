@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -182,4 +184,21 @@ func loadable(dir string, config []byte) error {
 	}
 	b := Bundle{Path: dir, Spec: spec}
 	return b.findRootfs()
+}
+
+// TestManyFindings: many problems are counted and not looked for one by one, and an error is among
+// those that are told.
+func TestManyFindings(t *testing.T) {
+	mounts := strings.Repeat(`{"destination":"/same","type":"tmpfs","options":["rw"]},`, 50_000)
+	raw := `{"ociVersion":"1.0.0","root":{"path":"rootfs"},"linux":{"maskedPaths":["/same","relative"]},"mounts":[` + strings.TrimSuffix(mounts, ",") + `]}`
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	found := findings(t.TempDir(), []byte(raw), nil)
+	runtime.ReadMemStats(&after)
+	if len(found) > minFindings+10 || !slices.ContainsFunc(found, func(f Finding) bool { return !f.Warning }) || !slices.ContainsFunc(found, func(f Finding) bool { return strings.Contains(f.Text, "more findings") }) {
+		t.Errorf("%d findings", len(found))
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > uint64(200*len(raw)) {
+		t.Errorf("%d bytes were allocated for a document of %d", used, len(raw))
+	}
 }

@@ -24,7 +24,7 @@ func (v *validator) userNamespace() {
 			v.badProperty(m.pointer, "is missing or empty; a new user namespace needs it")
 		}
 	}
-	if ns == nil || len(l.UIDMappings) == 0 || len(l.GIDMappings) == 0 {
+	if ns == nil || len(l.UIDMappings) == 0 || len(l.GIDMappings) == 0 || len(l.UIDMappings) > maxIDMap || len(l.GIDMappings) > maxIDMap {
 		return
 	}
 	// The container's root user builds the container and owns the files that are made for it.

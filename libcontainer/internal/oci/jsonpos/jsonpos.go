@@ -71,6 +71,9 @@ func (d *decoder) document(v reflect.Value) (err error) {
 	if d.pos < len(d.data) {
 		d.fail("unexpected data after the JSON value")
 	}
+	if d.more > 0 {
+		d.unknown = append(d.unknown, d.errorAt(d.pos, "%d more unknown properties", d.more))
+	}
 	return nil
 }
 
@@ -83,7 +86,20 @@ type decoder struct {
 	fields  map[reflect.Type][]field
 	// report is set when decoding continues after a value of the wrong type.
 	report *Report
+	// marks has the place of each position that is a multiple of markEvery, up to some position.
+	marks []mark
+	// more counts the unknown properties that are left out.
+	more int
 }
+
+// mark is a place in a document: how many lines end before a position, and where the line begins.
+type mark struct{ lines, start int }
+
+// markEvery is the distance of marks. Between them lines are counted for each error.
+const markEvery = 4096
+
+// maxUnknown limits how many unknown properties are reported one by one.
+const maxUnknown = 1000
 
 // field is a property of a struct.
 type field struct {
@@ -94,7 +110,7 @@ type field struct {
 
 func (d *decoder) errorAt(pos int, format string, args ...any) *Error {
 	pos = min(pos, len(d.data))
-	line, column := place(d.data, pos)
+	line, column := d.place(pos)
 	return &Error{Path: pathText(d.path), Line: line, Column: column, Text: fmt.Sprintf(format, args...)}
 }
 
@@ -102,6 +118,28 @@ func (d *decoder) errorAt(pos int, format string, args ...any) *Error {
 func place(data []byte, pos int) (line, column int) {
 	before := data[:pos]
 	return 1 + bytes.Count(before, []byte{'\n'}), len(before) - bytes.LastIndexByte(before, '\n')
+}
+
+// place is the function of this name, for many positions: lines are counted once.
+func (d *decoder) place(pos int) (line, column int) {
+	for n := len(d.marks); n*markEvery <= pos; n++ {
+		m := mark{}
+		if n > 0 {
+			m = d.marks[n-1].after(d.data[(n-1)*markEvery:n*markEvery], (n-1)*markEvery)
+		}
+		d.marks = append(d.marks, m)
+	}
+	at := pos / markEvery * markEvery
+	m := d.marks[pos/markEvery].after(d.data[at:pos], at)
+	return 1 + m.lines, 1 + pos - m.start
+}
+
+// after returns the place behind some text, which begins at a position.
+func (m mark) after(text []byte, at int) mark {
+	if i := bytes.LastIndexByte(text, '\n'); i >= 0 {
+		m.lines, m.start = m.lines+bytes.Count(text, []byte{'\n'}), at+i+1
+	}
+	return m
 }
 
 // fail stops decoding with an error at the current position.
@@ -292,6 +330,10 @@ func (d *decoder) unknownProperty(v reflect.Value, name string, pos int) {
 			panic(e)
 		}
 		d.report.Misfits = append(d.report.Misfits, e)
+		return
+	}
+	if len(d.unknown) >= maxUnknown {
+		d.more++
 		return
 	}
 	d.unknown = append(d.unknown, d.errorAt(pos, "unknown property"))

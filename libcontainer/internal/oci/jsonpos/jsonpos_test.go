@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -174,7 +175,13 @@ func FuzzUnmarshal(f *testing.F) {
 	f.Add([]byte(`[[[[[`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var got, want specs.Spec
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		_, err := Unmarshal(data, &got)
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20+1000*uint64(len(data)) {
+			t.Fatalf("%d bytes were allocated for a document of %d", used, len(data))
+		}
 		wantErr := json.Unmarshal(data, &want)
 		// encoding/json ignores the case of names, which is an error here.
 		if err == nil && wantErr != nil {
