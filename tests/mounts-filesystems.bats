@@ -81,6 +81,22 @@ overlay() {
 	[ "$output" = $'1\n2\n3' ]
 }
 
+@test "a directory of an overlay to which a link of the rootfs leads is refused" {
+	mkdir -p "$BATS_TEST_TMPDIR/outside/dir" rootfs/layer lower
+	echo secret >"$BATS_TEST_TMPDIR/outside/dir/secret"
+	ln -s "$BATS_TEST_TMPDIR/outside" rootfs/link
+	ln -s bundle/rootfs/link "$BATS_TEST_TMPDIR/host"
+	for dir in "$PWD/rootfs/link/dir" "$BATS_TEST_TMPDIR/host/dir" rootfs/link/dir; do
+		overlay "lowerdir=$dir:$PWD/lower"
+		background create "$ID"
+		failed 'mount "overlay" at "/mnt" (mounts[7])' "is in the rootfs, and a symbolic link there leads to it"
+		nothing_left
+	done
+	overlay "lowerdir=$PWD/rootfs/layer:$PWD/lower"
+	shell true
+	[ "$status" -eq 0 ]
+}
+
 @test "a missing directory of an overlay is an error that names the mount" {
 	layers 2 10
 	overlay "lowerdir=$LOWER:$BATS_TEST_TMPDIR/missing"

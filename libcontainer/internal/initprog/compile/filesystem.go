@@ -307,6 +307,28 @@ func OverlayDirs(params []bundle.MountParam, bundlePath string) (dirs []string) 
 	return dirs
 }
 
+// checkLayers refuses directories of an overlay that a symbolic link of the rootfs leads to.
+//
+// Attacker: the image. The kernel looks these paths up on the host, and would follow the links of the
+// rootfs to wherever they lead there.
+func (c *compiler) checkLayers(m *mount) {
+	if m.Type != "overlay" {
+		return
+	}
+	for _, dir := range OverlayDirs(m.Params, c.in.Bundle.Path) {
+		if found, err := c.in.Host.Look(dir); err != nil || !found.Links {
+			continue
+		}
+		_, inside := below(c.in.Bundle.Rootfs, dir)
+		if !inside && c.in.Host.Follow != nil {
+			_, inside = c.in.Host.Follow(dir, c.in.Bundle.Rootfs)
+		}
+		if inside {
+			c.fail(m.subject.Where(), "%s: the directory %q is in the rootfs, and a symbolic link there leads to it", m.subject.Subject(), dir)
+		}
+	}
+}
+
 // splitLayers splits a lowerdir at unescaped colons. Two colons before a data-only layer give an
 // empty layer between them.
 func splitLayers(dirs string) []string {

@@ -136,6 +136,7 @@ func pseudo(fstype string) bool {
 
 // newMount mounts a new file system.
 func (c *compiler) newMount(m *mount) {
+	c.checkLayers(m)
 	attr := m.NewAttr()
 	params := c.withMountLabel(m.Type, m.Params)
 	defer c.block()()
