@@ -129,6 +129,9 @@ func (r *Runtime) create(id string, o CreateOptions, interrupt *linux.Interrupt)
 	)
 	if err != nil {
 		n.close()
+		if errors.Is(err, launch.ErrSilent) {
+			err = fmt.Errorf("the init process of container %q: %w", id, err)
+		}
 		err = asShortage(n.group, "the container was set up", err)
 		if lost := n.restoreDevices(); lost != nil {
 			err = fmt.Errorf("%w; %w", err, lost)
@@ -203,7 +206,7 @@ func (n *creator) prepare() error {
 	if err := state.CheckID(n.id); err != nil {
 		return err
 	}
-	b, warnings, err := bundle.Load(bundle.Place{Dir: o.Bundle, Config: o.Config})
+	b, warnings, err := bundle.Load(bundle.Place{Dir: o.Bundle, Config: o.Config, Interrupt: n.interrupt})
 	for _, w := range warnings {
 		r.remark("%v", w)
 	}
@@ -503,11 +506,26 @@ func (n *creator) launch() (err error) {
 		return err
 	}
 	n.runtime.trace("sources opened")
-	n.init, err = n.runtime.launch(&n.files, out, files, n.group.BirthDir(), n.interrupt, 0)
+	n.init, err = n.runtime.launch(&n.files, out, files, n.group.BirthDir(), n.patience())
 	if err == nil {
 		n.later(n.init.CloseSocket)
 	}
 	return err
+}
+
+// buildPatience is how long an init that nobody in a container can hold up may take to build
+// the container: file systems of the network may be slow.
+const buildPatience = 2 * time.Minute
+
+// patience says what ends the wait for the init.
+//
+// Attacker: a process in the pid namespace that the init joins, which stops it.
+func (n *creator) patience() waiting {
+	w := waiting{interrupt: n.interrupt, patience: launch.DefaultPatience}
+	if n.record.PrivatePid {
+		w.patience = buildPatience
+	}
+	return w
 }
 
 // notice gives a remark that is known only when the container is built.
@@ -606,11 +624,11 @@ func (n *creator) undo() {
 	// An interrupt must not stop the clean-up.
 	n.group.Interrupt = nil
 	if n.init != nil {
-		ended := n.init.KillWithin(killTimeout)
+		alive := n.init.Kill()
 		n.init.Close()
-		if !ended {
+		if alive != nil {
 			// The record stays, so that delete can try again.
-			n.runtime.warn("container %q: the init process %d did not die from SIGKILL in %d s", n.record.ID, n.init.Pid, killTimeout/time.Second)
+			n.runtime.warn("container %q: init: %v", n.record.ID, alive)
 			return
 		}
 	}

@@ -173,10 +173,6 @@ func (c *Container) Exec(ctx context.Context, o ExecOptions) (pid int, err error
 	return x.init.Pid, nil
 }
 
-// joinPatience is how long a program that has joined a container may be silent. A process
-// of the container may stop it.
-const joinPatience = 30 * time.Second
-
 // execution is a process on its way into a container.
 type execution struct {
 	container *Container
@@ -207,10 +203,17 @@ func (x *execution) start() error {
 		x.container.runtime.trace("process executed")
 		return nil
 	}
-	if x.init != nil && !x.init.KillWithin(x.patienceForEnd(err)) {
-		x.container.runtime.warn("exec in container %q: process %d has been killed, and has not ended", x.container.id, x.init.Pid)
+	var alive error
+	if x.init != nil {
+		alive = x.init.KillWithin(x.patienceForEnd(err))
 	}
-	return x.explain(err)
+	err = x.explain(err)
+	if alive != nil {
+		// Users of the library have to wait for it, since it is their child.
+		x.container.runtime.warn("exec in container %q: process %d has been killed, and has not ended", x.container.id, x.init.Pid)
+		err = fmt.Errorf("%w; %w", err, alive)
+	}
+	return err
 }
 
 // patienceForEnd is how long the process may take to end after a failure. In a frozen cgroup it
@@ -239,7 +242,7 @@ func (x *execution) explain(err error) error {
 		return failure
 	}
 	if errors.Is(err, launch.ErrSilent) {
-		return fmt.Errorf("exec in container %q: %w; it may have been stopped from inside", c.id, err)
+		return fmt.Errorf("exec in container %q: %w", c.id, err)
 	}
 	if x.init == nil {
 		return err
@@ -501,10 +504,23 @@ func (x *execution) launch(out *compile.Output, preserved []bool) error {
 	if err != nil {
 		return err
 	}
-	patience := joinPatience
+	wait := waiting{interrupt: x.interrupt, outside: mayFreeze(x.container.config)}
 	if x.options.IgnorePaused {
-		patience = 0
+		wait.extend, wait.outside = x.paused, wait.outside || x.paused()
 	}
-	x.init, err = x.container.runtime.launch(&x.files, out, files, out.Birth, x.interrupt, patience)
+	x.init, err = x.container.runtime.launch(&x.files, out, files, out.Birth, wait)
 	return err
+}
+
+// mayFreeze reports whether a container may write to its cgroups, and so freeze what is in them.
+func mayFreeze(s *specs.Spec) bool {
+	return slices.ContainsFunc(s.Mounts, func(m specs.Mount) bool {
+		return (m.Type == "cgroup" || m.Type == "cgroup2") && !slices.Contains(m.Options, "ro")
+	})
+}
+
+// paused reports whether the container is paused, for which the caller wants to wait.
+func (x *execution) paused() bool {
+	frozen, err := cgroup.Load(x.container.record.Cgroup).Frozen()
+	return err == nil && frozen
 }

@@ -219,7 +219,7 @@ func (p *hookProcess) start(r *Runtime, out *compile.Output, listener func(fd in
 	if err != nil {
 		return err
 	}
-	if p.init, err = r.launch(&files, out, table, out.Birth, p.interrupt, joinPatience); err != nil {
+	if p.init, err = r.launch(&files, out, table, out.Birth, waiting{interrupt: p.interrupt}); err != nil {
 		return err
 	}
 	s := setup{init: p.init, interrupt: p.interrupt, forks: out.Forks, listener: listener}

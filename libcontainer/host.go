@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moby/sys/mountinfo"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -289,15 +290,34 @@ func rlimitHint(resource int, hard uint64, err error) string {
 const maxPasswd = 1 << 20
 
 // homeOf finds the home directory of a user in the /etc/passwd of the container,
-// pinned by a descriptor. Everything about the file is up to the image, so it gives
+// pinned by a descriptor, which it closes. Everything about the file is up to the image, so it gives
 // nothing but a string: it is only opened when it is a regular file, not one that the
 // kernel makes up, such as /proc/kmsg, and read up to a bound without ever waiting.
 // Without an answer there it is "/", like in other runtimes.
-func homeOf(passwd int, uid uint32) string {
+//
+// Attacker: a process of the container that serves the file system, and does not answer. The init
+// opens the file, and what is done here has an end.
+func homeOf(i *linux.Interrupt, passwd linux.FD, uid uint32) (string, error) {
 	const none = "/"
-	if passwd < 0 {
-		return none
+	if !passwd.Exists() {
+		return none, nil
 	}
+	home := make(chan string, 1)
+	read := func() {
+		defer passwd.Close()
+		home <- readHome(passwd.Int(), uid, none)
+	}
+	if err := linux.Within(i, passwdPatience, read); err != nil {
+		return "", fmt.Errorf("read /etc/passwd of the container: %w", err)
+	}
+	return <-home, nil
+}
+
+// passwdPatience is how long it may take to read /etc/passwd of a container.
+const passwdPatience = 10 * time.Second
+
+// readHome is homeOf for a file that can be read.
+func readHome(passwd int, uid uint32, none string) string {
 	var st unix.Stat_t
 	var fs unix.Statfs_t
 	if unix.Fstat(passwd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || unix.Fstatfs(passwd, &fs) != nil || madeUp(fs.Type) {

@@ -30,7 +30,7 @@ func TestHomeOfWhatIsNoFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := homeOf(fd, 0); got != "/" {
+		if got := readHome(fd, 0, "/"); got != "/" {
 			t.Errorf("%s: %q", path, got)
 		}
 		unix.Close(fd)
@@ -45,7 +45,7 @@ func TestHomeOfWhatIsNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	if got := homeOf(fd, 0); got != "/" {
+	if got := readHome(fd, 0, "/"); got != "/" {
 		t.Errorf("read more than the bound: %q", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/failpoint"
 	"coracle/libcontainer/internal/linux"
 )
 
@@ -53,7 +54,7 @@ func (s *pidfdSocket) close() {
 
 // connectSocket connects to a stream socket at a path; errors call it what.
 func connectSocket(path, what string, interrupt *linux.Interrupt) (int, error) {
-	fd, err := linux.DialUntil(path, unix.SOCK_STREAM, 0, interrupt)
+	fd, err := linux.DialUntil(path, unix.SOCK_STREAM, failpoint.Patience(agentTimeout), interrupt)
 	if err != nil {
 		return -1, fmt.Errorf("%s %s: %w", what, path, err)
 	}

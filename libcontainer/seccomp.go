@@ -9,6 +9,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/failpoint"
 	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/initprog/compile"
 	"coracle/libcontainer/internal/initprog/launch"
@@ -46,7 +47,7 @@ func handOver(l *state.Listener, record *state.Record, pid int, status specs.Con
 
 // sendToAgent sends a message with a descriptor on a connection of its own.
 func sendToAgent(path string, message []byte, fd int, interrupt *linux.Interrupt) error {
-	conn, err := linux.DialUntil(path, unix.SOCK_STREAM, agentTimeout, interrupt)
+	conn, err := linux.DialUntil(path, unix.SOCK_STREAM, failpoint.Patience(agentTimeout), interrupt)
 	if err != nil {
 		return err
 	}

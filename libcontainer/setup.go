@@ -26,11 +26,11 @@ func (r *Runtime) holdThread() (release func()) {
 }
 
 // launch starts a program with its files, in the cgroup of the unified hierarchy that birth
-// names. patience is how long the conversation may wait for the program, 0 for any time.
-func (r *Runtime) launch(h *hostFiles, out *compile.Output, files []int, birth string, interrupt *linux.Interrupt, patience time.Duration) (*launch.Init, error) {
+// names. wait says how long the conversation may wait for the program.
+func (r *Runtime) launch(h *hostFiles, out *compile.Output, files []int, birth string, wait waiting) (*launch.Init, error) {
 	command := launch.Command{
 		Program: out.Program, CloneFlags: out.CloneFlags, Files: files,
-		Socket: out.Socket, Image: out.Image, Interrupt: interrupt, Patience: patience, Trace: r.traceMessage(),
+		Socket: out.Socket, Image: out.Image, Interrupt: wait.interrupt, Patience: wait.patience, Extend: wait.extend, Trace: r.traceMessage(),
 	}
 	if birth != "" {
 		fd, err := h.open(birth, unix.O_PATH|unix.O_DIRECTORY, "cgroup")
@@ -39,15 +39,32 @@ func (r *Runtime) launch(h *hostFiles, out *compile.Output, files []int, birth s
 		}
 		command.CgroupFD = linux.NewFD(fd)
 	}
-	init, err := launch.Start(command)
-	if birth != "" && out.Outside != 0 && errors.Is(err, unix.EAGAIN) {
-		// At its limit of processes a cgroup has no births, but takes who comes.
+	outside := func() {
 		out.Program.Preset(out.Outside, 1)
 		command.CgroupFD = linux.FD{}
+	}
+	mayMove := birth != "" && out.Outside != 0
+	if mayMove && wait.outside {
+		outside()
+	}
+	init, err := launch.Start(command)
+	if mayMove && errors.Is(err, unix.EAGAIN) {
+		// At its limit of processes a cgroup has no births, but takes who comes.
+		outside()
 		init, err = launch.Start(command)
 	}
 	h.close()
 	return init, err
+}
+
+// waiting says what ends the wait for a program: see [launch.Conversation].
+type waiting struct {
+	interrupt *linux.Interrupt
+	patience  time.Duration
+	extend    func() bool
+	// outside has the program come into its cgroup, and not be born there: a frozen process
+	// cannot execute it, and nobody could talk with it.
+	outside bool
 }
 
 // traceMessage returns a function that traces messages; nil when tracing is off.
@@ -248,7 +265,11 @@ func (s *setup) atReady(p *specs.Process, trace func(string), place func() error
 		if err := setRlimits(s.init.Pid, p.Rlimits, s.last > 0); err != nil {
 			return err
 		}
-		answer := []byte("HOME=" + homeOf(e.FD.Int(), p.User.UID) + "\x00")
+		home, err := homeOf(s.init.Interrupt(), e.FD.Take(), p.User.UID)
+		if err != nil {
+			return err
+		}
+		answer := []byte("HOME=" + home + "\x00")
 		if len(answer) > protocol.HomeSize {
 			return errors.New("the home directory in /etc/passwd of the container has a name that is too long")
 		}

@@ -9,9 +9,11 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/failpoint"
 	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/rdt"
+	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/linux"
 	"coracle/libcontainer/internal/state"
 )
@@ -277,7 +279,8 @@ func (r *Runtime) interruptOthers(dir *state.Dir, interrupt *linux.Interrupt) er
 			return fmt.Errorf("container %q: %w", dir.ID, err)
 		}
 	}
-	for deadline := time.Now().Add(killTimeout); time.Now().Before(deadline); {
+	patience := failpoint.Patience(killTimeout)
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		dir.KillHook()
 		if ok, err := dir.TryLock(); err != nil || ok {
 			return err
@@ -286,7 +289,7 @@ func (r *Runtime) interruptOthers(dir *state.Dir, interrupt *linux.Interrupt) er
 			return fmt.Errorf("lock container %q: %w", dir.ID, err)
 		}
 	}
-	return fault.Busy.Errorf("container %q: another command has been at work on it for more than %d s", dir.ID, killTimeout/time.Second)
+	return dir.Occupied(patience)
 }
 
 // killInit kills the first process of a container and waits for its end.
@@ -304,7 +307,8 @@ func killInit(record *state.Record, interrupt *linux.Interrupt) error {
 	}
 	group := cgroup.Load(record.Cgroup)
 	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-	for deadline := time.Now().Add(killTimeout); ; {
+	patience := failpoint.Patience(killTimeout)
+	for deadline := time.Now().Add(patience); ; {
 		// A frozen process would not die, nor would the first one of a pid namespace before
 		// all others there. They may be frozen again meanwhile.
 		group.ThawAll()
@@ -315,7 +319,7 @@ func killInit(record *state.Record, interrupt *linux.Interrupt) error {
 		case n > 0:
 			return nil
 		case time.Now().After(deadline):
-			return fault.InitSilent.Errorf("the init process %d did not die from SIGKILL in %d s", record.Pid, killTimeout/time.Second)
+			return fault.InitSilent.Errorf("the init process %d did not die from SIGKILL in %d s%s", record.Pid, patience/time.Second, launch.Held(record.Pid))
 		}
 	}
 }

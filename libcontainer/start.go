@@ -9,6 +9,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/failpoint"
 	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/initprog/compile"
@@ -101,7 +102,7 @@ func (c *Container) start(n *handle) error {
 		} else if destroyErr := c.runtime.destroy(dir, record, nil); destroyErr != nil {
 			c.runtime.warn("%v", destroyErr)
 		}
-	case errors.Is(err, ErrInterrupted):
+	case errors.Is(err, ErrInterrupted), errors.Is(err, launch.ErrSilent):
 		// It must not start later, when nobody expects that any more.
 		if killErr := killInit(record, nil); killErr != nil {
 			c.runtime.warn("%v", killErr)
@@ -151,7 +152,7 @@ type starting struct {
 
 // openGate connects to the init and listens until execve closes the connection.
 func (s *starting) openGate() error {
-	conn, err := linux.DialUntil(gatePath(s.dir), unix.SOCK_SEQPACKET, 0, s.interrupt)
+	conn, err := linux.DialUntil(gatePath(s.dir), unix.SOCK_SEQPACKET, failpoint.Patience(agentTimeout), s.interrupt)
 	if err != nil {
 		if s.container.record.Ending() {
 			return fmt.Errorf("cannot start: %w", s.container.notRunning(nil))
@@ -179,6 +180,8 @@ func (s *starting) follow(c *launch.Conversation) error {
 			return fmt.Errorf("start: the init process of container %q could not execute the command: %w", record.ID, errDied)
 		case errors.As(err, &failed):
 			return err
+		case errors.Is(err, launch.ErrSilent):
+			return fmt.Errorf("start: the init process of container %q: %w%s", record.ID, err, launch.Held(record.Pid))
 		case err != nil:
 			return fmt.Errorf("start: %w", err)
 		}

@@ -142,6 +142,11 @@ func send(address, message string, rights []byte) error {
 		return os.NewSyscallError("socket", err)
 	}
 	defer unix.Close(fd)
+	// A manager that does not read lets its queue become full.
+	limit := unix.NsecToTimeval(barrierTimeout.Nanoseconds())
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit); err != nil {
+		return os.NewSyscallError("setsockopt", err)
+	}
 	if dir, name := filepath.Split(address); dir != "" {
 		// Through a descriptor, because the path may be too long for a socket address.
 		//allow:path the caller's own path, as connect(2) would take it

@@ -38,13 +38,13 @@ var layers = map[string][]string{
 
 	// The way into the container.
 	internal + "initprog/compile":  {internal + "initprog/program", internal + "initprog/protocol", internal + "initprog/seccomp", internal + "oci", internal + "oci/*", internal + "host/source", internal + "fault"},
-	internal + "initprog/launch":   {internal + "initprog/program", internal + "initprog/protocol", internal + "linux", internal + "fault"},
+	internal + "initprog/launch":   {internal + "initprog/program", internal + "initprog/protocol", internal + "linux", internal + "fault", internal + "failpoint"},
 	internal + "initprog/program":  {internal + "initprog/protocol", internal + "failpoint", internal + "fault"},
 	internal + "initprog/protocol": {},
 	internal + "initprog/seccomp":  {},
 
 	// What is done to the host.
-	internal + "host/cgroup":    {internal + "host/systemd", internal + "oci", internal + "oci/*", internal + "linux", internal + "fault"},
+	internal + "host/cgroup":    {internal + "host/systemd", internal + "oci", internal + "oci/*", internal + "linux", internal + "fault", internal + "failpoint"},
 	internal + "host/systemd":   {internal + "oci", internal + "oci/*", internal + "linux", internal + "fault"},
 	internal + "host/rdt":       {internal + "oci", internal + "oci/*", internal + "linux"},
 	internal + "host/netdevice": {internal + "oci", internal + "oci/*", internal + "linux", internal + "fault"},
@@ -52,7 +52,7 @@ var layers = map[string][]string{
 	internal + "host/source":    {internal + "oci", internal + "oci/*", internal + "linux", internal + "linux/aside", internal + "initprog/launch", internal + "initprog/program", internal + "initprog/protocol", internal + "fault"},
 	internal + "host/trial":     {internal + "oci", internal + "oci/*", internal + "linux"},
 	internal + "host/hostfs":    {internal + "linux"},
-	internal + "state":          {internal + "host/cgroup", internal + "host/rdt", internal + "oci/jsonpos", internal + "linux", internal + "fault"},
+	internal + "state":          {internal + "host/cgroup", internal + "host/rdt", internal + "oci/jsonpos", internal + "linux", internal + "fault", internal + "failpoint"},
 
 	// The vocabulary of the specification.
 	internal + "oci":         {},

@@ -4,6 +4,8 @@
 //
 //	op=N:KIND         before op N of the first init program that is compiled
 //	phase=NAME:KIND   after a phase of a command, named as in the log of --debug
+//
+// CORACLE_PATIENCE is then the most that any wait may take, such as 2s.
 package failpoint
 
 // Kind is a kind of failure.

@@ -66,3 +66,11 @@ func Op() (index int, k Kind) {
 	found = true
 	return n, k
 }
+
+// Patience returns how long a wait may take that would otherwise take d at most.
+func Patience(d time.Duration) time.Duration {
+	if most, err := time.ParseDuration(os.Getenv("CORACLE_PATIENCE")); err == nil {
+		return min(d, most)
+	}
+	return d
+}

@@ -158,6 +158,9 @@ func (s Stat) Number(field int) (uint64, error) {
 	return 0, fmt.Errorf("the stat file has %d fields and not %d", len(s)+2, field)
 }
 
+// State returns the state of the thread: R, S, D, T, t, Z, X or another letter of the manual page.
+func (s Stat) State() string { return s[0] }
+
 // Dead reports whether the thread has ended. The process may continue in other threads; only a
 // pidfd shows whether it has ended.
 func (s Stat) Dead() bool { return s[0] == "Z" || s[0] == "X" }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -95,4 +96,35 @@ func fill(fd int, buf []byte) (n int, err error) {
 		n += k
 	}
 	return n, nil
+}
+
+// ReadStream reads a file that may be a pipe, or anything else that somebody writes at the same
+// time, up to a limit in bytes. It waits for what comes, until the interrupt ends that.
+func ReadStream(i *Interrupt, path string, limit int) ([]byte, error) {
+	failure := func(op string, err error) error { return &os.PathError{Op: op, Path: path, Err: err} }
+	// Opening a FIFO would wait for somebody who writes. Here poll does that.
+	//allow:path who calls it says which
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, failure("open", err)
+	}
+	defer unix.Close(fd)
+	var data []byte
+	buf := make([]byte, 64<<10)
+	for len(data) < limit {
+		if _, err := i.PollUntil([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, time.Time{}); err != nil {
+			return nil, failure("read", err)
+		}
+		n, err := unix.Read(fd, buf[:min(len(buf), limit-len(data))])
+		switch {
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN):
+			continue
+		case err != nil:
+			return nil, failure("read", err)
+		case n == 0:
+			return data, nil
+		}
+		data = append(data, buf[:n]...)
+	}
+	return data, nil
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,7 +54,7 @@ func TestTooLong(t *testing.T) {
 }
 
 func try(path string) error {
-	fd, err := Dial(path, unix.SOCK_STREAM, 0)
+	fd, err := Dial(path, unix.SOCK_STREAM, time.Second)
 	if err == nil {
 		unix.Close(fd)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/failpoint"
 	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/host/cgroup"
 	"coracle/libcontainer/internal/host/rdt"
@@ -273,30 +274,32 @@ func (r Root) IDs() ([]string, error) {
 // FD returns a descriptor of the directory.
 func (d *Dir) FD() int { return d.fd }
 
-// lockInterval is how often a lock is tried that can be interrupted.
-const lockInterval = 5 * time.Millisecond
+// lockInterval is how often a lock is tried, and lockPatience how long.
+const (
+	lockInterval = 5 * time.Millisecond
+	lockPatience = 30 * time.Second
+)
 
 // Lock waits until no other command changes the container. Closing the directory
-// unlocks it.
+// unlocks it. The error after too long a time names who has the lock.
 func (d *Dir) Lock(i *linux.Interrupt) error {
-	for i != nil {
+	patience := failpoint.Patience(lockPatience)
+	for deadline := time.Now().Add(patience); ; {
 		if ok, err := d.TryLock(); ok || err != nil {
 			return err
+		}
+		if time.Now().After(deadline) {
+			return d.Occupied(patience)
 		}
 		if err := i.Sleep(lockInterval); err != nil {
 			return fmt.Errorf("lock container %q: %w", d.ID, err)
 		}
 	}
-	for {
-		err := unix.Flock(d.FD(), unix.LOCK_EX)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("lock container %q: %w", d.ID, err)
-		}
-		return nil
-	}
+}
+
+// Occupied is the error for who has waited for the lock in vain.
+func (d *Dir) Occupied(waited time.Duration) error {
+	return fmt.Errorf("container %q: %s has been at work on it for more than %d s", d.ID, linux.Lockholder(d.FD()), int(waited.Seconds()))
 }
 
 // TryLock is Lock without waiting; ok is false when another command has the lock.

@@ -278,8 +278,9 @@ func (m *Manager) Claim() error {
 		return err
 	}
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		holder := linux.Lockholder(fd)
 		unix.Close(fd)
-		return fault.Facts{Code: fault.CgroupInUse, Property: "linux.cgroupsPath", HostPath: dir}.Errorf("cgroup %s (linux.cgroupsPath): another container is being created in it", dir)
+		return fault.Facts{Code: fault.CgroupInUse, Property: "linux.cgroupsPath", HostPath: dir}.Errorf("cgroup %s (linux.cgroupsPath): another container is being created in it, by %s", dir, holder)
 	}
 	m.lock = fd
 	if err := m.checkUnused(); err != nil {

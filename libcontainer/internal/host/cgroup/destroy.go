@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/failpoint"
 	"coracle/libcontainer/internal/linux"
 )
 
@@ -38,7 +39,7 @@ func (m *Manager) Signal(sig unix.Signal) error {
 		return errDisabled
 	}
 	if sig == unix.SIGKILL {
-		return m.kill(time.Now().Add(destroyDeadline))
+		return m.kill(time.Now().Add(failpoint.Patience(destroyDeadline)))
 	}
 	return m.signalAll(sig)
 }
@@ -126,7 +127,7 @@ func (m *Manager) waitEmpty(deadline time.Time, round func()) error {
 // Destroy kills the processes in the cgroup and removes it with all cgroups below it. It succeeds
 // when there is nothing to do.
 func (m *Manager) Destroy() error {
-	deadline := time.Now().Add(destroyDeadline)
+	deadline := time.Now().Add(failpoint.Patience(destroyDeadline))
 	if m.saved.Systemd != nil && !m.saved.Claimed {
 		return nil // a scope is removed with its only process
 	}

@@ -1,11 +1,13 @@
 package launch
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/failpoint"
 	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/linux"
@@ -21,8 +23,11 @@ type Conversation struct {
 	// Interrupt ends waiting.
 	Interrupt *linux.Interrupt
 	// Patience is how long the conversation may wait for the init, in all: the time in which
-	// the runtime itself is at work does not count. 0 is forever.
+	// the runtime itself is at work does not count. 0 is [DefaultPatience].
 	Patience time.Duration
+	// Extend is called when the patience is over, and reports whether there is a reason to
+	// have it once more. It may be nil.
+	Extend func() bool
 	// Explain puts the report of a failed op into words.
 	Explain func(protocol.Message) error
 	// Trace is called for each received message. It may be nil.
@@ -68,15 +73,21 @@ func (c *Conversation) Receive() (Event, error) {
 	return Event{}, ErrEnded
 }
 
+// DefaultPatience is how long a program may take that nothing should hold up. Processes of a
+// container may stop one that is in their pid namespace.
+const DefaultPatience = 30 * time.Second
+
 // poll waits as long as there is patience.
 func (c *Conversation) poll(fds []unix.PollFd) (n int, err error) {
-	if c.Patience == 0 {
-		return c.Interrupt.PollUntil(fds, time.Time{})
+	for {
+		begin := time.Now()
+		n, err = c.Interrupt.PollUntil(fds, begin.Add(max(failpoint.Patience(cmp.Or(c.Patience, DefaultPatience))-c.waited, 0)))
+		c.waited += time.Since(begin)
+		if err != nil || n > 0 || c.Extend == nil || !c.Extend() {
+			return n, err
+		}
+		c.waited = 0
 	}
-	begin := time.Now()
-	n, err = c.Interrupt.PollUntil(fds, begin.Add(max(c.Patience-c.waited, 0)))
-	c.waited += time.Since(begin)
-	return n, err
 }
 
 // read reads an available message.

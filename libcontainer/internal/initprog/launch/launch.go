@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/failpoint"
 	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/initprog/program"
 	"coracle/libcontainer/internal/initprog/protocol"
@@ -37,8 +38,9 @@ type Command struct {
 	// CgroupFD is a directory of the unified cgroup hierarchy that the program is
 	// born in; none for that of the caller.
 	CgroupFD linux.FD
-	// Patience, Interrupt and Trace are those of the [Conversation].
+	// Patience, Extend, Interrupt and Trace are those of the [Conversation].
 	Patience  time.Duration
+	Extend    func() bool
 	Interrupt *linux.Interrupt
 	Trace     func(protocol.Message)
 	// Opaque makes the image unreadable. Then only processes that could inspect the program from
@@ -94,7 +96,11 @@ func Start(c Command) (*Init, error) {
 		},
 	}
 	// The path is looked up in the child, where the image has its own place.
+	born := watchBirth(c)
 	pid, err := syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", c.Image), []string{ImageName}, attr)
+	if given := born(); given != nil {
+		err = given
+	}
 	runtime.KeepAlive(c)
 	if err != nil {
 		unix.Close(pair[0])
@@ -107,7 +113,7 @@ func Start(c Command) (*Init, error) {
 		return nil, errors.New("init program: the kernel gives no pidfd; Linux 5.14 or later is needed")
 	}
 	return &Init{Pid: pid, Pidfd: pidfd, conversation: Conversation{
-		Socket: linux.NewFD(pair[0]), Pidfd: linux.NewFD(pidfd), Interrupt: c.Interrupt, Patience: c.Patience,
+		Socket: linux.NewFD(pair[0]), Pidfd: linux.NewFD(pidfd), Interrupt: c.Interrupt, Patience: c.Patience, Extend: c.Extend,
 		Explain: explain(c.Program), Trace: c.Trace,
 	}}, nil
 }
@@ -210,10 +216,14 @@ func (i *Init) Receive() (Event, error) {
 	return e, i.explain(err)
 }
 
-// explain puts the end of the process in place of the end of the conversation.
+// explain puts the end of the process in place of the end of the conversation, and says why it
+// does not answer.
 func (i *Init) explain(err error) error {
-	if errors.Is(err, ErrEnded) {
+	switch {
+	case errors.Is(err, ErrEnded):
 		return i.death()
+	case errors.Is(err, ErrSilent):
+		return fmt.Errorf("%w%s", err, Held(i.Pid))
 	}
 	return err
 }
@@ -253,7 +263,8 @@ func (i *Init) Order(order []byte, fd int) error { return i.explain(i.conversati
 func (i *Init) AnswerWith(fd int) error { return i.explain(i.conversation.AnswerWith(fd)) }
 
 // Fork follows the program into a child that it made, which the kernel has made a child of this
-// process. It takes the pidfd.
+// process. It takes the pidfd. The parent of the child has nothing left to do, and its end is
+// waited for; when it does not end, the child is killed.
 //
 // Attacker: who has got hold of the child, and with it of the conversation, before its parent
 // has told of it. So it counts what the kernel says of the pidfd.
@@ -267,6 +278,11 @@ func (i *Init) Fork(pidfd int) error {
 		unix.Close(pidfd)
 		return fmt.Errorf("the init process told of a child that it does not have: %w", err)
 	}
+	if err := i.awaitEnd(); err != nil {
+		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
+		unix.Close(pidfd)
+		return err
+	}
 	_, _ = i.Wait()
 	unix.Close(i.Pidfd)
 	i.Pid, i.Pidfd = pid, pidfd
@@ -274,11 +290,20 @@ func (i *Init) Fork(pidfd int) error {
 	return nil
 }
 
+// awaitEnd waits for the end of a program that has nothing left to do. Somebody may stop or
+// freeze it even then, and what it has open may hold it up.
+func (i *Init) awaitEnd() error {
+	n, err := i.conversation.Interrupt.PollUntil([]unix.PollFd{{Fd: int32(i.Pidfd), Events: unix.POLLIN}}, time.Now().Add(failpoint.Patience(longestEnd)))
+	if err == nil && n == 0 {
+		err = ErrSilent
+	}
+	return err
+}
+
 // death reaps the process and says how it ended.
 func (i *Init) death() error {
-	// It may have closed its end before, and be held up by whatever it is in.
-	if _, err := i.conversation.Interrupt.PollUntil([]unix.PollFd{{Fd: int32(i.Pidfd), Events: unix.POLLIN}}, time.Time{}); err != nil {
-		return err
+	if err := i.awaitEnd(); err != nil {
+		return fmt.Errorf("the end of the init process: %w%s", err, Held(i.Pid))
 	}
 	status, err := i.Wait()
 	if err != nil {
@@ -287,7 +312,8 @@ func (i *Init) death() error {
 	return &DeathError{status}
 }
 
-// Wait waits for the end of the process and reaps it.
+// Wait waits for the end of the process and reaps it. Only who knows that it has ended should
+// call it: there is no other end to the wait.
 func (i *Init) Wait() (unix.WaitStatus, error) {
 	var info unix.Siginfo
 	for {
@@ -302,21 +328,45 @@ func (i *Init) Wait() (unix.WaitStatus, error) {
 	}
 }
 
-// Kill ends the process and reaps it. One that does not end in [longestEnd] is left alone.
-func (i *Init) Kill() { i.KillWithin(longestEnd) }
+// dyingPatience is how long a process may take to die from SIGKILL.
+const dyingPatience = 10 * time.Second
 
-// KillWithin is [Init.Kill] with another limit. It reports whether the process has ended in time:
-// one in a frozen cgroup, or in a system call that cannot be interrupted, may not. It stays a
-// child of this process.
-func (i *Init) KillWithin(limit time.Duration) (ended bool) {
+// Kill is [Init.KillWithin] a time that is long enough for what can be killed.
+func (i *Init) Kill() error { return i.KillWithin(dyingPatience) }
+
+// KillWithin kills the process and reaps it. A process in a frozen cgroup, or in a system call
+// that cannot be interrupted, is given up after the limit, which is the error: it ends when it
+// is let go, and stays a child of this process.
+func (i *Init) KillWithin(limit time.Duration) error {
 	_ = unix.PidfdSendSignal(i.Pidfd, unix.SIGKILL, nil, 0)
+	limit = failpoint.Patience(limit)
 	n, err := linux.Poll([]unix.PollFd{{Fd: int32(i.Pidfd), Events: unix.POLLIN}}, limit)
-	if err != nil || n == 0 {
-		return false
+	if err == nil && n == 0 {
+		return fault.InitSilent.Errorf("process %d did not die from SIGKILL in %d s%s", i.Pid, int(limit.Seconds()), Held(i.Pid))
 	}
-	_, _ = i.Wait()
-	return true
+	if err == nil {
+		_, err = i.Wait()
+	}
+	return err
 }
+
+// Held says what holds a process up, as far as that can be seen: " (it is stopped by a signal)".
+func Held(pid int) string {
+	stat, err := linux.PID(pid).Stat()
+	if err != nil {
+		return ""
+	}
+	switch stat.State() {
+	case "T", "t":
+		return " (it is stopped by a signal or a tracer)"
+	case "D":
+		return " (it waits in the kernel: it may be frozen, or a file system or a device does not answer)"
+	}
+	return ""
+}
+
+// Interrupt returns what ends the conversation.
+func (i *Init) Interrupt() *linux.Interrupt { return i.conversation.Interrupt }
 
 // TakeConversation hands the conversation over to the caller, who has to close it.
 func (i *Init) TakeConversation() *Conversation {

@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -108,6 +107,8 @@ type Place struct {
 	Dir string
 	// Config is the path of the configuration, config.json in Dir when empty.
 	Config string
+	// Interrupt ends the wait for a configuration that comes through a pipe.
+	Interrupt *linux.Interrupt
 }
 
 // at returns the problem as an error that names the file.
@@ -153,7 +154,7 @@ func (p Place) open() (path string, raw []byte, err error) {
 		return "", nil, fmt.Errorf("bundle %q: %w", dir, err)
 	}
 	if p.Config != "" {
-		raw, err = readAnyFile(p.Config)
+		raw, err = readAnyFile(p.Interrupt, p.Config)
 	} else {
 		raw, err = readConfig(filepath.Join(path, ConfigName))
 	}
@@ -178,13 +179,8 @@ func Read(from Place) (*Bundle, error) {
 }
 
 // readAnyFile reads a configuration at a path that the caller gave. It may be a pipe.
-func readAnyFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fault.ConfigUnreadable.Errorf("configuration: %w", err)
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+func readAnyFile(i *linux.Interrupt, path string) ([]byte, error) {
+	raw, err := linux.ReadStream(i, path, maxConfig+1)
 	if err != nil {
 		return nil, fault.ConfigUnreadable.Errorf("configuration: %w", err)
 	}
