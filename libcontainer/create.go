@@ -35,17 +35,17 @@ type CreateOptions struct {
 	// Config is the path of the configuration, config.json in the bundle when empty. Paths in the
 	// configuration are always relative to the bundle.
 	Config string
-	// ConsoleSocket is the path of a socket that gets the master of the terminal.
-	// It or Terminal is required when the configuration has process.terminal; it is refused
-	// otherwise.
+	// ConsoleSocket is the path of a socket that receives the master of the terminal.
+	// ConsoleSocket or Terminal is required when the configuration has process.terminal, and
+	// refused otherwise.
 	ConsoleSocket string
 	// Terminal, when not nil, is called with the master of the terminal before the process is
 	// executed, instead of using ConsoleSocket. It owns the file.
 	Terminal func(master *os.File) error
 	// Notify gives the process a readiness socket, see [Container.StartNotify].
 	Notify bool
-	// PidFile is written when the container has been created: the pid in digits
-	// and nothing else.
+	// PidFile is written when the container has been created. It has the pid in digits and
+	// nothing else.
 	PidFile string
 	// PidfdSocket is the path of a socket that receives a pidfd of the process when the container
 	// has been created.
@@ -70,8 +70,8 @@ type CreateOptions struct {
 	starts bool
 }
 
-// Create makes a container. Its process waits for [Container.Start]. When Create
-// fails, nothing is left behind.
+// Create creates a container. Its process waits for [Container.Start]. When Create fails, nothing
+// is left behind.
 func (r *Runtime) Create(ctx context.Context, id string, o CreateOptions) (_ *Container, err error) {
 	defer explain(&err, id, "create")
 	interrupt, err := interruptOf(ctx)
@@ -180,7 +180,7 @@ type creator struct {
 	init      *launch.Init
 	files     hostFiles
 	terminal  terminal
-	hooked    bool // whether hooks have run
+	hooked    bool // hooks have run
 	devices   *netdevice.Moved
 	// conversation is the connection to the init after the creation, see handle.
 	conversation *launch.Conversation
@@ -335,7 +335,7 @@ func (n *creator) claim() (err error) {
 	return nil
 }
 
-// compile makes the program.
+// compile compiles the program.
 func (n *creator) compile() (err error) {
 	if n.pidfd, err = openPidfdSocket(n.options.PidfdSocket, n.interrupt); err != nil {
 		return err
@@ -415,7 +415,7 @@ func (n *creator) follow() error {
 		if err := s.init.Acknowledge(); err != nil {
 			return err
 		}
-		// The init has much to do now, and this process has nothing.
+		// While the init works, this process has nothing else to do.
 		n.files.closeIdle()
 		if s.forks > 0 {
 			return nil

@@ -45,17 +45,16 @@ type ExecOptions struct {
 	// to, where it is not in those any more that the container was created with. What is there
 	// may be of its choice, and otherwise it is an error.
 	FollowInit bool
-	// IgnorePaused runs the process in a paused container, where it waits until the
-	// container is resumed.
+	// IgnorePaused starts the process in a paused container, where it waits until the container
+	// is resumed.
 	IgnorePaused bool
 	// Cgroups are existing cgroups for the process below those of the container: PATH or, on
 	// cgroup v1, CONTROLLER[,CONTROLLER]:PATH.
 	Cgroups []string
 }
 
-// ProcessTemplate is the process of the container's configuration, without its
-// command and terminal: further processes have its user, environment, capabilities and
-// limits unless something else is asked for.
+// ProcessTemplate returns the process of the container's configuration without its command and
+// terminal. Additional processes have its user, environment, capabilities and limits by default.
 func (c *Container) ProcessTemplate() (_ *specs.Process, err error) {
 	defer explain(&err, c.id, "exec")
 	spec, err := c.spec()
@@ -70,9 +69,8 @@ func (c *Container) ProcessTemplate() (_ *specs.Process, err error) {
 	return &p, nil
 }
 
-// DecodeProcess reads a further process from JSON (config.md#process). It has no_new_privs as
-// the container does, unless it says otherwise; see also [ExecOptions]. Errors have line,
-// column and property.
+// DecodeProcess decodes an additional process from JSON (config.md#process). Its noNewPrivileges
+// defaults to the container's; see also [ExecOptions]. Errors have line, column and property.
 func (c *Container) DecodeProcess(data []byte) (_ *specs.Process, err error) {
 	defer explain(&err, c.id, "exec")
 	spec, err := c.spec()
@@ -143,8 +141,8 @@ func (c *Container) spec() (*specs.Spec, error) {
 	return c.config, nil
 }
 
-// Exec runs another process in a container, and returns when it has been executed. The process
-// is a child of this one, which has to wait for it.
+// Exec runs an additional process in a container, and returns when it has been executed. The
+// process is a child of this process, which has to wait for it.
 func (c *Container) Exec(ctx context.Context, o ExecOptions) (pid int, err error) {
 	defer explain(&err, c.id, "exec")
 	interrupt, err := interruptOf(ctx)
@@ -217,7 +215,7 @@ func (x *execution) start() error {
 }
 
 // patienceForEnd is how long the process may take to end after a failure. In a frozen cgroup it
-// ends when that goes on, which nobody waits for who has given up.
+// ends only after a thaw, which a caller who has cancelled does not wait for.
 func (x *execution) patienceForEnd(err error) time.Duration {
 	if errors.Is(err, ErrInterrupted) {
 		return time.Second
@@ -327,8 +325,8 @@ func (x *execution) execute() error {
 	if compile.SchedulesLast(spec.Process) {
 		s.pid = func() error { return setScheduler(x.init.Pid, spec.Process.Scheduler) }
 	}
-	// By now the process has joined what the first one was in. Whoever has left a namespace of
-	// the container without privileges over it cannot come back.
+	// The process has joined the first process's namespaces. A process that has left a namespace
+	// of the container, without privileges over it, cannot come back.
 	s.atReady(spec.Process, c.runtime.trace, x.checkNamespaces)
 	s.values = func(e *launch.Event) bool {
 		known := e.IsValue(protocol.ValueNotice) && e.Notice() < len(out.Notices)

@@ -182,7 +182,7 @@ func (s *supply) source(number int) (source.Source, error) {
 		list, i = s.out.Later, number-protocol.LaterSource
 	}
 	if i < 0 || i >= len(list) {
-		return nil, fmt.Errorf("the init process asked for a source that it does not have, %d", number)
+		return nil, fmt.Errorf("the init process requested the source %d, which does not exist", number)
 	}
 	return list[i], nil
 }
@@ -195,9 +195,9 @@ func (s *supply) open(number int, apart bool) (int, error) {
 	t, ok := found.(source.Tree)
 	switch {
 	case !ok:
-		return -1, fmt.Errorf("the init process asked once more for the %s", source.Describe(found))
+		return -1, fmt.Errorf("the init process requested the %s twice", source.Describe(found))
 	case apart && slices.Contains(s.apart, number):
-		return -1, fmt.Errorf("%s (%s): the kernel does not let it be mounted there: %w", t.What, t.Property, unix.ELOOP)
+		return -1, fmt.Errorf("%s (%s): the kernel refuses to mount it there: %w", t.What, t.Property, unix.ELOOP)
 	}
 	for _, a := range t.Attrs {
 		if a.IDMap == 0 {

@@ -34,7 +34,7 @@ type hookRunner struct {
 	// pidfd and root are the first process of the container and its root directory, now or after
 	// the pivot, for hooks that run in the container's namespaces.
 	pidfd, root int
-	// dir notes the process of each hook; nil for hooks that end with the container.
+	// dir records the process of each hook; nil for hooks that die with the container.
 	dir *state.Dir
 	// interrupt ends a hook when everything is to be given up.
 	interrupt *linux.Interrupt
@@ -96,7 +96,7 @@ func (h *hookRunner) execute(name string, hook specs.Hook, where place, status s
 			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
-	var process *specs.Process // when the hook has to be like that of the container
+	var process *specs.Process // set when the hook has to be confined like the container's process
 	var into cgroup.Place
 	switch where {
 	case inRuntime:
@@ -110,8 +110,8 @@ func (h *hookRunner) execute(name string, hook specs.Hook, where place, status s
 			return fmt.Errorf("%s: root directory: %w", what, err)
 		}
 		defer unix.Close(root)
-		// A relative path means the container, not the host, and so would one in a variable of the
-		// caller's.
+		// A relative path is in the container, not on the host, and so is one in a variable of
+		// the caller.
 		in.Root, in.Cwd, in.Environ = root, h.root, oci.Env(in.Environ).Absolute()
 	case inContainer:
 		in.Root, in.Inside, process = h.root, true, h.spec.Process
@@ -263,7 +263,7 @@ func (p *hookProcess) wait(timeout time.Duration) error {
 		case err != nil:
 			return err
 		case n == 0, timeout > 0 && !time.Now().Before(deadline) && fds[0].Revents == 0:
-			// Also for one that writes without a pause.
+			// Checked each time, also for a hook that writes without a pause.
 			p.kill()
 			return fault.HookTimeout.Errorf("was killed after its timeout of %d s", int(timeout.Seconds()))
 		}

@@ -100,7 +100,7 @@ type setup struct {
 	values func(*launch.Event) (ok bool)
 	// pid is called at PointPid, when the process is known. It may be nil.
 	pid func() error
-	// listener takes the seccomp listener that came with the last stage; nil when there is
+	// listener receives the seccomp listener that came with the last stage; nil when there is
 	// none.
 	listener func(fd int) error
 }
@@ -208,7 +208,7 @@ func (s *setup) receivePid() error {
 	return s.forked(&e)
 }
 
-// forked follows the init into its child.
+// forked continues with the init's child.
 func (s *setup) forked(e *launch.Event) error {
 	if err := s.init.Fork(e.FD.Take().Int()); err != nil {
 		return err

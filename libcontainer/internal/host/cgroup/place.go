@@ -15,11 +15,11 @@ import (
 
 // Place is the cgroup of an additional process of a container.
 type Place struct {
-	// Join are the files through which it enters, see [Manager.JoinFiles].
+	// Join are the files through which the process enters, see [Manager.JoinFiles].
 	Join []string
 	// Count is the one of them whose hierarchy does nothing but count and limit processes.
 	Count string
-	// Birth is the directory that it is born in, see [Manager.BirthDir].
+	// Birth is the directory in which the process starts, see [Manager.BirthDir].
 	Birth string
 }
 

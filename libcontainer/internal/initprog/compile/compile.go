@@ -40,7 +40,7 @@ type Host struct {
 	LastCap int
 	// UID is the user id of the runtime.
 	UID int
-	// Capabilities are those that the runtime has and can pass on.
+	// Capabilities are the capabilities that the runtime has and can pass on.
 	Capabilities uint64
 	// Look examines the source of a bind mount.
 	Look func(path string) (Found, error)
@@ -79,12 +79,13 @@ type Host struct {
 	// CgroupJoin are the files through which the init enters its cgroups by writing "0", after
 	// protocol.PointCgroup. It is empty when the init starts in them.
 	CgroupJoin []string
-	// CgroupWait reports whether the init is put into its cgroups, until protocol.PointCgroup.
+	// CgroupWait reports whether the runtime moves the init into its cgroups before
+	// protocol.PointCgroup.
 	CgroupWait bool
 	// CgroupCount is the one of CgroupJoin whose hierarchy only counts processes, if there is one.
 	CgroupCount string
-	// CgroupBirth is the directory in the unified hierarchy that a process which joins a
-	// container is born in; empty for that of the runtime.
+	// CgroupBirth is the directory in the unified hierarchy in which a process that joins a
+	// container starts; empty for the runtime's cgroup.
 	CgroupBirth string
 }
 
@@ -114,7 +115,7 @@ type Input struct {
 	// Keyring is the name of the session keyring; empty for the name that older versions use.
 	Keyring string
 	// Direct reports whether the process starts as soon as the container is created: there is no
-	// gate, and the conversation goes on until the execve.
+	// gate, and the connection stays open until the execve.
 	Direct bool
 	// Preserved reports which of the caller's descriptors from 3 on, that the process gets, are
 	// open.
@@ -136,34 +137,34 @@ type Output struct {
 	// to the runtime, of the gate's listening socket, of the terminal's socket (these two are -1
 	// if there is none) and of its own image.
 	Socket, Gate, Console, Image int
-	// GateOp is the index of the first op behind the gate, or the place for one.
+	// GateOp is the index of the first op after the gate, or after where it would be.
 	GateOp int
 	// Forks is how often the program goes on in a child of its own. ForksLast reports whether the
 	// last time is when nothing is left to do but the execve.
 	Forks     int
 	ForksLast bool
-	// Birth is the cgroup of the unified hierarchy that the program has to be born in,
-	// empty for that of the runtime. Where it cannot be born there it can go there, when
-	// the word Outside, which is 0 without Birth, is 1.
+	// Birth is the cgroup of the unified hierarchy in which the program has to start, empty for
+	// the runtime's. If it cannot start there, it can enter it: then the word Outside has to be
+	// 1. Outside is 0 without Birth.
 	Birth   string
 	Outside program.Word
 	// TakesTwo reports whether the program takes two places in that cgroup for a moment, and none
 	// when Outside is 1.
 	TakesTwo bool
-	// Listener reports whether the message protocol.StageStarted carries the descriptor of a seccomp
-	// listener, and is waited upon like a sync point.
+	// Listener reports whether the message protocol.StageStarted carries the descriptor of a
+	// seccomp listener, and whether the program waits for an answer to it, as at a sync point.
 	Listener bool
 	// Mute reports whether the seccomp filter prevents the program from reporting anything once
 	// it is loaded.
 	Mute bool
 	// UnknownCalls are system calls of linux.seccomp that this version does not know.
 	UnknownCalls []string
-	// Links are where symbolic links lead that are made in place of mounts, by the index of
-	// those.
+	// Links are the targets of symbolic links that are created in place of mounts, by the index
+	// of the mount.
 	Links map[int]string
 	// Places are the mounts that the program tells the numbers of by protocol.ValueMount.
 	Places []Place
-	// Notices are warnings that the program gives by protocol.ValueNotice and an index.
+	// Notices are warnings that the program selects by protocol.ValueNotice and an index.
 	Notices []string
 	// Warnings are about what the process asked for and does not get. Remarks are about what is
 	// odd, but works as expected.
@@ -181,7 +182,7 @@ type compiler struct {
 	problems []Problem
 
 	socket, gate, consoleSocket, image program.Arg
-	lastKept                           int // the last descriptor that stays when the set-up is done
+	lastKept                           int // the last descriptor that stays open after the set-up
 	keptCount, keptProcs, keptDir      int // places for the cgroups that are entered by or after the last fork
 	placesTaken                        map[int]bool
 
@@ -210,7 +211,7 @@ type compiler struct {
 	devDir program.Word // /dev, where nothing is mounted
 	// onTop reports whether the rootfs is attached on the root of the mount namespace.
 	onTop bool
-	// timeOffsets takes the offsets of a new time namespace.
+	// timeOffsets is the file for the offsets of a new time namespace.
 	timeOffsets program.Word
 	// files is how many descriptors the sources of bind mounts and the preserved ones need; later
 	// reports whether they are too many to be open at once.
@@ -254,11 +255,11 @@ type compiler struct {
 	usersToJoin join
 
 	joined  bool          // the cgroups have been joined
-	stray   program.Label // where a program goes on that the runtime has not launched
+	stray   program.Label // where a program continues that the runtime has not launched
 	command program.Word  // the address of the path of the command
 	again   program.Word  // whether that has to be looked up once more, 0 without a last fork
 	conn    program.Word  // the connection to start
-	joins   bool          // whether the container is there already
+	joins   bool          // the container exists already
 	noHome  bool          // no HOME is added to the environment
 }
 
@@ -366,8 +367,8 @@ func kindOfJoining(s *specs.Spec) kind {
 	return otherProcess
 }
 
-// newCompiler lays out the descriptors. Those that stay longest come first, so that
-// the others can be closed as one range.
+// newCompiler arranges the descriptors. Those that stay open longest come first, so that the
+// others can be closed as one range.
 func newCompiler(in Input, what kind) *compiler {
 	next := 3 + len(in.Preserved)
 	place := func() int { next++; return next - 1 }

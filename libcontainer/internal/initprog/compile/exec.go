@@ -37,10 +37,10 @@ type ExecInput struct {
 
 // Exec compiles the program of an additional process.
 //
-// Attacker: the processes of the container, who can look at ours from the moment
-// that it joins a namespace of theirs. So it is non-dumpable before that and until
-// its execve, holds no descriptor of the host but two sockets and pinned ones of the
-// container, and resolves everything by itself, below the pinned root.
+// Attacker: the processes of the container, which can inspect ours from the moment that it joins
+// one of their namespaces. So it is non-dumpable from before that until its execve, has no
+// descriptor of the host except two sockets, and resolves everything itself, below the pinned
+// root of the container.
 //
 // That does not stop CAP_SYS_PTRACE. So nothing that is in the pid namespace of the container
 // has more privileges than the process that it becomes: it is forked last of all (lastFork).

@@ -87,7 +87,7 @@ func TestExecOrder(t *testing.T) {
 		// Labels are written in the mount namespace of the runtime.
 		{at(stepAppArmor), `setns(`},
 		{at(stepSELinuxKeyring), at(stepKeyring)},
-		// Nothing of the process can be looked at from the moment that it joins.
+		// The process cannot be inspected from the moment that it joins.
 		{`prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)`, `setns(`},
 		// The files of cgroups are opened before the mount namespace is joined.
 		{`tasks", O_WRONLY`, `setns(`},

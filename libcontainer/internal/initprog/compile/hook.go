@@ -21,13 +21,13 @@ type HookInput struct {
 	Name string
 	// Spec is the configuration of the container.
 	Spec *specs.Spec
-	// Pidfd is the first process of the container for a hook that runs in the
-	// container's namespaces, -1 for one that runs in those of the runtime.
+	// Pidfd is the first process of the container for a hook in the container's namespaces, -1
+	// for a hook in the runtime's.
 	Pidfd int
 	// Exposed is as in [ExecInput].
 	Exposed bool
-	// Root is the directory that the path of the hook is resolved below, -1 for the
-	// root directory of the runtime.
+	// Root is the directory below which the hook's path is resolved, -1 for the runtime's root
+	// directory.
 	Root int
 	// Cwd is the working directory, -1 for Dir. A hook in the container has the working directory
 	// of the container's process.

@@ -146,7 +146,7 @@ func (c *compiler) lookUpAgain() {
 // noteOfStat is the note for a look at the command.
 func noteOfStat(name string) program.Note {
 	return program.Note{Step: stepFindCommand, What: "find the command", Object: name, Property: "process.args[0]", Explain: func(e syscall.Errno) string {
-		shown := strconv.Quote(name) // an image may have put a line of its own into it
+		shown := strconv.Quote(name) // the image may have put a newline into it
 		return fmt.Sprintf("exec: %s: stat %s: %s", shown, shown[1:len(shown)-1], e.Error())
 	}}
 }
@@ -258,8 +258,7 @@ func (c *compiler) execute() {
 	c.Execve(c.command, c.vector(p.Args, 0), c.vector(c.environment(), c.home))
 }
 
-// ExecError explains an execve that failed although the file of the command is there and
-// may be executed.
+// ExecError explains why execve failed although the command's file exists and is executable.
 func ExecError(p *specs.Process, e syscall.Errno) string {
 	return fmt.Sprintf("exec: %q: %s", p.Args[0], e.Error())
 }

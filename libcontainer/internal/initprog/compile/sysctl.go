@@ -79,8 +79,8 @@ func (c *compiler) attributes() {
 	}
 }
 
-// resetAffinity lets the process run wherever its cpuset lets it, not where its caller
-// did. The kernel leaves out what the cpuset does not have, and CPUs that are not there.
+// resetAffinity allows the process all CPUs of its cpuset, instead of those of its caller. The
+// kernel ignores CPUs that the cpuset does not have or that do not exist.
 func (c *compiler) resetAffinity() {
 	c.note(stepResetAffinity, "", "reset the CPU affinity", "")
 	c.SchedSetaffinity(slices.Repeat([]uint64{^uint64(0)}, affinityBytes/8)).Allow(program.AnyError)
@@ -89,9 +89,9 @@ func (c *compiler) resetAffinity() {
 // affinityBytes are the bytes of a mask with 8192 CPUs, more than any kernel is built for.
 const affinityBytes = 1024
 
-// initialAffinity sets the CPUs up to the cgroups of the container. They are an aid, and the
-// cpuset of the runtime need not have them: then it is told, and the affinity is what it is
-// without.
+// initialAffinity sets the CPUs to use until the process enters the container's cgroups. They are
+// an optimization, and the runtime's cpuset may lack them: then there is a warning, and the
+// affinity stays as it is.
 func (c *compiler) initialAffinity(list string) {
 	const pointer = "process.execCPUAffinity.initial"
 	mask, err := oci.ParseList(list)

@@ -100,7 +100,7 @@ func (c *compiler) console(slave program.Word) {
 	dir, target, mnt := c.take("dir"), c.take("target"), c.take("mnt")
 	var dev program.Arg
 	if c.hostDev() {
-		// The host's console must be there to be covered; nothing is made in its /dev.
+		// The host's console must exist to be covered; nothing is created in the host's /dev.
 		c.note(stepFindConsole, "process.terminal", "find /dev/console", "")
 		c.Openat2(c.root, "dev", program.Lookup{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRootNoLinks}).Into(dir)
 		dev = dir.Arg()
@@ -110,8 +110,8 @@ func (c *compiler) console(slave program.Word) {
 		c.Openat(dev, "console", unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_RDONLY, 0o600).Into(target).Allow(unix.EEXIST)
 	}
 	c.note(stepCoverConsole, "process.terminal", "cover /dev/console", "")
-	// Opened again, for a fresh file and for one that was there: as a place only,
-	// so that a device or fifo of the image is not touched.
+	// Open it again, whether it is new or not, with O_PATH, so that a device or FIFO of the image
+	// is not touched.
 	c.Openat(dev, "console", unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0).Into(target)
 	c.Statx(target.Arg(), "", unix.AT_EMPTY_PATH, c.stat)
 	notLink := c.Label()

@@ -5,16 +5,16 @@ import "encoding/binary"
 // At [PointCopyUp] the runtime sends orders, one by one, until [OrderEnd]: it walks the trees,
 // and the program creates the files, so that the container's cgroups are charged for them.
 //
-// An order is {kind, number, name, target}: two numbers of 32 bits, and two strings with NUL. A
-// descriptor comes along, but for OrderEnd. Each but that and [OrderTo] is answered with
-// [ValueResult].
+// An order is {kind, number, name, target}: two numbers of 32 bits, and two NUL-terminated
+// strings, with a descriptor. The program answers each with [ValueResult], except [OrderTo] and
+// OrderEnd.
 type OrderKind uint32
 
 const (
-	// OrderEnd: nothing more is to be done. [Acknowledgement] is this order.
+	// OrderEnd: there is nothing more to do.
 	OrderEnd OrderKind = iota
-	// OrderMakeDir makes a directory with this name and the number as its mode in that of the
-	// descriptor.
+	// OrderMakeDir creates a directory with this name in the descriptor's directory; the number
+	// is its mode.
 	OrderMakeDir
 	// OrderMakeNode creates a file or FIFO; the number is its mode.
 	OrderMakeNode

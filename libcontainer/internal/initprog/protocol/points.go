@@ -9,8 +9,8 @@ const (
 	// PointPid comes after a fork when the process needs the runtime to know it. The runtime
 	// answers when it does.
 	PointPid Point = 1 + iota
-	// PointCgroup waits until the cgroups of the container are there to be joined: the
-	// runtime makes them while the program does other things.
+	// PointCgroup waits until the cgroups of the container exist: the runtime makes them while
+	// the program does other things.
 	PointCgroup
 	// PointReady comes when the container is built and the process still has its
 	// privileges. The message may carry a descriptor of /etc/passwd. The runtime sets the
@@ -45,7 +45,7 @@ const (
 	// container comes with it.
 	PointPlace
 
-	// Points is the number of the highest point plus 1.
+	// Points is the highest point plus 1.
 	Points
 )
 
@@ -84,7 +84,7 @@ const (
 	ValueCopyFrom
 	// ValueNotice is a warning, see [Message.Notice].
 	ValueNotice
-	// ValueTree brings a tree of mounts.
+	// ValueTree carries a tree of mounts.
 	ValueTree
 	// ValueMount is the number that the kernel has given a mount, see [Message.MountNumber]. Those
 	// that are made so far come before a point that depends on them.
@@ -120,8 +120,8 @@ func Protected(index int) uint32 { return firstProtected + uint32(index) }
 
 const firstProtected = 1 << 31
 
-// SourceApart asks for a tree from a copy of the runtime's mount namespace, which is without
-// the mount namespaces that are pinned by a mount ([PointSource]).
+// SourceApart asks for a tree from a copy of the runtime's mount namespace, which has no mounts
+// that pin mount namespaces ([PointSource]).
 const SourceApart = 1
 
 // LaterSource is the number of the first source that is opened on request ([PointSource]).

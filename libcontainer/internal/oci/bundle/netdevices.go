@@ -40,7 +40,7 @@ func (v *validator) netDevices() {
 		}
 		if strings.Contains(name, "%") {
 			if strings.Count(name, "%") != 1 || !strings.Contains(name, "%d") {
-				v.bad(p+".name", "%q is not a template; it may have a single %%d", name)
+				v.bad(p+".name", "%q is no template; it may have a single %%d", name)
 			}
 			continue // the kernel fills in a number
 		}
