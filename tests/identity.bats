@@ -372,10 +372,10 @@ stdout_again() {
 	args true
 	mknod "$BATS_TEST_TMPDIR/zero" c 1 5
 	mkdir "$BATS_TEST_TMPDIR/dir"
-	"$CORACLE" --root "$ROOT" run "$ID" <"$BATS_TEST_TMPDIR/zero" >/dev/null 2<"$BATS_TEST_TMPDIR/dir"
+	"$CORACLE" --root "$ROOT" run "$ID" <"$BATS_TEST_TMPDIR/zero" 1<>"$BATS_TEST_TMPDIR/zero" 2<"$BATS_TEST_TMPDIR/dir"
 	args sleep 1000
 	background run --detach "$ID"
-	coracle exec "$ID" true <"$BATS_TEST_TMPDIR/zero" 2<"$BATS_TEST_TMPDIR/dir"
+	coracle exec "$ID" true <"$BATS_TEST_TMPDIR/zero" 1<>"$BATS_TEST_TMPDIR/zero" 2<"$BATS_TEST_TMPDIR/dir"
 	[ "$(stat -c %u "$BATS_TEST_TMPDIR/zero" "$BATS_TEST_TMPDIR/dir" | xargs)" = "0 0" ]
 }
 

@@ -41,10 +41,17 @@ waiting() {
 	says owner=0 "terminal restored"
 }
 
+@test "a detached process has the caller's terminal, which keeps its owner" {
+	config '.process.user = {uid: 1000, gid: 100}'
+	args sh -c 'test -t 1 && echo terminal; exec sleep 1000'
+	on_terminal expect=terminal '"$CORACLE" --root "$ROOT" run --detach "$ID"; "$CORACLE" --root "$ROOT" exec --detach "$ID" sleep 1000; stat -c owner=%u "$(tty)"; sleep 0.5'
+	says owner=0
+}
+
 @test "what a process leaves behind does not read what is typed afterwards" {
 	waiting
 	on_terminal expect=done 'send=secret\n' expect='got <secret>' \
-		'"$CORACLE" --root "$ROOT" exec "$ID" sh -c "(exec 3<&0; head -n 1 <&3 >/tmp/stolen; echo end >>/tmp/stolen) & echo done"; read -r line; echo "got <$line>"'
+		'"$CORACLE" --root "$ROOT" exec "$ID" sh -c "(exec 3<&0; (head -n 1 <&3 >/tmp/stolen; echo end >>/tmp/stolen) & ); echo done"; sleep 0.5; read -r line; echo "got <$line>"'
 	[ "$status" -eq 0 ]
 	wait_for grep -q end rootfs/tmp/stolen
 	[[ $(cat rootfs/tmp/stolen) != *secret* ]]
