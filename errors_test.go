@@ -28,6 +28,7 @@ var whatToDo = map[libcontainer.Code]string{
 	libcontainer.CodeConfigUnreadable:     "check `--bundle` and `--config`",
 	libcontainer.CodeConfigInvalid:        "`coracle validate` shows all such properties, with line and column",
 	libcontainer.CodeTerminalMismatch:     "set `process.terminal` as the caller needs it, or pass `--console-socket`",
+	libcontainer.CodeSocketFailed:         "start what listens at the socket first, and name its path",
 	libcontainer.CodeNotPermitted:         "call the command as root, or leave out what takes the privilege",
 	libcontainer.CodeUserNamespaceNeeded:  "`coracle spec --rootless` makes such a configuration",
 	libcontainer.CodeMemoryExhausted:      "raise `linux.resources.memory`, or free memory of the host",

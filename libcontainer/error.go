@@ -32,6 +32,7 @@ const (
 	CodeConfigUnreadable = fault.ConfigUnreadable
 	CodeConfigInvalid    = fault.ConfigInvalid
 	CodeTerminalMismatch = fault.TerminalMismatch
+	CodeSocketFailed     = fault.SocketFailed
 
 	CodeNotPermitted        = fault.NotPermitted
 	CodeUserNamespaceNeeded = fault.UserNamespaceNeeded

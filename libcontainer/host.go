@@ -253,7 +253,8 @@ func setRlimits(pid int, limits []specs.POSIXRlimit, forks bool) error {
 			err = unix.Prlimit(pid, n, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil)
 		}
 		if err != nil {
-			return fault.About(fmt.Sprintf("process.rlimits[%d]", i), "set %s to %d:%d (process.rlimits[%d]): %w%s", l.Type, l.Soft, l.Hard, i, err, rlimitHint(n, l.Hard, err))
+			failed := fault.Facts{Op: "prlimit", Property: fmt.Sprintf("process.rlimits[%d]", i)}.Errorf("set %s to %d:%d (process.rlimits[%d]): %w", l.Type, l.Soft, l.Hard, i, err)
+			return fault.Hinted(failed, rlimitHint(n, l.Hard, err))
 		}
 	}
 	return nil
@@ -277,13 +278,13 @@ func rlimitHint(resource int, hard uint64, err error) string {
 		//allow:path the host's /proc
 		text, _ := linux.ReadFollow("/proc/sys/fs/nr_open", 64)
 		if most, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil && hard > most {
-			return fmt.Sprintf(" (/proc/sys/fs/nr_open is %d)", most)
+			return fmt.Sprintf("/proc/sys/fs/nr_open is %d", most)
 		}
 	}
 	if bundle.HasCapabilities(ownCapabilities(), unix.CAP_SYS_RESOURCE) && !InUserNamespace() {
 		return ""
 	}
-	return " (to raise a hard limit takes CAP_SYS_RESOURCE)"
+	return "to raise a hard limit takes CAP_SYS_RESOURCE"
 }
 
 // maxPasswd is how much of the container's /etc/passwd is read, in bytes.

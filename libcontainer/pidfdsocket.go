@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/failpoint"
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/linux"
 )
 
@@ -56,7 +57,7 @@ func (s *pidfdSocket) close() {
 func connectSocket(path, what string, interrupt *linux.Interrupt) (int, error) {
 	fd, err := linux.DialUntil(path, unix.SOCK_STREAM, failpoint.Patience(agentTimeout), interrupt)
 	if err != nil {
-		return -1, fmt.Errorf("%s %s: %w", what, path, err)
+		return -1, fault.Facts{Code: fault.SocketFailed, HostPath: path}.Errorf("%s %s: %w", what, path, err)
 	}
 	return fd, nil
 }

@@ -40,7 +40,7 @@ func handOver(l *state.Listener, record *state.Record, pid int, status specs.Con
 		},
 	}, "")
 	if err := sendToAgent(l.Path, message, listener, interrupt); err != nil {
-		return fault.About("linux.seccomp.listenerPath", "hand the seccomp listener over to %q (linux.seccomp.listenerPath): %w", l.Path, err)
+		return fault.Facts{Property: "linux.seccomp.listenerPath", HostPath: l.Path}.Errorf("hand the seccomp listener over to %q (linux.seccomp.listenerPath): %w", l.Path, err)
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ const (
 	ConfigUnreadable Code = "CORACLE_CONFIG_UNREADABLE"
 	ConfigInvalid    Code = "CORACLE_CONFIG_INVALID"
 	TerminalMismatch Code = "CORACLE_TERMINAL_MISMATCH"
+	SocketFailed     Code = "CORACLE_SOCKET_FAILED"
 
 	NotPermitted        Code = "CORACLE_NOT_PERMITTED"
 	UserNamespaceNeeded Code = "CORACLE_USER_NAMESPACE_NEEDED"
@@ -78,6 +79,7 @@ func Meanings() []Meaning {
 		{ConfigUnreadable, "the bundle or its configuration cannot be read"},
 		{ConfigInvalid, "a property of the configuration has a value that is not possible"},
 		{TerminalMismatch, "the configuration wants a terminal that nobody takes, or the other way round"},
+		{SocketFailed, "a socket that the caller has named cannot be reached"},
 		{NotPermitted, "a privilege is missing"},
 		{UserNamespaceNeeded, "without privileges a container needs a user namespace"},
 		{MemoryExhausted, "memory ran out"},

@@ -40,7 +40,7 @@ const noLimits = "there are no limits without a cgroup (cgroup driver \"disabled
 // withoutCgroup refuses what is impossible without a cgroup.
 func (p *plan) withoutCgroup() error {
 	if name := p.limited(nil, true); name != "" {
-		return fmt.Errorf("%s: %s", name, noLimits)
+		return fault.Facts{Code: fault.CgroupUnavailable, Property: name}.Errorf("%s: %s", name, noLimits)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"coracle/libcontainer/internal/fault"
 	"coracle/libcontainer/internal/linux"
 )
 
@@ -49,7 +50,7 @@ func (m *Manager) Place(sub []string, init int) (Place, error) {
 			}
 		}
 		if err != nil {
-			return Place{}, fmt.Errorf("cgroup %s: %w", filepath.Join(dir, below), err)
+			return Place{}, fault.Facts{HostPath: filepath.Join(dir, below)}.Errorf("cgroup %s: %w", filepath.Join(dir, below), err)
 		}
 		at.saved.Paths[key] = filepath.Join(dir, below)
 	}

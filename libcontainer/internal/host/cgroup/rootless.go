@@ -1,7 +1,6 @@
 package cgroup
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +8,8 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"coracle/libcontainer/internal/fault"
 )
 
 // Forgo is for a process without privileges. It leaves out the hierarchies in which the process
@@ -34,7 +35,8 @@ func (m *Manager) Forgo(s *specs.Spec) (left []string, err error) {
 	}
 	m.look()
 	if name := m.plan.limited(left, m.saved.Unified); name != "" {
-		return nil, fmt.Errorf("apply the limits (%s): this user may not make cgroups in %s (a systemd user session with delegated controllers allows it on hosts with cgroup v2)", name, strings.Join(left, ", "))
+		err := fault.Facts{Code: fault.NotPermitted, Property: name}.Errorf("apply the limits (%s): this user may not make cgroups in %s", name, strings.Join(left, ", "))
+		return nil, fault.Hinted(err, "a systemd user session with delegated controllers allows it on hosts with cgroup v2")
 	}
 	if len(m.saved.Paths) == 0 {
 		m.saved.Driver = Disabled

@@ -83,7 +83,7 @@ func (p *plan) failProperty(property, format string, args ...any) {
 
 func (p *plan) problem(b bundle.Problem) {
 	p.problems = append(p.problems, b)
-	p.err = errors.New(p.problems[0].Sentence())
+	p.err = p.problems[0].Facts().Errorf("%s", p.problems[0].Sentence())
 }
 
 // warn adds a warning about a property below linux.resources, see [bundle.About].
