@@ -397,6 +397,12 @@ func (n *creator) follow() error {
 	sources := supply{out: out, init: n.init}
 	defer sources.close()
 	s := setup{init: n.init, interrupt: n.interrupt, forks: out.Forks, adopt: n.adopt}
+	if out.ForksLast {
+		s.last, s.patience = 1, joinPatience
+	}
+	if p := n.bundle.Spec.Process; out.ForksLast && compile.SchedulesLast(p) {
+		s.pid = func() error { return setScheduler(n.init.Pid, p.Scheduler) }
+	}
 	s.values = func(e *launch.Event) bool {
 		switch {
 		case e.IsValue(protocol.ValueNotice) && e.Notice() < len(out.Notices):
@@ -439,7 +445,11 @@ func (n *creator) follow() error {
 	if p := n.bundle.Spec.Process; p != nil {
 		s.atReady(p, n.runtime.trace, n.place)
 	}
-	if err := s.follow(protocol.StageCreated); err != nil || n.record.Place == nil {
+	err := s.follow(protocol.StageCreated)
+	if errors.Is(err, launch.ErrSilent) {
+		err = fmt.Errorf("init process %d: %w; it may have been stopped from inside its pid namespace", n.init.Pid, err)
+	}
+	if err != nil || n.record.Place == nil {
 		return err
 	}
 	return n.dir.Save(n.record)
@@ -544,7 +554,9 @@ func intelRdt(s *specs.Spec, id string) (*rdt.Manager, error) {
 }
 
 // adopt records the process as the container's. Until then it ends with this one.
-func (n *creator) adopt() error {
+//
+// One that goes on in a child is recorded for the hooks. The limits follow with the child.
+func (n *creator) adopt(final bool) error {
 	n.record.Pid = n.init.Pid
 	start, err := state.StartTime(n.init.Pid)
 	if errors.Is(err, state.ErrGone) {
@@ -554,8 +566,10 @@ func (n *creator) adopt() error {
 		return fmt.Errorf("init process %d: %w", n.init.Pid, err)
 	}
 	n.record.StartTime = start
-	if err := n.group.Settle(); err != nil {
-		return err
+	if final {
+		if err := n.group.Settle(); err != nil {
+			return err
+		}
 	}
 	if n.class != nil {
 		if err := n.class.Add(n.init.Pid); err != nil {

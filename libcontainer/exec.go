@@ -336,7 +336,7 @@ func (x *execution) execute() error {
 		return known
 	}
 	if record.Rdt != nil {
-		s.adopt = func() error { return rdt.Load(*record.Rdt).Add(x.init.Pid) }
+		s.adopt = func(bool) error { return rdt.Load(*record.Rdt).Add(x.init.Pid) }
 	}
 	if l := listenerOf(&spec, out); l != nil {
 		s.listener = func(fd int) error { return handOver(l, record, x.init.Pid, specs.StateRunning, fd, x.interrupt) }

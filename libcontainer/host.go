@@ -33,6 +33,7 @@ func (r *Runtime) host(s *specs.Spec, group *cgroup.Manager, noPivot bool) compi
 	}
 	h.Mappings, h.NodePath = mappingsOf(s), nodePath
 	h.OpensNothing = opensNothing(s, h)
+	h.ProcOfOthers = procOfOthers
 	if group != nil {
 		h.CgroupJoin, h.CgroupWait = group.JoinFiles(), group.BornOutside()
 		for _, g := range group.Hierarchies() {
@@ -43,6 +44,23 @@ func (r *Runtime) host(s *specs.Spec, group *cgroup.Manager, noPivot bool) compi
 		h.ProcMounts = procMounts()
 	}
 	return h
+}
+
+// procOfOthers reports whether the kernel makes a procfs for the pid namespace of others: since
+// Linux 6.17.
+func procOfOthers() bool {
+	fs, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fs)
+	//allow:path the host's /proc
+	own, err := unix.Open("/proc/self/ns/pid", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(own)
+	return unix.FsconfigSetFd(fs, "pidns", own) == nil
 }
 
 // mappingsOf returns a function for the mappings of the user namespace that the container joins.

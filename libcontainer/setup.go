@@ -92,9 +92,13 @@ type setup struct {
 	// Both messages come through one socket, in any order. last is how many of the forks come
 	// when the program has been at all points but PointPid.
 	forks, last int
-	// adopt is called once, when the final process is known. It may be nil.
-	adopt   func() error
-	adopted bool
+	// patience is how long a child may be silent that others can stop; 0 leaves it as it is.
+	patience time.Duration
+	// adopt is called when the process is known that is at a point which needs it, and when the
+	// final one is. It may be nil.
+	adopt func(final bool) error
+	// adopted is the process that is known.
+	adopted int
 	points  [protocol.Points]handler
 	// values takes what the init hands over, but for its pid. It may be nil.
 	values func(*launch.Event) (ok bool)
@@ -214,17 +218,20 @@ func (s *setup) forked(e *launch.Event) error {
 		return err
 	}
 	s.forks--
+	if s.forks == 0 && s.patience > 0 {
+		s.init.LimitPatience(s.patience)
+	}
 	return nil
 }
 
-// adoptOnce makes the final process known.
+// adoptOnce makes the process known.
 func (s *setup) adoptOnce() error {
-	if s.adopted {
+	if s.adopted == s.init.Pid {
 		return nil
 	}
-	s.adopted = true
+	s.adopted = s.init.Pid
 	if s.adopt != nil {
-		return s.adopt()
+		return s.adopt(s.forks == 0)
 	}
 	return nil
 }

@@ -152,7 +152,7 @@ standing() {
 	kill -0 "$runtime" 2>/dev/null || return 0
 	ended=
 	inner=$(awk '/^NSpid:/ && NF > 2 { print $NF }' "/proc/$p/status")
-	[ -n "$inner" ] && [ "$(readlink "/proc/$p/ns/pid")" = "$(readlink "/proc/$(pid_of "$ID")/ns/pid")" ] || unstuck
+	[ -n "$inner" ] && [ "$(readlink "/proc/$p/ns/pid")" = "${namespace:-$(readlink "/proc/$(pid_of "$ID")/ns/pid")}" ] || unstuck
 }
 
 # unstuck ends what stands still.
@@ -235,6 +235,41 @@ confined() {
 	done
 	echo "$seen steps"
 	[ "$seen" -ge 3 ]
+}
+
+# Without lastForkOfFirst (compile/lastfork.go) the peer sees it from its beginning.
+@test "privileges: of the init of a container in the pid namespace of others, they see no more than of its process" {
+	needs_failpoints
+	[ "$(printf '%s\n' 6.17 "$(uname -r)" | sort -V | head -n 1)" = 6.17 ] || skip "a procfs for another pid namespace takes Linux 6.17"
+	peer=$ID-peer
+	args sleep 1000
+	background run --detach "$peer"
+	[ "$status" -eq 0 ]
+	confined true 1000
+	config --arg path "/proc/$(pid_of "$peer")/ns/pid" '.linux.namespaces |= map(if .type == "pid" then .path = $path else . end)'
+	created
+	want=$(credentials "$(pid_of "$ID")")
+	grep -q '^Seccomp:	2$' <<<"$want"
+	coracle delete --force "$ID"
+	namespace=$(readlink "/proc/$(pid_of "$peer")/ns/pid")
+	seen=0 outside=0
+	for ((op = $(coracle plan | grep -c '^ *[0-9][0-9]*  '); op > 150 && outside < 3; op--)); do
+		standing "$op" create "$ID"
+		if [ -z "$ended" ]; then
+			if [ -z "$p" ]; then
+				outside=$((outside + 1))
+			else
+				seen=$((seen + 1)) outside=0
+				diff <(echo "$want") <(credentials "$p")
+				census "$p" 'socket:*'
+				unstuck
+			fi
+		fi
+		coracle delete --force "$ID"
+	done
+	echo "$seen steps"
+	[ "$seen" -ge 3 ]
+	coracle delete --force "$peer"
 }
 
 # A process of the container looks into a process that exec is about to make, which stands still

@@ -58,6 +58,9 @@ type Host struct {
 	ProcMounts []string
 	// Cgroups are the hierarchies that a mount of type cgroup shows.
 	Cgroups []Hierarchy
+	// ProcOfOthers reports whether the kernel makes a procfs for a pid namespace that its maker is
+	// not in. It may be nil.
+	ProcOfOthers func() bool
 	// Shared reports whether a namespace that is joined by path is the runtime's own. It
 	// may be nil.
 	Shared func(path string, ns specs.LinuxNamespaceType) bool
@@ -238,9 +241,13 @@ type compiler struct {
 	// readonly has the mounts that become read-only at the end of the set-up.
 	readonly []readonlyMount
 
-	filter *seccomp.Filter     // what is loaded last of all; nil for none
-	early  bool                // whether that is before the last fork
-	caps   bundle.Capabilities // of the process
+	filter *seccomp.Filter // what is loaded last of all; nil for none
+	early  bool            // whether that is before the last fork
+	// late reports whether the first process of a container enters a joined pid namespace by
+	// its last fork, and pidNamespace is that, for a procfs.
+	late         bool
+	pidNamespace program.Arg
+	caps         bundle.Capabilities // of the process
 
 	users users
 	// uids and gids are the mappings of a user namespace that is joined, after the first request.
@@ -331,7 +338,9 @@ func compileInit(in Input) *compiler {
 	c.compileFilter()
 	c.noNewPrivileges()
 	c.identity()
+	c.stayHidden()
 	c.lookUpCommand()
+	c.lastForkOfFirst()
 	c.waitAtGate()
 	c.exec()
 	return c

@@ -53,6 +53,10 @@ func (c *compiler) newFilesystem(fstype, src string, params []bundle.MountParam,
 		c.configure(fs, fstype, []bundle.MountParam{{Key: "source", Value: src, HasValue: true}})
 	}
 	c.configure(fs, fstype, params)
+	if fstype == "proc" && c.pidNamespace != (program.Arg{}) {
+		// Otherwise it would show the processes of the namespace that this one is in.
+		c.FsconfigFD(fs.Arg(), "pidns", c.pidNamespace)
+	}
 	c.FsconfigCreate(fs.Arg())
 	c.Fsmount(fs.Arg(), attr).Into(into)
 	c.Close(fs.Arg())

@@ -11,7 +11,31 @@ import (
 )
 
 // forksLast reports whether the program has joined a pid namespace that it is not in yet.
-func (c *compiler) forksLast() bool { return c.kind == furtherProcess }
+func (c *compiler) forksLast() bool { return c.kind == furtherProcess || c.late }
+
+// mayForkLate reports whether the first process of a container, which joins the pid namespace of
+// others, does not have to be in it before. A procfs is that of the pid namespace that its maker
+// is in, unless the kernel is told of another (Linux 6.17).
+func (c *compiler) mayForkLate() bool {
+	for _, m := range c.list {
+		if m.Type == "proc" && m.isMount() && !m.Bind {
+			return c.in.Host.ProcOfOthers != nil && c.in.Host.ProcOfOthers()
+		}
+	}
+	return true
+}
+
+// lastForkOfFirst enters a pid namespace with others. The runtime has to know the process before
+// it may go on without the runtime.
+func (c *compiler) lastForkOfFirst() {
+	if !c.late {
+		return
+	}
+	c.lastFork(&entry{}, nil)
+	c.note(stepFork, "linux.namespaces", "wait until the runtime knows the process", "")
+	c.Prctl(unix.PR_SET_PDEATHSIG, program.Int(unix.SIGKILL))
+	c.sync(c.socket, protocol.PointPid)
+}
 
 // lastFork enters the pid namespace: it goes on in a child, which is all that others there ever
 // see of the program. It comes when nothing is left to do that takes a privilege, so whoever
@@ -30,7 +54,11 @@ func (c *compiler) lastFork(e *entry, setAffinity func()) {
 	if c.filter != nil && c.survives(e) {
 		c.filterEarly()
 	}
-	c.noteFork(goneError)
+	explain := goneError
+	if c.late {
+		explain = nil
+	}
+	c.noteFork(explain)
 	c.fork(func(pid, pidfd program.Word) {
 		if e.last {
 			c.forkInto(e, pid, pidfd)
@@ -49,7 +77,7 @@ func (c *compiler) lastFork(e *entry, setAffinity func()) {
 		c.LimitTo(unix.RLIMIT_NPROC, l.Soft, l.Hard)
 	}
 	c.lookUpAgain()
-	if c.schedulesLast() {
+	if c.schedulesLast() && !c.late {
 		c.note(stepScheduler, "process.scheduler", "wait for the scheduling policy", "")
 		c.sync(c.socket, protocol.PointPid)
 	}
@@ -87,12 +115,33 @@ func (c *compiler) survives(e *entry) bool {
 	with(limited, seccomp.Native(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NPROC, 0, 0))
 	with(c.schedulesLast(), c.conversation(unix.SYS_RECVFROM, 0, protocol.MessageSize))
 	with(c.keptForFilter() != 0, seccomp.Native(unix.SYS_CAPSET))
+	if c.late {
+		calls = append(calls, c.callsUpToStart()...)
+	}
 	for _, call := range calls {
 		if !c.filter.Allows(call) {
 			return false
 		}
 	}
 	return true
+}
+
+// callsUpToStart are those of a first process that has forked last.
+func (c *compiler) callsUpToStart() []seccomp.Call {
+	socket, gate := uint64(c.out.Socket), uint64(c.out.Gate)
+	return []seccomp.Call{
+		seccomp.Native(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL)),
+		seccomp.Native(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, 0),
+		c.conversation(unix.SYS_RECVFROM, 0, protocol.MessageSize),
+		seccomp.Native(unix.SYS_CLOSE, socket),
+		seccomp.Native(unix.SYS_CLOSE, gate),
+		seccomp.Native(unix.SYS_FCNTL, socket, unix.F_SETFD, unix.FD_CLOEXEC),
+		seccomp.Native(unix.SYS_MUNMAP),
+		seccomp.Native(unix.SYS_ACCEPT4, gate, 0, 0, unix.SOCK_CLOEXEC),
+		seccomp.Native(unix.SYS_DUP3, socket+2, socket, unix.O_CLOEXEC),
+		seccomp.Native(unix.SYS_CLOSE_RANGE, socket+1, uint64(^uint32(0)), 0),
+		seccomp.Native(unix.SYS_UMASK),
+	}
 }
 
 // limitsProcesses reports whether the process has a limit for the processes of its user. The

@@ -32,6 +32,7 @@ func (c *compiler) namespaces() {
 		return slices.ContainsFunc(joins, func(j join) bool { return j.flag == flag })
 	}
 	entersPid := joining(unix.CLONE_NEWPID)
+	c.late = entersPid && c.mayForkLate()
 	c.openTimeOffsets()
 	if c.users != newUsers {
 		c.timeNamespace()
@@ -85,7 +86,7 @@ func (c *compiler) namespaces() {
 		c.note(stepNewNamespaces, "linux.namespaces", "make the other namespaces", "")
 		c.Unshare(fresh)
 	}
-	if entersPid || fresh&unix.CLONE_NEWPID != 0 {
+	if entersPid && !c.late || fresh&unix.CLONE_NEWPID != 0 {
 		c.noteFork(nil)
 		c.fork(func(pid, pidfd program.Word) { c.Fork(pidfd).Into(pid) })
 		c.stayWithParent()
@@ -171,6 +172,10 @@ func (c *compiler) join(joins ...join) {
 	for _, j := range joins {
 		c.Describe(j.note)
 		c.Setns(j.fd, j.flag)
+		if j.flag == unix.CLONE_NEWPID && c.late {
+			c.pidNamespace = j.fd // closed with all others
+			continue
+		}
 		c.Close(j.fd)
 	}
 }

@@ -441,7 +441,7 @@ func makeFlagNames() map[format][]flagName {
 			{unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, "WAIT_KILLABLE_RECV"},
 		},
 		formatFsconfig: {
-			{unix.FSCONFIG_SET_FLAG, "SET_FLAG"}, {unix.FSCONFIG_SET_STRING, "SET_STRING"}, {unix.FSCONFIG_CMD_CREATE, "CREATE"},
+			{unix.FSCONFIG_SET_FLAG, "SET_FLAG"}, {unix.FSCONFIG_SET_STRING, "SET_STRING"}, {unix.FSCONFIG_SET_FD, "SET_FD"}, {unix.FSCONFIG_CMD_CREATE, "CREATE"},
 			{unix.FSCONFIG_CMD_RECONFIGURE, "RECONFIGURE"},
 		},
 		formatPrctl: {

@@ -197,6 +197,11 @@ func (b *Builder) FsconfigFlag(fs Arg, key string) Op {
 	return b.Syscall(unix.SYS_FSCONFIG, fs, flag(formatFsconfig, unix.FSCONFIG_SET_FLAG), b.String(key), Int(0), Int(0))
 }
 
+// FsconfigFD sets a parameter of a file system to what a descriptor stands for.
+func (b *Builder) FsconfigFD(fs Arg, key string, fd Arg) Op {
+	return b.Syscall(unix.SYS_FSCONFIG, fs, flag(formatFsconfig, unix.FSCONFIG_SET_FD), b.String(key), Int(0), fd)
+}
+
 // FsconfigCreate creates the file system with its parameters.
 func (b *Builder) FsconfigCreate(fs Arg) Op {
 	return b.Syscall(unix.SYS_FSCONFIG, fs, flag(formatFsconfig, unix.FSCONFIG_CMD_CREATE), Int(0), Int(0), Int(0))

@@ -14,7 +14,7 @@
 //	launch ─────────────────────────────────▶ begins in its new pid namespace
 //	                          ◀ (sync id maps) has made a user namespace
 //	write uid_map and gid_map ▶
-//	                             ◀ (value pid) has forked into a joined pid namespace;
+//	                             ◀ (value pid) has forked into the new pid namespace;
 //	follow the child                           the child continues
 //	                              ◀ (sync pid) the child waits until its pid is known
 //	                   ◀ (sync network devices)
@@ -35,6 +35,8 @@
 //	run prestart, createRuntime and createContainer hooks ▶
 //	                              ◀ sync ready the container is built
 //	set rlimits, send HOME    ▶
+//	                             ◀ (value pid, sync pid) has forked into a joined pid
+//	record the new pid        ▶                namespace, with the ids of the process
 //	                             ◀ done created waits at the gate
 //
 // With the systemd driver, the runtime has systemd put the init into the new scope between
