@@ -398,7 +398,7 @@ func (n *creator) follow() error {
 	defer sources.close()
 	s := setup{init: n.init, interrupt: n.interrupt, forks: out.Forks, adopt: n.adopt}
 	if out.ForksLast {
-		s.last, s.patience = 1, joinPatience
+		s.last = 1
 	}
 	if p := n.bundle.Spec.Process; out.ForksLast && compile.SchedulesLast(p) {
 		s.pid = func() error { return setScheduler(n.init.Pid, p.Scheduler) }
@@ -445,11 +445,7 @@ func (n *creator) follow() error {
 	if p := n.bundle.Spec.Process; p != nil {
 		s.atReady(p, n.runtime.trace, n.place)
 	}
-	err := s.follow(protocol.StageCreated)
-	if errors.Is(err, launch.ErrSilent) {
-		err = fmt.Errorf("init process %d: %w; it may have been stopped from inside its pid namespace", n.init.Pid, err)
-	}
-	if err != nil || n.record.Place == nil {
+	if err := s.follow(protocol.StageCreated); err != nil || n.record.Place == nil {
 		return err
 	}
 	return n.dir.Save(n.record)

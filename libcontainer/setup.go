@@ -13,6 +13,7 @@ import (
 	"coracle/libcontainer/internal/initprog/launch"
 	"coracle/libcontainer/internal/initprog/protocol"
 	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/oci/bundle"
 )
 
 // holdThread keeps this thread alive until the returned function is called, because an init dies
@@ -31,6 +32,10 @@ func (r *Runtime) launch(h *hostFiles, out *compile.Output, files []int, birth s
 	command := launch.Command{
 		Program: out.Program, CloneFlags: out.CloneFlags, Files: files,
 		Socket: out.Socket, Image: out.Image, Interrupt: wait.interrupt, Patience: wait.patience, Extend: wait.extend, Trace: r.traceMessage(),
+		// The container sees the image as /proc/PID/exe, and can execute it: it has paths of the
+		// host. A runtime that could not read it itself would make the program non-dumpable, and
+		// not be able to look after it.
+		Opaque: bundle.HasCapabilities(ownCapabilities(), unix.CAP_DAC_OVERRIDE),
 	}
 	if birth != "" {
 		fd, err := h.open(birth, unix.O_PATH|unix.O_DIRECTORY, "cgroup")
@@ -92,8 +97,6 @@ type setup struct {
 	// Both messages come through one socket, in any order. last is how many of the forks come
 	// when the program has been at all points but PointPid.
 	forks, last int
-	// patience is how long a child may be silent that others can stop; 0 leaves it as it is.
-	patience time.Duration
 	// adopt is called when the process is known that is at a point which needs it, and when the
 	// final one is. It may be nil.
 	adopt func(final bool) error
@@ -218,9 +221,6 @@ func (s *setup) forked(e *launch.Event) error {
 		return err
 	}
 	s.forks--
-	if s.forks == 0 && s.patience > 0 {
-		s.init.LimitPatience(s.patience)
-	}
 	return nil
 }
 

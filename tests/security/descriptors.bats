@@ -118,6 +118,31 @@ END
 	[ "$before" = "$(sha256sum "$CORACLE"; stat -c '%y %z %i' "$CORACLE")" ]
 }
 
+# The runtime's program is seen as /proc/PID/exe, and can be executed by that.
+@test "exe: the program of the runtime cannot be read from inside, neither where it waits nor where it is executed" {
+	writable
+	printf '#!/proc/self/exe\n' >rootfs/bin/script
+	printf '#!/proc/1/exe\n' >rootfs/bin/other
+	chmod 755 rootfs/bin/script rootfs/bin/other
+	args sleep 1000
+	created
+	run coracle exec "$ID" cat /proc/1/exe
+	[ "$status" -ne 0 ]
+	[[ $output == *"Permission denied"* ]]
+	# shellcheck disable=SC2016 # for the container's shell
+	run coracle exec "$ID" sh -c 'cp /proc/1/exe /tmp/copy; dd if=/proc/1/exe of=/tmp/copy; wc -c </proc/1/exe; ls /tmp/copy'
+	[ "$(grep -c 'Permission denied' <<<"$output")" -eq 3 ]
+	# A script whose interpreter it is gets the program, which says what it is.
+	for script in script other; do
+		status=0
+		output=$(coracle exec "$ID" "$script" 2>&1) || status=$?
+		[ "$status" -eq 127 ]
+		[[ $output == *"there is no command in it"* ]]
+	done
+	run coracle exec "$ID" /proc/self/exe
+	[[ $output == *"leads to the program that sets the container up"* ]]
+}
+
 # waits_in_op PID reports whether a process sleeps in a failpoint.
 waits_in_op() {
 	[ -d "/proc/$1" ] && grep -q '^\(35\|230\|101\) ' "/proc/$1/syscall" 2>/dev/null

@@ -262,9 +262,6 @@ func (i *Init) Order(order []byte, fd int) error { return i.explain(i.conversati
 // AnswerWith answers the program with a descriptor.
 func (i *Init) AnswerWith(fd int) error { return i.explain(i.conversation.AnswerWith(fd)) }
 
-// LimitPatience ends the conversation when the init is silent for so long from now on, in all.
-func (i *Init) LimitPatience(d time.Duration) { i.conversation.Patience = i.conversation.waited + d }
-
 // Fork follows the program into a child that it made, which the kernel has made a child of this
 // process. It takes the pidfd. The parent of the child has nothing left to do, and its end is
 // waited for; when it does not end, the child is killed.
