@@ -86,6 +86,10 @@ func (t *torture) limits() error {
 		if enough < 0 {
 			t.fail("%s: %d is not enough", s.name, s.to)
 		}
+		// One process is enough for a container of one; of all else there is too little.
+		if few := s.name == "processes"; few != (failures == 0) {
+			t.fail("%s: %d failures from %d to %d", s.name, failures, s.from, s.to)
+		}
 		fmt.Printf("limits: %s from %d to %d: %d failures, %d is enough\n", s.name, s.from, s.to, failures, enough)
 	}
 	return nil

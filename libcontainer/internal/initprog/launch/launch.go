@@ -96,11 +96,7 @@ func Start(c Command) (*Init, error) {
 		},
 	}
 	// The path is looked up in the child, where the image has its own place.
-	born := watchBirth(c)
 	pid, err := syscall.ForkExec(fmt.Sprintf("/proc/self/fd/%d", c.Image), []string{ImageName}, attr)
-	if given := born(); given != nil {
-		err = given
-	}
 	runtime.KeepAlive(c)
 	if err != nil {
 		unix.Close(pair[0])
@@ -345,7 +341,7 @@ func (i *Init) KillWithin(limit time.Duration) error {
 		return fault.InitSilent.Errorf("process %d did not die from SIGKILL in %d s%s", i.Pid, int(limit.Seconds()), Held(i.Pid))
 	}
 	if err == nil {
-		_, err = i.Wait()
+		_, _ = i.Wait() // it may have been reaped before
 	}
 	return err
 }
