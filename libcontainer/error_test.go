@@ -161,6 +161,8 @@ func TestErrorFacts(t *testing.T) {
 			if err == nil {
 				err = ctr.Start(context.Background())
 				defer rt.ForceDelete(context.Background(), id)
+			} else {
+				nothingLeft(t, rt)
 			}
 			var got *libcontainer.Error
 			if !errors.As(err, &got) {

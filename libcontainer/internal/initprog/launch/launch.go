@@ -343,6 +343,9 @@ func (i *Init) KillWithin(limit time.Duration) error {
 	if err == nil {
 		_, _ = i.Wait() // it may have been reaped before
 	}
+	if errors.Is(err, unix.ECHILD) {
+		return nil // it has been reaped before: see death
+	}
 	return err
 }
 
