@@ -214,6 +214,11 @@ func (c *compiler) noteFork(explain func(syscall.Errno) string) {
 			return explain(e)
 		}
 		return ""
+	}, Hint: func(e syscall.Errno) string {
+		if e == unix.EAGAIN && c.limitsProcesses() {
+			return ExecHint(c.spec.Process, e)
+		}
+		return ""
 	}})
 }
 
