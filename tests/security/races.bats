@@ -132,7 +132,7 @@ not_in_proc() {
 @test "race: mount points that have to be made, by a link to above the root" {
 	mount_also '{destination: "/flip/new@/deep/dir", type: "tmpfs"}, {destination: "/flip/file@", type: "bind", source: "/etc/hostname", options: ["bind"]}'
 	# As seen from rootfs/.
-	exchanging flip ../../outside
+	exchanging flip ../../../../../../../../../.."$OUTSIDE"
 	creates
 }
 
