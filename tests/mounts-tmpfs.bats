@@ -160,7 +160,8 @@ memory_of() {
 	mkdir rootfs/data
 	head -c 100M /dev/urandom >rootfs/data/file
 	mount_also '{destination: "/data", type: "tmpfs", options: ["tmpcopyup"]}'
-	config '.linux.resources.memory.limit = 33554432 | .linux.resources.memory.swap = 33554432'
+	# First of all: what is mounted before may need the cgroups, too.
+	config '.linux.resources.memory.limit = 33554432 | .linux.resources.memory.swap = 33554432 | .mounts |= [.[-1]] + .[:-1]'
 	background create "$ID"
 	failed "out of memory while" "limit 33554432 bytes (linux.resources.memory.limit)"
 	[ "$(wc -l <<<"$output")" -eq 1 ]
