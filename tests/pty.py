@@ -133,6 +133,9 @@ def run(steps, command):
         for fd in range(3):
             os.dup2(slave, fd)
         os.closerange(3, 64)
+        # As at a login, whatever the caller of the tests ignores.
+        for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT:
+            signal.signal(number, signal.SIG_DFL)
         try:
             os.execvp(command[0], command)
         finally:

@@ -32,8 +32,8 @@ impatient() {
 ends_by() {
 	local signal=$1 want=$2
 	shift 2
-	# In the background, the shell has SIGINT ignored.
-	env --default-signal=INT "$CORACLE" --root "$ROOT" "$@" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null 3>&- &
+	# In the background the shell ignores SIGINT, and under nohup SIGHUP is ignored.
+	env --default-signal=INT,HUP,TERM "$CORACLE" --root "$ROOT" "$@" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null 3>&- &
 	local pid=$! status=0
 	ASIDE+=("$pid")
 	wait_for busy "$pid"

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // contradictions finds properties that contradict each other. It is a problem when the
@@ -72,6 +73,9 @@ func (v *validator) protectedMounts() {
 	masked, readonly := indexes(l.MaskedPaths), indexes(l.ReadonlyPaths)
 	for i, m := range v.spec.Mounts {
 		at := path.Clean("/" + m.Destination)
+		if len(at) >= unix.PathMax {
+			continue // refused, as in hiddenMounts
+		}
 		for p := at; ; p = path.Dir(p) {
 			if j, ok := masked[p]; ok {
 				v.warn(fmt.Sprintf("linux.maskedPaths[%d]", j), "%q hides mounts[%d] at %q", l.MaskedPaths[j], i, at)
@@ -110,7 +114,10 @@ func (v *validator) sameSchemata(r *specs.LinuxIntelRdt) {
 // hiddenMounts finds mounts that a later one hides. It compares paths only: symbolic links in an
 // image may hide further mounts.
 func hiddenMounts(mounts []specs.Mount) (warnings []Problem) {
-	covers := func(m specs.Mount) bool { return !slices.Contains(m.Options, "remount") && m.Destination != "" }
+	// A path that is too long is refused, and to walk up it would take the square of its length.
+	covers := func(m specs.Mount) bool {
+		return !slices.Contains(m.Options, "remount") && m.Destination != "" && len(m.Destination) < unix.PathMax
+	}
 	later := make(map[string]int) // the first of those that come later, by destination
 	for i, m := range slices.Backward(mounts) {
 		if !covers(m) {
