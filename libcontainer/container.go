@@ -56,9 +56,9 @@ type Runtime struct {
 	// CgroupDriver selects who creates the cgroups of new containers; [CgroupCgroupfs] when
 	// empty. For existing containers the state has the driver.
 	CgroupDriver CgroupDriver
-	// TimerSlack, when not 0, is the timer slack in nanoseconds that processes in
-	// containers get. It is for callers who change that of their own threads, which
-	// is inherited (prctl(2), PR_SET_TIMERSLACK).
+	// TimerSlack, when not 0, is the timer slack of processes in containers, in nanoseconds.
+	// Timer slack is inherited (prctl(2), PR_SET_TIMERSLACK): a caller that changes its own
+	// sets the original value here.
 	TimerSlack int
 	// Warn is called with messages that are worth logging and are not errors. It
 	// may be nil.
@@ -223,9 +223,9 @@ func status(dir *state.Dir, r *state.Record, locked bool) (specs.ContainerState,
 		return "", fmt.Errorf("container %q: %w", r.ID, err)
 	}
 	if dir.Creating() {
-		// "the container is being created": by its init, as long as that is the program, or
-		// before there is one. The marker stays a moment longer, or for good when run was
-		// killed as the process had just begun.
+		// "the container is being created": its init still runs the program, or there is no init
+		// yet. The marker stays a moment longer, and forever when run was killed right after
+		// the process began.
 		if alive && runsImage(r.Pid) || !alive && !locked && dir.Busy() {
 			return specs.StateCreating, nil
 		}

@@ -451,12 +451,13 @@ func (n *creator) follow() error {
 	return n.dir.Save(n.record)
 }
 
-// place notes where the init is, before anything of the image runs, so that exec can tell
-// whether it has gone from there.
+// place records the namespaces and the root of the init, before anything of the image runs. exec
+// compares them with those that the init has then.
 func (n *creator) place() (err error) {
 	n.record.Place, err = state.PlaceOf(linux.PID(n.init.Pid), placeNames(n.bundle.Spec))
 	if errors.Is(err, state.ErrGone) || errors.Is(err, os.ErrPermission) {
-		// The conversation will say why; and who may not look at it now cannot exec either.
+		// The conversation reports the reason. A user who may not look at the init now cannot
+		// exec either.
 		n.record.Place, err = nil, nil
 	}
 	return err
@@ -519,11 +520,11 @@ func (n *creator) launch() (err error) {
 	return err
 }
 
-// buildPatience is how long an init that nobody in a container can hold up may take to build
-// the container: file systems of the network may be slow.
+// buildPatience limits the time for building a container when no process of a container can hold
+// up the init. It is long, because network file systems may be slow.
 const buildPatience = 2 * time.Minute
 
-// patience says what ends the wait for the init.
+// patience returns what ends the wait for the init.
 //
 // Attacker: a process in the pid namespace that the init joins, which stops it.
 func (n *creator) patience() waiting {
@@ -534,7 +535,7 @@ func (n *creator) patience() waiting {
 	return w
 }
 
-// notice gives a remark that is known only when the container is built.
+// notice reports a remark that is known only when the container is built.
 func (n *creator) notice(text string) { n.runtime.remark("%s", text) }
 
 // intelRdt chooses the groups in resctrl; nil when the configuration has no linux.intelRdt.
@@ -549,9 +550,10 @@ func intelRdt(s *specs.Spec, id string) (*rdt.Manager, error) {
 	return rdt.New(root, id, s.Linux.IntelRdt)
 }
 
-// adopt records the process as the container's. Until then it ends with this one.
+// adopt records the process as the container's. Until then the process ends with this one.
 //
-// One that goes on in a child is recorded for the hooks. The limits follow with the child.
+// If the init continues in a child later, its parent is recorded for the hooks, and the limits
+// are set for the child.
 func (n *creator) adopt(final bool) error {
 	n.record.Pid = n.init.Pid
 	start, err := state.StartTime(n.init.Pid)

@@ -32,9 +32,9 @@ func (r *Runtime) launch(h *hostFiles, out *compile.Output, files []int, birth s
 	command := launch.Command{
 		Program: out.Program, CloneFlags: out.CloneFlags, Files: files,
 		Socket: out.Socket, Image: out.Image, Interrupt: wait.interrupt, Patience: wait.patience, Extend: wait.extend, Trace: r.traceMessage(),
-		// The container sees the image as /proc/PID/exe, and can execute it: it has paths of the
-		// host. A runtime that could not read it itself would make the program non-dumpable, and
-		// not be able to look after it.
+		// The container sees the image as /proc/PID/exe and can execute it, and the image has
+		// paths of the host. A runtime that cannot read the image itself must not make it
+		// unreadable: the program would be non-dumpable, and the runtime could not look after it.
 		Opaque: bundle.HasCapabilities(ownCapabilities(), unix.CAP_DAC_OVERRIDE),
 	}
 	if birth != "" {
@@ -54,7 +54,8 @@ func (r *Runtime) launch(h *hostFiles, out *compile.Output, files []int, birth s
 	}
 	init, err := launch.Start(command)
 	if mayMove && errors.Is(err, unix.EAGAIN) {
-		// At its limit of processes a cgroup has no births, but takes who comes.
+		// At its limit of processes a cgroup refuses new children, but still accepts processes
+		// that move into it.
 		outside()
 		init, err = launch.Start(command)
 	}
@@ -62,13 +63,13 @@ func (r *Runtime) launch(h *hostFiles, out *compile.Output, files []int, birth s
 	return init, err
 }
 
-// waiting says what ends the wait for a program: see [launch.Conversation].
+// waiting is what ends the wait for a program, see [launch.Conversation].
 type waiting struct {
 	interrupt *linux.Interrupt
 	patience  time.Duration
 	extend    func() bool
-	// outside has the program come into its cgroup, and not be born there: a frozen process
-	// cannot execute it, and nobody could talk with it.
+	// outside reports whether the program moves into its cgroup instead of starting there. In a
+	// frozen cgroup it could not start, and the conversation would never begin.
 	outside bool
 }
 
@@ -86,7 +87,7 @@ type setup struct {
 	init *launch.Init
 	// interrupt ends waits that are not part of the conversation.
 	interrupt *linux.Interrupt
-	// forks is how often the init is still to go on in a child. So a program enters a pid
+	// forks is how often the init will continue in a child. This is how a program enters a pid
 	// namespace:
 	//
 	//	parent          child
@@ -97,8 +98,8 @@ type setup struct {
 	// Both messages come through one socket, in any order. last is how many of the forks come
 	// when the program has been at all points but PointPid.
 	forks, last int
-	// adopt is called when the process is known that is at a point which needs it, and when the
-	// final one is. It may be nil.
+	// adopt is called when the process at a point that needs it is known, and again when the final
+	// process is. It may be nil.
 	adopt func(final bool) error
 	// adopted is the process that is known.
 	adopted int
@@ -182,7 +183,7 @@ func (s *setup) serve(e *launch.Event, stage protocol.Stage) (done bool, err err
 	return false, s.points[p].serve(e)
 }
 
-// until follows the init until it has so many forks left, and makes the process known.
+// until follows the init until the given number of forks is left, and makes the process known.
 func (s *setup) until(forks int) error {
 	for s.forks > forks {
 		if err := s.receivePid(); err != nil {
@@ -192,8 +193,8 @@ func (s *setup) until(forks int) error {
 	return s.adoptOnce()
 }
 
-// childOfFailed follows an init that has failed into a child which it made before, so that the
-// child does not stay when the caller kills what it knows of.
+// childOfFailed finds the child of an init that has failed, so that the caller can kill the child
+// as well.
 func (s *setup) childOfFailed() {
 	for s.forks > 0 {
 		if err := s.receivePid(); err != nil {

@@ -309,8 +309,8 @@ func killInit(record *state.Record, interrupt *linux.Interrupt) error {
 	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
 	patience := failpoint.Patience(killTimeout)
 	for deadline := time.Now().Add(patience); ; {
-		// A frozen process would not die, nor would the first one of a pid namespace before
-		// all others there. They may be frozen again meanwhile.
+		// A frozen process does not die, and the first process of a pid namespace dies last.
+		// Processes may be frozen again in the meantime.
 		group.ThawAll()
 		n, err := interrupt.PollUntil(fds, time.Now().Add(thawInterval))
 		switch {

@@ -103,7 +103,7 @@ func (c *Container) start(n *handle) error {
 			c.runtime.warn("%v", destroyErr)
 		}
 	case errors.Is(err, ErrInterrupted), errors.Is(err, launch.ErrSilent):
-		// It must not start later, when nobody expects that any more.
+		// It must not start later, when the caller no longer expects it.
 		if killErr := killInit(record, nil); killErr != nil {
 			c.runtime.warn("%v", killErr)
 		}
