@@ -170,6 +170,8 @@ def main():
     if mode == "run":
         at = args.index("--")
         sys.exit(run(args[:at], args[at + 1:]))
+    if mode == "fd-receiver":
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     data, ancillary, flags, rest = receive(args[0])
     fds = array.array("i")
     for level, kind, content in ancillary:
@@ -177,7 +179,10 @@ def main():
             fds.frombytes(content[:len(content) - len(content) % 4])
     if mode == "fd-receiver":
         print("bytes %d, control messages %d, descriptors %d, truncated %d, more %d, terminal %d" % (
-            len(data) > 0, len(ancillary), len(fds), flags & socket.MSG_CTRUNC, len(rest), os.isatty(fds[0])))
+            len(data) > 0, len(ancillary), len(fds), flags & socket.MSG_CTRUNC, len(rest), os.isatty(fds[0])), flush=True)
+        # The terminal would be gone without its master, and the container is still being built.
+        # So it stays open until the test sends SIGTERM.
+        signal.sigtimedwait([signal.SIGTERM], LIMIT)
         return
     t = Terminal(fds[0])
     for s in args[1:]:

@@ -29,12 +29,14 @@ receiver() {
 	shift
 	python3 "$BATS_TEST_DIRNAME/pty.py" "$mode" "$SOCKET" "$@" >"$BATS_TEST_TMPDIR/received" 2>&1 3>&- </dev/null &
 	RECEIVER=$!
+	RECEIVES=$mode
 	wait_for test -S "$SOCKET"
 }
 
 # received waits for the receiver.
 received() {
 	status=0
+	[ "$RECEIVES" != fd-receiver ] || kill "$RECEIVER"
 	wait "$RECEIVER" || status=$?
 	output=$(tr -d '\r' <"$BATS_TEST_TMPDIR/received")
 }
