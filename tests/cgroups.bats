@@ -9,6 +9,7 @@ setup() {
 }
 
 teardown() {
+	[ -z "${ASIDE[*]}" ] || kill -9 "${ASIDE[@]}" 2>/dev/null || true
 	[ -z "${SLEEP:-}" ] || kill "$SLEEP" 2>/dev/null || true
 	[ ! -e "${FREEZER:-}" ] || echo "$THAWED" >"$FREEZER"
 	[ -d "$ROOT/$ID" ] && coracle delete --force "$ID"

@@ -249,17 +249,17 @@ session_keyring='use POSIX; my $n = (POSIX::uname())[4] eq "x86_64" ? 250 : 219;
 	[ "$output" != "$(perl -e "$session_keyring")" ]
 }
 
-# squat makes a keyring as another user of the host, and prints its number.
+# squat makes a keyring as another user of the host; $squatted is its number.
 squat() {
 	aside bash -c 'exec python3 "$0" 65534 "$2" >"$1"' "$BATS_TEST_DIRNAME/keys.py" "$BATS_TEST_TMPDIR/squatted" "$1"
 	wait_for grep -qs . "$BATS_TEST_TMPDIR/squatted"
-	cat "$BATS_TEST_TMPDIR/squatted"
+	squatted=$(cat "$BATS_TEST_TMPDIR/squatted")
 }
 
 @test "the session keyring is not one that another user has made and called like it" {
 	command -v perl >/dev/null || skip "no perl on the host"
 	setup_debian
-	squatted=$(squat "_ses.$ID")
+	squat "_ses.$ID"
 	args perl -e "$session_keyring"
 	run coracle run "$ID"
 	[ "$status" -eq 0 ]
