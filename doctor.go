@@ -30,10 +30,7 @@ var doctorCommand = command{
 		{name: "force", kind: toggle, usage: "with --cleanup: remove what is left"},
 	},
 	run: func(c *cli.Context) error {
-		if err := checkArgs(c, 0, 0); err != nil {
-			return err
-		}
-		rt, err := runtimeOf(c)
+		rt, err := runtimeAlone(c)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -57,7 +58,7 @@ func inspectText(r *libcontainer.Report) string {
 	line("oom score", "%d", p.OOMScoreAdj)
 	line("label", "%s", orNone(r.Label))
 	line("seccomp", "%s, %s", r.Seccomp.Mode, count(r.Seccomp.Filters, "filter"))
-	for _, action := range sortedKeys(r.Seccomp.Calls) {
+	for _, action := range slices.Sorted(maps.Keys(r.Seccomp.Calls)) {
 		calls := r.Seccomp.Calls[action]
 		line("", "%s: %s: %s", action, count(len(calls), "call"), strings.Join(calls, " "))
 	}
@@ -114,14 +115,4 @@ func orNone(s string) string {
 		return "none"
 	}
 	return s
-}
-
-// sortedKeys returns the keys of a map, sorted.
-func sortedKeys(m map[string][]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

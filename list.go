@@ -19,10 +19,7 @@ var listCommand = command{
 		{name: "quiet", short: "q", kind: toggle, usage: "print only ids"},
 	},
 	run: func(c *cli.Context) error {
-		if err := checkArgs(c, 0, 0); err != nil {
-			return err
-		}
-		rt, err := runtimeOf(c)
+		rt, err := runtimeAlone(c)
 		if err != nil {
 			return err
 		}

@@ -212,6 +212,14 @@ func runtimeOf(c *cli.Context) (*libcontainer.Runtime, error) {
 // (sd_notify(3)).
 func notifySocket() string { return os.Getenv("NOTIFY_SOCKET") }
 
+// runtimeAlone returns the runtime for a command without arguments.
+func runtimeAlone(c *cli.Context) (*libcontainer.Runtime, error) {
+	if err := checkArgs(c, 0, 0); err != nil {
+		return nil, err
+	}
+	return runtimeOf(c)
+}
+
 // containerOf returns the container that the only argument names.
 func containerOf(c *cli.Context) (*libcontainer.Container, error) {
 	if err := checkArgs(c, 1, 1); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -135,6 +136,9 @@ func (m *metrics) pressure(s *libcontainer.Stats) {
 
 // network adds the counters of each interface, a family after the other, as the format demands.
 func (m *metrics) network(interfaces []libcontainer.NetworkInterface) {
+	if len(interfaces) == 0 {
+		return
+	}
 	for _, f := range []struct {
 		name, unit, help string
 		value            func(libcontainer.NetworkInterface) uint64
@@ -148,9 +152,6 @@ func (m *metrics) network(interfaces []libcontainer.NetworkInterface) {
 		{"container_network_transmit_errors", "", "Errors when sending.", func(i libcontainer.NetworkInterface) uint64 { return i.TxErrors }},
 		{"container_network_transmit_packets_dropped", "", "Packets dropped when sending.", func(i libcontainer.NetworkInterface) uint64 { return i.TxDropped }},
 	} {
-		if len(interfaces) == 0 {
-			return
-		}
 		m.family(f.name, "counter", f.unit, f.help)
 		for _, i := range interfaces {
 			m.sample(f.name+"_total", float64(f.value(i)), "interface", i.Name)
@@ -162,11 +163,7 @@ func (m *metrics) hugetlb(sizes map[string]libcontainer.HugetlbStats) {
 	if len(sizes) == 0 {
 		return
 	}
-	names := make([]string, 0, len(sizes))
-	for n := range sizes {
-		names = append(names, n)
-	}
-	slices.Sort(names)
+	names := slices.Sorted(maps.Keys(sizes))
 	m.family("container_hugetlb_usage_bytes", "gauge", "bytes", "Huge pages in use.")
 	for _, n := range names {
 		m.sample("container_hugetlb_usage_bytes", float64(sizes[n].Usage), "pagesize", n)

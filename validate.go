@@ -25,10 +25,7 @@ var validateCommand = command{
 		{name: "strict", kind: toggle, usage: "fail because of warnings too"},
 	},
 	run: func(c *cli.Context) error {
-		if err := checkArgs(c, 0, 0); err != nil {
-			return err
-		}
-		rt, err := runtimeOf(c)
+		rt, err := runtimeAlone(c)
 		if err != nil {
 			return err
 		}

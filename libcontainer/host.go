@@ -133,13 +133,9 @@ func namespaceMaker(s *specs.Spec) *source.Maker {
 // shared reports whether a namespace is the one that this process is in. On an error it returns
 // true, so that nothing of the host is changed by mistake.
 func shared(path string, ns specs.LinuxNamespaceType) bool {
-	name := string(ns)
-	if ns == specs.NetworkNamespace {
-		name = "net"
-	}
 	var ours, theirs unix.Stat_t
 	//allow:path the host's /proc, and a path that the caller has named
-	if unix.Stat("/proc/self/ns/"+name, &ours) != nil || unix.Stat(path, &theirs) != nil {
+	if unix.Stat("/proc/self/ns/"+oci.NamespaceFile(ns), &ours) != nil || unix.Stat(path, &theirs) != nil {
 		return true
 	}
 	return ours.Dev == theirs.Dev && ours.Ino == theirs.Ino

@@ -263,9 +263,20 @@ func (f *foreground) waitForEnd(pid int) int {
 
 // poll is poll(2) without a timeout, restarted after signals.
 func poll(fds []unix.PollFd) error {
-	for {
-		if _, err := unix.Poll(fds, -1); !errors.Is(err, unix.EINTR) {
-			return os.NewSyscallError("poll", err)
+	_, err := pollFor(fds, -1)
+	return err
+}
+
+// pollFor is poll(2) with a timeout in milliseconds, restarted after signals with what is left of
+// it.
+func pollFor(fds []unix.PollFd, milliseconds int) (int, error) {
+	for deadline := time.Now().Add(time.Duration(milliseconds) * time.Millisecond); ; {
+		n, err := unix.Poll(fds, milliseconds)
+		if !errors.Is(err, unix.EINTR) {
+			return n, os.NewSyscallError("poll", err)
+		}
+		if milliseconds >= 0 {
+			milliseconds = int(max(time.Until(deadline), 0).Milliseconds())
 		}
 	}
 }

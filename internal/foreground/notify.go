@@ -118,17 +118,11 @@ func (p *notifyProxy) barrier() error {
 	if err != nil {
 		return err
 	}
-	fds := []unix.PollFd{{Fd: int32(pipe[0])}}
-	for deadline := time.Now().Add(barrierTimeout); ; {
-		n, err := unix.Poll(fds, int(max(time.Until(deadline), 0).Milliseconds()))
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err == nil && n == 0:
-			return errors.New("it does not read")
-		}
-		return os.NewSyscallError("poll", err)
+	n, err := pollFor([]unix.PollFd{{Fd: int32(pipe[0])}}, int(barrierTimeout.Milliseconds()))
+	if err == nil && n == 0 {
+		return errors.New("it does not read")
 	}
+	return err
 }
 
 // send sends a message, with descriptors, to the socket of a service manager: a path or, with

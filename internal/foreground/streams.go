@@ -242,11 +242,8 @@ func (s *streams) copyInput(to int) {
 // reports whether nobody reads the pipe any more, or the process has ended.
 func ended(pipe, stop int, events int16, input, milliseconds int) bool {
 	fds := []unix.PollFd{{Fd: int32(pipe), Events: events}, {Fd: int32(stop)}, {Fd: int32(input), Events: unix.POLLIN}}
-	for {
-		if _, err := unix.Poll(fds, milliseconds); !errors.Is(err, unix.EINTR) {
-			return err != nil || fds[0].Revents&unix.POLLERR != 0 || fds[1].Revents != 0
-		}
-	}
+	_, err := pollFor(fds, milliseconds)
+	return err != nil || fds[0].Revents&unix.POLLERR != 0 || fds[1].Revents != 0
 }
 
 // noteLent notes which files belong to the user of the process, now that it runs.

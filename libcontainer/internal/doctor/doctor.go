@@ -10,6 +10,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/moby/sys/mountinfo"
 )
 
 // Status is the result of an examination.
@@ -43,17 +45,18 @@ type Finding struct {
 // patient is what is examined, and for whom. Each method is named after a group of findings and
 // adds them.
 type patient struct {
-	uid        int
-	privileged bool // has CAP_SYS_ADMIN over the host's namespaces, or those of its user namespace
-	root       string
-	findings   []Finding
+	Options
+	mounts    []*mountinfo.Info // of the host
+	mountsErr error
+	findings  []Finding
 }
 
 // Options describe for whom the host is examined.
 type Options struct {
 	// Root is the state root, such as /run/coracle.
 	Root string
-	// Privileged reports whether this process has CAP_SYS_ADMIN.
+	// Privileged reports whether this process has CAP_SYS_ADMIN over the host's namespaces, or
+	// those of its user namespace.
 	Privileged bool
 	// UID is the effective user id of this process.
 	UID int
@@ -61,9 +64,10 @@ type Options struct {
 
 // Examine examines the host for this process.
 func Examine(o Options) []Finding {
-	p := &patient{uid: o.UID, privileged: o.Privileged, root: o.Root}
+	p := &patient{Options: o}
+	p.mounts, p.mountsErr = mountinfo.GetMounts(nil)
 	for _, examine := range []func(){
-		p.kernel, p.program, p.namespaces, p.propagation, p.mounts, p.idmapped, p.cgroups, p.systemd, p.seccomp, p.security,
+		p.kernel, p.program, p.namespaces, p.propagation, p.mountAPI, p.hostMounts, p.idmapped, p.cgroups, p.systemd, p.seccomp, p.security,
 		p.keyrings, p.limits, p.subordinate, p.filesystems, p.stateRoot, p.criu,
 	} {
 		examine()
@@ -90,16 +94,6 @@ func Worst(findings []Finding) int {
 		}
 	}
 	return worst
-}
-
-// Count counts the findings with a status.
-func Count(findings []Finding, s Status) (n int) {
-	for _, f := range findings {
-		if f.Status == s {
-			n++
-		}
-	}
-	return n
 }
 
 // Commands returns the commands that fix the findings, without duplicates, in the order of the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -170,11 +171,7 @@ func (e *engine) judge(named map[string]string, driver, program string, read []s
 
 // ours finds this program among runtimes: the same file or, failing that, the same name.
 func ours(named map[string]string, program string) (runtime, path string) {
-	names := make([]string, 0, len(named))
-	for n := range named {
-		names = append(names, n)
-	}
-	slices.Sort(names)
+	names := slices.Sorted(maps.Keys(named))
 	for _, n := range names {
 		if sameFile(named[n], program) {
 			return n, named[n]

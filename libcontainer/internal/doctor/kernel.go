@@ -71,24 +71,24 @@ func (p *patient) program() {
 
 // namespaces makes each kind of namespace.
 func (p *patient) namespaces() {
-	f := Finding{Name: "namespaces.user", Required: !p.privileged, Found: "a user namespace can be made"}
+	f := Finding{Name: "namespaces.user", Required: !p.Privileged, Found: "a user namespace can be made"}
 	if err := launch.TryNamespaces(0, true); err != nil {
 		f.Status, f.Found = Missing, fmt.Sprintf("a user namespace cannot be made: %v", err)
 		f.Cost = "containers with a user namespace are refused"
-		if !p.privileged {
+		if !p.Privileged {
 			f.Cost = "a user without privileges can make no container"
 		}
 		f.Mend, f.Commands = whyNoUserNamespace()
 	}
 	p.add(f)
-	if f.Status == Missing && !p.privileged {
+	if f.Status == Missing && !p.Privileged {
 		return
 	}
 	for _, ns := range []specs.LinuxNamespaceType{
 		specs.MountNamespace, specs.PIDNamespace, specs.NetworkNamespace, specs.IPCNamespace, specs.UTSNamespace, specs.CgroupNamespace, specs.TimeNamespace,
 	} {
 		f := Finding{Name: "namespaces." + string(ns), Required: ns == specs.MountNamespace || ns == specs.PIDNamespace, Found: fmt.Sprintf("a new %s namespace can be made", ns)}
-		if err := launch.TryNamespaces(oci.NamespaceFlag(ns), !p.privileged); err != nil {
+		if err := launch.TryNamespaces(oci.NamespaceFlag(ns), !p.Privileged); err != nil {
 			f.Status, f.Found = Missing, fmt.Sprintf("a new %s namespace cannot be made: %v", ns, err)
 			f.Cost = fmt.Sprintf("containers with a %s namespace of their own are refused", ns)
 			f.Mend = "the kernel was built without it, or a security policy forbids it"
@@ -175,12 +175,12 @@ func (p *patient) keyrings() {
 			err = errno
 		}
 	})
-	used, limit, known := keyQuota(p.uid)
+	used, limit, known := keyQuota(p.UID)
 	f := Finding{Name: "keyrings", Found: "a session key ring can be made"}
 	if known {
 		f.Found += fmt.Sprintf(" (%d of %d keys of this user are in use)", used, limit)
 	}
-	quota := fmt.Sprintf("kernel.keys.%smaxkeys", map[bool]string{true: "root_"}[p.uid == 0])
+	quota := fmt.Sprintf("kernel.keys.%smaxkeys", map[bool]string{true: "root_"}[p.UID == 0])
 	switch {
 	case errors.Is(err, unix.ENOSYS):
 		f.Status, f.Found, f.Cost = Missing, "the kernel has no key rings", "none: containers are made without one of their own"

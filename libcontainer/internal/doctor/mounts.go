@@ -16,12 +16,12 @@ import (
 // propagation checks the propagation of the host's mounts.
 func (p *patient) propagation() {
 	f := Finding{Name: "propagation", Found: "the root mount of the host is shared"}
-	root, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter("/"))
+	root := slices.IndexFunc(p.mounts, func(m *mountinfo.Info) bool { return m.Mountpoint == "/" })
 	switch {
-	case err != nil || len(root) == 0:
+	case root < 0:
 		f.Status, f.Found, f.Cost = Degraded, "the root mount of the host cannot be seen", "mount propagation cannot be judged"
 		f.Mend = "run this command outside of a chroot"
-	case !strings.Contains(root[0].Optional, "shared:"):
+	case !strings.Contains(p.mounts[root].Optional, "shared:"):
 		f.Status, f.Found = Degraded, "the root mount of the host is private"
 		f.Cost = "what the host mounts later does not appear in volumes with rslave or rshared, and what a container mounts in one with rshared does not appear on the host"
 		f.Mend, f.Commands = "make it shared, as systemd does at boot", []string{"mount --make-rshared /"}
@@ -32,31 +32,34 @@ func (p *patient) propagation() {
 // manyMounts is a number of mounts with which creating a mount namespace is slow.
 const manyMounts = 1000
 
-// mounts creates a mount with the new mount API, without attaching it, and counts the host's
-// mounts.
-func (p *patient) mounts() {
-	f := Finding{Name: "mounts.api", Required: p.privileged, Found: "mounts can be made, changed and attached by descriptors"}
-	if !p.privileged {
+// mountAPI creates a mount with the new mount API, without attaching it.
+func (p *patient) mountAPI() {
+	f := Finding{Name: "mounts.api", Required: p.Privileged, Found: "mounts can be made, changed and attached by descriptors"}
+	if !p.Privileged {
 		f.Found += " (in a user namespace: not tried)"
 	} else if err := detachedMount(); err != nil {
 		f.Status, f.Found, f.Cost = Missing, fmt.Sprintf("a mount cannot be made by descriptors: %v", err), "no container can be made"
 		f.Mend = "a security policy or a sandbox forbids it"
 	}
 	p.add(f)
-	all, err := mountinfo.GetMounts(nil)
-	if err != nil {
+}
+
+// hostMounts counts the mounts of the host.
+func (p *patient) hostMounts() {
+	if p.mountsErr != nil {
 		return
 	}
-	f = Finding{Name: "mounts.host", Found: fmt.Sprintf("a mount namespace is made as a copy of the host's, which has %s", plural(len(all), "mount"))}
-	if len(all) > manyMounts {
+	count := len(p.mounts)
+	f := Finding{Name: "mounts.host", Found: fmt.Sprintf("a mount namespace is made as a copy of the host's, which has %s", plural(count, "mount"))}
+	if count > manyMounts {
 		f.Status, f.Cost = Degraded, "each container takes longer to make and to end, in proportion to that number"
 		f.Mend = "unmount what is not needed; mounts of containers that have ended are listed by \"findmnt\""
 	}
 	p.add(f)
-	if limit := number("/proc/sys/fs/mount-max"); limit > 0 && len(all)*2 > limit {
+	if limit := number("/proc/sys/fs/mount-max"); limit > 0 && count*2 > limit {
 		p.add(Finding{
-			Name: "mounts.limit", Status: Degraded, Found: fmt.Sprintf("a mount namespace may have %d mounts, the host has %d", limit, len(all)),
-			Cost: "containers with many mounts are refused", Mend: "raise the limit", Commands: []string{fmt.Sprintf("sysctl -w fs.mount-max=%d", 4*len(all))},
+			Name: "mounts.limit", Status: Degraded, Found: fmt.Sprintf("a mount namespace may have %d mounts, the host has %d", limit, count),
+			Cost: "containers with many mounts are refused", Mend: "raise the limit", Commands: []string{fmt.Sprintf("sysctl -w fs.mount-max=%d", 4*count)},
 		})
 	}
 }
@@ -92,15 +95,14 @@ var interfaces = []string{
 // idmapped maps the ids of a copy of a mount of each file system in use, without attaching it.
 func (p *patient) idmapped() {
 	const name = "mounts.idmapped"
-	if !p.privileged {
+	if !p.Privileged {
 		p.add(Finding{
 			Name: name, Status: Missing, Found: "mounts get other ids by privileges only",
 			Cost: "mounts with uidMappings or idmap are refused", Mend: "run as root",
 		})
 		return
 	}
-	mounts, err := mountinfo.GetMounts(nil)
-	if err != nil {
+	if p.mountsErr != nil {
 		return
 	}
 	users, err := launch.UserNamespace("0 1000 1000\n", "0 1000 1000\n")
@@ -114,7 +116,7 @@ func (p *patient) idmapped() {
 	ns := linux.NewFD(users)
 	defer ns.Close()
 	var can, cannot []string
-	for _, m := range mounts {
+	for _, m := range p.mounts {
 		if slices.Contains(interfaces, m.FSType) || slices.Contains(can, m.FSType) || slices.Contains(cannot, m.FSType) {
 			continue
 		}

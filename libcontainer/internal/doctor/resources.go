@@ -41,11 +41,11 @@ func engineLimits() []limited {
 // cgroups checks, with the code that creates cgroups, what it could do here.
 func (p *patient) cgroups() {
 	mode := "cgroup v1"
-	unified := isUnified("/sys/fs/cgroup")
+	unified := cgroup.IsUnified("/sys/fs/cgroup")
 	switch {
 	case unified:
 		mode = "cgroup v2"
-	case isUnified("/sys/fs/cgroup/unified"):
+	case cgroup.IsUnified("/sys/fs/cgroup/unified"):
 		mode = "cgroup v1, and v2 for what it does not have"
 	}
 	f := Finding{Name: "cgroups", Found: mode}
@@ -58,7 +58,7 @@ func (p *patient) cgroups() {
 	if err != nil {
 		f.Status, f.Found = Missing, mode+": "+err.Error()
 		f.Cost = "containers are made without a cgroup: no limits, no statistics, no pause"
-		if p.privileged {
+		if p.Privileged {
 			f.Cost = "containers are refused unless the cgroup driver is \"disabled\""
 		}
 		f.Mend = p.mendCgroups()
@@ -80,8 +80,8 @@ func (p *patient) cgroups() {
 		f.Status, f.Found = Degraded, "not available: "+strings.Join(absent, ", ")
 		f.Cost = "configurations with these limits are refused"
 		f.Mend = "enable the controllers, in the kernel and for the cgroups above"
-		if !p.privileged {
-			f.Mend, f.Commands = delegate(p.uid)
+		if !p.Privileged {
+			f.Mend, f.Commands = delegate(p.UID)
 		}
 	}
 	p.add(f)
@@ -98,15 +98,8 @@ func property(controller string) string {
 	return controller
 }
 
-// isUnified reports whether a directory is the root of cgroup v2.
-func isUnified(path string) bool {
-	var st unix.Statfs_t
-	//allow:path a fixed path of the host
-	return unix.Statfs(path, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
-}
-
 func (p *patient) mendCgroups() string {
-	if p.privileged {
+	if p.Privileged {
 		return "mount the cgroup file systems at /sys/fs/cgroup, writable"
 	}
 	return "run in a session of systemd, with --systemd-cgroup"
@@ -137,7 +130,7 @@ func (p *patient) systemd() {
 		f.Cost = "--systemd-cgroup does not work; Kubernetes and Podman use it where systemd is the init"
 		f.Mend = "use the cgroupfs driver, here and in the engine"
 		if i.User {
-			f.Mend, f.Commands = "start the user's service manager", []string{fmt.Sprintf("loginctl enable-linger %d", p.uid)}
+			f.Mend, f.Commands = "start the user's service manager", []string{fmt.Sprintf("loginctl enable-linger %d", p.UID)}
 		}
 		p.add(f)
 		return
@@ -155,7 +148,7 @@ func (p *patient) systemd() {
 		if len(absent) > 0 {
 			f.Status, f.Found = Degraded, f.Found+", without the controllers "+strings.Join(absent, ", ")
 			f.Cost = "limits of these kinds are refused"
-			f.Mend, f.Commands = delegate(p.uid)
+			f.Mend, f.Commands = delegate(p.UID)
 		}
 	}
 	p.add(f)
@@ -214,7 +207,7 @@ func ownPidsMax() int {
 	if err != nil {
 		return -1
 	}
-	if isUnified("/sys/fs/cgroup") {
+	if cgroup.IsUnified("/sys/fs/cgroup") {
 		return number(filepath.Join("/sys/fs/cgroup", own[""], "pids.max"))
 	}
 	return number(filepath.Join("/sys/fs/cgroup/pids", own["pids"], "pids.max"))
@@ -222,7 +215,7 @@ func ownPidsMax() int {
 
 // subordinate checks the subordinate ids of a user without privileges.
 func (p *patient) subordinate() {
-	if p.uid == 0 {
+	if p.UID == 0 {
 		return
 	}
 	f := Finding{Name: "subordinate-ids"}
@@ -238,10 +231,10 @@ func (p *patient) subordinate() {
 		}
 	}
 	if f.Status == "" {
-		uids, gids := idmap.Own(p.uid, os.Getegid())
+		uids, gids := idmap.Own(p.UID, os.Getegid())
 		if len(uids) < 2 || len(gids) < 2 {
 			f.Status, f.Found = Missing, "this user has no subordinate ids (/etc/subuid, /etc/subgid)"
-			f.Mend, f.Commands = "give the user a range", []string{fmt.Sprintf("usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \"$(id -nu %d)\"", p.uid)}
+			f.Mend, f.Commands = "give the user a range", []string{fmt.Sprintf("usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \"$(id -nu %d)\"", p.UID)}
 		} else {
 			f.Found = fmt.Sprintf("%d user ids and %d group ids can be mapped", total(uids), total(gids))
 		}
@@ -262,7 +255,7 @@ func total(ids []specs.LinuxIDMapping) (n uint64) {
 // stateRoot checks the directory for the state.
 func (p *patient) stateRoot() {
 	f := Finding{Name: "state", Required: true}
-	dir := p.root
+	dir := p.Root
 	for dir != "/" && !exists(dir) {
 		dir = filepath.Dir(dir)
 	}

@@ -6,7 +6,9 @@
 package inspect
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,9 +18,11 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"coracle/libcontainer/internal/initprog/seccomp"
 	"coracle/libcontainer/internal/linux"
+	"coracle/libcontainer/internal/oci"
 	"coracle/libcontainer/internal/oci/bundle"
 )
 
@@ -153,29 +157,28 @@ func Inspect(s Subject) (*Report, error) {
 
 // process reads /proc/PID/status.
 func (r *Report) process(p linux.Process, pid int) error {
-	data, err := p.Read("status")
+	status, err := p.Status()
 	if err != nil {
 		return err
 	}
-	fields := make(map[string]string)
-	for line := range strings.Lines(string(data)) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-		fields[name] = strings.TrimSpace(value)
+	number := func(field string) int {
+		n, _ := status.Number(field, 0) // 0 for a field that this kernel does not have
+		return n
 	}
 	r.Process = Process{
-		Pid: pid, Command: fields["Name"], UIDs: numbers(fields["Uid"]), GIDs: numbers(fields["Gid"]), Groups: numbers(fields["Groups"]),
-		Threads: numberOf(fields["Threads"]), NoNewPrivs: fields["NoNewPrivs"] == "1", Capabilities: make(map[string][]string),
+		Pid: pid, Command: strings.Join(status.Words("Name"), " "), UIDs: numbers(status.Words("Uid")), GIDs: numbers(status.Words("Gid")),
+		Groups: numbers(status.Words("Groups")), Threads: number("Threads"), NoNewPrivs: number("NoNewPrivs") == 1, Capabilities: make(map[string][]string),
 	}
 	for _, set := range []struct{ field, name string }{
 		{"CapBnd", "bounding"}, {"CapEff", "effective"}, {"CapPrm", "permitted"}, {"CapInh", "inheritable"}, {"CapAmb", "ambient"},
 	} {
-		r.Process.Capabilities[set.name] = capabilities(fields[set.field])
+		r.Process.Capabilities[set.name] = capabilities(strings.Join(status.Words(set.field), ""))
 	}
 	modes := []string{"none", "strict", "filter"}
-	if mode := numberOf(fields["Seccomp"]); mode < len(modes) {
+	if mode := number("Seccomp"); mode < len(modes) {
 		r.Seccomp.Mode = modes[mode]
 	}
-	r.Seccomp.Filters = numberOf(fields["Seccomp_filters"])
+	r.Seccomp.Filters = number("Seccomp_filters")
 	if score, err := p.Read("oom_score_adj"); err == nil {
 		r.Process.OOMScoreAdj = numberOf(strings.TrimSpace(string(score)))
 	}
@@ -191,9 +194,9 @@ func capabilities(hex string) []string {
 	return strings.Split(bundle.CapabilityNames(set), ", ")
 }
 
-func numbers(text string) []int {
+func numbers(words []string) []int {
 	list := []int{}
-	for _, f := range strings.Fields(text) {
+	for _, f := range words {
 		list = append(list, numberOf(f))
 	}
 	return list
@@ -204,57 +207,31 @@ func numberOf(text string) int {
 	return n
 }
 
-// namespaceFiles are the files in /proc/PID/ns.
-var namespaceFiles = []struct {
-	file string
-	kind specs.LinuxNamespaceType
-}{
-	{"cgroup", specs.CgroupNamespace}, {"ipc", specs.IPCNamespace}, {"mnt", specs.MountNamespace}, {"net", specs.NetworkNamespace},
-	{"pid", specs.PIDNamespace}, {"time", specs.TimeNamespace}, {"user", specs.UserNamespace}, {"uts", specs.UTSNamespace},
-}
-
 // namespaces returns the namespaces of a process, and the others in each.
 func namespaces(p linux.Process, others map[string]int) (list []Namespace, err error) {
-	for _, f := range namespaceFiles {
-		inode, err := namespace(p, f.file)
-		if os.IsNotExist(err) {
+	ids := slices.Sorted(maps.Keys(others))
+	for _, kind := range oci.NamespaceTypes() {
+		t := specs.LinuxNamespaceType(kind)
+		file := oci.NamespaceFile(t)
+		inode, err := p.Namespace(file)
+		if errors.Is(err, unix.ENOENT) {
 			continue // a kernel without this kind
 		}
 		if err != nil {
 			return nil, err
 		}
-		n := Namespace{Type: f.kind, Inode: inode}
-		if host, err := namespace(linux.Self, f.file); err == nil && host == inode {
+		n := Namespace{Type: t, Inode: inode}
+		if host, err := linux.Self.Namespace(file); err == nil && host == inode {
 			n.Shared = append(n.Shared, "host")
 		}
-		for _, id := range sorted(others) {
-			if theirs, err := namespace(linux.PID(others[id]), f.file); err == nil && theirs == inode {
+		for _, id := range ids {
+			if theirs, err := linux.PID(others[id]).Namespace(file); err == nil && theirs == inode {
 				n.Shared = append(n.Shared, id)
 			}
 		}
 		list = append(list, n)
 	}
 	return list, nil
-}
-
-func sorted[T any](m map[string]T) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
-}
-
-// namespace returns the inode of a process's namespace: the link reads "net:[4026531840]".
-func namespace(p linux.Process, file string) (uint64, error) {
-	//allow:path the host's /proc
-	link, err := os.Readlink(p.Path("ns/" + file))
-	if err != nil {
-		return 0, err
-	}
-	_, number, _ := strings.Cut(strings.TrimSuffix(link, "]"), "[")
-	return strconv.ParseUint(number, 10, 64)
 }
 
 // mounts returns the mounts in the process's mount namespace, as the process sees them.

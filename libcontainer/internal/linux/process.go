@@ -5,6 +5,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Process is the name of a process in the /proc of this mount namespace.
@@ -67,6 +69,19 @@ func (p Process) Exe() (string, error) {
 	return os.Readlink(p.Path("exe"))
 }
 
+// Namespace returns the inode number of a namespace of the process, by its name in /proc/PID/ns.
+// It identifies the namespace as long as there is somebody in it. The error wraps unix.ENOENT or
+// unix.ESRCH when there is no such process, or no such namespace.
+func (p Process) Namespace(name string) (uint64, error) {
+	var st unix.Stat_t
+	path := p.Path("ns/" + name)
+	//allow:path the host's /proc
+	if err := unix.Stat(path, &st); err != nil {
+		return 0, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return st.Ino, nil
+}
+
 // Cgroups returns the process's cgroup for each controller and for "name=…"; the unified
 // hierarchy has an empty key (cgroups(7), /proc/PID/cgroup).
 func (p Process) Cgroups() (map[string]string, error) {
@@ -96,27 +111,30 @@ func (p Process) Status() (Status, error) {
 	return Status{p.Path("status"), string(data)}, err
 }
 
+// Words returns the words of a field; none when it is missing or empty.
+func (s Status) Words(field string) []string {
+	for line := range strings.Lines(s.text) {
+		if name, value, _ := strings.Cut(line, ":"); name == field {
+			return strings.Fields(value)
+		}
+	}
+	return nil
+}
+
 // Number returns a number of a field. Index 0 is the first number, -1 the last one.
 func (s Status) Number(field string, index int) (int, error) {
-	for line := range strings.Lines(s.text) {
-		name, value, _ := strings.Cut(line, ":")
-		if name != field {
-			continue
-		}
-		values := strings.Fields(value)
-		if index < 0 {
-			index += len(values)
-		}
-		if index < 0 || index >= len(values) {
-			break
-		}
-		n, err := strconv.ParseUint(values[index], 10, 32)
-		if err != nil {
-			return 0, fmt.Errorf("%s: %s: %w", s.path, field, err)
-		}
-		return int(n), nil
+	values := s.Words(field)
+	if index < 0 {
+		index += len(values)
 	}
-	return 0, fmt.Errorf("%s does not have the %s that is looked for", s.path, field)
+	if index < 0 || index >= len(values) {
+		return 0, fmt.Errorf("%s does not have the %s that is looked for", s.path, field)
+	}
+	n, err := strconv.ParseUint(values[index], 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %s: %w", s.path, field, err)
+	}
+	return int(n), nil
 }
 
 // PidOf returns the process that a pidfd is for, as this pid namespace numbers it.

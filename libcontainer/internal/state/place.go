@@ -41,11 +41,14 @@ func PlaceOf(p linux.Process, namespaces []string) (*Place, error) {
 func namespacesOf(p linux.Process, names []string) (map[string]uint64, error) {
 	found := make(map[string]uint64, len(names))
 	for _, name := range names {
-		st, err := statx(unix.AT_FDCWD, p.Path("ns/"+name), 0)
+		inode, err := p.Namespace(name)
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
+			return nil, ErrGone
+		}
 		if err != nil {
 			return nil, err
 		}
-		found[name] = st.Ino
+		found[name] = inode
 	}
 	return found, nil
 }

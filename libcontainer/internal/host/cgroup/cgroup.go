@@ -8,6 +8,7 @@ package cgroup
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -238,9 +239,12 @@ func partBelow(base, own string) (string, error) {
 }
 
 // isUnified reports whether the host has only the unified hierarchy.
-func isUnified() bool {
+func isUnified() bool { return IsUnified(mountpoint) }
+
+// IsUnified reports whether a directory is in the unified hierarchy.
+func IsUnified(dir string) bool {
 	var st unix.Statfs_t
-	return unix.Statfs(mountpoint, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
+	return unix.Statfs(dir, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
 }
 
 func isCgroup(path string) bool {
@@ -433,12 +437,5 @@ type Hierarchy struct {
 
 // Dirs are the directories of the cgroup, one in each hierarchy, sorted.
 func (m *Manager) Dirs() []string {
-	dirs := make([]string, 0, len(m.saved.Paths))
-	for _, dir := range m.saved.Paths {
-		if !slices.Contains(dirs, dir) {
-			dirs = append(dirs, dir)
-		}
-	}
-	slices.Sort(dirs)
-	return dirs
+	return slices.Compact(slices.Sorted(maps.Values(m.saved.Paths)))
 }

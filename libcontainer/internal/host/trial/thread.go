@@ -81,12 +81,10 @@ func (t *Thread) Sysctl(path, value string, ns specs.LinuxNamespaceType) error {
 
 // alone reports whether the thread is in another namespace than its process.
 func alone(ns specs.LinuxNamespaceType) bool {
-	name := string(ns)
-	if ns == specs.NetworkNamespace {
-		name = "net"
-	}
-	var ours, all unix.Stat_t
-	return unix.Stat("/proc/thread-self/ns/"+name, &ours) == nil && unix.Stat("/proc/self/ns/"+name, &all) == nil && ours.Ino != all.Ino
+	name := oci.NamespaceFile(ns)
+	ours, err := linux.Process("thread-self").Namespace(name)
+	all, noErr := linux.Self.Namespace(name)
+	return err == nil && noErr == nil && ours != all
 }
 
 // Attributes sets the scheduling attributes of a process on the thread. It has to be the last
