@@ -7,9 +7,9 @@ setup() {
 	setup_busybox
 }
 
-# doctor ARG... runs doctor and stores its JSON in doctor.json.
-doctor() {
-	"$CORACLE" --root "$ROOT" doctor --json "$@" >doctor.json || true
+# examine runs doctor and stores its JSON in doctor.json.
+examine() {
+	"$CORACLE" --root "$ROOT" doctor --json >doctor.json || true
 }
 
 # finding NAME prints the status of a finding.
@@ -37,7 +37,7 @@ about() {
 @test "on a host on which containers run nothing that they need is missing" {
 	args true
 	coracle run "$ID"
-	doctor
+	examine
 	[ "$(jq .exit doctor.json)" -lt 2 ]
 	for name in kernel memfd namespaces.user namespaces.mount namespaces.pid namespaces.network namespaces.time mounts.api cgroups seccomp keyrings; do
 		[ "$(finding "$name")" = ok ]
@@ -52,7 +52,7 @@ about() {
 		cat /proc/sys/user/max_user_namespaces /proc/sys/kernel/keys/maxkeys
 	}
 	look | grep -v cortest >before
-	doctor
+	examine
 	look | grep -v cortest >after
 	# Other tests, whose cgroups have their own names, may run at the same time.
 	diff before after
@@ -124,7 +124,7 @@ about() {
 	[ "$status" -eq 0 ]
 	[ "$(cut -d' ' -f1 <<<"$output")" = "$(printf '%s\n' "$ID-cut" "$ID-dead")" ]
 	[ -e "$ROOT/$ID-dead" ]
-	doctor
+	examine
 	[ "$(jq '.leftovers | length' doctor.json)" = 2 ]
 	run "$CORACLE" --root "$ROOT" doctor --force
 	failed "--force needs --cleanup"
@@ -137,7 +137,7 @@ about() {
 }
 
 @test "--cleanup says of a record that cannot be read that it stays" {
-	mkdir -p -m 700 "$ROOT/$ID"
+	mkdir -m 700 "$ROOT" "$ROOT/$ID"
 	echo '{' >"$ROOT/$ID/state.json"
 	run "$CORACLE" --root "$ROOT" doctor --cleanup --force
 	[ "$status" -eq 1 ]

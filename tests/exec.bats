@@ -1396,7 +1396,7 @@ pids_of_cgroup() {
 		background run --detach "$ID"
 		PID=$(pid_of "$ID")
 	else
-		thread=$(ls "/proc/$PID/task" | tail -n 1)
+		thread=$(find "/proc/$PID/task" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | tail -n 1)
 		[ "${lines[0]}" = "$(readlink "/proc/$PID/task/$thread/ns/net")" ]
 		[ "${lines[*]:1}" = "$(nsenter --cgroup="/proc/$PID/task/$thread/ns/cgroup" cat "/proc/$PID/task/$thread/cgroup" | tr '\n' ' ' | sed 's/ $//')" ]
 	fi

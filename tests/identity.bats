@@ -372,9 +372,11 @@ stdout_again() {
 	args true
 	mknod "$BATS_TEST_TMPDIR/zero" c 1 5
 	mkdir "$BATS_TEST_TMPDIR/dir"
+	# shellcheck disable=SC2094 # a device
 	"$CORACLE" --root "$ROOT" run "$ID" <"$BATS_TEST_TMPDIR/zero" 1<>"$BATS_TEST_TMPDIR/zero" 2<"$BATS_TEST_TMPDIR/dir"
 	args sleep 1000
 	background run --detach "$ID"
+	# shellcheck disable=SC2094 # the same
 	coracle exec "$ID" true <"$BATS_TEST_TMPDIR/zero" 1<>"$BATS_TEST_TMPDIR/zero" 2<"$BATS_TEST_TMPDIR/dir"
 	[ "$(stat -c %u "$BATS_TEST_TMPDIR/zero" "$BATS_TEST_TMPDIR/dir" | xargs)" = "0 0" ]
 }

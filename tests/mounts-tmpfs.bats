@@ -144,7 +144,7 @@ memory_of() {
 	mkdir -p rootfs/data/dir
 	head -c 20M /dev/urandom >rootfs/data/file
 	local i
-	for i in {1..40}; do ln rootfs/data/file rootfs/data/dir/$i; done
+	for i in {1..40}; do ln rootfs/data/file "rootfs/data/dir/$i"; done
 	ln -s dir rootfs/data/link
 	ln rootfs/data/link rootfs/data/hard
 	mount_also '{destination: "/data", type: "tmpfs", options: ["tmpcopyup"]}'

@@ -166,7 +166,7 @@ hung() {
 # when it is in the pid namespace of the container, to nothing when it is not. ended reports
 # whether the command has run to its end.
 standing() {
-	local op=$1 stuck
+	local op=$1
 	shift
 	CORACLE_FAILPOINT="op=$op:hang" "$coracle_failing" --root "$ROOT" "$@" >/dev/null 2>&1 </dev/null 3>&- &
 	runtime=$!
@@ -177,7 +177,9 @@ standing() {
 	kill -0 "$runtime" 2>/dev/null || return 0
 	ended=
 	inner=$(awk '/^NSpid:/ && NF > 2 { print $NF }' "/proc/$p/status")
-	[ -n "$inner" ] && [ "$(readlink "/proc/$p/ns/pid")" = "${namespace:-$(readlink "/proc/$(pid_of "$ID")/ns/pid")}" ] || unstuck
+	if [ -z "$inner" ] || [ "$(readlink "/proc/$p/ns/pid")" != "${namespace:-$(readlink "/proc/$(pid_of "$ID")/ns/pid")}" ]; then
+		unstuck
+	fi
 }
 
 # unstuck ends what stands still.
@@ -186,6 +188,32 @@ unstuck() {
 	wait "$runtime" || true
 	p=
 }
+
+# visible FIRST LAST COMMAND... lets the program of a command stand still before each step from FIRST
+# back to LAST, and calls look when it is in the pid namespace of the container. It ends where three
+# steps are before the fork. seen is how often it looked. A test may replace the other functions.
+visible() {
+	local op first=$1 last=$2 hidden=0
+	shift 2
+	seen=0
+	for ((op = first; op > last && hidden < 3; op--)); do
+		before_step
+		standing "$op" "$@"
+		if [ -z "$ended" ] && [ -z "$p" ]; then
+			hidden=$((hidden + 1))
+		elif [ -z "$ended" ]; then
+			seen=$((seen + 1)) hidden=0
+			look
+			unstuck
+		fi
+		after_step
+	done
+	echo "$seen steps"
+	[ "$seen" -ge 3 ]
+}
+
+before_step() { :; }
+after_step() { :; }
 
 # credentials PID prints what a process may do, and where.
 credentials() {
@@ -215,22 +243,11 @@ confined() {
 		confined $user
 		detached 'exec sleep 1000'
 		want=$(credentials "$(pid_of "$ID")")
-		# From the last step back to the fork.
-		seen=0 outside=0
-		for ((op = 240; op > 100 && outside < 3; op--)); do
-			standing "$op" exec "$ID" true
-			[ -z "$ended" ] || continue
-			if [ -z "$p" ]; then
-				outside=$((outside + 1))
-				continue
-			fi
-			seen=$((seen + 1)) outside=0
+		look() {
 			diff <(echo "$want") <(credentials "$p")
 			census "$p" 'socket:*'
-			unstuck
-		done
-		echo "$user: $seen steps"
-		[ "$seen" -ge 3 ]
+		}
+		visible 240 100 exec "$ID" true
 		coracle delete --force "$ID"
 	done
 }
@@ -240,26 +257,15 @@ confined() {
 	confined true 1000
 	config '.hooks.startContainer = [{path: "/bin/true"}]'
 	args sleep 1000
-	seen=0 outside=0
-	for ((op = 200; op > 80 && outside < 3; op--)); do
-		created
-		standing "$op" start "$ID"
-		if [ -z "$ended" ]; then
-			if [ -z "$p" ]; then
-				outside=$((outside + 1))
-			else
-				seen=$((seen + 1)) outside=0
-				[ "$(grep -E '^(Uid|Gid|Groups|CapEff|CapPrm|CapBnd|CapInh|NoNewPrivs)' "/proc/$p/status")" = \
-					"$(grep -E '^(Uid|Gid|Groups|CapEff|CapPrm|CapBnd|CapInh|NoNewPrivs)' "/proc/$(pid_of "$ID")/status")" ]
-				grep -q '^Seccomp:	2$' "/proc/$p/status"
-				census "$p" 'socket:*' 'pipe:*'
-				unstuck
-			fi
-		fi
-		coracle delete --force "$ID"
-	done
-	echo "$seen steps"
-	[ "$seen" -ge 3 ]
+	before_step() { created; }
+	look() {
+		[ "$(grep -E '^(Uid|Gid|Groups|CapEff|CapPrm|CapBnd|CapInh|NoNewPrivs)' "/proc/$p/status")" = \
+			"$(grep -E '^(Uid|Gid|Groups|CapEff|CapPrm|CapBnd|CapInh|NoNewPrivs)' "/proc/$(pid_of "$ID")/status")" ]
+		grep -q '^Seccomp:	2$' "/proc/$p/status"
+		census "$p" 'socket:*' 'pipe:*'
+	}
+	after_step() { coracle delete --force "$ID"; }
+	visible 200 80 start "$ID"
 }
 
 # Without lastForkOfFirst (compile/lastfork.go) the peer sees it from its beginning.
@@ -277,23 +283,12 @@ confined() {
 	grep -q '^Seccomp:	2$' <<<"$want"
 	coracle delete --force "$ID"
 	namespace=$(readlink "/proc/$(pid_of "$peer")/ns/pid")
-	seen=0 outside=0
-	for ((op = $(coracle plan | grep -c '^ *[0-9][0-9]*  '); op > 150 && outside < 3; op--)); do
-		standing "$op" create "$ID"
-		if [ -z "$ended" ]; then
-			if [ -z "$p" ]; then
-				outside=$((outside + 1))
-			else
-				seen=$((seen + 1)) outside=0
-				diff <(echo "$want") <(credentials "$p")
-				census "$p" 'socket:*'
-				unstuck
-			fi
-		fi
-		coracle delete --force "$ID"
-	done
-	echo "$seen steps"
-	[ "$seen" -ge 3 ]
+	look() {
+		diff <(echo "$want") <(credentials "$p")
+		census "$p" 'socket:*'
+	}
+	after_step() { coracle delete --force "$ID"; }
+	visible "$(coracle plan | grep -c '^ *[0-9][0-9]*  ')" 150 create "$ID"
 	coracle delete --force "$peer"
 }
 
@@ -312,22 +307,9 @@ confined() {
 		else echo "closed $n"; fi
 		touch /seen/$n
 	done; usleep 20000; done'
-	seen=0 outside=0
-	for ((op = 240; op > 100 && outside < 3; op--)); do
-		standing "$op" exec "$ID" true
-		[ -z "$ended" ] || continue
-		if [ -z "$p" ]; then
-			outside=$((outside + 1))
-			continue
-		fi
-		outside=0
-		told() { grep -q " $inner\$" "$BATS_TEST_TMPDIR/out"; }
-		wait_for told
-		seen=$((seen + 1))
-		unstuck
-	done
-	echo "$seen steps"
-	[ "$seen" -ge 3 ]
+	told() { grep -q " $inner\$" "$BATS_TEST_TMPDIR/out"; }
+	look() { wait_for told; }
+	visible 240 100 exec "$ID" true
 	[ "$(grep -c open "$BATS_TEST_TMPDIR/out")" -eq 0 ]
 }
 

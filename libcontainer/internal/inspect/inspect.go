@@ -139,7 +139,7 @@ func Inspect(s Subject) (*Report, error) {
 	if r.Namespaces, err = namespaces(p, s.Others); err != nil {
 		return nil, err
 	}
-	if r.Mounts, err = mounts(s.Pid); err != nil {
+	if r.Mounts, err = mounts(p); err != nil {
 		return nil, err
 	}
 	r.Label = label(p)
@@ -235,8 +235,14 @@ func namespaces(p linux.Process, others map[string]int) (list []Namespace, err e
 }
 
 // mounts returns the mounts in the process's mount namespace, as the process sees them.
-func mounts(pid int) ([]Mount, error) {
-	infos, err := mountinfo.PidMountInfo(pid)
+func mounts(p linux.Process) ([]Mount, error) {
+	//allow:path the host's /proc
+	table, err := os.Open(p.Path("mountinfo"))
+	if err != nil {
+		return nil, err
+	}
+	defer table.Close()
+	infos, err := mountinfo.GetMountsFromReader(table, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -362,7 +368,7 @@ func (r *Report) hooks(s Subject) {
 		list []specs.Hook
 		ran  bool
 	}{
-		{"prestart", h.Prestart, created}, //nolint:staticcheck // deprecated, and still used
+		{"prestart", h.Prestart, created}, //lint:ignore SA1019 deprecated is not gone: engines still use prestart
 		{"createRuntime", h.CreateRuntime, created},
 		{"createContainer", h.CreateContainer, created},
 		{"startContainer", h.StartContainer, started},

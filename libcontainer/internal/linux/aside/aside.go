@@ -22,12 +22,13 @@ import (
 type Process struct {
 	// all blocks every signal, and mask is the thread's own signal mask. The process must not run
 	// a signal handler, because it has no stack.
-	all, mask uint64
-	flags     uintptr
-	left      int64 // remaining calls
-	next      *Call
-	calls     []Call
-	pid       int
+	all   uint64
+	mask  uint64 //lint:ignore U1000 clone_*.s uses it
+	flags uintptr
+	left  int64 // remaining calls
+	next  *Call
+	calls []Call
+	pid   int
 }
 
 // Call is a system call. The process stops at the first one that fails.
@@ -54,10 +55,10 @@ var flags uintptr = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES
 
 // Constants of the kernel for the assembly.
 const (
-	sysMask  = unix.SYS_RT_SIGPROCMASK
-	sysClone = unix.SYS_CLONE
-	sysExit  = unix.SYS_EXIT_GROUP
-	setMask  = unix.SIG_SETMASK
+	sysMask  = unix.SYS_RT_SIGPROCMASK //lint:ignore U1000 clone_*.s uses it
+	sysClone = unix.SYS_CLONE          //lint:ignore U1000 the same
+	sysExit  = unix.SYS_EXIT_GROUP     //lint:ignore U1000 the same
+	setMask  = unix.SIG_SETMASK        //lint:ignore U1000 the same
 )
 
 // clone starts the process, and returns its id or a negative errno. It is in clone_*.s. Its
